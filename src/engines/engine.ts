@@ -1,0 +1,65 @@
+/** An engine runs training steps; what a step computes is the same on all of them. */
+import type { Tensors } from '../models/model.ts';
+import type { HostTensors, Shape } from '../tensor.ts';
+
+/** A training step as a pure function, with all that an engine needs to run it many times. */
+export interface StepProgram {
+  /** Takes every entry of `state` and of `batch`; gives every entry of `state` anew under the same name, and the `metrics`. */
+  readonly step: (inputs: Tensors) => Tensors;
+  /** The state to start from. */
+  readonly state: HostTensors;
+  /** Shape of each per-step input, batch dimension included. */
+  readonly batch: Readonly<Record<string, Shape>>;
+  /** Names of the scalars that each step reports; `loss` is among them. */
+  readonly metrics: readonly string[];
+  /** What the step is, in plain words, for accelerators; absent where nothing but the function says it. */
+  readonly descriptor?: StepDescriptor;
+}
+
+/** A plain description of a sparse autoencoder's training step, from which an accelerator accepts or declines it. */
+export interface StepDescriptor {
+  readonly kind: 'sparse-autoencoder';
+  readonly selection: { readonly kind: 'relu' | 'topk' | 'batchtopk'; readonly k?: number };
+  readonly decoder: 'reparametrise' | 'renormalise' | 'free';
+  readonly loss: { readonly l1: number };
+  readonly optimizer: {
+    readonly name: 'adam' | 'adamw';
+    readonly learningRate: number;
+    readonly betas: readonly [number, number];
+    readonly eps: number;
+    readonly weightDecay: number;
+  };
+  readonly dIn: number;
+  readonly dSae: number;
+  readonly batchSize: number;
+}
+
+export type EngineName = 'onnxruntime' | 'tensorflow' | 'webgpu' | 'wasm' | 'cpu';
+
+/** What runs, and why it was chosen. */
+export interface EngineDescription {
+  readonly engine: EngineName;
+  /** ONNX Runtime's provider, TF.js's backend, or an accelerator. */
+  readonly provider: string;
+  readonly reason: string;
+}
+
+/** A step made ready on an engine. Its state lives wherever the engine keeps it. */
+export interface StepRunner {
+  readonly description: EngineDescription;
+  /**
+   * Runs `steps` steps in turn. `batches` holds each per-step input for all of them, [steps, ...shape].
+   * Gives each metric as [steps]. DivergenceError where a loss is not finite: the state is then one from before that step
+   * and after `step` completed steps of this call.
+   */
+  run(steps: number, batches: Readonly<Record<string, Float32Array>>): Promise<Record<string, Float32Array>>;
+  /** A copy of the state. */
+  read(): Promise<HostTensors>;
+  dispose(): Promise<void>;
+}
+
+export interface Engine {
+  readonly name: EngineName;
+  /** Makes `program` ready; `maxSteps` is the most that one `run` will ask for. */
+  prepare(program: StepProgram, options?: { readonly maxSteps?: number }): Promise<StepRunner>;
+}

@@ -1,0 +1,61 @@
+/** Everything that this package throws on purpose. Each message names the value, what was expected and where it came from. */
+
+/** A number or option outside its range. */
+export class InvalidValueError extends RangeError {
+  override readonly name = 'InvalidValueError';
+}
+
+/** An array whose shape or length is not the expected one. */
+export class InvalidShapeError extends RangeError {
+  override readonly name: string = 'InvalidShapeError';
+}
+
+/** A value of the wrong type. */
+export class InvalidTypeError extends TypeError {
+  override readonly name = 'InvalidTypeError';
+}
+
+/** A function that cannot be recorded as a graph: an op without a rule, or a value read while recording. */
+export class RecordingError extends TypeError {
+  override readonly name = 'RecordingError';
+}
+
+/** A file that is missing, damaged, foreign or of the wrong kind. `file` is its path, or `undefined` for bytes. */
+export class FileFormatError extends Error {
+  override readonly name = 'FileFormatError';
+  readonly file: string | undefined;
+  constructor(message: string, options: { file?: string | undefined; cause?: unknown } = {}) {
+    super(options.file === undefined ? message : `${options.file}: ${message}`, { cause: options.cause });
+    this.file = options.file;
+  }
+}
+
+/** An engine, provider or device that this machine does not have; `reasons` holds why each candidate was refused. */
+export class EngineUnavailableError extends Error {
+  override readonly name = 'EngineUnavailableError';
+  readonly reasons: readonly string[];
+  constructor(message: string, reasons: readonly string[] = [], cause?: unknown) {
+    super(message, { cause });
+    this.reasons = reasons;
+  }
+}
+
+/** Training produced a number that is not finite; the state is the last good one. `step` counts completed steps from 0. */
+export class DivergenceError extends Error {
+  override readonly name = 'DivergenceError';
+  readonly step: number;
+  constructor(message: string, step: number) {
+    super(message);
+    this.step = step;
+  }
+}
+
+/** A command line that cannot be understood: exit status 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** Asserts what must hold if this package has no bug. */
+export function invariant(condition: unknown, message: string): asserts condition {
+  if (!condition) throw new Error(`monosemantic: internal error: ${message}`);
+}

@@ -1,0 +1,43 @@
+/**
+ * A graph as this project holds it: plain data between what makes graphs (compile, export) and what writes, cuts or reads them.
+ * It mirrors ONNX's GraphProto with just what we emit; default domain only.
+ */
+import type { Shape } from '../tensor.ts';
+
+export type DataType = 'float32' | 'int64' | 'bool';
+
+/** A dimension: a number, or a name for one that is known only when the graph runs (`batch`). */
+export type Dimension = number | string;
+
+export interface GraphValue {
+  readonly name: string;
+  readonly type: DataType;
+  readonly shape: readonly Dimension[];
+}
+
+export interface Initializer {
+  readonly name: string;
+  readonly type: DataType;
+  readonly shape: Shape;
+  /** Row-major; bool as 0 and 1; int64 as safe integers. */
+  readonly data: ArrayLike<number>;
+}
+
+/** Integer, float (`{float}`, so that 1 is not taken for an integer), text, list of integers, or a body graph. */
+export type Attribute = number | { readonly float: number } | string | readonly number[] | { readonly graph: Graph };
+
+export interface GraphNode {
+  readonly op: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes: Readonly<Record<string, Attribute>>;
+}
+
+export interface Graph {
+  readonly name: string;
+  /** In topological order. */
+  readonly nodes: readonly GraphNode[];
+  readonly initializers: readonly Initializer[];
+  readonly inputs: readonly GraphValue[];
+  readonly outputs: readonly GraphValue[];
+}

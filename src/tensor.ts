@@ -1,0 +1,73 @@
+/**
+ * Host tensors: a typed array and its shape, row-major. They are what passes between rooms, engines, files and users,
+ * so that no room but models, compile and engines needs TensorFlow.js.
+ */
+import { InvalidShapeError } from './errors.ts';
+
+export type Shape = readonly number[];
+
+/** A row-major array of numbers on the host. */
+export interface HostTensor<Data extends ArrayLike<number> = Float32Array> {
+  readonly shape: Shape;
+  readonly data: Data;
+}
+
+/** Host tensors by name. */
+export type HostTensors = Readonly<Record<string, HostTensor>>;
+
+/** Arrays of arrays of numbers, to any depth. */
+export type NestedArray = readonly number[] | readonly NestedArray[];
+
+/** Number of elements of `shape`; 1 for a scalar's []. */
+export function sizeOf(shape: Shape): number {
+  return shape.reduce((product, dimension) => product * dimension, 1);
+}
+
+/** True where both shapes have the same dimensions. */
+export function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((dimension, i) => dimension === b[i]);
+}
+
+/** Joins data and shape; InvalidShapeError where their sizes differ. */
+export function hostTensor(data: ArrayLike<number>, shape: Shape): HostTensor {
+  if (data.length !== sizeOf(shape)) {
+    throw new InvalidShapeError(`${data.length} values do not fill the shape [${shape.join(', ')}]`);
+  }
+  return { data: data instanceof Float32Array ? data : Float32Array.from(data), shape: [...shape] };
+}
+
+/** All zeros, float32. */
+export function zeros(shape: Shape): HostTensor {
+  return { data: new Float32Array(sizeOf(shape)), shape: [...shape] };
+}
+
+/** Reads nested arrays as a float32 tensor; InvalidShapeError where rows have unequal lengths. */
+export function fromNested(values: NestedArray | number): HostTensor {
+  const shape: number[] = [];
+  for (let level: unknown = values; Array.isArray(level); level = level[0]) shape.push(level.length);
+  const data = new Float32Array(sizeOf(shape));
+  let at = 0;
+  const read = (value: unknown, depth: number): void => {
+    if (depth === shape.length) {
+      if (typeof value !== 'number') throw new InvalidShapeError(`expected a number, got ${String(value)}`);
+      data[at++] = value;
+      return;
+    }
+    if (!Array.isArray(value) || value.length !== shape[depth]) {
+      throw new InvalidShapeError(`rows of unequal length: expected ${shape[depth]} entries at depth ${depth}`);
+    }
+    for (const entry of value) read(entry, depth + 1);
+  };
+  read(values, 0);
+  return { data, shape };
+}
+
+/** The tensor as nested arrays. */
+export function toNested(tensor: HostTensor<ArrayLike<number>>): NestedArray | number {
+  const build = (depth: number, offset: number): NestedArray | number => {
+    if (depth === tensor.shape.length) return tensor.data[offset]!;
+    const stride = sizeOf(tensor.shape.slice(depth + 1));
+    return Array.from({ length: tensor.shape[depth]! }, (_, i) => build(depth + 1, offset + i * stride)) as NestedArray;
+  };
+  return build(0, 0);
+}
