@@ -1,0 +1,99 @@
+/** Graph → ONNX bytes: IR version 8, opset 17, default domain only (see "The ONNX contract" in ARCHITECTURE.md). */
+import { InvalidValueError, invariant } from '../errors.ts';
+import type { Attribute, DataType, Graph, GraphValue, Initializer } from './graph.ts';
+import { type OnnxTypes, onnx } from './proto.ts';
+
+export const IR_VERSION = 8;
+export const OPSET = 17;
+
+const DATA_TYPES = {
+  float32: 1,
+  int64: 7,
+  bool: 9,
+} satisfies Record<DataType, number>;
+
+/** AttributeProto.AttributeType. */
+const ATTRIBUTE_TYPES = { float: 1, int: 2, string: 3, graph: 5, ints: 7 } as const;
+
+/**
+ * Encodes a graph as an ONNX model file.
+ * `metadata` becomes `metadata_props`. InvalidValueError where ONNX's own schema rejects the result.
+ */
+export function encodeModel(graph: Graph, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
+  const model: OnnxTypes.IModelProto = {
+    irVersion: IR_VERSION,
+    opsetImport: [{ domain: '', version: OPSET }],
+    producerName: 'monosemantic',
+    graph: graphProto(graph),
+    metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
+  };
+  const problem = onnx.ModelProto.verify(model);
+  if (problem) throw new InvalidValueError(`graph "${graph.name}" is no valid ONNX model: ${problem}`);
+  return onnx.ModelProto.encode(model as OnnxTypes.ModelProto).finish();
+}
+
+function graphProto(graph: Graph): OnnxTypes.IGraphProto {
+  return {
+    name: graph.name,
+    node: graph.nodes.map((node, index) => ({
+      opType: node.op,
+      name: `${node.op}_${index}`,
+      input: [...node.inputs],
+      output: [...node.outputs],
+      attribute: Object.entries(node.attributes).map(([name, value]) => attributeProto(name, value)),
+    })),
+    initializer: graph.initializers.map(tensorProto),
+    input: graph.inputs.map(valueProto),
+    output: graph.outputs.map(valueProto),
+  };
+}
+
+function attributeProto(name: string, value: Attribute): OnnxTypes.IAttributeProto {
+  if (typeof value === 'number') {
+    invariant(Number.isInteger(value), `attribute ${name} = ${value} must be an integer or {float}`);
+    return { name, type: ATTRIBUTE_TYPES.int, i: value };
+  }
+  if (typeof value === 'string') return { name, type: ATTRIBUTE_TYPES.string, s: new TextEncoder().encode(value) };
+  if ('graph' in value) return { name, type: ATTRIBUTE_TYPES.graph, g: graphProto(value.graph) };
+  if ('float' in value) return { name, type: ATTRIBUTE_TYPES.float, f: value.float };
+  return { name, type: ATTRIBUTE_TYPES.ints, ints: [...value] };
+}
+
+function valueProto(value: GraphValue): OnnxTypes.IValueInfoProto {
+  return {
+    name: value.name,
+    type: {
+      tensorType: {
+        elemType: DATA_TYPES[value.type],
+        shape: {
+          dim: value.shape.map(dimension =>
+            typeof dimension === 'string' ? { dimParam: dimension } : { dimValue: dimension },
+          ),
+        },
+      },
+    },
+  };
+}
+
+function tensorProto(tensor: Initializer): OnnxTypes.ITensorProto {
+  return {
+    name: tensor.name,
+    dims: [...tensor.shape],
+    dataType: DATA_TYPES[tensor.type],
+    rawData: rawBytes(tensor),
+  };
+}
+
+/** Little-endian, as ONNX wants; every platform that Node and browsers run on is. */
+function rawBytes({ type, data }: Initializer): Uint8Array {
+  switch (type) {
+    case 'float32': {
+      const values = data instanceof Float32Array ? data : Float32Array.from(data);
+      return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    }
+    case 'int64':
+      return new Uint8Array(BigInt64Array.from(Array.from(data), BigInt).buffer);
+    case 'bool':
+      return Uint8Array.from(data);
+  }
+}
