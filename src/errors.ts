@@ -30,6 +30,26 @@ export class FileFormatError extends Error {
   }
 }
 
+/** A file that cannot be written: its folder is missing or not writable, it is itself a folder, or the disk is full. */
+export class FileWriteError extends Error {
+  override readonly name = 'FileWriteError';
+  readonly file: string;
+  constructor(file: string, cause: unknown) {
+    super(`${file}: cannot be written: ${writeFailure(cause)}`, { cause });
+    this.file = file;
+  }
+}
+
+function writeFailure(cause: unknown): string {
+  const code = (cause as { code?: unknown } | undefined)?.code;
+  if (code === 'ENOENT') return 'its folder does not exist';
+  if (code === 'ENOTDIR') return 'a part of its path is a file, not a folder';
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return 'its folder is not writable';
+  if (code === 'EISDIR') return 'a folder has that name';
+  if (code === 'ENOSPC') return 'the disk is full';
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
 /** An engine, provider or device that this machine does not have; `reasons` holds why each candidate was refused. */
 export class EngineUnavailableError extends Error {
   override readonly name = 'EngineUnavailableError';
