@@ -1,0 +1,136 @@
+/**
+ * Independent sparse features, the data of "Toy Models of Superposition" (Elhage et al. 2022): each feature is 0 with its
+ * own probability (its sparsity), else uniform on [0, 1).
+ *
+ * Rare features are placed by geometric skipping: the number of zeros up to the next feature that is present is drawn at
+ * once, so the cost follows the features present, not all entries. Columns of equal sparsity are skipped through together.
+ * Skipping starts afresh with every batch (the geometric distribution has no memory, so this is exact): all state is the
+ * random source's, and a seed gives the same numbers filled one batch at a time or many.
+ */
+import { InvalidShapeError, InvalidValueError } from '../errors.ts';
+import { fromNested, type HostTensor, type NestedArray, type Shape, sizeOf } from '../tensor.ts';
+import type { RandomSource } from './random-source.ts';
+
+/** From this probability of presence on, one draw per entry is cheaper than a logarithm per feature present. */
+const SKIP_BELOW = 0.2;
+
+/** Columns of one sample that share a sparsity. */
+interface ColumnGroup {
+  /** Probability that a feature is present: 1 − sparsity. */
+  readonly presence: number;
+  readonly columns: Int32Array;
+}
+
+export class SyntheticSparseDataGenerator {
+  readonly batchSize: number;
+  /** S: the shape of one sample. */
+  readonly sampleShape: Shape;
+  readonly #random: RandomSource;
+  readonly #sampleSize: number;
+  readonly #groups: readonly ColumnGroup[];
+
+  /**
+   * @param batchSize samples per batch; "must be positive"
+   * @param sparsity probability of zero of every entry of a sample, any shape S; each "must be between 0 and 1"
+   * @param random where all draws come from
+   */
+  constructor(batchSize: number, sparsity: HostTensor<ArrayLike<number>> | NestedArray | number, random: RandomSource) {
+    if (!Number.isSafeInteger(batchSize) || batchSize < 1) {
+      throw new InvalidValueError(`batch size is ${batchSize}: it must be positive, and an integer`);
+    }
+    const { shape, data } = isTensor(sparsity) ? sparsity : fromNested(sparsity);
+    if (data.length === 0 || data.length !== sizeOf(shape)) {
+      throw new InvalidShapeError(
+        `sparsity holds ${data.length} values in shape [${shape.join(', ')}]: every size must be positive`,
+      );
+    }
+    this.batchSize = batchSize;
+    this.sampleShape = [...shape];
+    this.#random = random;
+    this.#sampleSize = data.length;
+    this.#groups = groupColumns(data);
+  }
+
+  /** The next batch, [batchSize, ...S]. */
+  generateBatch(): HostTensor {
+    const data = new Float32Array(this.batchSize * this.#sampleSize);
+    this.fill(data);
+    return { data, shape: [this.batchSize, ...this.sampleShape] };
+  }
+
+  /**
+   * Overwrites `into` with whole samples, batch after batch as `generateBatch` would give them; only the last batch may be
+   * short. InvalidShapeError where the length is not a multiple of the sample's size.
+   */
+  fill(into: Float32Array): void {
+    if (into.length % this.#sampleSize !== 0) {
+      throw new InvalidShapeError(
+        `an array of ${into.length} values cannot be filled with samples of ${this.#sampleSize} values, ` +
+          `shape [${this.sampleShape.join(', ')}]`,
+      );
+    }
+    into.fill(0);
+    const step = this.batchSize * this.#sampleSize;
+    for (let start = 0; start < into.length; start += step) {
+      const end = Math.min(start + step, into.length);
+      for (const group of this.#groups) this.#fillGroup(into, start, end, group);
+    }
+  }
+
+  #fillGroup(into: Float32Array, start: number, end: number, { presence, columns }: ColumnGroup): void {
+    const random = this.#random;
+    const width = columns.length;
+    const sampleSize = this.#sampleSize;
+    const contiguous = width === sampleSize;
+    if (presence === 0) return;
+    if (presence >= SKIP_BELOW) {
+      // Given u ≥ absence, (u − absence) / presence is uniform on [0, 1): one draw says whether and how much, no branch.
+      const absence = 1 - presence;
+      const scale = 1 / presence;
+      if (contiguous) {
+        for (let i = start; i < end; i++) into[i] = positivePart(random.float32() - absence) * scale;
+        return;
+      }
+      for (let row = start; row < end; row += sampleSize) {
+        for (let column = 0; column < width; column++) {
+          into[row + columns[column]!] = positivePart(random.float32() - absence) * scale;
+        }
+      }
+      return;
+    }
+    const inverseLogAbsence = 1 / Math.log1p(-presence);
+    const count = ((end - start) / sampleSize) * width;
+    // 1 − u lies in (0, 1]: P(⌊ln(1 − u) / ln(1 − presence)⌋ ≥ zeros) = (1 − presence)^zeros.
+    let at = Math.floor(Math.log(1 - random.uniform()) * inverseLogAbsence);
+    while (at < count) {
+      const row = contiguous ? 0 : Math.floor(at / width);
+      const position = contiguous ? start + at : start + row * sampleSize + columns[at - row * width]!;
+      into[position] = random.float32();
+      at += 1 + Math.floor(Math.log(1 - random.uniform()) * inverseLogAbsence);
+    }
+  }
+}
+
+/** max(0, x) without a branch: which entries are present is exactly what a processor cannot predict. */
+function positivePart(x: number): number {
+  return (x + Math.abs(x)) / 2;
+}
+
+function isTensor(value: HostTensor<ArrayLike<number>> | NestedArray | number): value is HostTensor<ArrayLike<number>> {
+  return typeof value === 'object' && 'shape' in value;
+}
+
+/** Groups columns by sparsity, in the order in which each sparsity first appears. */
+function groupColumns(sparsity: ArrayLike<number>): ColumnGroup[] {
+  const bySparsity = new Map<number, number[]>();
+  for (let column = 0; column < sparsity.length; column++) {
+    const value = sparsity[column]!;
+    if (!(value >= 0 && value <= 1)) {
+      throw new InvalidValueError(`sparsity of entry ${column} is ${value}: it must be between 0 and 1`);
+    }
+    const columns = bySparsity.get(value);
+    if (columns) columns.push(column);
+    else bySparsity.set(value, [column]);
+  }
+  return Array.from(bySparsity, ([value, columns]) => ({ presence: 1 - value, columns: Int32Array.from(columns) }));
+}
