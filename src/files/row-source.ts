@@ -1,0 +1,203 @@
+/**
+ * Samples from a file, read a few rows at a time, and arrays written the same way, so that what is larger than memory can be encoded.
+ * Node only. .npy and .safetensors are streamed; JSON and CSV are read whole, as their numbers lie nowhere in particular.
+ */
+import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises';
+import { FileFormatError, FileWriteError, InvalidShapeError, InvalidValueError } from '../errors.ts';
+import type { HostTensor, Shape } from '../tensor.ts';
+import { readCsv } from './csv.ts';
+import { bytesPerElement, decodeElements, type Elements, type ElementType, encodeElements } from './element-type.ts';
+import { readJsonArray } from './json-array.ts';
+import { checkNpyLength, decodeNpyElements, npyHeader, npyHeaderGuess, readNpy, readNpyHeader } from './npy.ts';
+import { readSafetensorsHeader, safetensorsHeaderEnd, safetensorsPrefixLength } from './safetensors.ts';
+import { temporaryPathBeside } from './write-atomic.ts';
+
+/** Rows of a matrix; leading dimensions of an array of higher rank are flattened, a vector is one row. */
+export interface RowSource {
+  readonly rows: number;
+  readonly width: number;
+  /** Rows `start` to `start + count` as float32 [count, width]; InvalidValueError outside the matrix. */
+  read(start: number, count: number): Promise<Float32Array>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a .npy, .safetensors, JSON or CSV file, told apart by content. `tensor` names one of several in a safetensors file.
+ * FileFormatError for a missing or damaged file, another kind of file, or several tensors with none named (they are listed).
+ */
+export async function openRowSource(path: string, { tensor }: { readonly tensor?: string } = {}): Promise<RowSource> {
+  const file = await open(path).catch((cause: unknown) => {
+    throw new FileFormatError('cannot be opened', { file: path, cause });
+  });
+  let kept = false;
+  try {
+    const { size } = await file.stat();
+    const beginning = await readRange(file, 0, Math.min(size, npyHeaderGuess));
+    const source = await openByContent(file, path, size, beginning, tensor);
+    kept = source.streams;
+    return source.rows;
+  } finally {
+    if (!kept) await file.close();
+  }
+}
+
+interface Opened {
+  readonly rows: RowSource;
+  /** True where the file stays open until the source is closed. */
+  readonly streams: boolean;
+}
+
+async function openByContent(
+  file: FileHandle,
+  path: string,
+  size: number,
+  beginning: Uint8Array,
+  tensor: string | undefined,
+): Promise<Opened> {
+  const source = { file: path };
+  if (beginning[0] === 0x93) {
+    const header = readNpyHeader(beginning, source);
+    checkNpyLength(header, size, source);
+    if (header.fortranOrder) {
+      return { rows: rowsInMemory(readNpy(await readRange(file, 0, size), source)), streams: false };
+    }
+    const decode = (bytes: Uint8Array): Elements => decodeNpyElements(header, bytes);
+    return { rows: rowsInFile(file, header.shape, header.type, header.dataStart, decode), streams: true };
+  }
+  // A safetensors header is JSON behind eight bytes that hold its length; text begins with neither.
+  if (
+    beginning.byteLength > safetensorsPrefixLength &&
+    beginning[safetensorsPrefixLength] === 0x7b &&
+    beginning[7] === 0
+  ) {
+    const headerEnd = safetensorsHeaderEnd(beginning, size, source);
+    const { entries } = readSafetensorsHeader(await readRange(file, 0, headerEnd), size, source);
+    const names = [...entries.keys()];
+    const name = tensor ?? (names.length === 1 ? names[0]! : undefined);
+    const entry = name === undefined ? undefined : entries.get(name);
+    if (entry === undefined) {
+      const wanted = name === undefined ? 'several tensors: name one' : `no tensor named ${JSON.stringify(name)}`;
+      throw new FileFormatError(`${wanted} of ${names.join(', ')}`, source);
+    }
+    const decode = (bytes: Uint8Array): Elements => decodeElements(bytes, entry.type);
+    return { rows: rowsInFile(file, entry.shape, entry.type, entry.start, decode), streams: true };
+  }
+  const text = await readFile(path, 'utf8');
+  return { rows: rowsInMemory(readText(text, path)), streams: false };
+}
+
+/** Reads JSON or CSV text, told apart by its first character. */
+export function readText(text: string, path?: string): HostTensor {
+  return /^\s*[[{]/.test(text) ? readJsonArray(text, { file: path }) : readCsv(text, { file: path });
+}
+
+/** Rows of a tensor that is already in memory. */
+export function rowsInMemory({ data, shape }: HostTensor<ArrayLike<number>>): RowSource {
+  const { rows, width } = asMatrix(shape);
+  const values = data instanceof Float32Array ? data : Float32Array.from(data);
+  return {
+    rows,
+    width,
+    async read(start, count) {
+      checkRange(start, count, rows);
+      return values.slice(start * width, (start + count) * width);
+    },
+    async close() {},
+  };
+}
+
+function rowsInFile(
+  file: FileHandle,
+  shape: Shape,
+  type: ElementType,
+  dataStart: number,
+  decode: (bytes: Uint8Array) => Elements,
+): RowSource {
+  const { rows, width } = asMatrix(shape);
+  const rowBytes = width * bytesPerElement[type];
+  return {
+    rows,
+    width,
+    async read(start, count) {
+      checkRange(start, count, rows);
+      const elements = decode(await readRange(file, dataStart + start * rowBytes, count * rowBytes));
+      return elements instanceof Float32Array ? elements : Float32Array.from(elements);
+    },
+    close: () => file.close(),
+  };
+}
+
+function asMatrix(shape: Shape): { rows: number; width: number } {
+  if (shape.length === 0) throw new InvalidShapeError('expected rows of numbers, got a scalar');
+  return { rows: shape.slice(0, -1).reduce((product, size) => product * size, 1), width: shape.at(-1)! };
+}
+
+function checkRange(start: number, count: number, rows: number): void {
+  if (!(start >= 0 && count >= 0 && start + count <= rows)) {
+    throw new InvalidValueError(`rows ${start} to ${start + count} are not within the ${rows} rows of the file`);
+  }
+}
+
+/** Bytes `start` to `start + length`; FileFormatError where the file ends before. */
+async function readRange(file: FileHandle, start: number, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  let done = 0;
+  while (done < length) {
+    const { bytesRead } = await file.read(bytes, done, length - done, start + done);
+    if (bytesRead === 0) throw new FileFormatError(`the file ends at byte ${start + done}, expected ${start + length}`);
+    done += bytesRead;
+  }
+  return bytes;
+}
+
+/** Writes a .npy file a few rows at a time. */
+export interface NpyWriter {
+  /** Appends elements in row-major order. */
+  append(values: ArrayLike<number>): Promise<void>;
+  /** Gives the file its name; InvalidShapeError where the elements written do not fill the shape. */
+  finish(): Promise<void>;
+  /** Removes what was written; does nothing after `finish`. */
+  discard(): Promise<void>;
+}
+
+/**
+ * Begins a .npy file of `shape` at `path`; nothing is seen there before `finish`. FileWriteError where the folder is missing or not
+ * writable.
+ */
+export async function openNpyWriter(path: string, shape: Shape, type: ElementType = 'float32'): Promise<NpyWriter> {
+  const temporary = temporaryPathBeside(path);
+  const failed = (cause: unknown): never => {
+    throw new FileWriteError(path, cause);
+  };
+  const file = await open(temporary, 'wx').catch(failed);
+  await file.writeFile(npyHeader(shape, type)).catch(failed);
+  const expected = shape.reduce((product, size) => product * size, 1);
+  let written = 0;
+  let isOpen = true;
+  const discard = async (): Promise<void> => {
+    if (!isOpen) return;
+    isOpen = false;
+    await file.close();
+    await rm(temporary, { force: true });
+  };
+  return {
+    discard,
+    async append(values) {
+      await file.writeFile(encodeElements(values, type)).catch(failed);
+      written += values.length;
+    },
+    async finish() {
+      if (written !== expected) {
+        await discard();
+        throw new InvalidShapeError(`${path}: ${written} values written do not fill the shape [${shape.join(', ')}]`);
+      }
+      isOpen = false;
+      await file.datasync();
+      await file.close();
+      await rename(temporary, path).catch(async (cause: unknown) => {
+        await rm(temporary, { force: true });
+        failed(cause);
+      });
+    },
+  };
+}
