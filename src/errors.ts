@@ -70,6 +70,11 @@ export class DivergenceError extends Error {
   }
 }
 
+/** An optional package that is not installed and is needed for what was asked. */
+export class MissingPackageError extends Error {
+  override readonly name = 'MissingPackageError';
+}
+
 /** A command line that cannot be understood: exit status 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
