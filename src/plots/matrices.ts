@@ -1,0 +1,43 @@
+/** Reads what figures are given, host tensors or nested arrays with any leading dimensions, as a list of matrices. */
+import { InvalidShapeError } from '../errors.ts';
+import { fromNested, type HostTensor, type NestedArray, sizeOf } from '../tensor.ts';
+
+/** A tensor or the same numbers as nested arrays. */
+export type Numbers = HostTensor<ArrayLike<number>> | NestedArray;
+
+/** A matrix as rows. */
+export type Matrix = readonly (readonly number[])[];
+
+/** `numbers` […, rows, columns] as its matrices in order; InvalidShapeError below two dimensions. */
+export function toMatrices(numbers: Numbers, name: string): Matrix[] {
+  const { shape, data } = toTensor(numbers);
+  if (shape.length < 2) {
+    throw new InvalidShapeError(`${name} must be at least 2D, but has the shape [${shape.join(', ')}]`);
+  }
+  const [rows, columns] = shape.slice(-2) as [number, number];
+  return Array.from({ length: sizeOf(shape.slice(0, -2)) }, (_, i) =>
+    Array.from({ length: rows }, (_, row) => {
+      const start = (i * rows + row) * columns;
+      return Array.from({ length: columns }, (_, column) => data[start + column]!);
+    }),
+  );
+}
+
+/** `numbers` […, n] as its rows in order; InvalidShapeError for a scalar. */
+export function toRows(numbers: Numbers, name: string): number[][] {
+  const { shape, data } = toTensor(numbers);
+  if (shape.length < 1) throw new InvalidShapeError(`${name} must be at least 1D`);
+  const n = shape.at(-1)!;
+  return Array.from({ length: sizeOf(shape.slice(0, -1)) }, (_, i) =>
+    Array.from({ length: n }, (_, j) => data[i * n + j]!),
+  );
+}
+
+/** Euclidean norm. */
+export function norm(row: readonly number[]): number {
+  return Math.hypot(...row);
+}
+
+function toTensor(numbers: Numbers): HostTensor<ArrayLike<number>> {
+  return Array.isArray(numbers) ? fromNested(numbers as NestedArray) : (numbers as HostTensor<ArrayLike<number>>);
+}
