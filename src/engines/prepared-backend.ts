@@ -1,0 +1,9 @@
+/** What an eager engine needs to know of the TensorFlow.js backend that was made ready for it. */
+export interface PreparedBackend {
+  /** The name under which TensorFlow.js knows it: what `tf.setBackend` takes. */
+  readonly backendName: string;
+  /** What stands behind that name: a package, or the kind of GPU access. */
+  readonly provider: string;
+  /** What was found, in plain words, for people. */
+  readonly detail: string;
+}

@@ -1,0 +1,122 @@
+/**
+ * TensorFlow under TensorFlow.js: the native library (CPU or CUDA) through tfjs-node or tfjs-node-gpu, which `npm run
+ * setup:tensorflow` makes ready. Node only. Both packages register a TensorFlow.js backend called `tensorflow`, and one
+ * process can load only one of them, so the choice is made before either is imported.
+ */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import nodeUtil from 'node:util';
+import * as tf from '@tensorflow/tfjs';
+import { EngineUnavailableError, invariant } from '../errors.ts';
+import type { PreparedBackend } from './prepared-backend.ts';
+
+export type TensorFlowPackage = '@tensorflow/tfjs-node' | '@tensorflow/tfjs-node-gpu';
+
+/** The options count for the first call in a process only: TensorFlow reads them when it is loaded. */
+export interface TensorFlowOptions {
+  /** `gpu` fails where none can be used; by default a GPU is used where there is one. */
+  readonly device?: 'cpu' | 'gpu' | undefined;
+  /** The package to load, instead of the one that the device asks for. */
+  readonly package?: TensorFlowPackage | undefined;
+  /** Threads within one operation; by default as many as TensorFlow sees fit. */
+  readonly threads?: number | undefined;
+}
+
+/** The one command that mends whatever keeps TensorFlow from loading. */
+export const SETUP_COMMAND = 'npm run setup:tensorflow';
+
+const require = createRequire(import.meta.url);
+
+/** Where `name` is installed, or `undefined`. */
+export function tensorFlowPackageFolder(name: TensorFlowPackage): string | undefined {
+  try {
+    return dirname(require.resolve(`${name}/package.json`));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The native binding of `name`, or `undefined` where the package is not installed or not set up. */
+export function tensorFlowBinding(name: TensorFlowPackage): string | undefined {
+  const folder = tensorFlowPackageFolder(name);
+  if (folder === undefined) return undefined;
+  const { binary } = require(`${name}/package.json`) as { binary: { napi_versions: number[] } };
+  return binary.napi_versions
+    .filter(version => version <= Number(process.versions.napi))
+    .map(version => join(folder, 'lib', `napi-v${version}`, 'tfjs_binding.node'))
+    .findLast(existsSync);
+}
+
+/** True where the system offers an NVIDIA GPU: a driver's device node on Linux or in WSL, the driver's library on Windows. */
+export function hasNvidiaGpu(): boolean {
+  const systemRoot = process.env['SystemRoot'] ?? 'C:\\Windows';
+  const traces = ['/dev/nvidiactl', '/dev/dxg', join(systemRoot, 'System32', 'nvcuda.dll')];
+  return traces.some(existsSync);
+}
+
+/**
+ * Loads TensorFlow and registers it as TensorFlow.js's backend `tensorflow`; selecting it is left to the caller.
+ *
+ * tfjs-node-gpu is taken where it is set up and a GPU is there (or nothing else is set up), tfjs-node otherwise.
+ * EngineUnavailableError, with the command that sets it up, where neither can be loaded or `device` cannot be had.
+ */
+export async function prepareBackend(options: TensorFlowOptions = {}): Promise<PreparedBackend> {
+  const { device, threads } = options;
+  const name = options.package ?? choosePackage(device);
+  if (device === 'cpu') process.env['CUDA_VISIBLE_DEVICES'] = '-1';
+  if (threads !== undefined) process.env['TF_NUM_INTRAOP_THREADS'] = String(threads);
+  process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
+  // Otherwise TensorFlow takes all memory of the GPU at once, also from whoever else uses it.
+  process.env['TF_FORCE_GPU_ALLOW_GROWTH'] ??= 'true';
+  restoreRemovedNodeFunction();
+
+  const loaded = load(name);
+  invariant(loaded.Tensor === tf.Tensor, `${name} brought a second copy of @tensorflow/tfjs-core`);
+  const backend = loaded.findBackend('tensorflow') as unknown as NodeBackend;
+  if (device === 'gpu' && !backend.isUsingGpuDevice) {
+    throw new EngineUnavailableError(`TensorFlow ${backend.binding.TF_Version} loads but finds no GPU that it can use`);
+  }
+  return {
+    backendName: 'tensorflow',
+    provider: name.slice('@tensorflow/'.length),
+    detail: `TensorFlow ${backend.binding.TF_Version} on ${backend.isUsingGpuDevice ? 'a GPU (CUDA)' : 'the CPU'}`,
+  };
+}
+
+/** The part of tfjs-node's backend that its types leave out. */
+interface NodeBackend {
+  readonly isUsingGpuDevice: boolean;
+  readonly binding: { readonly TF_Version: string };
+}
+
+function choosePackage(device: TensorFlowOptions['device']): TensorFlowPackage {
+  const forCpu = tensorFlowBinding('@tensorflow/tfjs-node') !== undefined;
+  const forGpu = tensorFlowBinding('@tensorflow/tfjs-node-gpu') !== undefined;
+  if (device === 'gpu') {
+    if (forGpu && hasNvidiaGpu()) return '@tensorflow/tfjs-node-gpu';
+    throw new EngineUnavailableError(
+      hasNvidiaGpu()
+        ? `TensorFlow for the GPU is not set up: run \`${SETUP_COMMAND} -- --gpu\``
+        : 'TensorFlow cannot use a GPU here: no NVIDIA driver was found',
+    );
+  }
+  if (forGpu && ((device !== 'cpu' && hasNvidiaGpu()) || !forCpu)) return '@tensorflow/tfjs-node-gpu';
+  if (forCpu) return '@tensorflow/tfjs-node';
+  throw new EngineUnavailableError(`TensorFlow is not set up: run \`${SETUP_COMMAND}\``);
+}
+
+function load(name: TensorFlowPackage): typeof tf {
+  try {
+    return require(name) as typeof tf;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message.trim().split('\n')[0]! : String(cause);
+    const command = name.endsWith('-gpu') ? `${SETUP_COMMAND} -- --gpu` : SETUP_COMMAND;
+    throw new EngineUnavailableError(`${name} does not load (${reason}): run \`${command}\``, [reason], cause);
+  }
+}
+
+/** tfjs-node calls `util.isNullOrUndefined`, which warns from Node 22 on and is gone from Node 23 on. */
+function restoreRemovedNodeFunction(): void {
+  Object.assign(nodeUtil, { isNullOrUndefined: (value: unknown) => value === null || value === undefined });
+}
