@@ -1,0 +1,57 @@
+/**
+ * `compile` records a TensorFlow.js function as an ONNX graph. One mechanism for two jobs: a frozen model is a model's `apply`
+ * with its weights as initializers; a training step is compiled whole, gradients and optimizer included.
+ */
+import type { Dimension, Graph } from '../onnx/graph.ts';
+import type { HostTensors } from '../tensor.ts';
+import { type RecordedInput, record, type TensorFunction } from './record.ts';
+import { chooseProbes, generalise, shapeAt } from './symbolic-dimensions.ts';
+import type { TensorType } from './symbolic-value.ts';
+
+export type { TensorFunction } from './record.ts';
+
+/** Dimensions, numbers or names; or with a dtype, float32 where none is given. */
+export type InputSpec = readonly Dimension[] | { readonly shape: readonly Dimension[]; readonly dtype?: TensorType };
+
+export interface CompileOptions {
+  /** The graph's inputs. A named dimension (`'batch'`) is known only when the graph runs. */
+  readonly inputs: Readonly<Record<string, InputSpec>>;
+  /** Weights, passed to the function beside its inputs and written as initializers under these names. Default none. */
+  readonly constants?: HostTensors;
+  /** Results that become graph outputs; others only name the tensors inside, as cut points. Default all. */
+  readonly outputs?: readonly string[];
+  /** Name of the graph. Default `graph`. */
+  readonly name?: string;
+  /** Expand small constants while recording: faster at run time, larger files. Default false; ignored with named dimensions. */
+  readonly expandConstants?: boolean;
+}
+
+/**
+ * Records `fn`, a pure function of tensors made of TensorFlow.js ops (gradients too), as an ONNX graph.
+ *
+ * Tensors that `fn` closes over become constants. int32 tensors are int64 in the graph.
+ * RecordingError where an op has no rule (it names the kernel), a value is read (`dataSync`), or a number depends on a named
+ * dimension. Deterministic: the same function gives the same graph.
+ *
+ * @example
+ * const graph = compile(({ x }) => ({ y: tf.relu(tf.matMul(x, w)) }), { inputs: { x: ['batch', 4] } });
+ * await writeFile('relu.onnx', encodeModel(graph));
+ */
+export function compile(fn: TensorFunction, options: CompileOptions): Graph {
+  const { constants = {}, outputs, name = 'graph', expandConstants = false } = options;
+  const specs = Object.entries(options.inputs).map(
+    ([input, spec]) => [input, 'shape' in spec ? spec : { shape: spec }] as const,
+  );
+  const probes = chooseProbes(specs.map(([, { shape }]) => shape));
+  const recordAt = (which: 0 | 1): Graph => {
+    const inputs = Object.fromEntries(
+      specs.map(([input, { shape, dtype = 'float32' }]): [string, RecordedInput] => [
+        input,
+        { shape: shapeAt(shape, probes, which), dtype },
+      ]),
+    );
+    return record(fn, { name, inputs, constants, outputs }, { expandConstants: expandConstants && probes.size === 0 });
+  };
+  if (probes.size === 0) return recordAt(0);
+  return generalise([recordAt(0), recordAt(1)], probes, new Map(specs.map(([input, { shape }]) => [input, shape])));
+}

@@ -1,0 +1,178 @@
+/**
+ * Dimensions known only when the graph runs. TensorFlow.js wants numbers, so a function is recorded at two sizes of each symbolic
+ * dimension; whatever differs between the two graphs depends on it and is rewritten in terms of the inputs' real shapes.
+ */
+import { RecordingError } from '../errors.ts';
+import type { Dimension, Graph, GraphNode, GraphValue, Initializer } from '../onnx/graph.ts';
+
+/** Primes, so that a multiple of one is hardly a multiple of another or some dimension of the model. */
+const PROBES: readonly (readonly [number, number])[] = [
+  [97, 197],
+  [103, 211],
+  [109, 227],
+  [127, 239],
+];
+
+/** Sizes to record at, by the name of the dimension. */
+export type Probe = ReadonlyMap<string, readonly [number, number]>;
+
+/** Picks two sizes for each symbolic dimension of `shapes`. */
+export function chooseProbes(shapes: readonly (readonly Dimension[])[]): Probe {
+  const names = [...new Set(shapes.flat().filter(dimension => typeof dimension === 'string'))];
+  if (names.length > PROBES.length) {
+    throw new RecordingError(`at most ${PROBES.length} symbolic dimensions can be recorded, got ${names.join(', ')}`);
+  }
+  return new Map(names.map((name, i) => [name, PROBES[i]!]));
+}
+
+/** A symbolic shape at probe 0 or 1. */
+export function shapeAt(shape: readonly Dimension[], probes: Probe, which: 0 | 1): number[] {
+  return shape.map(dimension => (typeof dimension === 'number' ? dimension : probes.get(dimension)![which]));
+}
+
+interface Multiple {
+  readonly dimension: string;
+  readonly factor: number;
+}
+
+/**
+ * Joins two recordings of one function into a graph with symbolic dimensions.
+ * RecordingError where the function takes another path at another size, or bakes the size into a number.
+ */
+export function generalise(
+  [first, second]: readonly [Graph, Graph],
+  probes: Probe,
+  inputShapes: ReadonlyMap<string, readonly Dimension[]>,
+): Graph {
+  const opsOf = (graph: Graph): string => graph.nodes.map(node => `${node.op}(${node.inputs.length})`).join();
+  if (opsOf(first) !== opsOf(second)) {
+    throw new RecordingError(`the function takes another path at another size of ${[...probes.keys()].join(', ')}`);
+  }
+  const replaced = new Map<string, string>();
+  const added: GraphNode[] = [];
+  const constants: Initializer[] = [];
+  const dimensions = new DimensionReader(inputShapes, added, constants);
+  // Constants are named in order of appearance: equal ones may be shared in one recording and apart in the other.
+  const pairs = new Map<string, string>();
+  first.nodes.forEach((node, i) => {
+    node.inputs.forEach((input, j) => {
+      const partner = second.nodes[i]!.inputs[j]!;
+      if (pairs.has(input) && pairs.get(input) !== partner) {
+        throw new RecordingError(`"${input}" means two things at another size of ${[...probes.keys()].join(', ')}`);
+      }
+      pairs.set(input, partner);
+    });
+  });
+  const partners = new Map(second.initializers.map(initializer => [initializer.name, initializer]));
+  const kept = first.initializers.filter(initializer => {
+    const partner = partners.get(pairs.get(initializer.name) ?? initializer.name);
+    if (!partner || sameData(initializer, partner)) return true;
+    if (initializer.type !== 'int64' || partner.type !== 'int64' || initializer.shape.length !== 1) {
+      throw new RecordingError(
+        `a constant of shape [${initializer.shape.join(', ')}] depends on the size of ${[...probes.keys()].join(', ')}; ` +
+          'use an op that does not need the number (tf.mean instead of a division by the batch size)',
+      );
+    }
+    const entries = Array.from(initializer.data, (value, i) => multipleOf(value, partner.data[i]!, probes));
+    replaced.set(initializer.name, dimensions.vector(entries));
+    return false;
+  });
+  const rename = (name: string): string => replaced.get(name) ?? name;
+  const nodes = first.nodes.map(node => ({ ...node, inputs: node.inputs.map(rename) }));
+  const symbolic = (values: readonly GraphValue[], others: readonly GraphValue[]): GraphValue[] =>
+    values.map((value, i) => ({ ...value, shape: symbolicShape(value.shape, others[i]!.shape, probes) }));
+  return {
+    ...first,
+    nodes: [...added, ...nodes],
+    initializers: [...kept, ...constants],
+    inputs: symbolic(first.inputs, second.inputs),
+    outputs: symbolic(first.outputs, second.outputs),
+  };
+}
+
+function sameData(a: Initializer, b: Initializer): boolean {
+  if (a.data === b.data) return true;
+  if (a.data.length !== b.data.length) return false;
+  for (let i = 0; i < a.data.length; i++) if (!Object.is(a.data[i], b.data[i])) return false;
+  return true;
+}
+
+/** The number itself where both recordings agree, else the dimension that it is a multiple of. */
+function multipleOf(x: number, y: number, probes: Probe): number | Multiple {
+  if (x === y) return x;
+  for (const [dimension, [p, q]] of probes) {
+    const factor = x / p;
+    if (Number.isInteger(factor) && factor * q === y) return { dimension, factor };
+  }
+  throw new RecordingError(`a size that is ${x} at one batch size and ${y} at another is no multiple of any dimension`);
+}
+
+function symbolicShape(a: readonly Dimension[], b: readonly Dimension[], probes: Probe): Dimension[] {
+  return a.map((dimension, i) => {
+    const entry = multipleOf(Number(dimension), Number(b[i]), probes);
+    if (typeof entry === 'number') return entry;
+    return entry.factor === 1 ? entry.dimension : `${entry.factor}*${entry.dimension}`;
+  });
+}
+
+/** Emits nodes that read dimensions of the inputs at run time, each once. */
+class DimensionReader {
+  readonly #inputShapes: ReadonlyMap<string, readonly Dimension[]>;
+  readonly #nodes: GraphNode[];
+  readonly #constants: Initializer[];
+  readonly #known = new Map<string, string>();
+
+  constructor(inputShapes: ReadonlyMap<string, readonly Dimension[]>, nodes: GraphNode[], constants: Initializer[]) {
+    this.#inputShapes = inputShapes;
+    this.#nodes = nodes;
+    this.#constants = constants;
+  }
+
+  /** The name of an int64 vector with these entries. */
+  vector(entries: readonly (number | Multiple)[]): string {
+    const parts = entries.map(entry => (typeof entry === 'number' ? this.#constant(entry) : this.#multiple(entry)));
+    if (parts.length === 1) return parts[0]!;
+    return this.#once(`shape_${parts.join('_')}`, name => ({
+      op: 'Concat',
+      inputs: parts,
+      outputs: [name],
+      attributes: { axis: 0 },
+    }));
+  }
+
+  #constant(value: number): string {
+    const name = `size_${value}`;
+    if (!this.#known.has(name)) {
+      this.#known.set(name, name);
+      this.#constants.push({ name, type: 'int64', shape: [1], data: [value] });
+    }
+    return name;
+  }
+
+  #multiple({ dimension, factor }: Multiple): string {
+    const size = this.#once(`size_${dimension}`, name => {
+      for (const [input, shape] of this.#inputShapes) {
+        const axis = shape.indexOf(dimension);
+        if (axis < 0) continue;
+        return { op: 'Shape', inputs: [input], outputs: [name], attributes: { start: axis, end: axis + 1 } };
+      }
+      throw new RecordingError(`no input has the dimension ${dimension}`);
+    });
+    if (factor === 1) return size;
+    const by = this.#constant(factor);
+    return this.#once(`size_${factor}_${dimension}`, name => ({
+      op: 'Mul',
+      inputs: [size, by],
+      outputs: [name],
+      attributes: {},
+    }));
+  }
+
+  #once(name: string, build: (name: string) => GraphNode): string {
+    if (!this.#known.has(name)) {
+      this.#nodes.push(build(name));
+      this.#known.set(name, name);
+    }
+    return name;
+  }
+}
