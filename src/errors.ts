@@ -75,6 +75,11 @@ export class MissingPackageError extends Error {
   override readonly name = 'MissingPackageError';
 }
 
+/** Something used after its `dispose`. */
+export class DisposedError extends Error {
+  override readonly name = 'DisposedError';
+}
+
 /** A command line that cannot be understood: exit status 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';

@@ -1,0 +1,43 @@
+/** ONNX Runtime in a browser: onnxruntime-web's WebGPU build, which also holds the WebAssembly provider. */
+import { MissingPackageError } from '../errors.ts';
+import type { OnnxRuntimeApi, Runtime } from './runtime.ts';
+
+export interface WebRuntimeOptions {
+  /**
+   * Where the `ort-wasm-*` files are: a folder's address, or one for each file. Default: beside the script, where the bundler puts
+   * them. Never a content delivery network.
+   */
+  readonly wasmPaths?: string | { readonly mjs?: string; readonly wasm?: string };
+  /** Threads of the WebAssembly provider; more than one needs a cross-origin isolated page (COOP and COEP headers). */
+  readonly threads?: number;
+}
+
+/**
+ * Loads onnxruntime-web.
+ * The options hold for the whole page, and only if they come before the first session. MissingPackageError where the package is
+ * not installed, with the command that installs it.
+ */
+export async function loadWebRuntime({ wasmPaths, threads }: WebRuntimeOptions = {}): Promise<Runtime> {
+  let ort: OnnxRuntimeApi & Pick<typeof import('onnxruntime-web/webgpu'), 'env'>;
+  try {
+    // The default entry's older WebGPU has no TopK.
+    ort = await import('onnxruntime-web/webgpu');
+  } catch (cause) {
+    throw new MissingPackageError(
+      `onnxruntime-web cannot be loaded (${(cause as Error).message}); to install it: npm install onnxruntime-web`,
+      { cause },
+    );
+  }
+  if (wasmPaths !== undefined) ort.env.wasm.wasmPaths = wasmPaths;
+  if (threads !== undefined) ort.env.wasm.numThreads = threads;
+  else if (!globalThis.crossOriginIsolated) ort.env.wasm.numThreads = 1;
+  return {
+    name: 'onnxruntime-web',
+    ort,
+    candidates: globalThis.navigator?.gpu ? ['webgpu', 'wasm'] : ['wasm'],
+    providerOptions: { webgpu: 'webgpu', wasm: 'wasm' },
+    unlikely: {},
+    hints: { webgpu: 'it needs a browser with WebGPU and a page from https or localhost' },
+    runsOneAtATime: true,
+  };
+}

@@ -1,0 +1,158 @@
+/** Opening and running ONNX Runtime sessions: providers are tried one at a time, and each one's reason is kept. */
+import type { InferenceSession } from 'onnxruntime-common';
+import { DisposedError, EngineUnavailableError, FileFormatError, InvalidValueError } from '../errors.ts';
+import type { Provider, Runtime } from './runtime.ts';
+
+/** Inputs by name. */
+export type Feeds = InferenceSession.FeedsType;
+/** Names of the outputs wanted, or preallocated tensors by name, which are filled in place. */
+export type Fetches = InferenceSession.FetchesType;
+export type Outputs = InferenceSession.ReturnType;
+
+export interface SessionOptions {
+  /** `auto` takes the first of the runtime's candidates that loads. Default `auto`. */
+  readonly provider?: Provider | 'auto';
+  /** Threads of the cpu provider within an operator. Default: ONNX Runtime's, one per core. */
+  readonly threads?: number;
+  /** Added to what is passed to ONNX Runtime as it is. */
+  readonly sessionOptions?: InferenceSession.SessionOptions;
+  /** Where the model came from, for messages. */
+  readonly file?: string | undefined;
+}
+
+/** A provider that was tried and did not load, and why. */
+export interface Attempt {
+  readonly provider: Provider;
+  readonly reason: string;
+}
+
+/** An open session. */
+export interface Session {
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+  /** Runs the model; calls may overlap. DisposedError after `dispose`. */
+  run(feeds: Feeds, fetches?: Fetches): Promise<Outputs>;
+  /** Frees the session once its runs are done; more calls do nothing. */
+  dispose(): Promise<void>;
+}
+
+/** A session with the provider that it really runs on, and those that were tried before. */
+export interface OpenedSession {
+  readonly session: Session;
+  readonly provider: Provider;
+  readonly attempts: readonly Attempt[];
+}
+
+/** One at a time, in the order of the calls. */
+class Queue {
+  #last: Promise<unknown> = Promise.resolve();
+
+  add<T>(task: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(task);
+    this.#last = result.catch(() => {});
+    return result;
+  }
+}
+
+/** Queues of those runtimes whose calls must not overlap: they share one WebAssembly stack. */
+const queues = new WeakMap<Runtime['ort'], Queue>();
+
+function queueOf(runtime: Runtime): Queue | undefined {
+  if (!runtime.runsOneAtATime) return undefined;
+  const queue = queues.get(runtime.ort) ?? new Queue();
+  queues.set(runtime.ort, queue);
+  return queue;
+}
+
+class OrtSession implements Session {
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+  readonly #session: InferenceSession;
+  readonly #queue: Queue | undefined;
+  readonly #running = new Set<Promise<unknown>>();
+  #disposal: Promise<void> | undefined;
+
+  constructor(session: InferenceSession, queue: Queue | undefined) {
+    this.#session = session;
+    this.#queue = queue;
+    this.inputNames = session.inputNames;
+    this.outputNames = session.outputNames;
+  }
+
+  run(feeds: Feeds, fetches: Fetches = this.outputNames): Promise<Outputs> {
+    if (this.#disposal) return Promise.reject(new DisposedError('this session was disposed of'));
+    const start = () => this.#session.run(feeds, fetches);
+    const running = this.#queue ? this.#queue.add(start) : start();
+    this.#running.add(running);
+    const done = () => this.#running.delete(running);
+    running.then(done, done);
+    return running;
+  }
+
+  dispose(): Promise<void> {
+    this.#disposal ??= Promise.allSettled(this.#running).then(() => this.#session.release());
+    return this.#disposal;
+  }
+}
+
+/** The first line of what ONNX Runtime says, without the C++ function it comes from; the rest is a stack. */
+function reasonOf(error: unknown): string {
+  const [line = ''] = String((error as Error)?.message ?? error).split('\n');
+  return line.replace(/^\S*onnxruntime_src\S+ .* was false\. /, '').replace(/^Error: /, '');
+}
+
+/** What onnxruntime-web says when its own files do not load, which is no fault of the model. */
+const RUNTIME_NOT_LOADED = /no available backend found/;
+
+/**
+ * Opens a session on `bytes`, which must be a validated model: ONNX Runtime is not safe against others.
+ * A named provider is the only one tried. InvalidValueError where this runtime does not have it; FileFormatError (naming `file`)
+ * where the provider that always loads refuses the model; otherwise EngineUnavailableError with the reason of each one tried.
+ */
+export async function openSession(
+  runtime: Runtime,
+  bytes: Uint8Array,
+  { provider: wanted = 'auto', threads, sessionOptions, file }: SessionOptions = {},
+): Promise<OpenedSession> {
+  const candidates = wanted === 'auto' ? runtime.candidates : [wanted];
+  const queue = queueOf(runtime);
+  const attempts: Attempt[] = [];
+  for (const provider of candidates) {
+    const executionProvider = runtime.providerOptions[provider];
+    if (!executionProvider) {
+      const known = ['auto', ...Object.keys(runtime.providerOptions)].join(', ');
+      throw new InvalidValueError(`provider '${provider}' is not one of ${runtime.name}'s: ${known}`);
+    }
+    const unlikely = wanted === 'auto' ? runtime.unlikely[provider] : undefined;
+    if (unlikely !== undefined) {
+      attempts.push({ provider, reason: unlikely });
+      continue;
+    }
+
+    const create = () =>
+      runtime.ort.InferenceSession.create(bytes, {
+        executionProviders: [executionProvider],
+        // What matters is thrown as well.
+        logSeverityLevel: 4,
+        ...(threads !== undefined && { intraOpNumThreads: threads }),
+        ...sessionOptions,
+      });
+    try {
+      const session = await (queue ? queue.add(create) : create());
+      return { session: new OrtSession(session, queue), provider, attempts };
+    } catch (cause) {
+      const reason = reasonOf(cause);
+      if (provider === runtime.candidates.at(-1) && !RUNTIME_NOT_LOADED.test(reason)) {
+        throw new FileFormatError(`ONNX Runtime refuses the model: ${reason}`, { file, cause });
+      }
+      attempts.push({ provider, reason });
+    }
+  }
+
+  const reasons = attempts.map(({ provider, reason }) => `${provider}: ${reason}`);
+  const hint = wanted === 'auto' ? undefined : runtime.hints[wanted];
+  throw new EngineUnavailableError(
+    `${runtime.name} cannot run the model on ${reasons.join('; ')}${hint ? ` (${hint})` : ''}`,
+    reasons,
+  );
+}
