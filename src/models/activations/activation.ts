@@ -1,0 +1,35 @@
+/** What makes one sparse autoencoder different from another: how pre-activations become features. */
+import type * as tf from '@tensorflow/tfjs';
+import type { HostTensors, Shape } from '../../tensor.ts';
+import type { Mode, Tensors } from '../model.ts';
+
+export interface Activated {
+  /** The shape of the pre-activations. */
+  readonly features: tf.Tensor;
+  /** The buffers after this batch. */
+  readonly buffers: Tensors;
+  /** Further tensors that a frozen graph names, such as the sparse code. */
+  readonly named?: Tensors;
+}
+
+/** How a frozen file computes the features, in SAELens's terms. */
+export interface FrozenForm {
+  readonly architecture: 'standard' | 'topk' | 'jumprelu' | 'gated';
+  readonly k?: number;
+  /** Initializers beside W_enc, b_enc, W_dec and b_dec. */
+  readonly weights: HostTensors;
+}
+
+export interface SaeActivation {
+  /** The name in configurations and on the command line. */
+  readonly kind: string;
+  /** Active latents per sample that training aims at, where the activation sets it. */
+  readonly k?: number;
+  /** Weight of the L1 penalty on the features. */
+  readonly l1: number;
+  /** Buffers before training; `lead` is [] or [n_instances]. */
+  initialBuffers(lead: Shape): HostTensors;
+  /** Pre-activations [...lead, batch, d_sae] → features. */
+  apply(preActivations: tf.Tensor, buffers: Tensors, mode: Mode): Activated;
+  frozen(buffers: HostTensors, dSae: number): FrozenForm;
+}

@@ -1,0 +1,42 @@
+/**
+ * How an autoencoder keeps its decoder rows at unit norm. Without it an L1 penalty is escaped by shrinking features and growing rows,
+ * and directions cannot be compared.
+ */
+import * as tf from '@tensorflow/tfjs';
+import type { Tensors } from './model.ts';
+
+/**
+ * `reparametrise`: the parameter is V, W_dec = V / ‖V‖ per row, gradients flow through the norm. `renormalise`: the parameter is W_dec; the
+ * gradient along each row is removed, rows are scaled to 1 after each step (OpenAI's and EleutherAI's way). `free`: W_dec as it is.
+ */
+export type DecoderForm = 'reparametrise' | 'renormalise' | 'free';
+
+export const DECODER_FORMS: readonly DecoderForm[] = ['reparametrise', 'renormalise', 'free'];
+
+/** The parameter that holds the decoder. */
+export function decoderParameter(form: DecoderForm): 'V' | 'W_dec' {
+  return form === 'reparametrise' ? 'V' : 'W_dec';
+}
+
+/** The matrix that multiplies features, [..., d_sae, d_in]. */
+export function decoderMatrix(form: DecoderForm, parameters: Tensors): tf.Tensor {
+  return form === 'reparametrise' ? unitRows(parameters['V']!) : parameters['W_dec']!;
+}
+
+/** Gradients without the component along each decoder row, where the form says so. */
+export function projectGradients(form: DecoderForm, parameters: Tensors, gradients: Tensors): Tensors {
+  if (form !== 'renormalise') return gradients;
+  const rows = parameters['W_dec']!;
+  const gradient = gradients['W_dec']!;
+  const along = tf.sum(tf.mul(gradient, rows), -1, true);
+  return { ...gradients, W_dec: tf.sub(gradient, tf.mul(rows, along)) };
+}
+
+/** Parameters with decoder rows scaled back to 1, where the form says so. */
+export function constrainParameters(form: DecoderForm, parameters: Tensors): Tensors {
+  return form === 'renormalise' ? { ...parameters, W_dec: unitRows(parameters['W_dec']!) } : parameters;
+}
+
+function unitRows(rows: tf.Tensor): tf.Tensor {
+  return tf.div(rows, tf.sqrt(tf.sum(tf.square(rows), -1, true)));
+}

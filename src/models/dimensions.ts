@@ -1,0 +1,9 @@
+/** The check that every model makes of its dimensions. */
+import { InvalidValueError } from '../errors.ts';
+
+/** InvalidValueError where `value` is not a positive integer. */
+export function requirePositiveInteger(value: number, name: string): void {
+  if (!Number.isSafeInteger(value) || value <= 0) {
+    throw new InvalidValueError(`${name} must be positive and an integer, got ${value}`);
+  }
+}

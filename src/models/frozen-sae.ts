@@ -1,0 +1,194 @@
+/**
+ * The frozen sparse autoencoder: what every trained or imported SAE becomes before it is written or run. Plain weights, a few options, and
+ * one pure function of TensorFlow.js ops. Names, shapes and options are SAELens's (Bloom et al.), of which it takes four architectures:
+ *
+ *     x     = normalize(activations)                       'none', 'layer_norm' or 'constant_norm_rescale'
+ *     pre   = (x − b_dec) W_enc + b_enc                    b_dec only with applyBDecToInput
+ *     f     = relu(pre)                                    standard   (Bricken et al. 2023)
+ *           = relu(the k largest of pre)                   topk       (Gao et al. 2024)
+ *           = relu(pre) · [pre > threshold]                jumprelu   (Rajamanoharan et al. 2024b)
+ *           = [x̃ W_enc + b_gate > 0] · relu(x̃ W_enc · exp(r_mag) + b_mag)   gated (Rajamanoharan et al. 2024a)
+ *     x̂     = denormalize(f W_dec + b_dec) + activations W_skipᵀ
+ *
+ * Scales and decoder norms are folded before: W_dec is exactly the matrix that multiplies the features.
+ */
+import * as tf from '@tensorflow/tfjs';
+import { InvalidShapeError, InvalidValueError } from '../errors.ts';
+import { type HostTensors, type Shape, sameShape } from '../tensor.ts';
+import type { Tensors } from './model.ts';
+import { scatterUnique } from './scatter-unique.ts';
+
+export type SaeArchitecture = 'standard' | 'topk' | 'jumprelu' | 'gated';
+
+/** What happens to activations before encoding, and is undone after decoding. */
+export type ActivationNormalization = 'none' | 'layer_norm' | 'constant_norm_rescale';
+
+/** Everything about a frozen SAE but its weights. */
+export interface FrozenSaeOptions {
+  readonly architecture: SaeArchitecture;
+  readonly dIn: number;
+  readonly dSae: number;
+  /** Width of the reconstruction; `dIn` but for transcoders. */
+  readonly dOut: number;
+  /** Latents that may be active in each sample; topk only. */
+  readonly k?: number;
+  /** Whether b_dec is subtracted before encoding. */
+  readonly applyBDecToInput: boolean;
+  readonly normalizeActivations: ActivationNormalization;
+  /** True where the reconstruction is of other activations than the input: it is then not denormalised. */
+  readonly transcoder: boolean;
+}
+
+/**
+ * A frozen SAE. `weights`: `W_enc` [dIn, dSae], `W_dec` [dSae, dOut], `b_dec` [dOut], and [dSae] each: `b_enc` (not gated), `threshold`
+ * (jumprelu), `b_gate`, `r_mag`, `b_mag` (gated); `W_skip` [dOut, dIn] where there is a skip connection.
+ */
+export interface FrozenSae extends FrozenSaeOptions {
+  readonly weights: HostTensors;
+  /** Where it comes from, for people: JSON values such as SAELens's `model_name` and `hook_name`. It changes nothing. */
+  readonly description?: Readonly<Record<string, unknown>>;
+}
+
+/** As SAELens: added to the standard deviation. */
+const layerNormEpsilon = 1e-5;
+
+/** The shape of each weight that `options` ask for; `W_skip` is optional and not among them. */
+export function frozenSaeShapes({ architecture, dIn, dSae, dOut }: FrozenSaeOptions): Readonly<Record<string, Shape>> {
+  const perLatent = {
+    standard: ['b_enc'],
+    topk: ['b_enc'],
+    jumprelu: ['b_enc', 'threshold'],
+    gated: ['b_gate', 'r_mag', 'b_mag'],
+  }[architecture];
+  return {
+    W_enc: [dIn, dSae],
+    ...Object.fromEntries(perLatent.map(name => [name, [dSae]])),
+    W_dec: [dSae, dOut],
+    b_dec: [dOut],
+  };
+}
+
+/**
+ * Checks a frozen SAE and gives it back. InvalidValueError for dimensions or k out of range and for weights that are not finite
+ * (a threshold may be infinite: that latent never fires); InvalidShapeError for weights that are missing, unknown or of another shape.
+ */
+export function checkFrozenSae(sae: FrozenSae): FrozenSae {
+  const { architecture, dIn, dSae, dOut, k, weights, applyBDecToInput } = sae;
+  for (const [name, size] of Object.entries({ dIn, dSae, dOut })) {
+    if (!Number.isSafeInteger(size) || size < 1) throw new InvalidValueError(`${name} must be positive, got ${size}`);
+  }
+  if (architecture === 'topk') {
+    if (k === undefined || !Number.isSafeInteger(k) || k < 1)
+      throw new InvalidValueError(`k must be positive, got ${k}`);
+    if (k > dSae) throw new InvalidValueError(`k must be less than or equal to d_sae ${dSae}, got ${k}`);
+  }
+  if (applyBDecToInput && dOut !== dIn) {
+    throw new InvalidValueError(`b_dec of ${dOut} values cannot be subtracted from an input of ${dIn}`);
+  }
+  const shapes = { ...frozenSaeShapes(sae), ...(weights['W_skip'] && { W_skip: [dOut, dIn] }) };
+  for (const [name, shape] of Object.entries(shapes)) {
+    const weight = weights[name];
+    if (weight === undefined) throw new InvalidShapeError(`a ${architecture} SAE needs ${name} [${shape.join(', ')}]`);
+    if (!sameShape(weight.shape, shape)) {
+      throw new InvalidShapeError(`${name} must have shape [${shape.join(', ')}], got [${weight.shape.join(', ')}]`);
+    }
+    const isFine = name === 'threshold' ? (value: number) => !Number.isNaN(value) : Number.isFinite;
+    const wrong = weight.data.findIndex(value => !isFine(value));
+    if (wrong >= 0)
+      throw new InvalidValueError(`${name} holds ${weight.data[wrong]} at ${wrong}; expected finite numbers`);
+  }
+  const unknown = Object.keys(weights).filter(name => !(name in shapes));
+  if (unknown.length > 0) throw new InvalidShapeError(`a ${architecture} SAE has no weight ${unknown.join(', ')}`);
+  return sae;
+}
+
+/** Names of the tensors that decoding needs beside `features`: they are among the results of `applyFrozenSae`. */
+export function decoderInputsOf({ normalizeActivations, transcoder, weights }: FrozenSae): string[] {
+  const undone = transcoder ? 'none' : normalizeActivations;
+  return [
+    ...{ none: [], layer_norm: ['ln_mu', 'ln_std'], constant_norm_rescale: ['x_norm_coeff'] }[undone],
+    ...(weights['W_skip'] ? ['skip'] : []),
+  ];
+}
+
+/**
+ * Applies a frozen SAE to `activations` [batch, dIn].
+ *
+ * Gives `reconstruction` [batch, dOut] and `features` [batch, dSae]; for topk also `feature_indices` (int32) and `feature_values`
+ * [batch, k], largest first; and what decoding needs beside the features (`decoderInputsOf`): `ln_mu`, `ln_std` or `x_norm_coeff`
+ * [batch, 1], `skip` [batch, dOut].
+ */
+export function applyFrozenSae(options: FrozenSaeOptions, weights: Tensors, activations: tf.Tensor): Tensors {
+  const { x, statistics } = normalize(options, activations as tf.Tensor2D);
+  const centred = options.applyBDecToInput ? tf.sub(x, weights['b_dec']!) : x;
+  const encoded = encode(options, weights, tf.matMul(centred, weights['W_enc'] as tf.Tensor2D));
+  const decoded = tf.add(
+    tf.matMul(encoded['features'] as tf.Tensor2D, weights['W_dec'] as tf.Tensor2D),
+    weights['b_dec']!,
+  );
+  const denormalized = denormalize(options, statistics, decoded);
+  if (!weights['W_skip']) return { reconstruction: denormalized, ...encoded, ...statistics };
+  const skip = tf.matMul(activations as tf.Tensor2D, tf.transpose(weights['W_skip']));
+  return { reconstruction: tf.add(denormalized, skip), ...encoded, ...statistics, skip };
+}
+
+/** Features from `projected` = x̃ W_enc [batch, dSae]. */
+function encode(options: FrozenSaeOptions, weights: Tensors, projected: tf.Tensor): Tensors {
+  switch (options.architecture) {
+    case 'standard':
+      return { features: tf.relu(tf.add(projected, weights['b_enc']!)) };
+    case 'topk': {
+      const { values, indices } = tf.topk(tf.add(projected, weights['b_enc']!), options.k, true);
+      const kept = tf.relu(values);
+      return {
+        features: scatterUnique(kept, indices, options.dSae),
+        feature_indices: indices,
+        feature_values: kept,
+      };
+    }
+    case 'jumprelu': {
+      const pre = tf.add(projected, weights['b_enc']!);
+      return { features: tf.mul(tf.relu(pre), tf.cast(tf.greater(pre, weights['threshold']!), 'float32')) };
+    }
+    case 'gated': {
+      const isOpen = tf.cast(tf.greater(tf.add(projected, weights['b_gate']!), 0), 'float32');
+      const magnitude = tf.relu(tf.add(tf.mul(projected, tf.exp(weights['r_mag']!)), weights['b_mag']!));
+      return { features: tf.mul(isOpen, magnitude) };
+    }
+  }
+}
+
+function normalize(
+  { normalizeActivations, dIn, transcoder }: FrozenSaeOptions,
+  activations: tf.Tensor2D,
+): { x: tf.Tensor2D; statistics: Tensors } {
+  switch (normalizeActivations) {
+    case 'none':
+      return { x: activations, statistics: {} };
+    case 'layer_norm': {
+      const mean = tf.mean(activations, -1, true);
+      const centred = tf.sub(activations, mean);
+      // The standard deviation of a sample, over dIn − 1, as torch.std.
+      const deviation = tf.sqrt(tf.div(tf.sum(tf.square(centred), -1, true), dIn - 1));
+      const x = tf.div(centred, tf.add(deviation, layerNormEpsilon)) as tf.Tensor2D;
+      return { x, statistics: transcoder ? {} : { ln_mu: mean, ln_std: deviation } };
+    }
+    case 'constant_norm_rescale': {
+      const coefficient = tf.div(Math.sqrt(dIn), tf.sqrt(tf.sum(tf.square(activations), -1, true)));
+      const x = tf.mul(activations, coefficient) as tf.Tensor2D;
+      return { x, statistics: transcoder ? {} : { x_norm_coeff: coefficient } };
+    }
+  }
+}
+
+function denormalize(
+  { normalizeActivations, transcoder }: FrozenSaeOptions,
+  statistics: Tensors,
+  decoded: tf.Tensor,
+): tf.Tensor {
+  if (transcoder || normalizeActivations === 'none') return decoded;
+  if (normalizeActivations === 'layer_norm') {
+    return tf.add(tf.mul(decoded, statistics['ln_std']!), statistics['ln_mu']!);
+  }
+  return tf.div(decoded, statistics['x_norm_coeff']!);
+}

@@ -1,0 +1,126 @@
+/** Many toy models of one size side by side, trained as one: instances for sparsities, seeds or restarts. */
+import * as tf from '@tensorflow/tfjs';
+import type { RandomSource } from '../data/random-source.ts';
+import { type HostTensor, type HostTensors, zeros } from '../tensor.ts';
+import { requirePositiveInteger } from './dimensions.ts';
+import { requireSamples, runEagerly } from './eager.ts';
+import type { Applied, Mode, ModelDefinition, ModelState, Tensors } from './model.ts';
+import { xavierNormal } from './toy-model.ts';
+
+export interface ParallelToyModelConfig {
+  readonly nInstances: number;
+  readonly nFeatures: number;
+  readonly nHidden: number;
+  /**
+   * `instance` (default): each instance its own 2-d Xavier draw. `torch3d`: what PyTorch's xavier_normal_ gives for the 3-d tensor, whose
+   * spread √(2 / (n_hidden·n_features + n_hidden·n_instances)) depends on the number of instances.
+   */
+  readonly init?: 'instance' | 'torch3d';
+}
+
+/** Up to this many columns in all, one block-diagonal product beats a batch of small ones. */
+const BLOCK_DIAGONAL_COLUMNS = 128;
+
+export class ParallelToyModel implements ModelDefinition {
+  readonly kind = 'parallel-toy-model';
+  readonly inputName = 'features';
+  readonly sampleShape: readonly [number, number];
+  readonly config: ParallelToyModelConfig;
+  /** `weight` [n_instances, n_features, n_hidden] and `bias` [n_instances, n_features]. */
+  state: ModelState<HostTensors>;
+
+  /** InvalidValueError: dimensions "must be positive" integers. */
+  constructor(config: ParallelToyModelConfig, random: RandomSource) {
+    requirePositiveInteger(config.nInstances, 'nInstances');
+    requirePositiveInteger(config.nFeatures, 'nFeatures');
+    requirePositiveInteger(config.nHidden, 'nHidden');
+    this.config = config;
+    this.sampleShape = [config.nInstances, config.nFeatures];
+    this.state = this.init(random);
+  }
+
+  init(random: RandomSource): ModelState<HostTensors> {
+    const { nInstances, nFeatures, nHidden, init = 'instance' } = this.config;
+    const shape = [nInstances, nFeatures, nHidden];
+    const size = nFeatures * nHidden;
+    const weight = new Float32Array(nInstances * size);
+    if (init === 'torch3d') {
+      const deviation = Math.sqrt(2 / (nHidden * nFeatures + nHidden * nInstances));
+      for (let i = 0; i < weight.length; i++) weight[i] = random.normal() * deviation;
+    } else {
+      for (let i = 0; i < nInstances; i++) weight.set(xavierNormal([nFeatures, nHidden], random).data, i * size);
+    }
+    return { parameters: { weight: { data: weight, shape }, bias: zeros([nInstances, nFeatures]) }, buffers: {} };
+  }
+
+  /**
+   * input [batch, n_instances, n_features] → `reconstruction` of the same shape, `hidden` [batch, n_instances, n_hidden].
+   * Each instance sees its own features only.
+   */
+  apply({ parameters, buffers }: ModelState<Tensors>, input: tf.Tensor, mode: Mode): Applied {
+    const { weight, bias } = parameters as { weight: tf.Tensor; bias: tf.Tensor };
+    const { nInstances, nFeatures } = this.config;
+    // Frozen graphs keep `weight` in the shape that the contract names, and the batch symbolic.
+    const small = mode === 'train' && nInstances * nFeatures <= BLOCK_DIAGONAL_COLUMNS;
+    const outputs = small ? this.#applyBlockDiagonal(weight, bias, input) : applyBatched(weight, bias, input);
+    return { outputs, buffers };
+  }
+
+  /** Instances as the blocks of one matrix: exact, for products with zeros add nothing. */
+  #applyBlockDiagonal(weight: tf.Tensor, bias: tf.Tensor, input: tf.Tensor): Tensors {
+    const { nInstances: i, nFeatures: n, nHidden: m } = this.config;
+    const blocks = tf.tensor(
+      Array.from({ length: i * i }, (_, at) => Number(at % (i + 1) === 0)),
+      [i, 1, i, 1],
+    );
+    const diagonal = tf.reshape(tf.mul(tf.reshape(weight, [i, n, 1, m]), blocks), [i * n, i * m]);
+    const hidden = tf.matMul(tf.reshape(input, [-1, i * n]), diagonal);
+    const out = tf.relu(tf.add(tf.matMul(hidden, diagonal, false, true), tf.reshape(bias, [i * n])));
+    return { reconstruction: tf.reshape(out, [-1, i, n]), hidden: tf.reshape(hidden, [-1, i, m]) };
+  }
+
+  /** features […, n_instances, n_features] → `out` of the same shape, `hidden` […, n_instances, n_hidden]. */
+  forward(features: HostTensor): { readonly out: HostTensor; readonly hidden: HostTensor } {
+    requireSamples(features, this.sampleShape, 'features');
+    const lead = features.shape.slice(0, -2);
+    const { nInstances, nFeatures, nHidden } = this.config;
+    const { out, hidden } = runEagerly(
+      ({ features: input, ...parameters }) => {
+        const flat = tf.reshape(input!, [-1, nInstances, nFeatures]);
+        const { outputs } = this.apply({ parameters, buffers: {} }, flat, 'frozen');
+        return {
+          out: tf.reshape(outputs['reconstruction']!, [...lead, nInstances, nFeatures]),
+          hidden: tf.reshape(outputs['hidden']!, [...lead, nInstances, nHidden]),
+        };
+      },
+      { ...this.state.parameters, features },
+    );
+    return { out: out!, hidden: hidden! };
+  }
+
+  /** The rows of each instance's `weight`, [n_instances, n_features, n_hidden]. */
+  featureDirections(): HostTensor {
+    return this.state.parameters['weight']!;
+  }
+
+  /** One instance's parameters, as a ToyModel holds them. RangeError for an index outside the instances. */
+  instance(index: number): HostTensors {
+    const { nInstances, nFeatures, nHidden } = this.config;
+    if (!Number.isInteger(index) || index < 0 || index >= nInstances) {
+      throw new RangeError(`instance ${index} does not exist: there are ${nInstances}`);
+    }
+    const { weight, bias } = this.state.parameters as { weight: HostTensor; bias: HostTensor };
+    const size = nFeatures * nHidden;
+    return {
+      weight: { data: weight.data.slice(index * size, (index + 1) * size), shape: [nFeatures, nHidden] },
+      bias: { data: bias.data.slice(index * nFeatures, (index + 1) * nFeatures), shape: [nFeatures] },
+    };
+  }
+}
+
+function applyBatched(weight: tf.Tensor, bias: tf.Tensor, input: tf.Tensor): Tensors {
+  const byInstance = tf.transpose(input, [1, 0, 2]);
+  const hidden = tf.matMul(byInstance, weight);
+  const out = tf.relu(tf.add(tf.matMul(hidden, weight, false, true), tf.expandDims(bias, 1)));
+  return { reconstruction: tf.transpose(out, [1, 0, 2]), hidden: tf.transpose(hidden, [1, 0, 2]) };
+}

@@ -1,0 +1,169 @@
+/**
+ * Sparse autoencoders: f = activation((x − b_dec) W_enc + b_enc), x̂ = f W_dec + b_dec, with one tied bias before and after
+ * (Bricken et al., "Towards Monosemanticity", 2023). What differs between architectures is in activations/, what keeps the decoder's
+ * norm in decoder.ts. Names and shapes are SAELens's.
+ */
+import * as tf from '@tensorflow/tfjs';
+import type { RandomSource } from '../data/random-source.ts';
+import { InvalidShapeError, InvalidValueError } from '../errors.ts';
+import { type HostTensor, type HostTensors, sameShape, zeros } from '../tensor.ts';
+import type { SaeActivation } from './activations/activation.ts';
+import { type ActivationConfig, createActivation } from './activations/registry.ts';
+import { DECODER_FORMS, type DecoderForm, decoderMatrix, decoderParameter } from './decoder.ts';
+import { requirePositiveInteger } from './dimensions.ts';
+import { requireSamples, runEagerly } from './eager.ts';
+import type { Applied, Mode, ModelDefinition, ModelState, Tensors } from './model.ts';
+
+export interface SparseAutoencoderConfig {
+  readonly dIn: number;
+  readonly dSae: number;
+  readonly activation: ActivationConfig;
+  /** Default `reparametrise`. */
+  readonly decoder?: DecoderForm;
+}
+
+/** Where the parameters start. */
+export interface SparseAutoencoderStart {
+  /** b_dec [d_in], best the geometric median of the activations. Default zeros. */
+  readonly bias?: ArrayLike<number>;
+  /** Decoder rows [d_sae, d_in], scaled to unit norm here (see initialDirections). Default Gaussian draws. */
+  readonly directions?: HostTensor;
+}
+
+export class SparseAutoencoder implements ModelDefinition {
+  readonly kind = 'sparse-autoencoder';
+  readonly inputName = 'activations';
+  readonly sampleShape: readonly [number];
+  readonly config: Required<SparseAutoencoderConfig>;
+  readonly activation: SaeActivation;
+  /** `V` or `W_dec` [d_sae, d_in], `W_enc` [d_in, d_sae], `b_enc` [d_sae], `b_dec` [d_in]; buffers of the activation. */
+  state: ModelState<HostTensors>;
+
+  /**
+   * InvalidValueError: dimensions "must be positive", k and l1 in their ranges. InvalidShapeError: the bias "must have shape" [d_in],
+   * the directions [d_sae, d_in].
+   */
+  constructor(config: SparseAutoencoderConfig, random: RandomSource, start: SparseAutoencoderStart = {}) {
+    requirePositiveInteger(config.dIn, 'dIn');
+    requirePositiveInteger(config.dSae, 'dSae');
+    const { decoder = 'reparametrise' } = config;
+    if (!DECODER_FORMS.includes(decoder)) {
+      throw new InvalidValueError(`decoder "${decoder}" does not exist; choose from ${DECODER_FORMS.join(', ')}`);
+    }
+    this.config = { ...config, decoder };
+    this.sampleShape = [config.dIn];
+    this.activation = createActivation(config.activation, config.dSae);
+    this.state = this.init(random, start);
+  }
+
+  /** Unit decoder rows, W_enc their transpose, b_enc zero, b_dec the given bias. */
+  init(random: RandomSource, { bias, directions }: SparseAutoencoderStart = {}): ModelState<HostTensors> {
+    const { dIn, dSae, decoder } = this.config;
+    if (bias && bias.length !== dIn) {
+      throw new InvalidShapeError(`the initial bias must have shape [${dIn}], got [${bias.length}]`);
+    }
+    if (directions && !sameShape(directions.shape, [dSae, dIn])) {
+      throw new InvalidShapeError(`directions must have shape [${dSae}, ${dIn}], got [${directions.shape.join(', ')}]`);
+    }
+    const rows = unitRows(
+      directions?.data ?? Float32Array.from({ length: dSae * dIn }, () => random.normal()),
+      dSae,
+      dIn,
+    );
+    return {
+      parameters: {
+        [decoderParameter(decoder)]: rows,
+        W_enc: transposed(rows),
+        b_enc: zeros([dSae]),
+        b_dec: bias ? { data: Float32Array.from(bias), shape: [dIn] } : zeros([dIn]),
+      },
+      buffers: this.activation.initialBuffers([]),
+    };
+  }
+
+  /**
+   * input [batch, d_in] → `features` [batch, d_sae], `reconstruction` [batch, d_in], and what the activation names.
+   * With parameters of a leading dimension, input [n_instances, batch, d_in] and so on: instances side by side.
+   */
+  apply({ parameters, buffers }: ModelState<Tensors>, input: tf.Tensor, mode: Mode): Applied {
+    const bias = rowOf(parameters['b_dec']!);
+    const centred = tf.sub(input, bias);
+    const preActivations = tf.add(tf.matMul(centred, parameters['W_enc']!), rowOf(parameters['b_enc']!));
+    const { features, buffers: next, named } = this.activation.apply(preActivations, buffers, mode);
+    const decoded = tf.matMul(features, decoderMatrix(this.config.decoder, parameters));
+    return { outputs: { ...named, features, reconstruction: tf.add(decoded, bias) }, buffers: next };
+  }
+
+  /** activations […, d_in] → features […, d_sae], as the frozen model gives them. */
+  encode(activations: HostTensor): HostTensor {
+    return this.forward(activations).features;
+  }
+
+  /** features […, d_sae] → reconstruction […, d_in]. */
+  decode(features: HostTensor): HostTensor {
+    requireSamples(features, [this.config.dSae], 'features');
+    const { reconstruction } = runEagerly(
+      ({ input, ...parameters }) => {
+        const flat = tf.reshape(input!, [-1, this.config.dSae]);
+        const decoded = tf.add(tf.matMul(flat, decoderMatrix(this.config.decoder, parameters)), parameters['b_dec']!);
+        return { reconstruction: tf.reshape(decoded, [...features.shape.slice(0, -1), this.config.dIn]) };
+      },
+      { ...this.state.parameters, input: features },
+    );
+    return reconstruction!;
+  }
+
+  /** activations […, d_in] → features […, d_sae] and reconstruction […, d_in]. */
+  forward(activations: HostTensor): { readonly features: HostTensor; readonly reconstruction: HostTensor } {
+    requireSamples(activations, this.sampleShape, 'activations');
+    const lead = activations.shape.slice(0, -1);
+    const buffers = Object.entries(this.state.buffers).map(([name, value]) => [`buffer.${name}`, value] as const);
+    const { features, reconstruction } = runEagerly(
+      inputs => {
+        const flat = tf.reshape(inputs['input']!, [-1, this.config.dIn]);
+        const state = {
+          parameters: inputs,
+          buffers: Object.fromEntries(buffers.map(([name]) => [name.slice(7), inputs[name]!])),
+        };
+        const { outputs } = this.apply(state, flat, 'frozen');
+        return {
+          features: tf.reshape(outputs['features']!, [...lead, this.config.dSae]),
+          reconstruction: tf.reshape(outputs['reconstruction']!, activations.shape as number[]),
+        };
+      },
+      { ...this.state.parameters, ...Object.fromEntries(buffers), input: activations },
+    );
+    return { features: features!, reconstruction: reconstruction! };
+  }
+
+  /** The direction of each latent: the rows of W_dec, [d_sae, d_in]; of unit norm unless the decoder is `free`. */
+  featureDirections(): HostTensor {
+    const { dIn, dSae, decoder } = this.config;
+    const rows = this.state.parameters[decoderParameter(decoder)]!;
+    return decoder === 'reparametrise' ? unitRows(rows.data, dSae, dIn) : rows;
+  }
+}
+
+/** A bias as a row under each batch: [d] stays, [n_instances, d] becomes [n_instances, 1, d]. */
+function rowOf(bias: tf.Tensor): tf.Tensor {
+  return bias.rank === 1 ? bias : tf.expandDims(bias, -2);
+}
+
+/** Rows scaled to unit norm; a zero row stays zero. */
+export function unitRows(data: ArrayLike<number>, rows: number, columns: number): HostTensor {
+  const out = Float32Array.from(data);
+  for (let row = 0; row < rows; row++) {
+    let squares = 0;
+    for (let i = row * columns; i < (row + 1) * columns; i++) squares += out[i]! ** 2;
+    const scale = squares > 0 ? 1 / Math.sqrt(squares) : 0;
+    for (let i = row * columns; i < (row + 1) * columns; i++) out[i]! *= scale;
+  }
+  return { data: out, shape: [rows, columns] };
+}
+
+function transposed({ data, shape }: HostTensor): HostTensor {
+  const [rows, columns] = shape as [number, number];
+  const out = new Float32Array(data.length);
+  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out[j * rows + i] = data[i * columns + j]!;
+  return { data: out, shape: [columns, rows] };
+}
