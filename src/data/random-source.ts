@@ -49,9 +49,9 @@ export function createRandomSource(seed: number): RandomSource {
 
 /** A source that continues, to the bit, where the one that gave `state` stood. InvalidValueError where it is not a state. */
 export function restoreRandomSource(state: RandomState): RandomSource {
-  const words = state.slice(0, WORDS);
+  const words = Array.isArray(state) ? state.slice(0, WORDS) : [];
   const whole =
-    Array.isArray(state) &&
+    words.length === WORDS &&
     (state.length === WORDS || (state.length === WORDS + 1 && Number.isFinite(state[WORDS]))) &&
     words.every(word => Number.isInteger(word) && word === (word | 0)) &&
     words.some(word => word !== 0);
