@@ -1,0 +1,41 @@
+/** Scales folded into weight matrices. Norms and products are taken in float64 and rounded once. */
+import type { HostTensor } from '../tensor.ts';
+
+/** Euclidean norm of each row of `matrix` [rows, columns], float64. */
+export function rowNorms({ data, shape }: HostTensor): Float64Array {
+  const [rows, columns] = shape as [number, number];
+  const norms = new Float64Array(rows);
+  for (let row = 0; row < rows; row++) {
+    let squares = 0;
+    for (let i = row * columns; i < (row + 1) * columns; i++) squares += data[i]! ** 2;
+    norms[row] = Math.sqrt(squares);
+  }
+  return norms;
+}
+
+/** Row i of [rows, columns] times `factors[i]`. */
+export function scaleRows({ data, shape }: HostTensor, factors: ArrayLike<number>): HostTensor {
+  const columns = shape[1]!;
+  return { shape, data: data.map((value, i) => value * factors[Math.floor(i / columns)]!) };
+}
+
+/** The last axis: entry j of every row, or of a vector, times `factors[j]`. */
+export function scaleColumns({ data, shape }: HostTensor, factors: ArrayLike<number>): HostTensor {
+  const columns = shape.at(-1)!;
+  return { shape, data: data.map((value, i) => value * factors[i % columns]!) };
+}
+
+/** Every entry times `factor`. */
+export function scaleAll({ data, shape }: HostTensor, factor: number): HostTensor {
+  return { shape, data: data.map(value => value * factor) };
+}
+
+/** [rows, columns] as [columns, rows]. */
+export function transposed({ data, shape }: HostTensor): HostTensor {
+  const [rows, columns] = shape as [number, number];
+  const result = new Float32Array(data.length);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) result[column * rows + row] = data[row * columns + column]!;
+  }
+  return { shape: [columns, rows], data: result };
+}

@@ -1,0 +1,118 @@
+/** What the readers of other projects' SAE formats have in common: plain bytes in, a frozen SAE out, and no option passed over in silence. */
+import { FileFormatError } from '../errors.ts';
+import { type FileTensor, toFloat32 } from '../files/element-type.ts';
+import { checkFrozenSae, type FrozenSae } from '../models/frozen-sae.ts';
+import type { HostTensor } from '../tensor.ts';
+
+export type SaeFormat = 'onnx' | 'saelens' | 'gemma-scope' | 'sparsify';
+
+/** A checkpoint that was read. */
+export interface LoadedSae {
+  readonly sae: FrozenSae;
+  readonly format: SaeFormat;
+  /** What a person should know about how it was read, such as a scale that was folded or is missing. Often empty. */
+  readonly notes: readonly string[];
+}
+
+/** Where bytes come from and how to read them. */
+export interface ReadOptions {
+  /** Path for messages. */
+  readonly file?: string | undefined;
+  /** Options of the checkpoint's own config that are known to change nothing and may be passed over. Default none. */
+  readonly ignoreOptions?: readonly string[];
+}
+
+/** A checkpoint's config: parsed JSON. */
+export type Config = Readonly<Record<string, unknown>>;
+
+/** Parses a JSON config; FileFormatError where it is not a JSON object. */
+export function parseConfig(bytes: Uint8Array, file: string | undefined): Config {
+  let config: unknown;
+  try {
+    config = JSON.parse(new TextDecoder().decode(bytes));
+  } catch (cause) {
+    throw new FileFormatError(`the config is not JSON: ${(cause as Error).message}`, { file, cause });
+  }
+  if (typeof config !== 'object' || config === null || Array.isArray(config)) {
+    throw new FileFormatError('the config is not a JSON object', { file });
+  }
+  return config as Config;
+}
+
+/** True for the value of an option that is switched off. */
+function isOff(value: unknown): boolean {
+  return value === undefined || value === null || value === false || value === 'none' || value === '';
+}
+
+/** FileFormatError naming the options of `config` that are switched on and neither in `known` nor to be ignored. */
+export function refuseUnknownOptions(
+  config: Config,
+  known: ReadonlySet<string>,
+  { file, ignoreOptions = [] }: ReadOptions,
+): void {
+  const unknown = Object.keys(config).filter(
+    name => !known.has(name) && !ignoreOptions.includes(name) && !isOff(config[name]),
+  );
+  if (unknown.length === 0) return;
+  const described = unknown.map(name => `${name} = ${JSON.stringify(config[name])?.slice(0, 80)}`).join(', ');
+  const names = unknown.map(name => `'${name}'`).join(', ');
+  throw new FileFormatError(
+    `unknown option ${described}: it might change the features. If it does not, pass ignoreOptions: [${names}]`,
+    { file },
+  );
+}
+
+/** A positive integer of `config`; FileFormatError naming it otherwise. */
+export function requireDimension(config: Config, name: string, file: string | undefined): number {
+  const value = config[name];
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value;
+  throw new FileFormatError(`${name} must be positive and an integer, got ${JSON.stringify(value)}`, { file });
+}
+
+/** A boolean of `config`, `fallback` where it is absent; FileFormatError naming it for anything else. */
+export function readFlag(config: Config, name: string, fallback: boolean, file: string | undefined): boolean {
+  const value = config[name] ?? fallback;
+  if (typeof value === 'boolean') return value;
+  throw new FileFormatError(`${name} must be true or false, got ${JSON.stringify(value)}`, { file });
+}
+
+/** Takes tensors out of a checkpoint one by one, so that what is left over can be refused. */
+export class CheckpointTensors {
+  readonly #left: Map<string, FileTensor>;
+  readonly #file: string | undefined;
+
+  constructor(tensors: ReadonlyMap<string, FileTensor>, file: string | undefined) {
+    this.#left = new Map(tensors);
+    this.#file = file;
+  }
+
+  has(name: string): boolean {
+    return this.#left.has(name);
+  }
+
+  /** The tensor as float32; FileFormatError where it is missing. */
+  take(name: string): HostTensor {
+    const tensor = this.#left.get(name);
+    if (tensor === undefined) {
+      const there = [...this.#left.keys()].join(', ') || 'none';
+      throw new FileFormatError(`no tensor ${name}; there are ${there}`, { file: this.#file });
+    }
+    this.#left.delete(name);
+    return toFloat32(tensor);
+  }
+
+  /** FileFormatError naming the tensors that nobody took. */
+  refuseRest(): void {
+    if (this.#left.size === 0) return;
+    throw new FileFormatError(`unknown tensor ${[...this.#left.keys()].join(', ')}`, { file: this.#file });
+  }
+}
+
+/** Checks a frozen SAE that was read; FileFormatError where its weights or dimensions are wrong. */
+export function checkedSae(sae: FrozenSae, file: string | undefined): FrozenSae {
+  try {
+    return checkFrozenSae(sae);
+  } catch (cause) {
+    throw new FileFormatError((cause as Error).message, { file, cause });
+  }
+}
