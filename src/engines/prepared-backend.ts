@@ -6,4 +6,6 @@ export interface PreparedBackend {
   readonly provider: string;
   /** What was found, in plain words, for people. */
   readonly detail: string;
+  /** Settles, with the reason, if the device is lost: nothing on this backend can be trusted from then on. */
+  readonly lost?: Promise<string>;
 }
