@@ -6,7 +6,7 @@
 import * as Plot from '@observablehq/plot';
 import { cellMark } from './cell-mark.ts';
 import { ink, paper } from './colours.ts';
-import type { Axis, DotMark, Figure, Mark, Panel } from './figure.ts';
+import type { ArrowMark, Axis, DotMark, Figure, Mark, Panel } from './figure.ts';
 import { drawHeader, headerHeight } from './header.ts';
 import { roundCoordinates, svgElement } from './svg-element.ts';
 
@@ -89,27 +89,23 @@ function scaleOptions(axis: Axis): Plot.ScaleOptions {
 }
 
 function axisMarks({ x, y, margin }: Panel): Plot.Markish[] {
-  const style = { color: ink.muted, fontSize: 10, tickSize: 0, tickPadding: 6, labelArrow: 'none' } as const;
-  const common = { ...style, labelAnchor: 'center' } as const;
+  const style = { color: ink.muted, fontSize: 10, tickSize: 0, tickPadding: 6, label: null } as const;
   const marks: Plot.Markish[] = [];
-  if (x.grid) marks.push(Plot.gridX({ ...tickOptions(x), stroke: ink.grid, strokeOpacity: 1 }));
-  if (y.grid) marks.push(Plot.gridY({ ...tickOptions(y), stroke: ink.grid, strokeOpacity: 1 }));
-  marks.push(Plot.axisX({ ...common, ...tickOptions(x), label: null }));
-  marks.push(Plot.axisY({ ...common, ...tickOptions(y), label: null }));
+  if (x.grid) marks.push(Plot.gridX({ ...ticksOf(x), stroke: ink.grid, strokeOpacity: 1 }));
+  if (y.grid) marks.push(Plot.gridY({ ...ticksOf(y), stroke: ink.grid, strokeOpacity: 1 }));
+  // Words are given as text: Plot would let a logarithmic scale drop some of them.
+  marks.push(Plot.axisX({ ...style, ...ticksOf(x), text: (tick, i) => x.tickLabels?.[i] ?? formatTick(tick, x) }));
+  marks.push(Plot.axisY({ ...style, ...ticksOf(y), text: (tick, i) => y.tickLabels?.[i] ?? formatTick(tick, y) }));
   // The labels are marks of their own: an axis colours its label like its ticks, and the label should be stronger.
   const label = { color: ink.text, fontSize: 11, labelAnchor: 'center', labelArrow: 'none', ticks: [] } as const;
-  if (x.label !== undefined) marks.push(Plot.axisX({ ...label, label: x.label, labelOffset: margin.bottom - 4 }));
-  if (y.label !== undefined) marks.push(Plot.axisY({ ...label, label: y.label, labelOffset: margin.left - 6 }));
+  if (x.label !== undefined) marks.push(Plot.axisX({ ...label, label: x.label, labelOffset: margin.bottom - 6 }));
+  if (y.label !== undefined) marks.push(Plot.axisY({ ...label, label: y.label, labelOffset: margin.left - 10 }));
   return marks;
 }
 
-function tickOptions(axis: Axis): {
-  ticks?: number | number[];
-  tickFormat?: (tick: number | string, i: number) => string;
-} {
-  const tickFormat = (tick: number | string, i: number): string => axis.tickLabels?.[i] ?? formatTick(tick, axis);
-  if (axis.ticks === undefined) return { tickFormat };
-  return { ticks: typeof axis.ticks === 'number' ? axis.ticks : [...axis.ticks], tickFormat };
+function ticksOf({ ticks }: Axis): { readonly ticks?: number | number[] } {
+  if (ticks === undefined) return {};
+  return { ticks: typeof ticks === 'number' ? ticks : [...ticks] };
 }
 
 const superscripts = '⁰¹²³⁴⁵⁶⁷⁸⁹';
@@ -124,27 +120,13 @@ function formatTick(tick: number | string, axis: Axis): string {
     return `10${power < 0 ? '⁻' : ''}${digits}`;
   }
   const rounded = Number(tick.toPrecision(6));
-  return (Math.abs(rounded) >= 10_000 ? rounded.toLocaleString('en-US') : String(rounded)).replace('-', '−');
+  return (Math.abs(rounded) >= 1000 ? rounded.toLocaleString('en-US') : String(rounded)).replace('-', '−');
 }
 
 function plotMarks(mark: Mark, panel: Panel, document: Document): Plot.Markish[] {
   switch (mark.kind) {
     case 'arrows':
-      return [
-        Plot.arrow(mark.data, {
-          x1: d => d.from[0],
-          y1: d => d.from[1],
-          x2: d => d.to[0],
-          y2: d => d.to[1],
-          stroke: 'colour',
-          strokeWidth: mark.width,
-          headLength: mark.head ? 7 : 0,
-          headAngle: 50,
-          ...(mark.dash === undefined ? {} : { strokeDasharray: mark.dash }),
-          ...(mark.opacity === undefined ? {} : { strokeOpacity: mark.opacity }),
-          ...(mark.data.some(d => d.tooltip !== undefined) ? { title: 'tooltip' } : {}),
-        }),
-      ];
+      return arrowMarks(mark);
     case 'text':
       return [
         Plot.text(mark.data, {
@@ -198,6 +180,31 @@ function plotMarks(mark: Mark, panel: Panel, document: Document): Plot.Markish[]
       ];
     }
   }
+}
+
+function arrowMarks(mark: ArrowMark): Plot.Markish[] {
+  const headPixels = mark.head ? 9 : 0;
+  const arrows = (width: number, style: { stroke: string; strokeOpacity?: number; title?: string }): Plot.Markish =>
+    Plot.arrow(mark.data, {
+      x1: d => d.from[0],
+      y1: d => d.from[1],
+      x2: d => d.to[0],
+      y2: d => d.to[1],
+      strokeWidth: width,
+      // Plot measures heads in widths of the line.
+      headLength: (headPixels * 1.5) / width,
+      headAngle: 50,
+      ...(mark.dash === undefined ? {} : { strokeDasharray: mark.dash }),
+      ...style,
+    });
+  return [
+    mark.outlined ? arrows(mark.width + 1.2, { stroke: ink.title, strokeOpacity: 0.35 }) : null,
+    arrows(mark.width, {
+      stroke: 'colour',
+      ...(mark.opacity === undefined ? {} : { strokeOpacity: mark.opacity }),
+      ...(mark.data.some(d => d.tooltip !== undefined) ? { title: 'tooltip' } : {}),
+    }),
+  ];
 }
 
 function dotMarks(mark: DotMark): Plot.Markish[] {

@@ -9,11 +9,12 @@ import { type Matrix, type Numbers, norm, toMatrices, toRows } from './matrices.
 
 const shortest = 1e-2;
 const figureWidth = 880;
-const left = 52;
+const left = 48;
 const right = 14;
 const gap = 10;
-const titleHeight = 24;
-const labelsHeight = 40;
+const labelsHeight = 38;
+/** Pixels kept free beyond the longest arrow, for its index. */
+const indexRoom = 21;
 
 export interface FeatureDirectionsOptions extends FigureText {
   /** Panel titles, one for each instance; default: none for one instance, else `instance 0`, `instance 1`, … */
@@ -71,6 +72,7 @@ export interface DirectionSnapshotsOptions extends FigureText {
   readonly importance?: Numbers;
   /** Draws the target's directions dashed beneath each snapshot; default true. */
   readonly guides?: boolean;
+  /** Panels in a row; default 6, the target and five steps. */
   readonly columns?: number;
 }
 
@@ -87,7 +89,7 @@ export function plotDirectionSnapshots(
   options: DirectionSnapshotsOptions = {},
 ): Figure {
   const {
-    columns = 5,
+    columns = 6,
     guides = true,
     targetLabel = 'target',
     title = 'Directions learned by the dictionary',
@@ -157,7 +159,8 @@ function directionsFigure(
   }
   const used = Math.min(columns, panels.length);
   const side = Math.min(280, Math.floor((figureWidth - left - right - gap * (used - 1)) / used));
-  const limit = commonLimit(panels);
+  const limit = commonLimit(panels, side);
+  const titleHeight = panels.some(({ label }) => label !== undefined) ? 24 : 8;
   const rows = Math.ceil(panels.length / columns);
   const rowHeight = titleHeight + side + gap;
   return {
@@ -217,7 +220,7 @@ function directionMarks(panel: DirectionsPanel, limit: number, side: number): Ma
     ...(guides.length > 0
       ? [{ kind: 'arrows', data: guides, width: 1.2, head: false, dash: '3,3', opacity: 0.7 } as const]
       : []),
-    { kind: 'arrows', data: arrows, width: 2, head: true },
+    { kind: 'arrows', data: arrows, width: 2, head: true, outlined: true },
     indexLabels(tips, (2 * limit) / side),
   ];
 }
@@ -242,10 +245,10 @@ function indexLabels(
   return { kind: 'text', data: placed, size: 11, colour: ink.title };
 }
 
-/** Room for the longest direction and its index. */
-function commonLimit(panels: readonly DirectionsPanel[]): number {
+/** The same for all panels: the longest direction and room for its index. */
+function commonLimit(panels: readonly DirectionsPanel[], side: number): number {
   const longest = Math.max(0, ...panels.flatMap(({ rows, guides = [] }) => [...rows, ...guides].map(norm)));
-  return longest < shortest ? 1 : longest * 1.22;
+  return longest < shortest ? 1 : longest / (1 - (2 * indexRoom) / side);
 }
 
 function axisTicks(limit: number): number[] {

@@ -41,6 +41,8 @@ export interface ArrowMark {
   }[];
   readonly width: number;
   readonly head: boolean;
+  /** A thin dark edge, by which light colours stand out from the paper; default false. */
+  readonly outlined?: boolean;
   readonly dash?: string;
   readonly opacity?: number;
 }

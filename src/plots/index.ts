@@ -7,5 +7,22 @@ export {
   plotDirectionSnapshots,
   plotFeatureDirections,
 } from './feature-directions.ts';
+export { type FeatureGeometryPoint, plotFeatureGeometry } from './feature-geometry.ts';
 export type * from './figure.ts';
 export type { Numbers } from './matrices.ts';
+export {
+  type PhaseBoundary,
+  type PhaseDiagram,
+  type PhaseDiagramOptions,
+  plotPhaseDiagram,
+  superpositionBoundary,
+} from './phase-diagram.ts';
+export {
+  plotRecovery,
+  plotRecoveryRates,
+  type RecoveryOptions,
+  type RecoveryRate,
+  type RecoverySeries,
+} from './recovery.ts';
+export { plotScaling, type ScalingOptions, type ScalingSeries } from './scaling.ts';
+export { plotTrainingCurves, type TrainingCurve, type TrainingCurvesOptions } from './training-curves.ts';

@@ -1,0 +1,41 @@
+/** Time per step against a size, on logarithmic axes: how engines scale. */
+import type { Figure, FigureText } from './figure.ts';
+import { lineChart } from './line-chart.ts';
+
+export interface ScalingSeries {
+  readonly name: string;
+  /** For instance d_sae, or the batch size; positive. */
+  readonly sizes: readonly number[];
+  /** Milliseconds per training step; positive. */
+  readonly milliseconds: readonly number[];
+  /** Ends of the spread over repeats. */
+  readonly low?: readonly number[];
+  readonly high?: readonly number[];
+  /** For a reference that is not ours. */
+  readonly dashed?: boolean;
+}
+
+export interface ScalingOptions extends FigureText {
+  /** Words at the x axis; default `d_sae`. */
+  readonly sizeLabel?: string;
+}
+
+/**
+ * One line per engine or program, with a dot at each measured size.
+ *
+ * @throws InvalidShapeError where sizes and times of a series differ in number.
+ */
+export function plotScaling(series: readonly ScalingSeries[], options: ScalingOptions = {}): Figure {
+  const { title = 'Time per training step', subtitle, sizeLabel = 'd_sae' } = options;
+  return lineChart(
+    series.map(({ sizes, milliseconds, ...rest }) => ({ ...rest, x: sizes, y: milliseconds })),
+    {
+      name: 'scaling',
+      title,
+      subtitle,
+      x: { type: 'log', label: sizeLabel },
+      y: { type: 'log', label: 'milliseconds per step' },
+      mostDots: Number.POSITIVE_INFINITY,
+    },
+  );
+}

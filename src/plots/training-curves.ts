@@ -1,0 +1,37 @@
+/** Loss against step, for one run or several. */
+import type { Figure, FigureText } from './figure.ts';
+import { lineChart } from './line-chart.ts';
+
+export interface TrainingCurve {
+  readonly name: string;
+  readonly steps: readonly number[];
+  readonly loss: readonly number[];
+}
+
+export interface TrainingCurvesOptions extends FigureText {
+  /** Logarithmic steps; step 0 is then left out. Default false. */
+  readonly logSteps?: boolean;
+  /** Logarithmic losses; zero and negative losses are then left out. Default true. */
+  readonly logLoss?: boolean;
+  /** Words at the y axis; default `loss`. */
+  readonly lossLabel?: string;
+}
+
+/**
+ * One line per run; losses that are not finite leave a gap.
+ *
+ * @throws InvalidShapeError where a curve's steps and losses differ in number.
+ */
+export function plotTrainingCurves(curves: readonly TrainingCurve[], options: TrainingCurvesOptions = {}): Figure {
+  const { title = 'Training loss', subtitle, logSteps = false, logLoss = true, lossLabel = 'loss' } = options;
+  return lineChart(
+    curves.map(({ name, steps, loss }) => ({ name, x: steps, y: loss })),
+    {
+      name: 'training-curves',
+      title,
+      subtitle,
+      x: { type: logSteps ? 'log' : 'linear', label: 'training step' },
+      y: { type: logLoss ? 'log' : 'linear', label: lossLabel, ...(logLoss ? {} : { include: [0] }) },
+    },
+  );
+}
