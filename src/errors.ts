@@ -60,13 +60,18 @@ export class EngineUnavailableError extends Error {
   }
 }
 
-/** Training produced a number that is not finite; the state is the last good one. `step` counts completed steps from 0. */
+/**
+ * Training produced a number that is not finite; the state kept is the last good one. Counting the steps of the call from 0, `step` are
+ * complete in the state and the bad number came at `at`.
+ */
 export class DivergenceError extends Error {
   override readonly name = 'DivergenceError';
   readonly step: number;
-  constructor(message: string, step: number) {
+  readonly at: number;
+  constructor(message: string, step: number, at: number = step) {
     super(message);
     this.step = step;
+    this.at = at;
   }
 }
 

@@ -1,0 +1,108 @@
+/** Engines that run the step op by op on a TensorFlow.js backend: native TensorFlow, WebGPU, WebAssembly, plain JavaScript. */
+import * as tf from '@tensorflow/tfjs';
+import { DivergenceError } from '../errors.ts';
+import { quietly } from '../models/eager.ts';
+import type { Tensors } from '../models/model.ts';
+import { type HostTensors, sizeOf } from '../tensor.ts';
+import type { Engine, EngineDescription, EngineName, StepProgram, StepRunner } from './engine.ts';
+import { firstNotFinite } from './finite-losses.ts';
+import type { PreparedBackend } from './prepared-backend.ts';
+
+/** An engine on a backend that is registered and can be selected at once. */
+export function createEagerEngine(name: EngineName, backend: PreparedBackend, reason = 'asked for'): Engine {
+  return {
+    name,
+    async prepare(program) {
+      await tf.setBackend(backend.backendName);
+      await tf.ready();
+      return new EagerRunner(program, backend.backendName, { engine: name, provider: backend.provider, reason });
+    },
+  };
+}
+
+class EagerRunner implements StepRunner {
+  readonly description: EngineDescription;
+  readonly #program: StepProgram;
+  readonly #backendName: string;
+  #state: Tensors;
+
+  constructor(program: StepProgram, backendName: string, description: EngineDescription) {
+    this.description = description;
+    this.#program = program;
+    this.#backendName = backendName;
+    this.#state = quietly(() =>
+      Object.fromEntries(
+        Object.entries(program.state).map(([name, { data, shape }]) => [
+          name,
+          tf.keep(tf.tensor(Float32Array.from(data), [...shape])),
+        ]),
+      ),
+    );
+  }
+
+  /** Losses are read once, at the end: on a GPU a read waits for everything before it. */
+  async run(steps: number, batches: Readonly<Record<string, Float32Array>>): Promise<Record<string, Float32Array>> {
+    await tf.setBackend(this.#backendName);
+    const before = this.#state;
+    const reported: Tensors[] = [];
+    for (let step = 0; step < steps; step++) {
+      const previous = this.#state;
+      const { state, metrics } = quietly(() => this.#step(step, batches));
+      this.#state = state;
+      reported.push(metrics);
+      if (previous !== before) tf.dispose(previous);
+    }
+    const results: Record<string, Float32Array> = {};
+    for (const name of this.#program.metrics) {
+      const stacked = quietly(() => tf.stack(reported.map(metrics => metrics[name]!)));
+      results[name] = Float32Array.from(await stacked.data());
+      stacked.dispose();
+    }
+    tf.dispose(reported);
+    const bad = firstNotFinite(results['loss']!);
+    if (bad >= 0) {
+      tf.dispose(this.#state);
+      this.#state = before;
+      throw new DivergenceError(`the loss is ${results['loss']![bad]}`, 0, bad);
+    }
+    if (steps > 0) tf.dispose(before);
+    return results;
+  }
+
+  #step(step: number, batches: Readonly<Record<string, Float32Array>>): { state: Tensors; metrics: Tensors } {
+    const results = tf.tidy(() => {
+      const inputs: Tensors = { ...this.#state };
+      for (const [name, shape] of Object.entries(this.#program.batch)) {
+        const size = sizeOf(shape);
+        inputs[name] = tf.tensor(batches[name]!.slice(step * size, (step + 1) * size), [...shape]);
+      }
+      const outputs = this.#program.step(inputs);
+      // A buffer that the step hands through would be disposed of with the old state.
+      const kept = new Set(Object.values(this.#state));
+      return Object.fromEntries(
+        Object.entries(outputs).map(([name, tensor]) => [name, kept.has(tensor) ? tensor.clone() : tensor]),
+      );
+    });
+    for (const tensor of Object.values(results)) tf.keep(tensor);
+    const state: Tensors = {};
+    const metrics: Tensors = {};
+    for (const [name, tensor] of Object.entries(results)) {
+      (name in this.#program.state ? state : metrics)[name] = tensor;
+    }
+    return { state, metrics };
+  }
+
+  async read(): Promise<HostTensors> {
+    await tf.setBackend(this.#backendName);
+    const entries = Object.entries(this.#state).map(async ([name, tensor]) => {
+      const data = Float32Array.from(await tensor.data());
+      return [name, { data, shape: [...tensor.shape] }] as const;
+    });
+    return Object.fromEntries(await Promise.all(entries));
+  }
+
+  async dispose(): Promise<void> {
+    tf.dispose(this.#state);
+    this.#state = {};
+  }
+}

@@ -1,0 +1,77 @@
+/** What training minimises. */
+import * as tf from '@tensorflow/tfjs';
+import { InvalidShapeError } from '../errors.ts';
+import { decoderMatrix } from '../models/decoder.ts';
+import type { Applied, Tensors } from '../models/model.ts';
+import type { SparseAutoencoder } from '../models/sparse-autoencoder.ts';
+import { type HostTensor, sameShape } from '../tensor.ts';
+
+/** `loss` is differentiated; `perInstance` [n_instances] where several models train side by side, whose sum `loss` is. */
+export interface Losses {
+  readonly loss: tf.Scalar;
+  readonly perInstance?: tf.Tensor;
+}
+
+/** The loss of one batch. */
+export type Objective = (applied: Applied, input: tf.Tensor, parameters: Tensors) => Losses;
+
+/**
+ * mean(weight · (target − output)²) over every element.
+ * `output` and `target` "must have the same shape" […, n_features]; `weight` "must have shape" [n_features].
+ */
+export function weightedMse(output: tf.Tensor, target: tf.Tensor, weight: tf.Tensor): tf.Scalar {
+  return tf.mean(weightedSquares(output, target, weight)).asScalar();
+}
+
+function weightedSquares(output: tf.Tensor, target: tf.Tensor, weight: tf.Tensor): tf.Tensor {
+  if (!sameShape(output.shape, target.shape)) {
+    throw new InvalidShapeError(
+      `output and target must have the same shape, got [${output.shape.join(', ')}] and [${target.shape.join(', ')}]`,
+    );
+  }
+  const nFeatures = output.shape.at(-1);
+  if (!sameShape(weight.shape, [nFeatures ?? 0])) {
+    throw new InvalidShapeError(`weight must have shape [${nFeatures}], got [${weight.shape.join(', ')}]`);
+  }
+  return tf.mul(weight, tf.square(tf.sub(target, output)));
+}
+
+/**
+ * The toy model's loss: mean over batch and features of importance · (x − out)². For parallel instances, input
+ * [batch, n_instances, n_features], each one's own, and their sum.
+ */
+export function toyModelObjective(importance: HostTensor): Objective {
+  return ({ outputs }, input) => {
+    const weight = tf.tensor(importance.data, [...importance.shape]);
+    const squares = weightedSquares(outputs['reconstruction']!, input, weight);
+    if (input.rank < 3) return { loss: tf.mean(squares).asScalar() };
+    const perInstance = tf.mean(squares, [0, 2]);
+    return { loss: tf.sum(perInstance).asScalar(), perInstance };
+  };
+}
+
+/**
+ * An autoencoder's loss: mean over batch and d_in of (x − x̂)², and for an L1 weight l1 · mean over batch of Σ_j |f_j|·‖W_dec_j‖.
+ * For instances side by side, input [n_instances, batch, d_in], each one's own, and their sum.
+ */
+export function saeObjective(sae: SparseAutoencoder): Objective {
+  const { l1 } = sae.activation;
+  return ({ outputs }, input, parameters) => {
+    const parallel = input.rank === 3;
+    const axes = parallel ? [1, 2] : undefined;
+    let losses = tf.mean(tf.square(tf.sub(outputs['reconstruction']!, input)), axes);
+    if (l1 > 0) {
+      const features = outputs['features']!;
+      const magnitudes = sae.config.decoder === 'free' ? tf.mul(features, rowNorms(sae, parameters)) : features;
+      losses = tf.add(losses, tf.mul(tf.mean(tf.sum(tf.abs(magnitudes), -1), -1), l1));
+    }
+    if (!parallel) return { loss: losses.asScalar() };
+    return { loss: tf.sum(losses).asScalar(), perInstance: losses };
+  };
+}
+
+function rowNorms(sae: SparseAutoencoder, parameters: Tensors): tf.Tensor {
+  const rows = decoderMatrix(sae.config.decoder, parameters);
+  const norms = tf.sqrt(tf.sum(tf.square(rows), -1));
+  return norms.rank === 1 ? norms : tf.expandDims(norms, -2);
+}
