@@ -31,6 +31,8 @@ export interface RecordRequest {
 
 /** Records `fn`. RecordingError where it uses a kernel without a rule, reads a value, or lacks an output. */
 export function record(fn: TensorFunction, request: RecordRequest, options: RecordingOptions): Graph {
+  // TF.js chooses its backend at the first use; before, there would be none to return to.
+  tf.backend();
   const previous = tf.getBackend();
   invariant(previous !== RECORDING_BACKEND, 'a recording cannot start within another');
   tf.setBackend(RECORDING_BACKEND);
