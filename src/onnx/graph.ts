@@ -40,4 +40,6 @@ export interface Graph {
   readonly initializers: readonly Initializer[];
   readonly inputs: readonly GraphValue[];
   readonly outputs: readonly GraphValue[];
+  /** Tensors in between whose type and shape the file states, so that the graph can be cut there; written as `value_info`. */
+  readonly named?: readonly GraphValue[];
 }

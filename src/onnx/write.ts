@@ -45,6 +45,7 @@ function graphProto(graph: Graph): OnnxTypes.IGraphProto {
     initializer: graph.initializers.map(tensorProto),
     input: graph.inputs.map(valueProto),
     output: graph.outputs.map(valueProto),
+    valueInfo: graph.named?.map(valueProto) ?? [],
   };
 }
 

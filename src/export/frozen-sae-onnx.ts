@@ -1,0 +1,140 @@
+/** Frozen SAEs as ONNX files of the contract (schema 1), and back: the one way by which trained and imported SAEs become `.onnx`. */
+import { compile } from '../compile/compile.ts';
+import { FileFormatError } from '../errors.ts';
+import {
+  applyFrozenSae,
+  checkFrozenSae,
+  decoderInputsOf,
+  type FrozenSae,
+  frozenSaeShapes,
+} from '../models/frozen-sae.ts';
+import type { GraphValue } from '../onnx/graph.ts';
+import { METADATA_KEYS, parseMetadata, SCHEMA, TENSOR_NAMES } from '../onnx/metadata.ts';
+import { metadataProperties, readModel } from '../onnx/read.ts';
+import { readInitializer } from '../onnx/tensor-values.ts';
+import { encodeModel } from '../onnx/write.ts';
+import type { HostTensor } from '../tensor.ts';
+import { checkedSae, type LoadedSae } from './sae-checkpoint.ts';
+
+/** What a file says beside the SAE itself. */
+export interface SaeMetadata {
+  /** More entries of `monosemantic.config`, such as `training`; JSON values. Those that describe the SAE are written anyway. */
+  readonly config?: Readonly<Record<string, unknown>>;
+  /** SHA-256 of the model file whose activations it was trained on. */
+  readonly trainedOn?: string;
+  /** More `metadata_props`. */
+  readonly properties?: Readonly<Record<string, string>>;
+}
+
+const names = TENSOR_NAMES['sparse-autoencoder'];
+
+/**
+ * Writes a frozen SAE as an ONNX model: input `activations` [batch, d_in], outputs `reconstruction` [batch, d_out] and `features`
+ * [batch, d_sae], the weights as initializers under their own names.
+ * Errors as `checkFrozenSae`. The same SAE and metadata give the same bytes.
+ */
+export function frozenSaeToOnnx(sae: FrozenSae, metadata: SaeMetadata = {}): Uint8Array {
+  const { weights } = checkFrozenSae(sae);
+  const graph = compile(
+    ({ [names.input]: activations, ...constants }) => applyFrozenSae(sae, constants, activations!),
+    {
+      inputs: { [names.input]: ['batch', sae.dIn] },
+      constants: weights,
+      outputs: [names.reconstruction, names.features],
+      name: 'sparse-autoencoder',
+    },
+  );
+  const decoderInputs = decoderInputsOf(sae);
+  return encodeModel(
+    { ...graph, named: cutPoints(sae) },
+    {
+      ...metadata.properties,
+      [METADATA_KEYS.schema]: SCHEMA,
+      [METADATA_KEYS.kind]: 'sparse-autoencoder',
+      [METADATA_KEYS.featureDirections]: names.directions,
+      [METADATA_KEYS.config]: JSON.stringify({ ...metadata.config, ...configOf(sae) }),
+      ...(decoderInputs.length > 0 && { [METADATA_KEYS.decoderInputs]: JSON.stringify(decoderInputs) }),
+      ...(metadata.trainedOn !== undefined && { [METADATA_KEYS.trainedOn]: metadata.trainedOn }),
+    },
+  );
+}
+
+/**
+ * Reads a frozen SAE out of an ONNX file that `frozenSaeToOnnx` wrote.
+ * FileFormatError for anything else, however good an ONNX model: without the config it is not known what its graph computes.
+ */
+export function frozenSaeFromOnnx(bytes: Uint8Array, { file }: { readonly file?: string | undefined } = {}): LoadedSae {
+  const model = readModel(bytes, { file });
+  const { kind, config } = parseMetadata(metadataProperties(model), file);
+  const { architecture, d_in, d_sae, d_out, k, apply_b_dec_to_input, normalize_activations, transcoder, description } =
+    (config ?? {}) as Partial<FrozenSaeConfig>;
+  if (
+    kind !== 'sparse-autoencoder' ||
+    architecture === undefined ||
+    !Object.hasOwn(architectures, architecture) ||
+    typeof apply_b_dec_to_input !== 'boolean' ||
+    typeof normalize_activations !== 'string'
+  ) {
+    throw new FileFormatError('its metadata do not describe a sparse autoencoder that this package exported', { file });
+  }
+  const dimensions = { dIn: Number(d_in), dSae: Number(d_sae), dOut: Number(d_out) };
+  const options = {
+    architecture,
+    ...dimensions,
+    ...(k !== undefined && { k }),
+    applyBDecToInput: apply_b_dec_to_input,
+    normalizeActivations: normalize_activations,
+    transcoder: transcoder === true,
+  };
+  const present = new Set(model.proto.graph.initializer?.map(({ name }) => name));
+  const wanted = [...Object.keys(frozenSaeShapes(options)), ...(present.has('W_skip') ? ['W_skip'] : [])];
+  const weights: Record<string, HostTensor> = Object.fromEntries(
+    wanted.map(name => [name, readInitializer(model, name)]),
+  );
+  const sae = { ...options, weights, ...(description && { description }) };
+  return { sae: checkedSae(sae, file), format: 'onnx', notes: [] };
+}
+
+/** The tensors between the input and the outputs where a graph can be cut. */
+function cutPoints(sae: FrozenSae): GraphValue[] {
+  const sparse: GraphValue[] =
+    sae.architecture === 'topk'
+      ? [
+          { name: names.sparse.indices, type: 'int64', shape: ['batch', sae.k!] },
+          { name: names.sparse.values, type: 'float32', shape: ['batch', sae.k!] },
+        ]
+      : [];
+  const beside = decoderInputsOf(sae).map(
+    (name): GraphValue => ({ name, type: 'float32', shape: ['batch', name === 'skip' ? sae.dOut : 1] }),
+  );
+  return [...sparse, ...beside];
+}
+
+const architectures = { standard: true, topk: true, jumprelu: true, gated: true };
+
+/** The entries of `monosemantic.config` from which a frozen SAE is read back. */
+interface FrozenSaeConfig {
+  readonly architecture: FrozenSae['architecture'];
+  readonly d_in: number;
+  readonly d_sae: number;
+  readonly d_out: number;
+  readonly k?: number;
+  readonly apply_b_dec_to_input: boolean;
+  readonly normalize_activations: FrozenSae['normalizeActivations'];
+  readonly transcoder: boolean;
+  readonly description?: Readonly<Record<string, unknown>>;
+}
+
+function configOf(sae: FrozenSae): FrozenSaeConfig {
+  return {
+    architecture: sae.architecture,
+    d_in: sae.dIn,
+    d_sae: sae.dSae,
+    d_out: sae.dOut,
+    ...(sae.k !== undefined && { k: sae.k }),
+    apply_b_dec_to_input: sae.applyBDecToInput,
+    normalize_activations: sae.normalizeActivations,
+    transcoder: sae.transcoder,
+    ...(sae.description && { description: sae.description }),
+  };
+}
