@@ -8,7 +8,7 @@ import { type GraphMessage, type ModelMessage, onnx, toInteger } from './proto.t
 import { validateModel } from './validate.ts';
 
 /** What protobuf can hold in one message. */
-const MAX_BYTES = 2 ** 31 - 1;
+export const MAX_MODEL_BYTES = 2 ** 31 - 1;
 /** Shorter than any file with a graph, an opset and an IR version. */
 const MIN_BYTES = 8;
 
@@ -69,8 +69,8 @@ function checkVersions(proto: ModelMessage, file: string | undefined): void {
  */
 export function readModel(bytes: Uint8Array, { file }: { readonly file?: string | undefined } = {}): OnnxModel {
   if (bytes.length === 0) throw new FileFormatError('the file is empty; expected an ONNX model', { file });
-  if (bytes.length > MAX_BYTES) {
-    throw new FileFormatError(`${bytes.length} bytes; an ONNX model has at most ${MAX_BYTES}`, { file });
+  if (bytes.length > MAX_MODEL_BYTES) {
+    throw new FileFormatError(`${bytes.length} bytes; an ONNX model has at most ${MAX_MODEL_BYTES}`, { file });
   }
   if (bytes.length < MIN_BYTES) {
     throw new FileFormatError(`not an ONNX model: it has ${bytes.length} bytes`, { file });

@@ -1,0 +1,49 @@
+/** Float32 values in and out of ONNX Runtime, whatever float type a model's own tensors have. */
+import { getFloat16, setFloat16 } from '@petamoriken/float16';
+import type { Tensor } from 'onnxruntime-common';
+import { FileFormatError } from '../errors.ts';
+import type { Runtime } from '../sessions/runtime.ts';
+import type { Shape } from '../tensor.ts';
+
+/** Float types that a model's inputs may have. */
+export type FloatType = 'float32' | 'float64' | 'float16';
+
+export function isFloatType(type: string): type is FloatType {
+  return type === 'float32' || type === 'float64' || type === 'float16';
+}
+
+/** A tensor of `type` from float32 values; float32 itself is not copied. */
+export function toOrtTensor({ ort }: Runtime, type: FloatType, data: Float32Array, shape: Shape): Tensor {
+  switch (type) {
+    case 'float32':
+      return new ort.Tensor('float32', data, shape);
+    case 'float64':
+      return new ort.Tensor('float64', Float64Array.from(data), shape);
+    case 'float16': {
+      const bits = new Uint16Array(data.length);
+      const view = new DataView(bits.buffer);
+      for (let i = 0; i < data.length; i++) setFloat16(view, 2 * i, data[i]!, true);
+      return new ort.Tensor('float16', bits, shape);
+    }
+  }
+}
+
+/** A float tensor's values as float32; float32 itself is not copied. FileFormatError for other types. */
+export function fromOrtTensor({ type, data }: Tensor, name: string): Float32Array {
+  if (data instanceof Float32Array) return data;
+  if (data instanceof Float64Array) return Float32Array.from(data);
+  if (type === 'float16') {
+    const { buffer, byteOffset, byteLength } = data as Uint16Array;
+    const view = new DataView(buffer, byteOffset, byteLength);
+    return Float32Array.from({ length: byteLength / 2 }, (_, i) => getFloat16(view, 2 * i, true));
+  }
+  throw new FileFormatError(`the tensor ${name} is ${type}; expected float32, float64 or float16`);
+}
+
+/** An int64 tensor's values as numbers; they must be below 2^31. FileFormatError for other types. */
+export function fromInt64Tensor({ data }: Tensor, name: string): Uint32Array {
+  if (!(data instanceof BigInt64Array)) throw new FileFormatError(`the tensor ${name} is not int64`);
+  // The lower halves, little-endian.
+  const halves = new Uint32Array(data.buffer, data.byteOffset, 2 * data.length);
+  return Uint32Array.from({ length: data.length }, (_, i) => halves[2 * i]!);
+}

@@ -1,0 +1,292 @@
+/** An autoencoder whose sessions are in this thread. Encoder and decoder are cut out of the graph at the code. */
+import { DisposedError, FileFormatError, InvalidShapeError, InvalidValueError } from '../errors.ts';
+import { analyseCut } from '../onnx/cut.ts';
+import type { ModelKind, ModelMetadata } from '../onnx/metadata.ts';
+import type { OnnxModel } from '../onnx/read.ts';
+import { readInitializer } from '../onnx/tensor-values.ts';
+import type { Provider, Runtime } from '../sessions/runtime.ts';
+import { type HostTensor, type HostTensors, type Shape, sameShape, sizeOf } from '../tensor.ts';
+import type { Autoencoder, AutoencoderInfo, CodeSamples } from './autoencoder.ts';
+import { fromInt64Tensor, fromOrtTensor } from './float-tensor.ts';
+import { defaultBatchSize, type RunOptions } from './model-options.ts';
+import { ModelPart, type PartFeed } from './model-part.ts';
+import { readSamples, type SampleRows, type Samples } from './samples.ts';
+import { listCandidates, type Signature } from './signature.ts';
+import { SparseBuilder, type SparseFeatures, toDense } from './sparse-features.ts';
+
+/** The words that a kind of model has for its tensors, for messages. */
+const WORDS: Readonly<Record<ModelKind, { readonly input: string; readonly code: string }>> = {
+  'sparse-autoencoder': { input: 'activations', code: 'features' },
+  'toy-model': { input: 'features', code: 'hidden activations' },
+  'parallel-toy-model': { input: 'features', code: 'hidden activations' },
+};
+
+/** Values of one sample while the shapes are not known yet; only batch sizes depend on it. */
+const ASSUMED_CODE_SIZE = 2 ** 14;
+
+type PartName = 'encoder' | 'sparseEncoder' | 'decoder' | 'whole' | 'decoderInputs';
+
+const isSparse = (code: CodeSamples): code is SparseFeatures =>
+  typeof code === 'object' && code !== null && 'offsets' in code && 'indices' in code;
+
+function feed(name: string, { data }: SampleRows, sampleShape: Shape): PartFeed {
+  const width = sizeOf(sampleShape);
+  return { name, sampleShape, read: (start, end) => data.subarray(start * width, end * width) };
+}
+
+const withLeading = ({ data, shape }: HostTensor, leading: Shape): HostTensor => ({
+  data,
+  shape: [...leading, ...shape.slice(1)],
+});
+
+export class LocalAutoencoder implements Autoencoder {
+  readonly info: AutoencoderInfo;
+  readonly #model: OnnxModel;
+  readonly #signature: Signature;
+  readonly #parts: Readonly<Record<PartName, ModelPart>>;
+  #isDisposed = false;
+
+  constructor(
+    model: OnnxModel,
+    signature: Signature,
+    info: AutoencoderInfo,
+    parts: Readonly<Record<PartName, ModelPart>>,
+  ) {
+    this.#model = model;
+    this.#signature = signature;
+    this.info = info;
+    this.#parts = parts;
+  }
+
+  #readInput(input: Samples, shape: Shape | undefined): { readonly rows: SampleRows; readonly feeds: PartFeed[] } {
+    if (this.#isDisposed) throw new DisposedError(`${this.info.file ?? 'this model'} was disposed of`);
+    const { inputShape, kind } = this.info;
+    const rows = readSamples(input, inputShape, WORDS[kind].input, shape);
+    return { rows, feeds: [feed(this.#signature.input, rows, inputShape)] };
+  }
+
+  /** One tensor of a part's results; all of zero samples where there were none to run. */
+  #take(results: Record<string, HostTensor>, name: string, sampleShape: Shape, leading: Shape): HostTensor {
+    const result = results[name] ?? { data: new Float32Array(0), shape: [0, ...sampleShape] };
+    if (!sameShape(result.shape.slice(1), sampleShape)) {
+      throw new FileFormatError(
+        `${name} came out as [${result.shape.join(', ')}]; the file says [batch, ${sampleShape.join(', ')}]`,
+        { file: this.info.file },
+      );
+    }
+    return withLeading(result, leading);
+  }
+
+  async encode(input: Samples, shape?: Shape): Promise<HostTensor> {
+    const { rows, feeds } = this.#readInput(input, shape);
+    const results = await this.#parts.encoder.collect(rows.count, feeds);
+    return this.#take(results, this.#signature.code, this.info.codeShape, rows.leading);
+  }
+
+  async encodeSparse(input: Samples, shape?: Shape): Promise<SparseFeatures> {
+    const { rows, feeds } = this.#readInput(input, shape);
+    const { sparse, code } = this.#signature;
+    const builder = new SparseBuilder(sizeOf(this.info.codeShape));
+    const part = sparse ? this.#parts.sparseEncoder : this.#parts.encoder;
+    for await (const { outputs, count } of part.run(rows.count, feeds)) {
+      if (sparse) {
+        const indices = fromInt64Tensor(outputs[sparse.indices]!, sparse.indices);
+        const values = fromOrtTensor(outputs[sparse.values]!, sparse.values);
+        builder.addSelected(indices, values, count, outputs[sparse.values]!.dims.at(-1)!);
+      } else {
+        builder.addDense(fromOrtTensor(outputs[code]!, code), count);
+      }
+    }
+    return builder.build(rows.leading);
+  }
+
+  #readCode(
+    code: CodeSamples,
+    shape: Shape | undefined,
+  ): { readonly count: number; readonly leading: Shape; readonly feed: PartFeed } {
+    const { codeShape, kind } = this.info;
+    const { code: name } = this.#signature;
+    if (!isSparse(code)) {
+      const rows = readSamples(code, codeShape, WORDS[kind].code, shape);
+      return { ...rows, feed: feed(name, rows, codeShape) };
+    }
+    const leading = code.shape.slice(0, -1);
+    const count = sizeOf(leading);
+    if (code.shape.at(-1) !== sizeOf(codeShape) || code.offsets.length !== count + 1) {
+      throw new InvalidShapeError(
+        `sparse features have the shape [${code.shape.join(', ')}] and ${code.offsets.length} offsets; ` +
+          `expected [..., ${codeShape.join(', ')}] and one offset more than samples`,
+      );
+    }
+    return {
+      count,
+      leading,
+      feed: { name, sampleShape: codeShape, read: (start, end) => toDense(code, start, end) },
+    };
+  }
+
+  async decode(code: CodeSamples, shape?: Shape, inputs: HostTensors = {}): Promise<HostTensor> {
+    if (this.#isDisposed) throw new DisposedError(`${this.info.file ?? 'this model'} was disposed of`);
+    const { count, leading, feed: codeFeed } = this.#readCode(code, shape);
+    const extra = this.info.decoderInputs.map((name): PartFeed => {
+      const tensor = inputs[name];
+      if (!tensor) {
+        const needed = this.info.decoderInputs.join(', ');
+        throw new InvalidValueError(
+          `this decoder needs ${needed} beside ${WORDS[this.info.kind].code}: pass { inputs: await decoderInputs(...) } of the same samples`,
+        );
+      }
+      const sampleShape = tensor.shape.slice(leading.length);
+      if (!sameShape(tensor.shape.slice(0, leading.length), leading)) {
+        throw new InvalidShapeError(
+          `${name} has the shape [${tensor.shape.join(', ')}]; expected [${[...leading, '...'].join(', ')}], as the features'`,
+        );
+      }
+      return feed(name, readSamples(tensor, sampleShape, name), sampleShape);
+    });
+    const results = await this.#parts.decoder.collect(count, [codeFeed, ...extra]);
+    return this.#take(results, this.#signature.reconstruction, this.info.reconstructionShape, leading);
+  }
+
+  async forward(
+    input: Samples,
+    shape?: Shape,
+  ): Promise<{ readonly code: HostTensor; readonly reconstruction: HostTensor }> {
+    const { rows, feeds } = this.#readInput(input, shape);
+    const { code, reconstruction } = this.#signature;
+    const results = await this.#parts.whole.collect(rows.count, feeds);
+    return {
+      code: this.#take(results, code, this.info.codeShape, rows.leading),
+      reconstruction: this.#take(results, reconstruction, this.info.reconstructionShape, rows.leading),
+    };
+  }
+
+  async decoderInputs(input: Samples, shape?: Shape): Promise<HostTensors> {
+    const { rows, feeds } = this.#readInput(input, shape);
+    const { inputShape, decoderInputs } = this.info;
+    const { input: inputName } = this.#signature;
+    const inner = decoderInputs.filter(name => name !== inputName);
+    const results = inner.length > 0 ? await this.#parts.decoderInputs.collect(rows.count, feeds) : {};
+    return Object.fromEntries(
+      decoderInputs.map(name => {
+        const own = { data: rows.data, shape: [rows.count, ...inputShape] };
+        return [name, withLeading(name === inputName ? own : results[name]!, rows.leading)];
+      }),
+    );
+  }
+
+  async featureDirections(): Promise<HostTensor> {
+    if (this.#isDisposed) throw new DisposedError(`${this.info.file ?? 'this model'} was disposed of`);
+    const { directions } = this.#signature;
+    if (!directions) {
+      throw new FileFormatError(
+        'it is not certain which initializer holds the feature directions: name it with the option featureDirections. ' +
+          `Candidates:\n  ${listCandidates(this.#model)}`,
+        { file: this.info.file },
+      );
+    }
+    const matrix = readInitializer(this.#model, directions.name);
+    return directions.isTransposed ? transpose(matrix) : matrix;
+  }
+
+  async dispose(): Promise<void> {
+    this.#isDisposed = true;
+    await Promise.all(Object.values(this.#parts).map(part => part.dispose()));
+  }
+}
+
+function transpose({ data, shape }: HostTensor): HostTensor {
+  const [rows = 0, columns = 0] = shape;
+  const result = new Float32Array(data.length);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) result[column * rows + row] = data[row * columns + column]!;
+  }
+  return { data: result, shape: [columns, rows] };
+}
+
+/** Shapes of one sample as they come out of a run, for files that do not state them. */
+async function measureShapes(whole: ModelPart, { input, inputShape, code, reconstruction }: Signature) {
+  const results = await whole.collect(1, [
+    { name: input, sampleShape: inputShape, read: () => new Float32Array(sizeOf(inputShape)) },
+  ]);
+  return { codeShape: results[code]!.shape.slice(1), reconstructionShape: results[reconstruction]!.shape.slice(1) };
+}
+
+/** What the decoder needs beside the code: what the metadata names, or else the graph's input where the cut does not part from it. */
+function findDecoderInputs(model: OnnxModel, { code, reconstruction, decoderInputs }: Signature): readonly string[] {
+  const { used, missing } = analyseCut(model, { inputs: [code, ...decoderInputs], outputs: [reconstruction] });
+  if (!used.includes(code)) {
+    throw new FileFormatError(`${reconstruction} does not depend on ${code}: they are not an SAE's or toy model's`, {
+      file: model.file,
+    });
+  }
+  return [...decoderInputs, ...missing].filter(name => name !== code);
+}
+
+/**
+ * Opens the encoder of `model` and finds out what is left open in `signature`.
+ * Errors as `openSession`'s; FileFormatError where code and reconstruction do not hang together.
+ */
+export async function openAutoencoder(
+  runtime: Runtime,
+  model: OnnxModel,
+  signature: Signature,
+  metadata: ModelMetadata,
+  options: RunOptions = {},
+): Promise<LocalAutoencoder> {
+  const { input, code, reconstruction, inputShape, sparse, fixedBatch } = signature;
+  const { batchSize } = options;
+  if (batchSize !== undefined && !(Number.isInteger(batchSize) && batchSize > 0)) {
+    throw new InvalidValueError(`batchSize ${batchSize}: expected a positive integer`);
+  }
+  const decoderInputs = findDecoderInputs(model, signature);
+  const knownSize = [
+    inputShape,
+    signature.codeShape ?? [ASSUMED_CODE_SIZE],
+    signature.reconstructionShape ?? inputShape,
+  ];
+  const valuesPerSample = knownSize.reduce((sum, shape) => sum + sizeOf(shape), 0);
+  const part = (
+    inputs: readonly string[],
+    outputs: readonly string[],
+    provider: Provider | 'auto' = options.provider ?? 'auto',
+  ) =>
+    new ModelPart(runtime, model, {
+      inputs,
+      outputs,
+      type: signature.inputType,
+      batchSize: fixedBatch ?? batchSize ?? defaultBatchSize(valuesPerSample),
+      isBatchFixed: fixedBatch !== undefined,
+      session: { provider, ...(options.threads !== undefined && { threads: options.threads }) },
+    });
+
+  const encoder = part([input], [code]);
+  const { provider, attempts } = await encoder.open();
+  const parts = {
+    encoder,
+    sparseEncoder: part([input], sparse ? [sparse.indices, sparse.values] : [code], provider),
+    decoder: part([code, ...decoderInputs], [reconstruction], provider),
+    whole: part([input], [code, reconstruction], provider),
+    decoderInputs: part(
+      [input],
+      decoderInputs.filter(name => name !== input),
+      provider,
+    ),
+  };
+  const { codeShape, reconstructionShape } =
+    signature.codeShape && signature.reconstructionShape
+      ? (signature as { readonly codeShape: Shape; readonly reconstructionShape: Shape })
+      : await measureShapes(parts.whole, signature);
+  const info: AutoencoderInfo = {
+    file: model.file,
+    kind: signature.kind,
+    metadata,
+    provider,
+    attempts,
+    inputShape,
+    codeShape,
+    reconstructionShape,
+    decoderInputs,
+  };
+  return new LocalAutoencoder(model, signature, info, parts);
+}

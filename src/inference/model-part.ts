@@ -1,0 +1,134 @@
+/** A part of a model, run batch by batch. Its session is opened when it is first needed. */
+import { DisposedError, FileFormatError } from '../errors.ts';
+import { cutModel } from '../onnx/cut.ts';
+import type { OnnxModel } from '../onnx/read.ts';
+import type { Runtime } from '../sessions/runtime.ts';
+import { type OpenedSession, type Outputs, openSession, type SessionOptions } from '../sessions/session.ts';
+import { type HostTensor, type Shape, sizeOf } from '../tensor.ts';
+import { type FloatType, fromOrtTensor, toOrtTensor } from './float-tensor.ts';
+
+/** What one input of a part is fed. */
+export interface PartFeed {
+  readonly name: string;
+  /** Shape of one sample. */
+  readonly sampleShape: Shape;
+  /** Gives the samples `start` to `end`, [end - start, ...sampleShape]. */
+  read(start: number, end: number): Float32Array;
+}
+
+export interface PartOptions {
+  /** Names of the tensors where the part begins and ends. */
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  /** Type of every input. */
+  readonly type: FloatType;
+  readonly batchSize: number;
+  /** True where the graph takes batches of `batchSize` samples only: the last one is filled up with zeros. */
+  readonly isBatchFixed: boolean;
+  readonly session: SessionOptions;
+}
+
+/** A batch's results. */
+export interface PartBatch {
+  readonly outputs: Outputs;
+  readonly start: number;
+  /** How many of the results' first samples count. */
+  readonly count: number;
+  /** Samples that ran, those filled up included. */
+  readonly ranCount: number;
+}
+
+export class ModelPart {
+  readonly #runtime: Runtime;
+  readonly #model: OnnxModel;
+  readonly #options: PartOptions;
+  #opened: Promise<OpenedSession> | undefined;
+  #isDisposed = false;
+
+  constructor(runtime: Runtime, model: OnnxModel, options: PartOptions) {
+    this.#runtime = runtime;
+    this.#model = model;
+    this.#options = options;
+  }
+
+  /** Opens the session, once. DisposedError after `dispose`. */
+  async open(): Promise<OpenedSession> {
+    if (this.#isDisposed) throw new DisposedError(`${this.#model.file ?? 'this model'} was disposed of`);
+    const { inputs, outputs, session } = this.#options;
+    this.#opened ??= openSession(this.#runtime, cutModel(this.#model, { inputs, outputs }), {
+      ...session,
+      file: this.#model.file,
+    });
+    return this.#opened;
+  }
+
+  /**
+   * Runs `count` samples in batches.
+   * FileFormatError where ONNX Runtime fails on them, as it does on a model that contradicts its own shapes.
+   */
+  async *run(count: number, feeds: readonly PartFeed[]): AsyncGenerator<PartBatch> {
+    const { outputs, type, batchSize, isBatchFixed } = this.#options;
+    const { session } = await this.open();
+    // A decoder may not need all that it could be given.
+    const needed = feeds.filter(({ name }) => session.inputNames.includes(name));
+    for (let start = 0; start < count; start += batchSize) {
+      const rows = Math.min(batchSize, count - start);
+      const ranCount = isBatchFixed ? batchSize : rows;
+      const tensors = needed.map(({ name, sampleShape, read }) => {
+        const data = filledUp(read(start, start + rows), ranCount * sizeOf(sampleShape));
+        return [name, toOrtTensor(this.#runtime, type, data, [ranCount, ...sampleShape])] as const;
+      });
+      const results = await session.run(Object.fromEntries(tensors), outputs).catch(cause => {
+        if (cause instanceof DisposedError) throw cause;
+        const { file } = this.#model;
+        throw new FileFormatError(`ONNX Runtime cannot run the model: ${(cause as Error).message}`, { file, cause });
+      });
+      yield { outputs: results, start, count: rows, ranCount };
+    }
+  }
+
+  /**
+   * Runs `count` samples and gives each output whole, [count, ...sample].
+   * FileFormatError where an output does not have a row for each sample.
+   */
+  async collect(count: number, feeds: readonly PartFeed[]): Promise<Record<string, HostTensor>> {
+    const collected: Record<string, { data: Float32Array; sampleShape: Shape }> = {};
+    for await (const batch of this.run(count, feeds)) {
+      for (const [name, tensor] of Object.entries(batch.outputs)) {
+        const [rows, ...sampleShape] = tensor.dims;
+        if (rows !== batch.ranCount) {
+          throw new FileFormatError(
+            `${name} came out as [${tensor.dims.join(', ')}] for ${batch.ranCount} samples; expected a row for each`,
+            { file: this.#model.file },
+          );
+        }
+        const values = fromOrtTensor(tensor, name);
+        const width = sizeOf(sampleShape);
+        // All in one batch: what ONNX Runtime gave is the result, not copied.
+        const isWhole = batch.count === count && batch.ranCount === count;
+        collected[name] ??= { data: isWhole ? values : new Float32Array(count * width), sampleShape };
+        if (!isWhole) collected[name].data.set(values.subarray(0, batch.count * width), batch.start * width);
+      }
+    }
+    return Object.fromEntries(
+      Object.entries(collected).map(([name, { data, sampleShape }]) => [
+        name,
+        { data, shape: [count, ...sampleShape] },
+      ]),
+    );
+  }
+
+  /** Frees the session once its runs are done. */
+  async dispose(): Promise<void> {
+    this.#isDisposed = true;
+    const opened = await this.#opened?.catch(() => undefined);
+    await opened?.session.dispose();
+  }
+}
+
+function filledUp(data: Float32Array, size: number): Float32Array {
+  if (data.length === size) return data;
+  const filled = new Float32Array(size);
+  filled.set(data);
+  return filled;
+}

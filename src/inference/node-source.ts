@@ -1,0 +1,83 @@
+/** Where a model may come from in Node: what a browser takes, and paths. */
+import { open, readFile, realpath, stat } from 'node:fs/promises';
+import { dirname, isAbsolute, join, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { FileFormatError } from '../errors.ts';
+import { hasExternalData, inlineExternalData, type ReadExternal } from '../onnx/external-data.ts';
+import { MAX_MODEL_BYTES, type OnnxModel, readModel } from '../onnx/read.ts';
+import { type ReadOptions, readWebSource, type WebModelSource } from './web-source.ts';
+
+/** A path, an address (file:, http:, https:, data:, blob:), the file's bytes, or a Blob or File. */
+export type ModelSource = WebModelSource;
+
+/** The path that `source` names; undefined where it is no path. */
+function pathOf(source: ModelSource): string | undefined {
+  if (source instanceof URL) return source.protocol === 'file:' ? fileURLToPath(source) : undefined;
+  if (typeof source !== 'string') return undefined;
+  if (/^file:/i.test(source)) return fileURLToPath(source);
+  // A single letter before the colon is a Windows drive.
+  return /^(https?|data|blob):/i.test(source) ? undefined : source;
+}
+
+async function readPath(path: string): Promise<Uint8Array> {
+  try {
+    const { size } = await stat(path);
+    // Before allocation.
+    if (size > MAX_MODEL_BYTES) throw new RangeError(`${size} bytes, more than an ONNX model can have`);
+    return await readFile(path);
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const problem = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : message;
+    throw new FileFormatError(`cannot be read: ${problem}; expected an ONNX model`, { file: path, cause });
+  }
+}
+
+/** Bytes of a file; fewer than asked for where it is shorter. */
+async function readRange(path: string, offset: number, length: number): Promise<Uint8Array> {
+  const file = await open(path);
+  try {
+    const { size } = await file.stat();
+    // Before allocation: the length is the model's claim.
+    if (offset + length > size) return new Uint8Array(0);
+    const bytes = new Uint8Array(length);
+    let done = 0;
+    while (done < length) {
+      const { bytesRead } = await file.read(bytes, done, length - done, offset + done);
+      if (bytesRead === 0) break;
+      done += bytesRead;
+    }
+    return bytes.subarray(0, done);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Reads external data below the folder of the model at `path`; a symbolic link that leads out of it is refused. */
+function readBeside(path: string): ReadExternal {
+  return async (location, offset, length) => {
+    try {
+      const folder = await realpath(dirname(path));
+      const target = await realpath(join(folder, location));
+      const inside = relative(folder, target);
+      if (isAbsolute(inside) || inside === '..' || inside.startsWith(`..${sep}`)) {
+        throw new FileFormatError(`external data '${location}' leads out of the model's folder: refused`, {
+          file: path,
+        });
+      }
+      return await readRange(target, offset, length);
+    } catch (cause) {
+      if (cause instanceof FileFormatError) throw cause;
+      const { message } = cause as Error;
+      throw new FileFormatError(`external data '${location}' cannot be read: ${message}`, { file: path, cause });
+    }
+  };
+}
+
+/** As `readWebSource`, for paths as well. */
+export async function readSource(source: ModelSource, options: ReadOptions = {}): Promise<OnnxModel> {
+  const path = pathOf(source);
+  if (path === undefined) return readWebSource(source, options);
+  const model = readModel(await readPath(path), { file: path });
+  const { external = true } = options;
+  return external && hasExternalData(model) ? inlineExternalData(model, readBeside(path)) : model;
+}

@@ -1,0 +1,86 @@
+/** Inference in Node: loads SAEs and toy models from ONNX files. Needs onnxruntime-node, and nothing of TensorFlow.js. */
+import { Worker } from 'node:worker_threads';
+import { EngineUnavailableError } from '../errors.ts';
+import { describeModel, type ModelDescription } from '../onnx/inspect.ts';
+import { loadNodeRuntime } from '../sessions/node.ts';
+import type { Autoencoder } from './autoencoder.ts';
+import { type LoadRequest, openModel } from './load.ts';
+import { LoadedSae } from './loaded-sae.ts';
+import { LoadedToyModel } from './loaded-toy-model.ts';
+import type { RunOptions, SaeNames, ToyModelNames } from './model-options.ts';
+import { type ModelSource, readSource } from './node-source.ts';
+import { connectAutoencoder, type WorkerPort } from './remote-autoencoder.ts';
+import { saeRequest, toyModelRequest } from './requests.ts';
+
+export * from '../errors.ts';
+export type { ModelDescription, TensorDescription } from '../onnx/inspect.ts';
+export type { ModelKind, ModelMetadata } from '../onnx/metadata.ts';
+export type { Provider } from '../sessions/runtime.ts';
+export type { Attempt } from '../sessions/session.ts';
+export type { HostTensor, HostTensors, NestedArray, Shape } from '../tensor.ts';
+export type { DecodeOptions, EncodeOptions } from './loaded-sae.ts';
+export type { RunOptions, SaeNames, ToyModelNames } from './model-options.ts';
+export type { ModelSource } from './node-source.ts';
+export type { Samples } from './samples.ts';
+export type { SparseFeatures } from './sparse-features.ts';
+export { LoadedSae, LoadedToyModel };
+
+interface NodeOptions extends RunOptions {
+  /** True to read and run the model in a worker thread, so that this one stays free. Default false. */
+  readonly worker?: boolean;
+}
+
+export interface LoadSaeOptions extends NodeOptions, SaeNames {}
+export interface LoadToyModelOptions extends NodeOptions, ToyModelNames {}
+
+function startWorker(): WorkerPort {
+  // The build puts the worker beside this file, with .js in place of .ts.
+  const worker = new Worker(new URL('./node-worker.ts', import.meta.url));
+  return {
+    post: (message, transfer) => worker.postMessage(message, transfer),
+    onMessage: listener => worker.on('message', listener),
+    onFailure: listener => {
+      worker.on('error', error =>
+        listener(new EngineUnavailableError(`the worker failed: ${error.message}`, [], error)),
+      );
+      worker.on('exit', status => listener(new EngineUnavailableError(`the worker ended with status ${status}`)));
+    },
+    terminate: async () => {
+      await worker.terminate();
+    },
+    setBusy: isBusy => (isBusy ? worker.ref() : worker.unref()),
+  };
+}
+
+async function load(source: ModelSource, request: LoadRequest, inWorker: boolean): Promise<Autoencoder> {
+  if (!inWorker) return openModel(await readSource(source), request, loadNodeRuntime);
+  // A URL cannot be sent to a worker, its text can.
+  return connectAutoencoder(startWorker(), [source instanceof URL ? source.href : source, request]);
+}
+
+/**
+ * Loads a sparse autoencoder from an `.onnx` file: a path, an address, its bytes, a Blob or a File.
+ * Files of ours need no options but where to run; others need names where their shapes leave something open.
+ *
+ * FileFormatError where the file cannot be read, is no sound ONNX model, or holds something else; its message lists the candidates
+ * where names are needed. EngineUnavailableError where a named provider does not load, MissingPackageError without onnxruntime-node.
+ */
+export async function loadSae(
+  source: ModelSource,
+  { worker = false, ...options }: LoadSaeOptions = {},
+): Promise<LoadedSae> {
+  return new LoadedSae(await load(source, saeRequest(options), worker));
+}
+
+/** Loads a toy model, single or parallel; otherwise as `loadSae`. */
+export async function loadToyModel(
+  source: ModelSource,
+  { worker = false, ...options }: LoadToyModelOptions = {},
+): Promise<LoadedToyModel> {
+  return new LoadedToyModel(await load(source, toyModelRequest(options), worker));
+}
+
+/** What is in any `.onnx` file; data outside the file is not looked at. FileFormatError as `loadSae`. */
+export async function inspectModel(source: ModelSource): Promise<ModelDescription> {
+  return describeModel(await readSource(source, { external: false }));
+}

@@ -1,0 +1,103 @@
+/**
+ * Which of a graph's tensors are what. SAEs and toy models have one form, input → code → reconstruction: the code is an SAE's
+ * features, a toy model's hidden activations. resolve-signature.ts finds it out.
+ */
+import { FileFormatError } from '../errors.ts';
+import {
+  describeInitializers,
+  describeInputs,
+  describeOutputs,
+  describeValue,
+  type TensorDescription,
+} from '../onnx/inspect.ts';
+import type { ModelKind } from '../onnx/metadata.ts';
+import type { OnnxModel } from '../onnx/read.ts';
+import type { Shape } from '../tensor.ts';
+import { type FloatType, isFloatType } from './float-tensor.ts';
+
+export interface Signature {
+  readonly kind: ModelKind;
+  readonly input: string;
+  readonly inputType: FloatType;
+  /** Shape of one sample. */
+  readonly inputShape: Shape;
+  /** Number of samples that the graph insists on, where its batch dimension is not open. */
+  readonly fixedBatch: number | undefined;
+  readonly code: string;
+  /** Shape of one sample's code; undefined where the file does not state it, which a run then tells. */
+  readonly codeShape: Shape | undefined;
+  readonly reconstruction: string;
+  readonly reconstructionShape: Shape | undefined;
+  /** The initializer that holds the feature directions; `isTransposed` where they are its columns. */
+  readonly directions: { readonly name: string; readonly isTransposed: boolean } | undefined;
+  /** The tensors of a TopK graph that hold the code's entries, [batch, k]. */
+  readonly sparse: { readonly indices: string; readonly values: string } | undefined;
+  /** What the decoder needs beside the code. */
+  readonly decoderInputs: readonly string[];
+}
+
+/** The names that a caller gave, in the terms of `Signature`. */
+export interface GivenNames {
+  readonly kind?: ModelKind | undefined;
+  readonly input?: string | undefined;
+  readonly code?: string | undefined;
+  readonly reconstruction?: string | undefined;
+  readonly featureDirections?: string | undefined;
+}
+
+/** A tensor's shape without its first dimension, where all the others are numbers. */
+export function sampleShapeOf({ shape }: TensorDescription): Shape | undefined {
+  const sample = shape?.slice(1);
+  return sample?.length && sample.every(dimension => typeof dimension === 'number') ? (sample as number[]) : undefined;
+}
+
+/** All that the file states about its tensors by name: inputs, outputs and what is between them. */
+export function describeTensors(model: OnnxModel): Map<string, TensorDescription> {
+  const { graph } = model.proto;
+  const named: Map<string, TensorDescription> = new Map();
+  for (const node of graph.node ?? []) {
+    for (const name of node.output ?? []) if (name) named.set(name, { name, type: 'unknown', shape: undefined });
+  }
+  for (const value of graph.valueInfo ?? []) named.set(value.name ?? '', describeValue(value));
+  for (const value of [...describeInputs(model), ...describeOutputs(model)]) named.set(value.name, value);
+  return named;
+}
+
+/** Every tensor that an option could name, as lines for an error's message. */
+export function listCandidates(model: OnnxModel): string {
+  const line = ({ name, type, shape }: TensorDescription) => `${name} ${type} [${shape?.join(', ') ?? '?'}]`;
+  const section = (title: string, tensors: readonly TensorDescription[]) =>
+    `${title}: ${tensors.map(line).join('; ') || 'none'}`;
+  const inner = [...describeTensors(model).values()].filter(({ shape }) => shape !== undefined);
+  const ends = new Set([...describeInputs(model), ...describeOutputs(model)].map(({ name }) => name));
+  return [
+    section('inputs', describeInputs(model)),
+    section('outputs', describeOutputs(model)),
+    section(
+      'tensors between',
+      inner.filter(({ name }) => !ends.has(name)),
+    ),
+    section('initializers', describeInitializers(model)),
+  ].join('\n  ');
+}
+
+/** The input's type and shape. FileFormatError where the graph has no such input, or one that samples cannot be fed to. */
+export function describeInput(
+  model: OnnxModel,
+  name: string,
+): Pick<Signature, 'input' | 'inputType' | 'inputShape' | 'fixedBatch'> {
+  const { file } = model;
+  const input = describeInputs(model).find(candidate => candidate.name === name);
+  if (!input) {
+    throw new FileFormatError(`the graph has no input ${name}; candidates:\n  ${listCandidates(model)}`, { file });
+  }
+  const inputShape = sampleShapeOf(input);
+  if (!isFloatType(input.type) || !inputShape) {
+    throw new FileFormatError(
+      `the input ${name} is ${input.type} [${input.shape?.join(', ') ?? '?'}]; expected floats [batch, width]`,
+      { file },
+    );
+  }
+  const batch = input.shape?.[0];
+  return { input: name, inputType: input.type, inputShape, fixedBatch: typeof batch === 'number' ? batch : undefined };
+}

@@ -1,0 +1,67 @@
+/** Where a model may come from in a browser: addresses, bytes, Blobs and Files. Node takes these too. */
+import { FileFormatError, InvalidTypeError } from '../errors.ts';
+import { hasExternalData, inlineExternalData, type ReadExternal } from '../onnx/external-data.ts';
+import { type OnnxModel, readModel } from '../onnx/read.ts';
+
+/** An address (relative ones as the page sees them), the file's bytes, or a Blob or File. */
+export type WebModelSource = string | URL | Uint8Array | ArrayBuffer | Blob;
+
+export interface ReadOptions {
+  /** False to leave data outside the file where it is: enough to inspect a model. Default true. */
+  readonly external?: boolean;
+}
+
+async function fetchBytes(url: URL): Promise<Uint8Array> {
+  const file = url.href.length > 200 ? `${url.href.slice(0, 200)}…` : url.href;
+  let response: Response;
+  try {
+    response = await fetch(url);
+    if (response.ok) return new Uint8Array(await response.arrayBuffer());
+  } catch (cause) {
+    throw new FileFormatError(`cannot be fetched: ${(cause as Error).message}`, { file, cause });
+  }
+  throw new FileFormatError(`cannot be fetched: HTTP ${response.status} ${response.statusText}`, { file });
+}
+
+/** Reads external data from addresses below the model's folder; each file is fetched once. */
+function fetchBeside(model: URL): ReadExternal {
+  const fetched = new Map<string, Promise<Uint8Array>>();
+  return async (location, offset, length) => {
+    const path = location.split('/').map(encodeURIComponent).join('/');
+    const bytes = fetched.get(path) ?? fetchBytes(new URL(path, model));
+    fetched.set(path, bytes);
+    return (await bytes).slice(offset, offset + length);
+  };
+}
+
+/** Refuses a model without all of its data, where there is no folder to look for it. */
+function requireWhole(model: OnnxModel, { external = true }: ReadOptions): OnnxModel {
+  if (external && hasExternalData(model)) {
+    throw new FileFormatError('its data is in another file beside it: load it by its path or address', {
+      file: model.file,
+    });
+  }
+  return model;
+}
+
+/**
+ * Reads and validates the model at `source`.
+ * FileFormatError where it cannot be read or is no sound ONNX model (see `readModel`), InvalidTypeError where `source` is none of
+ * these.
+ */
+export async function readWebSource(source: WebModelSource, options: ReadOptions = {}): Promise<OnnxModel> {
+  if (source instanceof Uint8Array) return requireWhole(readModel(source), options);
+  if (source instanceof ArrayBuffer) return requireWhole(readModel(new Uint8Array(source)), options);
+  if (source instanceof Blob) {
+    const file = source instanceof File ? source.name : undefined;
+    return requireWhole(readModel(new Uint8Array(await source.arrayBuffer()), { file }), options);
+  }
+  if (typeof source !== 'string' && !(source instanceof URL)) {
+    throw new InvalidTypeError(`a model's source is an address, bytes, Blob or File; got ${String(source)}`);
+  }
+
+  const url = new URL(source, globalThis.document?.baseURI ?? globalThis.location?.href);
+  const model = readModel(await fetchBytes(url), { file: url.href });
+  const { external = true } = options;
+  return external && hasExternalData(model) ? inlineExternalData(model, fetchBeside(url)) : model;
+}
