@@ -30,7 +30,8 @@ type Weights = Record<string, HostTensor>;
 
 /**
  * Reads a SAELens checkpoint, of today's config or that before version 6, with weights of any float type.
- * FileFormatError where an option or a tensor is unknown, missing or of the wrong shape: it is named.
+ * FileFormatError where an option or a tensor is unknown, missing or of the wrong shape: it is named. InvalidValueError for a
+ * `normScalingFactor` that is not positive.
  */
 export function readSaelens(
   config: Config,
@@ -49,6 +50,8 @@ export function readSaelens(
         'normalize_activations is expected_average_only_in, but its factor is not in the checkpoint: read as SAE.load_from_disk does, ' +
           'without it. Pass normScalingFactor where it is known.',
       );
+    } else if (!(factor > 0 && Number.isFinite(factor))) {
+      throw new InvalidValueError(`normScalingFactor must be positive and finite, got ${factor}`);
     } else {
       weights = foldActivationScale(weights, factor);
       notes.push(`expected_average_only_in: activations are scaled by ${factor}, folded into the weights`);

@@ -151,9 +151,12 @@ function encode(options: FrozenSaeOptions, weights: Tensors, projected: tf.Tenso
       return { features: tf.mul(tf.relu(pre), tf.cast(tf.greater(pre, weights['threshold']!), 'float32')) };
     }
     case 'gated': {
-      const isOpen = tf.cast(tf.greater(tf.add(projected, weights['b_gate']!), 0), 'float32');
-      const magnitude = tf.relu(tf.add(tf.mul(projected, tf.exp(weights['r_mag']!)), weights['b_mag']!));
-      return { features: tf.mul(isOpen, magnitude) };
+      const gate = tf.add(projected, weights['b_gate']!);
+      const isOpen = tf.cast(tf.greater(gate, 0), 'float32');
+      // The magnitude from the gate, so that both share one matrix product with its bias.
+      const gain = tf.exp(weights['r_mag']!);
+      const bias = tf.sub(weights['b_mag']!, tf.mul(weights['b_gate']!, gain));
+      return { features: tf.mul(isOpen, tf.relu(tf.add(tf.mul(gate, gain), bias))) };
     }
   }
 }

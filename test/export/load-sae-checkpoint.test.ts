@@ -2,6 +2,8 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { uniformInt } from 'pure-rand/distribution/uniformInt';
+import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import { FileFormatError, InvalidValueError } from '../../src/errors.ts';
 import { frozenSaeFromOnnx, frozenSaeToOnnx } from '../../src/export/frozen-sae-onnx.ts';
 import { loadSaeFromFiles } from '../../src/export/load-sae-checkpoint.ts';
@@ -9,7 +11,8 @@ import { loadSaeFolder, saveSaelensFolder } from '../../src/export/load-sae-fold
 import { writeSaelens } from '../../src/export/saelens.ts';
 import { decoderInputsOf } from '../../src/models/frozen-sae.ts';
 import { cutModel } from '../../src/onnx/cut.ts';
-import { readModel } from '../../src/onnx/read.ts';
+import { parseMetadata } from '../../src/onnx/metadata.ts';
+import { metadataProperties, readModel } from '../../src/onnx/read.ts';
 import { applyEagerly, caseFolders, expectClose, readAnswers, runOnnx } from './checkpoint-cases.ts';
 
 /** SAELens has no class for these. */
@@ -148,6 +151,61 @@ describe('SAE checkpoints of other projects', () => {
     // b_dec is subtracted after scaling, so a scaled SAE sees 2x as the unscaled one does x.
     const half = { shape: x.shape, data: x.data.map(value => value / 2) };
     expectClose(applyEagerly(scaled.sae, half)['features']!, features, 'features');
+  });
+
+  it('computes the one product of a gated encoder once', async () => {
+    const { sae } = await loadSaeFolder(caseFolders['gated']!);
+    const products = readModel(frozenSaeToOnnx(sae)).proto.graph.node?.filter(({ opType }) =>
+      /Gemm|MatMul/.test(opType!),
+    );
+    expect(products?.length).to.equal(2);
+  });
+
+  it('writes the same bytes for the same SAE, and what a file is to say beside it', async () => {
+    const { sae } = await loadSaeFolder(caseFolders['standard-layer-norm']!);
+    const metadata = {
+      config: { training: { seed: 3 }, architecture: 'other' },
+      trainedOn: 'ab12',
+      properties: { author: 'me' },
+    };
+    const bytes = frozenSaeToOnnx(sae, metadata);
+    expect(Buffer.compare(bytes, frozenSaeToOnnx(sae, metadata))).to.equal(0);
+    const read = parseMetadata(metadataProperties(readModel(bytes)));
+    expect(read.config).to.include({
+      architecture: 'standard',
+      d_in: 16,
+      d_sae: 48,
+      normalize_activations: 'layer_norm',
+    });
+    expect(read.config!['training']).to.deep.equal({ seed: 3 });
+    expect(read.decoderInputs).to.deep.equal(['ln_mu', 'ln_std']);
+    expect([read.trainedOn, read.featureDirections, read.properties['author']]).to.deep.equal(['ab12', 'W_dec', 'me']);
+  });
+
+  it('gives a typed error or an SAE for 400 damaged checkpoints', async () => {
+    const folder = caseFolders['topk']!;
+    const good = {
+      'cfg.json': await readFile(join(folder, 'cfg.json')),
+      'sae_weights.safetensors': await readFile(join(folder, 'sae_weights.safetensors')),
+    };
+    const random = xoroshiro128plus(4);
+    let refused = 0;
+    for (let i = 0; i < 400; i++) {
+      const name = i % 2 === 0 ? 'cfg.json' : 'sae_weights.safetensors';
+      // Most of a weights file is numbers: its header is where damage can be seen.
+      const reach = i % 4 === 1 ? 400 : good[name].length;
+      const damaged = Uint8Array.from(good[name].subarray(0, i % 8 < 2 ? uniformInt(random, 0, reach) : undefined));
+      for (let flips = 3; flips > 0 && damaged.length > 0; flips--) {
+        damaged[uniformInt(random, 0, Math.min(reach, damaged.length) - 1)] = uniformInt(random, 0, 255);
+      }
+      try {
+        loadSaeFromFiles({ ...good, [name]: damaged });
+      } catch (error) {
+        expect(error).to.be.instanceOf(FileFormatError);
+        refused++;
+      }
+    }
+    expect(refused).to.be.greaterThan(200);
   });
 
   it('says what is wrong with files that hold no SAE', async () => {
