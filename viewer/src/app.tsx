@@ -1,0 +1,73 @@
+/** The page: the rail, what is to be said, and the view that is open; files may be dropped anywhere. */
+import { signal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+import { Notices } from './components/notices.tsx';
+import { Rail } from './components/rail.tsx';
+import { Settings } from './components/settings.tsx';
+import { Share } from './components/share.tsx';
+import { droppedFiles } from './open/dropped-files.ts';
+import { openFiles } from './open/open-models.ts';
+import { type ViewId, view } from './state/navigation.ts';
+import { fail } from './state/notices.ts';
+import { PlaneView } from './views/plane.tsx';
+import { ProbeView } from './views/probe.tsx';
+import { StoryView } from './views/story.tsx';
+
+const VIEWS: Record<ViewId, () => preact.JSX.Element> = {
+  story: StoryView,
+  plane: PlaneView,
+  probe: ProbeView,
+  matches: PlaneView,
+  training: PlaneView,
+  toy: PlaneView,
+  seeds: PlaneView,
+  train: PlaneView,
+};
+
+const dragging = signal(false);
+
+function useDrop(): void {
+  useEffect(() => {
+    const over = (event: DragEvent): void => {
+      if (!event.dataTransfer?.types.includes('Files')) return;
+      event.preventDefault();
+      dragging.value = true;
+    };
+    const leave = (event: DragEvent): void => {
+      if (event.relatedTarget === null) dragging.value = false;
+    };
+    const drop = (event: DragEvent): void => {
+      event.preventDefault();
+      dragging.value = false;
+      if (!event.dataTransfer) return;
+      droppedFiles(event.dataTransfer)
+        .then(openFiles)
+        .catch(error => fail('What was dropped could not be read', error));
+    };
+    addEventListener('dragover', over);
+    addEventListener('dragleave', leave);
+    addEventListener('drop', drop);
+    return () => {
+      removeEventListener('dragover', over);
+      removeEventListener('dragleave', leave);
+      removeEventListener('drop', drop);
+    };
+  }, []);
+}
+
+export function App() {
+  useDrop();
+  const View = VIEWS[view.value];
+  return (
+    <div class="app">
+      <Rail />
+      <main>
+        <Notices />
+        <View />
+      </main>
+      {dragging.value && <div class="drop">Drop models, histories or a SAELens folder</div>}
+      <Settings />
+      <Share />
+    </div>
+  );
+}

@@ -1,0 +1,143 @@
+/** The frame of every figure: title, a word on how to read it, the table behind it, and its SVG and PNG. */
+import type { ComponentChildren } from 'preact';
+import { useId, useRef, useState } from 'preact/hooks';
+import { fail } from '../state/notices.ts';
+import { savePng, saveText, standaloneSvg } from './save-figure.ts';
+
+/** What a figure shows, as a table. */
+export interface FigureTable {
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly (string | number)[])[];
+}
+
+interface FigureProps {
+  readonly title: string;
+  readonly note?: ComponentChildren;
+  /** File name of what is saved, without an extension. */
+  readonly name: string;
+  /** Made when asked for. */
+  readonly table?: () => FigureTable;
+  readonly children: ComponentChildren;
+  /** Beside the title. */
+  readonly aside?: ComponentChildren;
+}
+
+/** Numbers as a person reads them. */
+export const shown = (value: number, digits = 3): string =>
+  Number.isFinite(value)
+    ? value
+        .toFixed(digits)
+        .replace(/^-(0\.?0*)$/, '$1')
+        .replace('-', '−')
+    : '–';
+
+const cell = (value: string | number): string =>
+  typeof value === 'string' ? value : Number.isInteger(value) ? String(value).replace('-', '−') : shown(value, 4);
+
+/** The most rows that a table of a figure lists. */
+const MOST_ROWS = 1000;
+
+export function DataTable({ columns, rows }: FigureTable) {
+  return (
+    // A region that scrolls must be reachable by keyboard.
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: scrollable
+    <div class="table-scroll" tabIndex={0} role="region" aria-label="Table of the figure">
+      <table>
+        <thead>
+          <tr>
+            {columns.map(column => (
+              <th key={column} scope="col">
+                {column}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.slice(0, MOST_ROWS).map((row, index) => (
+            <tr key={index}>
+              {row.map((value, column) => (
+                <td key={column}>{cell(value)}</td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {rows.length > MOST_ROWS && (
+        <p class="small quiet">
+          The first {MOST_ROWS} of {rows.length} rows.
+        </p>
+      )}
+    </div>
+  );
+}
+
+export function Figure({ title, note, name, table, children, aside }: FigureProps) {
+  const id = useId();
+  const body = useRef<HTMLDivElement>(null);
+  const menu = useRef<HTMLDetailsElement>(null);
+  const [asTable, setAsTable] = useState(false);
+
+  const drawing = (): SVGSVGElement => {
+    const svg = body.current?.querySelector('svg');
+    if (!svg) throw new Error('the figure is not drawn');
+    return svg;
+  };
+  const run = (action: () => void | Promise<void>) => async () => {
+    if (menu.current) menu.current.open = false;
+    try {
+      await action();
+    } catch (error) {
+      fail(`${title} could not be saved`, error);
+    }
+  };
+
+  return (
+    <figure class="panel" aria-labelledby={id}>
+      <header>
+        <div>
+          <h2 id={id}>{title}</h2>
+          {note && <p>{note}</p>}
+        </div>
+        <div class="row">
+          {aside}
+          <details
+            class="figure-menu"
+            ref={menu}
+            onBlur={event => {
+              if (!event.currentTarget.contains(event.relatedTarget as Node | null)) event.currentTarget.open = false;
+            }}
+            onKeyDown={event => {
+              if (event.key === 'Escape') event.currentTarget.open = false;
+            }}
+          >
+            <summary aria-label={`Save or read: ${title}`}>
+              <svg width="16" height="16" viewBox="0 0 16 16" fill="currentColor" aria-hidden="true">
+                <circle cx="3" cy="8" r="1.4" />
+                <circle cx="8" cy="8" r="1.4" />
+                <circle cx="13" cy="8" r="1.4" />
+              </svg>
+            </summary>
+            <div class="menu">
+              {table && (
+                <button type="button" onClick={run(() => setAsTable(!asTable))}>
+                  {asTable ? 'Show as figure' : 'Show as table'}
+                </button>
+              )}
+              <button
+                type="button"
+                disabled={asTable}
+                onClick={run(() => saveText(`${name}.svg`, 'image/svg+xml', standaloneSvg(drawing(), title)))}
+              >
+                Save SVG
+              </button>
+              <button type="button" disabled={asTable} onClick={run(() => savePng(`${name}.png`, drawing(), title))}>
+                Save PNG
+              </button>
+            </div>
+          </details>
+        </div>
+      </header>
+      {asTable && table ? <DataTable {...table()} /> : <div ref={body}>{children}</div>}
+    </figure>
+  );
+}

@@ -1,0 +1,52 @@
+/** What failed (an alert), what is being opened, and what is asked before another site is reached. */
+import { allowAddress, askedAddress, opening } from '../open/open-models.ts';
+import { alertText, statusText } from '../state/notices.ts';
+
+export function Notices() {
+  const asked = askedAddress.value;
+  return (
+    <>
+      <div role="alert" class={alertText.value ? 'alert' : 'visually-hidden'}>
+        {alertText.value && (
+          <>
+            <span>{alertText.value}</span>
+            <button
+              type="button"
+              class="button plain tiny"
+              onClick={() => {
+                alertText.value = undefined;
+              }}
+            >
+              Dismiss
+            </button>
+          </>
+        )}
+      </div>
+      {asked && (
+        <section class="alert ask" aria-label="Another site">
+          <span>
+            The link asks for a model from <strong>{new URL(asked).host}</strong>. Fetch it from there? Nothing is sent
+            but the request.
+          </span>
+          <span class="row">
+            <button type="button" class="button tiny primary" onClick={() => allowAddress(asked)}>
+              Fetch
+            </button>
+            <button
+              type="button"
+              class="button tiny"
+              onClick={() => {
+                askedAddress.value = undefined;
+              }}
+            >
+              No
+            </button>
+          </span>
+        </section>
+      )}
+      <p class="visually-hidden" role="status">
+        {opening.value.length > 0 ? `Opening ${opening.value.join(', ')}` : statusText.value}
+      </p>
+    </>
+  );
+}

@@ -1,0 +1,40 @@
+/** An Observable Plot chart, drawn anew when its options change and as wide as its place. */
+import { type PlotOptions, plot } from '@observablehq/plot';
+import { useLayoutEffect, useRef } from 'preact/hooks';
+import { useWidth } from './use-width.ts';
+
+interface PlotChartProps {
+  readonly label: string;
+  readonly options: (width: number) => PlotOptions;
+  /** What `options` depends on. */
+  readonly inputs: readonly unknown[];
+  readonly height?: number;
+}
+
+export function PlotChart({ label, options, inputs, height = 200 }: PlotChartProps) {
+  const [ref, width] = useWidth(320);
+  const holder = useRef<HTMLDivElement>(null);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the caller lists them
+  useLayoutEffect(() => {
+    const chart = plot({
+      width,
+      height,
+      style: {
+        background: 'none',
+        color: 'var(--ink)',
+        fontFamily: 'var(--font)',
+        fontSize: '12px',
+        overflow: 'visible',
+      },
+      ...options(width),
+    });
+    chart.setAttribute('role', 'img');
+    chart.setAttribute('aria-label', label);
+    holder.current?.replaceChildren(chart);
+  }, [width, height, label, ...inputs]);
+  return (
+    <div ref={ref}>
+      <div ref={holder} />
+    </div>
+  );
+}

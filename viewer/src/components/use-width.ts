@@ -1,0 +1,17 @@
+/** The width that an element really has, followed as the page changes. */
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+
+export function useWidth(initial: number): [{ current: HTMLDivElement | null }, number] {
+  const ref = useRef<HTMLDivElement>(null);
+  const [width, setWidth] = useState(initial);
+  useLayoutEffect(() => {
+    const element = ref.current;
+    if (!element) return undefined;
+    const measure = (): void => setWidth(Math.max(120, Math.floor(element.clientWidth)));
+    measure();
+    const observer = new ResizeObserver(measure);
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
+  return [ref, width];
+}

@@ -1,0 +1,157 @@
+/** Which latent stands for which true feature, from src/analysis, for the models in view. */
+import { computed } from '@preact/signals';
+import { linearSumAssignment } from 'linear-sum-assignment';
+import { type History, sae, truth } from './models.ts';
+import { statistics } from './samples.ts';
+
+/** Recovered from this cosine on, by the number of true features (a few, or many). */
+export const recoveryThreshold = (features: number): number => (features <= 20 ? 0.98 : 0.9);
+/** Two alive latents this alike are duplicates. */
+export const DUPLICATE = 0.95;
+/** Beyond these, an exact matching would hold the page. */
+const MOST_FEATURES = 2000;
+const MOST_LATENTS = 4096;
+
+type Rows = readonly (readonly number[])[];
+
+export interface Matching {
+  readonly features: number;
+  readonly latents: number;
+  /** Cosines, [latents, features]. */
+  readonly similarity: Float32Array;
+  /** True feature of each latent under the optimal matching, −1 for none. */
+  readonly featureOf: Int32Array;
+  /** Latent of each true feature, −1 for none. */
+  readonly latentOf: Int32Array;
+}
+
+const norm = (v: readonly number[]): number => Math.hypot(...v);
+
+/** The optimal one-to-one matching of latents to true directions by cosine. */
+export function matchDirections(latents: Rows, features: Rows): Matching {
+  const similarity = new Float32Array(latents.length * features.length);
+  latents.forEach((a, i) => {
+    features.forEach((b, j) => {
+      const length = norm(a) * norm(b);
+      similarity[i * features.length + j] = length > 0 ? a.reduce((s, v, d) => s + v * b[d]!, 0) / length : 0;
+    });
+  });
+  const featureOf = new Int32Array(latents.length).fill(-1);
+  const latentOf = new Int32Array(features.length).fill(-1);
+  const rows = latents.map((_, i) => Array.from(similarity.subarray(i * features.length, (i + 1) * features.length)));
+  const { rowAssignments } = linearSumAssignment(rows, { maximaze: true });
+  rowAssignments.forEach((feature, latent) => {
+    if (feature < 0) return;
+    featureOf[latent] = feature;
+    latentOf[feature] = latent;
+  });
+  return { features: features.length, latents: latents.length, similarity, featureOf, latentOf };
+}
+
+/** Cosine of a true feature with its own latent; 0 where it has none. */
+export function matchedCosine(matching: Matching, feature: number): number {
+  const latent = matching.latentOf[feature]!;
+  return latent < 0 ? 0 : matching.similarity[latent * matching.features + feature]!;
+}
+
+/** True features whose own latent lies at the threshold or beyond. */
+export function recoveredCount(matching: Matching): number {
+  const threshold = recoveryThreshold(matching.features);
+  let count = 0;
+  for (let feature = 0; feature < matching.features; feature++)
+    if (matchedCosine(matching, feature) > threshold) count++;
+  return count;
+}
+
+/** A tensor's rows as arrays. */
+export function rowsOf({
+  data,
+  shape,
+}: {
+  readonly data: ArrayLike<number>;
+  readonly shape: readonly number[];
+}): number[][] {
+  const [rows, width] = shape as [number, number];
+  return Array.from({ length: rows }, (_, i) => Array.from({ length: width }, (_, j) => data[i * width + j]!));
+}
+
+/** The matching of the models in view; undefined without a truth or where it would be too large. */
+export const matching = computed<Matching | undefined>(() => {
+  const features = truth.value;
+  const latents = sae.value;
+  if (!features || !latents) return undefined;
+  if (features.inputSize > MOST_FEATURES || latents.codeSize > MOST_LATENTS) return undefined;
+  return matchDirections(rowsOf(latents.directions), rowsOf(features.directions));
+});
+
+export type LatentStatus = 'matched' | 'duplicate' | 'mixture' | 'dead';
+
+export interface LatentRow {
+  readonly latent: number;
+  readonly status: LatentStatus | undefined;
+  /** True feature under the matching, or the nearest where it has none of its own; −1 without a truth. */
+  readonly feature: number;
+  readonly cosine: number;
+  readonly density: number | undefined;
+  readonly mean: number | undefined;
+}
+
+/** Every latent with what became of it. */
+export const latentRows = computed<readonly LatentRow[]>(() => {
+  const encoder = sae.value;
+  if (!encoder) return [];
+  const found = matching.value;
+  const fired = statistics.value;
+  const threshold = found ? recoveryThreshold(found.features) : 0;
+  return Array.from({ length: encoder.codeSize }, (_, latent): LatentRow => {
+    const density = fired?.density[latent];
+    const mean = fired?.mean[latent];
+    if (!found) return { latent, status: density === 0 ? 'dead' : undefined, feature: -1, cosine: 0, density, mean };
+    const row = found.similarity.subarray(latent * found.features, (latent + 1) * found.features);
+    let nearest = 0;
+    for (let j = 1; j < row.length; j++) if (row[j]! > row[nearest]!) nearest = j;
+    const own = found.featureOf[latent]!;
+    const matched = own >= 0 && row[own]! > threshold;
+    const status: LatentStatus =
+      density === 0 ? 'dead' : matched ? 'matched' : row[nearest]! > threshold ? 'duplicate' : 'mixture';
+    const feature = matched ? own : nearest;
+    return { latent, status, feature, cosine: row[feature]!, density, mean };
+  });
+});
+
+/** The true feature that a latent is coloured by: its match where that is close, else none. */
+export const featureOfLatent = (latent: number, found: Matching | undefined): number => {
+  if (!found) return -1;
+  const own = found.featureOf[latent] ?? -1;
+  if (own >= 0 && found.similarity[latent * found.features + own]! > 0.7) return own;
+  return -1;
+};
+
+export interface TrainingEvent {
+  readonly step: number;
+  readonly text: string;
+}
+
+/** When a true feature was found by a latent, lost it, or changed it, over a history. */
+export function trainingEvents(history: History, features: Rows): TrainingEvent[] {
+  const threshold = recoveryThreshold(features.length);
+  const events: TrainingEvent[] = [];
+  let before = new Int32Array(features.length).fill(-1);
+  history.steps.forEach((step, index) => {
+    const found = matchDirections(history.directions[index]!, features);
+    const now = Int32Array.from(before, (_, feature) =>
+      matchedCosine(found, feature) > threshold ? found.latentOf[feature]! : -1,
+    );
+    if (index > 0) {
+      now.forEach((latent, feature) => {
+        const old = before[feature]!;
+        if (old === latent) return;
+        if (old < 0) events.push({ step, text: `feature ${feature} found by latent ${latent}` });
+        else if (latent < 0) events.push({ step, text: `feature ${feature} lost by latent ${old}` });
+        else events.push({ step, text: `feature ${feature} passed from latent ${old} to ${latent}` });
+      });
+    }
+    before = now;
+  });
+  return events;
+}

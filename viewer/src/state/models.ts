@@ -1,0 +1,106 @@
+/** The models that are open, and which toy model and which autoencoder the page is about. */
+import { computed, signal } from '@preact/signals';
+import type { HostTensor } from '../../../src/tensor.ts';
+
+export type ModelKind = 'toy-model' | 'sparse-autoencoder';
+
+/** Where a model came from; a bundled one or a URL can be named in a link, a file cannot. */
+export type ModelSource =
+  | { readonly type: 'bundled'; readonly id: string }
+  | { readonly type: 'url'; readonly url: string }
+  | { readonly type: 'file' }
+  | { readonly type: 'trained' };
+
+/** A run's history.json: about 60 snapshots spaced by log step, step 0 included. */
+export interface History {
+  readonly steps: readonly number[];
+  readonly loss: readonly number[];
+  /** [frames, directions, dimensions]. */
+  readonly directions: readonly (readonly (readonly number[])[])[];
+}
+
+/** What the page knows of a model; its weights beyond these stay in the worker, under `id`. */
+export interface Model {
+  readonly id: string;
+  readonly name: string;
+  readonly kind: ModelKind;
+  readonly source: ModelSource;
+  readonly sha256: string;
+  /** Feature directions as rows: [n_features, n_hidden] of a toy model, [d_sae, d_out] of an autoencoder. */
+  readonly directions: HostTensor;
+  /** Output bias: [n_features] of a toy model, `b_dec` of an autoencoder. */
+  readonly bias: Float32Array;
+  /** Width of the input. */
+  readonly inputSize: number;
+  /** Hidden dimensions of a toy model, latents of an autoencoder. */
+  readonly codeSize: number;
+  /** How the latents are chosen, in words: "TopK, k = 1"; empty where the file does not say. */
+  readonly architecture: string;
+  /** Active latents per sample where the file says so. */
+  readonly k: number | undefined;
+  /** SHA-256 of the toy model that it was trained on, where the file says so. */
+  readonly trainedOn: string | undefined;
+  /** Sparsity of the data it was trained on, where the file says so. */
+  readonly sparsity: number | undefined;
+  readonly history: History | undefined;
+}
+
+export const models = signal<readonly Model[]>([]);
+export const toyId = signal<string | undefined>(undefined);
+export const saeId = signal<string | undefined>(undefined);
+
+const find = (id: string | undefined, kind: ModelKind) =>
+  models.value.find(model => model.id === id && model.kind === kind);
+
+/** The toy model in view. */
+export const toy = computed(() => find(toyId.value, 'toy-model'));
+/** The autoencoder in view. */
+export const sae = computed(() => find(saeId.value, 'sparse-autoencoder'));
+
+/** How the autoencoder in view stands to the toy model in view. */
+export type Link =
+  /** The file names this very toy model. */
+  | 'trained on it'
+  /** The file names no model, but the widths fit. */
+  | 'fits'
+  /** The file names another model than the one in view. */
+  | 'trained on another'
+  /** The autoencoder's input is not as wide as the toy model's hidden layer. */
+  | 'does not fit'
+  | 'alone';
+
+export const link = computed<Link>(() => {
+  if (!toy.value || !sae.value) return 'alone';
+  if (sae.value.inputSize !== toy.value.codeSize) return 'does not fit';
+  if (sae.value.trainedOn === undefined) return 'fits';
+  return sae.value.trainedOn === toy.value.sha256 ? 'trained on it' : 'trained on another';
+});
+
+/** The toy model whose directions are the truth for the autoencoder in view. */
+export const truth = computed(() => (link.value === 'does not fit' ? undefined : toy.value));
+
+/** Adds a model, or replaces the one with its id, and brings it into view with the toy model that it names. */
+export function addModel(model: Model, show = true): void {
+  models.value = [...models.value.filter(({ id }) => id !== model.id), model];
+  if (show) showModel(model.id);
+}
+
+/** Brings a model into view; an autoencoder brings the toy model that it was trained on, where that one is open. */
+export function showModel(id: string): void {
+  const model = models.value.find(candidate => candidate.id === id);
+  if (!model) return;
+  if (model.kind === 'toy-model') {
+    toyId.value = id;
+    const fitting = models.value.filter(
+      other => other.kind === 'sparse-autoencoder' && other.trainedOn === model.sha256,
+    );
+    if (sae.value && sae.value.inputSize !== model.codeSize) saeId.value = fitting[0]?.id;
+    return;
+  }
+  saeId.value = id;
+  const toys = models.value.filter(other => other.kind === 'toy-model');
+  const named = toys.find(other => other.sha256 === model.trainedOn);
+  const fits = toyId.value !== undefined && find(toyId.value, 'toy-model')?.codeSize === model.inputSize;
+  if (named) toyId.value = named.id;
+  else if (!fits) toyId.value = toys.find(other => other.codeSize === model.inputSize)?.id;
+}

@@ -1,0 +1,102 @@
+/** The probe: one input, run through the toy model and the autoencoder; latents may be pinned or ablated. */
+import { effect, signal } from '@preact/signals';
+import type { Pin, ProbeRequest, ProbeResult } from '../workers/inference-api.ts';
+import { inference } from '../workers/inference-client.ts';
+import { sae, toy, truth } from './models.ts';
+import { fail } from './notices.ts';
+import { density, seed, sparseFeatures } from './samples.ts';
+
+export type ProbeInput = ProbeRequest['input'];
+
+export const probeInput = signal<ProbeInput>({ type: 'features', values: new Float32Array(0) });
+/** Latents held at a value, by index; 0 is an ablation. */
+export const pins = signal<ReadonlyMap<number, number>>(new Map());
+export const probeResult = signal<ProbeResult | undefined>(undefined);
+
+/** Sets one entry of the input. */
+export function setInput(index: number, value: number): void {
+  const values = probeInput.value.values.slice();
+  values[index] = value;
+  probeInput.value = { ...probeInput.value, values };
+}
+
+/** Puts an activation vector straight before the autoencoder. */
+export function setActivations(values: Float32Array): void {
+  probeInput.value = { type: 'activations', values };
+}
+
+/** Holds a latent at `value`, or lets it go where that is undefined. */
+export function setPin(latent: number, value: number | undefined): void {
+  const next = new Map(pins.value);
+  if (value === undefined) next.delete(latent);
+  else next.set(latent, value);
+  pins.value = next;
+}
+
+export type Preset = 'one-hot' | 'all' | 'none' | 'random';
+
+/** Fills the input: one feature (`hot`), all, none, or a random sparse sample of the page's density and seed. */
+export function applyPreset(preset: Preset, hot = 0): void {
+  const type = truth.value || !sae.value ? 'features' : 'activations';
+  const width = type === 'features' ? (toy.value?.inputSize ?? 0) : (sae.value?.inputSize ?? 0);
+  const values = new Float32Array(width);
+  if (preset === 'one-hot' && width > 0) values[Math.min(hot, width - 1)] = 1;
+  if (preset === 'all') values.fill(1);
+  if (preset === 'random' && width > 0) values.set(sparseFeatures(1, width, density.value, seed.value).data);
+  probeInput.value = { type, values };
+}
+
+// A new model in view needs an input of its width; one that fits is kept.
+effect(() => {
+  const first = truth.value ?? (sae.value ? undefined : toy.value);
+  const encoder = sae.value;
+  const { type, values } = probeInput.peek();
+  const fits =
+    type === 'features'
+      ? first !== undefined && values.length === first.inputSize
+      : encoder !== undefined && values.length === encoder.inputSize;
+  if (!fits) applyPreset('one-hot');
+});
+
+// Pins belong to one autoencoder.
+let pinned: string | undefined;
+effect(() => {
+  const id = sae.value?.id;
+  if (pinned !== undefined && id !== pinned) pins.value = new Map();
+  pinned = id;
+});
+
+let running = false;
+let waiting: ProbeRequest | undefined;
+
+/** Runs the newest request; those that a newer one overtook while the worker was busy are never run. */
+async function runNewest(): Promise<void> {
+  if (running) return;
+  running = true;
+  try {
+    const api = await inference();
+    while (waiting) {
+      const request = waiting;
+      waiting = undefined;
+      probeResult.value = await api.probe(request);
+    }
+  } catch (error) {
+    waiting = undefined;
+    fail('The probe could not run', error);
+  } finally {
+    running = false;
+  }
+}
+
+effect(() => {
+  const input = probeInput.value;
+  const source = truth.value ?? (sae.value ? undefined : toy.value);
+  const width = input.type === 'features' ? source?.inputSize : sae.value?.inputSize;
+  if (input.values.length === 0 || input.values.length !== width) {
+    probeResult.value = undefined;
+    return;
+  }
+  const held: Pin[] = Array.from(pins.value, ([latent, value]) => ({ latent, value }));
+  waiting = { toy: source?.id, sae: sae.value?.id, input, pins: held };
+  void runNewest();
+});

@@ -1,0 +1,2 @@
+/** The training worker: the same compiled step as the scripts, on onnxruntime-web. */
+export {};

@@ -1,0 +1,148 @@
+/**
+ * How the viewer is built. Two forms of the same sources:
+ * - the site (`viewer/dist/`): ONNX Runtime's wasm as a file of its own, fetched from the same origin;
+ * - the single file (`viewer/dist/monosemantic-viewer.html`, mode `single`): everything inlined, and a content security
+ *   policy that forbids every connection.
+ */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { defineConfig, type Plugin } from 'vite';
+import { viteSingleFile } from 'vite-plugin-singlefile';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const require = createRequire(import.meta.url);
+const wasmName = 'ort-wasm-simd-threaded.asyncify.wasm';
+const wasmFile = join(dirname(require.resolve('onnxruntime-web/webgpu')), wasmName);
+
+/**
+ * ONNX Runtime names its wasm by a URL beside its own module, which would inline 27 MB into each worker. The page hands
+ * the bytes to its workers instead, so the names are taken out.
+ */
+function withoutImplicitWasm(): Plugin {
+  return {
+    name: 'monosemantic:without-implicit-wasm',
+    enforce: 'pre',
+    transform(code, id) {
+      if (!id.includes('onnxruntime-web')) return undefined;
+      return code.replaceAll(/new URL\("(ort-wasm[\w.-]+|ort\.webgpu[\w.-]+)",\s*import\.meta\.url\)\.href/g, '""');
+    },
+  };
+}
+
+/** Gives the site its wasm file, the same bytes that onnxruntime-web ships. */
+function wasmBesideThePage(): Plugin {
+  return {
+    name: 'monosemantic:wasm-beside-the-page',
+    generateBundle() {
+      this.emitFile({ type: 'asset', fileName: `assets/${wasmName}`, source: readFileSync(wasmFile) });
+    },
+    configureServer(server) {
+      server.middlewares.use(`/assets/${wasmName}`, (_request, response) => {
+        response.setHeader('Content-Type', 'application/wasm');
+        response.end(readFileSync(wasmFile));
+      });
+    },
+  };
+}
+
+/** Puts the wasm and the bundled models into the page as inert text, and closes the page to the network. */
+function everythingInline(): Plugin {
+  return {
+    name: 'monosemantic:everything-inline',
+    enforce: 'post',
+    transformIndexHtml: {
+      order: 'post',
+      async handler() {
+        const models: Record<string, string> = {};
+        const folder = join(here, 'public/models');
+        for (const name of await readdir(folder).catch(() => [])) {
+          models[name] = gzipSync(await readFile(join(folder, name)), { level: 9 }).toString('base64');
+        }
+        const inert = (id: string, text: string) => ({
+          tag: 'script',
+          attrs: { type: 'text/plain', id },
+          children: text,
+          injectTo: 'body' as const,
+        });
+        return [
+          inert('inlined-wasm', gzipSync(readFileSync(wasmFile), { level: 9 }).toString('base64')),
+          inert('inlined-models', JSON.stringify(models)),
+        ];
+      },
+    },
+  };
+}
+
+/** Writes the content security policy into the page: its own scripts by hash, no others. */
+function contentSecurityPolicy(single: boolean): Plugin {
+  return {
+    name: 'monosemantic:content-security-policy',
+    enforce: 'post',
+    apply: 'build',
+    generateBundle: {
+      order: 'post',
+      handler(_options, bundle) {
+        // Runs last: what it hashes is what is written.
+        for (const asset of Object.values(bundle)) {
+          if (asset.type !== 'asset' || !asset.fileName.endsWith('.html')) continue;
+          const html = String(asset.source);
+          const hashes: string[] = [];
+          for (const [, attributes, body] of html.matchAll(/<script([^>]*)>([\s\S]*?)<\/script>/g)) {
+            if (/\bsrc=|text\/plain/.test(attributes!)) continue;
+            hashes.push(`'sha256-${createHash('sha256').update(body!).digest('base64')}'`);
+          }
+          const policy = [
+            "default-src 'none'",
+            `script-src ${single ? '' : "'self' "}${hashes.join(' ')} 'wasm-unsafe-eval'`,
+            "style-src 'self' 'unsafe-inline'",
+            "img-src 'self' data: blob:",
+            "font-src 'self' data:",
+            `worker-src ${single ? 'blob:' : "'self'"}`,
+            ...(single ? ["connect-src 'none'"] : ['connect-src *']),
+            "base-uri 'none'",
+            "form-action 'none'",
+          ].join('; ');
+          if (single) asset.fileName = 'monosemantic-viewer.html';
+          asset.source = html.replace(
+            '<!-- content-security-policy -->',
+            `<meta http-equiv="Content-Security-Policy" content="${policy}" />`,
+          );
+        }
+      },
+    },
+  };
+}
+
+export default defineConfig(({ mode }) => {
+  const single = mode === 'single';
+  return {
+    root: here,
+    base: './',
+    publicDir: single ? false : join(here, 'public'),
+    define: { __SINGLE_FILE__: JSON.stringify(single) },
+    oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+    plugins: [
+      withoutImplicitWasm(),
+      ...(single ? [everythingInline(), viteSingleFile({ removeViteModuleLoader: true })] : [wasmBesideThePage()]),
+      contentSecurityPolicy(single),
+    ],
+    resolve: single
+      ? { alias: [{ find: /^\.\/start-workers\.ts$/, replacement: join(here, 'src/workers/start-workers-inline.ts') }] }
+      : {},
+    worker: { format: single ? 'iife' : 'es', plugins: () => [withoutImplicitWasm()] },
+    build: {
+      outDir: join(here, 'dist'),
+      // The single file is built after the site, beside it.
+      emptyOutDir: !single,
+      target: 'es2022',
+      reportCompressedSize: false,
+      chunkSizeWarningLimit: 5000,
+      ...(single ? { assetsInlineLimit: 100_000_000 } : {}),
+    },
+  };
+});
