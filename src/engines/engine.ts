@@ -19,7 +19,12 @@ export interface StepProgram {
 /** A plain description of a sparse autoencoder's training step, from which an accelerator accepts or declines it. */
 export interface StepDescriptor {
   readonly kind: 'sparse-autoencoder';
-  readonly selection: { readonly kind: 'relu' | 'topk' | 'batchtopk'; readonly k?: number };
+  readonly selection: {
+    readonly kind: 'relu' | 'topk' | 'batchtopk';
+    readonly k?: number;
+    /** BatchTopK: completed steps at which the running threshold starts again. Default never. */
+    readonly restartThresholdAt?: number;
+  };
   readonly decoder: 'reparametrise' | 'renormalise' | 'free';
   readonly loss: { readonly l1: number };
   readonly optimizer: {

@@ -1,0 +1,88 @@
+/**
+ * What the shards tell each other, in one SharedArrayBuffer, and the barrier at which they meet.
+ * Each region has one writer between two barriers, and is read only after the next.
+ */
+import { largestSelection, paddedWidth, type SparsePlan } from './plan.ts';
+
+const ARRIVED = 0;
+const GENERATION = 1;
+const ABORTED = 2;
+
+type Shared<T> = readonly T[];
+type Float32 = Float32Array<SharedArrayBuffer>;
+
+/** Thrown in a shard that waits for another one which failed. */
+export class ExchangeAbortedError extends Error {
+  override readonly name = 'ExchangeAbortedError';
+}
+
+/** Regions of the shared buffer; arrays of arrays have one entry per shard. */
+export class Exchange {
+  readonly buffer: SharedArrayBuffer;
+  /** [batch + 1] starts of each row's entries. */
+  readonly rowStarts: Shared<Int32Array<SharedArrayBuffer>>;
+  /** The entries' activations. */
+  readonly values: Shared<Float32>;
+  /** [batch, width] part of the reconstruction. */
+  readonly parts: Shared<Float32>;
+  /** [batch, width] gradient of the loss with respect to the reconstruction. */
+  readonly gradients: Float32;
+  /** [width] part of the gradient of b_dec. */
+  readonly biasGradients: Shared<Float32>;
+  /** [shards] sum of squared errors over each shard's rows. */
+  readonly losses: Float64Array<SharedArrayBuffer>;
+  readonly #control: Int32Array<SharedArrayBuffer>;
+  readonly #shards: number;
+
+  /** Lays the regions of `plan` over `buffer`; a new one by default. */
+  constructor(plan: SparsePlan, buffer?: SharedArrayBuffer) {
+    const width = paddedWidth(plan);
+    const { shards, batchSize } = plan;
+    let bytes = 0;
+    const reserve = (length: number) => {
+      const offset = bytes;
+      bytes = Math.ceil((bytes + length) / 64) * 64;
+      return offset;
+    };
+    const each = (length: number) => Array.from({ length: shards }, () => reserve(length));
+    const selection = largestSelection(plan);
+    const control = reserve(64);
+    const losses = reserve(8 * shards);
+    const rowStarts = each(4 * (batchSize + 1));
+    const values = each(4 * selection);
+    const parts = each(4 * batchSize * width);
+    const gradients = reserve(4 * batchSize * width);
+    const biasGradients = each(4 * width);
+
+    this.buffer = buffer ?? new SharedArrayBuffer(bytes);
+    this.#control = new Int32Array(this.buffer, control, 16);
+    this.#shards = shards;
+    this.losses = new Float64Array(this.buffer, losses, shards);
+    this.rowStarts = rowStarts.map(offset => new Int32Array(this.buffer, offset, batchSize + 1));
+    this.values = values.map(offset => new Float32Array(this.buffer, offset, selection));
+    this.parts = parts.map(offset => new Float32Array(this.buffer, offset, batchSize * width));
+    this.gradients = new Float32Array(this.buffer, gradients, batchSize * width);
+    this.biasGradients = biasGradients.map(offset => new Float32Array(this.buffer, offset, width));
+  }
+
+  /** Waits until every shard has come here. Blocks the thread: for workers only. ExchangeAbortedError after `abort`. */
+  barrier(): void {
+    const control = this.#control;
+    const generation = Atomics.load(control, GENERATION);
+    if (Atomics.add(control, ARRIVED, 1) === this.#shards - 1) {
+      Atomics.store(control, ARRIVED, 0);
+      Atomics.add(control, GENERATION, 1);
+      Atomics.notify(control, GENERATION);
+    } else {
+      while (Atomics.load(control, GENERATION) === generation) Atomics.wait(control, GENERATION, generation);
+    }
+    if (Atomics.load(control, ABORTED) !== 0) throw new ExchangeAbortedError('another shard failed');
+  }
+
+  /** Wakes every shard that waits, now and later, with an error. */
+  abort(): void {
+    Atomics.store(this.#control, ABORTED, 1);
+    Atomics.add(this.#control, GENERATION, 1);
+    Atomics.notify(this.#control, GENERATION);
+  }
+}

@@ -1,0 +1,19 @@
+/** Worker threads from our own modules, whether they run compiled or, through tsx, as TypeScript sources. */
+import { createRequire } from 'node:module';
+import { pathToFileURL } from 'node:url';
+import { Worker, type WorkerOptions } from 'node:worker_threads';
+
+/**
+ * Starts module `name` beside the module `base` (its import.meta.url) in a thread. The ending is the base's own: `.ts` from
+ * sources, `.js` once compiled. Node 20 gives threads none of the main thread's loaders, so a source registers tsx first.
+ */
+export function startModuleWorker(name: string, base: string, options: WorkerOptions): Worker {
+  const extension = base.slice(base.lastIndexOf('.'));
+  const module = new URL(`./${name}${extension}`, base);
+  if (extension !== '.ts') return new Worker(module, options);
+  // Not resolved by import.meta.resolve, which is missing where tsx has turned this module into CommonJS.
+  const tsx = pathToFileURL(createRequire(base).resolve('tsx/package.json'));
+  const loader = new URL('dist/esm/api/index.mjs', tsx).href;
+  const code = `import('${loader}').then(({ register }) => { register(); return import('${module.href}'); });`;
+  return new Worker(code, { ...options, eval: true });
+}
