@@ -120,6 +120,14 @@ describe('readNpz', () => {
     expect([...deflated.get('a')!.data.slice(-15)]).to.deep.equal(grid);
   });
 
+  it('refuses an entry that claims more than deflate can hold', async () => {
+    const bomb = Uint8Array.from(await numpy('deflated.npz'));
+    const directory = Buffer.from(bomb.buffer).indexOf(Buffer.of(0x50, 0x4b, 1, 2));
+    // The uncompressed size of the first entry in the central directory.
+    new DataView(bomb.buffer).setUint32(directory + 24, 0xc0000000, true);
+    expect(() => readNpz(bomb)).to.throw(FileFormatError, 'a.npy claims 3221225472 bytes');
+  });
+
   it('gives a typed error or arrays for every damaged archive, and takes no memory that is merely claimed', async () => {
     const good = await numpy('deflated.npz');
     for (let at = 0; at < good.length; at++) {
