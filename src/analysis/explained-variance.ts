@@ -1,0 +1,51 @@
+/** The share of the activations' variance that a reconstruction explains. */
+import { InvalidShapeError } from '../errors.ts';
+import { type HostTensor, sameShape } from '../tensor.ts';
+import { batchWidth, requireSamples } from './sample-batch.ts';
+
+/** 1 − E‖x − x̂‖² / (E‖x‖² − ‖E x‖²) over all batches added, in float64. */
+export class ExplainedVariance {
+  #samples = 0;
+  #residual = 0;
+  /** Sums of x − origin and of its square; the first sample as the origin keeps a large mean from cancelling the variance. */
+  #origin: Float64Array | undefined;
+  #sums = new Float64Array(0);
+  #squares = 0;
+
+  /** Adds activations and their reconstruction, both [samples, d]. InvalidShapeError where shapes differ or d changes. */
+  add(activations: HostTensor, reconstruction: HostTensor): void {
+    const width = batchWidth(activations, 'activations', this.#origin?.length);
+    if (!sameShape(activations.shape, reconstruction.shape)) {
+      throw new InvalidShapeError(
+        `activations [${activations.shape.join(', ')}] and reconstruction [${reconstruction.shape.join(', ')}] ` +
+          'must have the same shape',
+      );
+    }
+    const x = activations.data;
+    if (x.length === 0) return;
+    if (this.#origin === undefined) {
+      this.#origin = Float64Array.from(x.subarray(0, width));
+      this.#sums = new Float64Array(width);
+    }
+    for (let i = 0; i < x.length; i++) {
+      const column = i % width;
+      const value = x[i]! - this.#origin[column]!;
+      this.#sums[column]! += value;
+      this.#squares += value ** 2;
+      this.#residual += (x[i]! - reconstruction.data[i]!) ** 2;
+    }
+    this.#samples += x.length / width;
+  }
+
+  /**
+   * At most 1, and below 0 where the mean would reconstruct better. Activations that do not vary give 1 if reconstructed
+   * exactly, else −Infinity. InvalidValueError where nothing was added.
+   */
+  compute(): number {
+    requireSamples(this.#samples, 'explained variance');
+    const squaredMean = this.#sums.reduce((total, sum) => total + (sum / this.#samples) ** 2, 0);
+    const variance = this.#squares / this.#samples - squaredMean;
+    if (this.#residual === 0) return 1;
+    return variance > 0 ? 1 - this.#residual / this.#samples / variance : Number.NEGATIVE_INFINITY;
+  }
+}

@@ -1,0 +1,84 @@
+/** Which true directions a dictionary found, each by a latent of its own. */
+import { InvalidShapeError, InvalidValueError } from '../errors.ts';
+import type { HostTensor } from '../tensor.ts';
+import { cosineSimilarityMatrix } from './cosine-similarity.ts';
+import { optimalMatching } from './optimal-matching.ts';
+import { sphericalCapShare } from './spherical-cap.ts';
+
+export interface RecoveryOptions {
+  /** Latents' directions, [dSae, d]. */
+  readonly directions: HostTensor;
+  /** The true features' directions, [nFeatures, d]. */
+  readonly trueDirections: HostTensor;
+  /** Which latents fire on held-out data, [dSae]. Default all. */
+  readonly alive?: readonly boolean[];
+  /** A feature is recovered above this cosine: 0.98 for a few features, 0.9 otherwise. */
+  readonly threshold: number;
+}
+
+export interface FeatureRecovery {
+  /** Its own alive latent; null where there are fewer alive latents than features. */
+  readonly latent: number | null;
+  /** Cosine to that latent; 0 where there is none. */
+  readonly cosine: number;
+  /** Whether it has an alive latent at all. */
+  readonly alive: boolean;
+  readonly recovered: boolean;
+}
+
+export interface Recovery {
+  /** One entry a true feature, in order. */
+  readonly features: readonly FeatureRecovery[];
+  /** Number of features recovered, */
+  readonly recovered: number;
+  /** and their share, */
+  readonly share: number;
+  /** and the share that as many random directions as there are alive latents would be expected to reach. */
+  readonly chance: number;
+  /** Mean cosine of matched pairs. */
+  readonly meanCosine: number;
+}
+
+/**
+ * Matches true directions to alive latents, one to one with the largest total cosine, and counts those above the threshold.
+ * Dead latents are left out before matching, so that none takes a feature's place by a direction it never uses.
+ *
+ * `chance` is 1 − (1 − p)ᴺ, with p the share of the sphere within the threshold of a direction and N the alive latents: the
+ * probability that one of N uniform directions falls there. It is exact for one feature and an upper bound for several, as a
+ * direction may lie near two and can be matched to only one.
+ */
+export function recovery(options: RecoveryOptions): Recovery {
+  const { directions, trueDirections, alive, threshold } = options;
+  const [dSae, width] = directions.shape;
+  const [nFeatures] = trueDirections.shape;
+  if (directions.shape.length !== 2 || trueDirections.shape.length !== 2 || dSae === undefined || width === undefined) {
+    throw new InvalidShapeError(
+      `recovery of [${trueDirections.shape.join(', ')}] by [${directions.shape.join(', ')}]: expected two matrices`,
+    );
+  }
+  if (alive !== undefined && alive.length !== dSae) {
+    throw new InvalidShapeError(`alive has ${alive.length} entries for ${dSae} latents`);
+  }
+  if (!(threshold >= -1 && threshold <= 1)) {
+    throw new InvalidValueError(`threshold is ${threshold}: it must be a cosine, between -1 and 1`);
+  }
+  const living = Array.from({ length: dSae }, (_, latent) => latent).filter(latent => alive?.[latent] !== false);
+  const data = new Float32Array(living.length * width);
+  living.forEach((latent, row) => {
+    data.set(directions.data.subarray(latent * width, (latent + 1) * width), row * width);
+  });
+  const matching = optimalMatching(cosineSimilarityMatrix({ data, shape: [living.length, width] }, trueDirections));
+  const features = Array.from(matching.latents, (row, feature): FeatureRecovery => {
+    const latent = living[row] ?? null;
+    const cosine = matching.similarities[feature]!;
+    return { latent, cosine, alive: latent !== null, recovered: latent !== null && cosine > threshold };
+  });
+  const recovered = features.filter(feature => feature.recovered).length;
+  return {
+    features,
+    recovered,
+    share: nFeatures ? recovered / nFeatures : 0,
+    chance: 1 - (1 - sphericalCapShare(width, threshold)) ** living.length,
+    meanCosine: matching.mean,
+  };
+}

@@ -1,0 +1,25 @@
+/** How sure a rate over seeds is (Wilson 1927). */
+import { InvalidValueError } from '../errors.ts';
+
+export interface Interval {
+  readonly low: number;
+  readonly high: number;
+}
+
+/**
+ * Wilson's score interval of a proportion, `successes` of `n`; z = 1.96 for 95%. [0, 1] for n = 0.
+ * Unlike mean ± z · standard error it stays in [0, 1] and has a width where all or none succeed.
+ */
+export function wilsonInterval(successes: number, n: number, z = 1.96): Interval {
+  if (!(Number.isSafeInteger(n) && n >= 0 && successes >= 0 && successes <= n)) {
+    throw new InvalidValueError(`${successes} successes of ${n}: successes must be between 0 and n, a whole number`);
+  }
+  if (!(z > 0)) throw new InvalidValueError(`z is ${z}: it must be positive`);
+  if (n === 0) return { low: 0, high: 1 };
+  const share = successes / n;
+  const scale = 1 + z ** 2 / n;
+  const middle = (share + z ** 2 / (2 * n)) / scale;
+  const half = (z * Math.sqrt((share * (1 - share)) / n + z ** 2 / (4 * n ** 2))) / scale;
+  // The ends are exactly 0 and 1 where none or all succeed; rounding would miss them.
+  return { low: successes === 0 ? 0 : middle - half, high: successes === n ? 1 : middle + half };
+}
