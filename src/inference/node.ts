@@ -26,16 +26,25 @@ export type { SparseFeatures } from './sparse-features.ts';
 export { LoadedSae, LoadedToyModel };
 
 interface NodeOptions extends RunOptions {
-  /** True to read and run the model in a worker thread, so that this one stays free. Default false. */
-  readonly worker?: boolean;
+  /**
+   * True to read and run the model in a worker thread, so that this one stays free. Where a bundler has moved this package's files,
+   * a function that starts the worker `monosemantic/inference/worker`. Default false.
+   */
+  readonly worker?: boolean | (() => Worker);
 }
 
 export interface LoadSaeOptions extends NodeOptions, SaeNames {}
 export interface LoadToyModelOptions extends NodeOptions, ToyModelNames {}
 
-function startWorker(): WorkerPort {
-  // The build puts the worker beside this file, with .js in place of .ts.
-  const worker = new Worker(new URL('./node-worker.ts', import.meta.url));
+/** Starts node-worker beside this file: built, or as source where this file runs from source through tsx. */
+function startOwnWorker(): Worker {
+  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./node-worker.js', import.meta.url));
+  // Node 20 does not hand tsx on to workers.
+  const entry = JSON.stringify(new URL('./node-worker.ts', import.meta.url).href);
+  return new Worker(`import('tsx/esm/api').then(tsx => { tsx.register(); return import(${entry}); })`, { eval: true });
+}
+
+function portOf(worker: Worker): WorkerPort {
   return {
     post: (message, transfer) => worker.postMessage(message, transfer),
     onMessage: listener => worker.on('message', listener),
@@ -52,10 +61,13 @@ function startWorker(): WorkerPort {
   };
 }
 
-async function load(source: ModelSource, request: LoadRequest, inWorker: boolean): Promise<Autoencoder> {
-  if (!inWorker) return openModel(await readSource(source), request, loadNodeRuntime);
+async function load(source: ModelSource, request: LoadRequest, worker: boolean | (() => Worker)): Promise<Autoencoder> {
+  if (!worker) return openModel(await readSource(source), request, loadNodeRuntime);
   // A URL cannot be sent to a worker, its text can.
-  return connectAutoencoder(startWorker(), [source instanceof URL ? source.href : source, request]);
+  return connectAutoencoder(portOf(worker === true ? startOwnWorker() : worker()), [
+    source instanceof URL ? source.href : source,
+    request,
+  ]);
 }
 
 /**

@@ -91,7 +91,8 @@ export function cutModel(model: OnnxModel, cut: Cut): Uint8Array {
       tensor => needed.has(tensor.name ?? '') && !cut.inputs.includes(tensor.name ?? ''),
     ),
     input: used.map(value),
-    output: cut.outputs.map(value),
+    // ONNX Runtime infers the type of an output that the file does not declare.
+    output: cut.outputs.map(name => declared.get(name) ?? { name }),
     valueInfo: (graph.valueInfo ?? []).filter(
       ({ name }) => needed.has(name ?? '') && !used.includes(name ?? '') && !cut.outputs.includes(name ?? ''),
     ),

@@ -1,0 +1,88 @@
+/** Inference in a browser: the same as in Node, on onnxruntime-web. Needs nothing of TensorFlow.js, and fetches nothing but the model. */
+import { EngineUnavailableError } from '../errors.ts';
+import { describeModel, type ModelDescription } from '../onnx/inspect.ts';
+import { loadWebRuntime, type WebRuntimeOptions } from '../sessions/browser.ts';
+import type { Autoencoder } from './autoencoder.ts';
+import { type LoadRequest, openModel } from './load.ts';
+import { LoadedSae } from './loaded-sae.ts';
+import { LoadedToyModel } from './loaded-toy-model.ts';
+import type { RunOptions, SaeNames, ToyModelNames } from './model-options.ts';
+import { connectAutoencoder, type WorkerPort } from './remote-autoencoder.ts';
+import { saeRequest, toyModelRequest } from './requests.ts';
+import { readWebSource, type WebModelSource } from './web-source.ts';
+
+export * from '../errors.ts';
+export type { ModelDescription, TensorDescription } from '../onnx/inspect.ts';
+export type { ModelKind, ModelMetadata } from '../onnx/metadata.ts';
+export type { Provider } from '../sessions/runtime.ts';
+export type { Attempt } from '../sessions/session.ts';
+export type { HostTensor, HostTensors, NestedArray, Shape } from '../tensor.ts';
+export type { DecodeOptions, EncodeOptions } from './loaded-sae.ts';
+export type { RunOptions, SaeNames, ToyModelNames } from './model-options.ts';
+export type { Samples } from './samples.ts';
+export type { SparseFeatures } from './sparse-features.ts';
+export type { WebModelSource as ModelSource } from './web-source.ts';
+export { LoadedSae, LoadedToyModel };
+
+interface BrowserOptions extends RunOptions, Pick<WebRuntimeOptions, 'wasmPaths'> {
+  /**
+   * True to fetch and run the model in a Web Worker, so that the page stays free. Where a bundler has moved this package's files, a
+   * function that starts the worker `monosemantic/inference/worker`. Default false.
+   */
+  readonly worker?: boolean | (() => Worker);
+}
+
+export interface LoadSaeOptions extends BrowserOptions, SaeNames {}
+export interface LoadToyModelOptions extends BrowserOptions, ToyModelNames {}
+
+function startOwnWorker(): Worker {
+  // Bundlers look for exactly this form; the build writes .js in place of .ts.
+  return new Worker(new URL('./browser-worker.ts', import.meta.url), { type: 'module' });
+}
+
+function portOf(worker: Worker): WorkerPort {
+  return {
+    post: (message, transfer) => worker.postMessage(message, transfer),
+    onMessage: listener => worker.addEventListener('message', ({ data }) => listener(data)),
+    onFailure: listener =>
+      worker.addEventListener('error', event => {
+        const reason = event.message || 'its script cannot be loaded';
+        listener(new EngineUnavailableError(`the worker failed: ${reason}`));
+      }),
+    terminate: async () => worker.terminate(),
+  };
+}
+
+async function load(source: WebModelSource, request: LoadRequest, options: BrowserOptions): Promise<Autoencoder> {
+  const { worker = false, wasmPaths } = options;
+  const { threads } = request.run;
+  const runtime: WebRuntimeOptions = {
+    ...(wasmPaths !== undefined && { wasmPaths }),
+    ...(threads !== undefined && { threads }),
+  };
+  if (!worker) return openModel(await readWebSource(source), request, () => loadWebRuntime(runtime));
+  // A worker sees relative addresses from its own; a URL cannot be sent to it, its text can.
+  const sent = typeof source === 'string' || source instanceof URL ? new URL(source, document.baseURI).href : source;
+  return connectAutoencoder(portOf(worker === true ? startOwnWorker() : worker()), [sent, request, runtime]);
+}
+
+/**
+ * Loads a sparse autoencoder from an `.onnx` file: an address, its bytes, a Blob or a File.
+ * Files of ours need no options but where to run; others need names where their shapes leave something open.
+ *
+ * FileFormatError where the file cannot be read, is no sound ONNX model, or holds something else; its message lists the candidates
+ * where names are needed. EngineUnavailableError where a named provider does not load, MissingPackageError without onnxruntime-web.
+ */
+export async function loadSae(source: WebModelSource, options: LoadSaeOptions = {}): Promise<LoadedSae> {
+  return new LoadedSae(await load(source, saeRequest(options), options));
+}
+
+/** Loads a toy model, single or parallel; otherwise as `loadSae`. */
+export async function loadToyModel(source: WebModelSource, options: LoadToyModelOptions = {}): Promise<LoadedToyModel> {
+  return new LoadedToyModel(await load(source, toyModelRequest(options), options));
+}
+
+/** What is in any `.onnx` file; data outside the file is not looked at. FileFormatError as `loadSae`. */
+export async function inspectModel(source: WebModelSource): Promise<ModelDescription> {
+  return describeModel(await readWebSource(source, { external: false }));
+}
