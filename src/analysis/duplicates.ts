@@ -16,6 +16,9 @@ export interface DuplicateOptions {
   readonly threshold?: number;
 }
 
+/** Rows compared at once: the whole matrix of a large dictionary would not fit in memory. */
+const BLOCK = 256;
+
 /** Every pair of alive latents whose `directions` [dSae, d] have a cosine above the threshold. Takes dSae² · d / 2 operations. */
 export function duplicates(directions: HostTensor, options: DuplicateOptions = {}): DuplicatePair[] {
   const { alive, threshold = 0.95 } = options;
@@ -26,18 +29,26 @@ export function duplicates(directions: HostTensor, options: DuplicateOptions = {
   if (alive !== undefined && alive.length !== dSae) {
     throw new InvalidShapeError(`alive has ${alive.length} entries for ${dSae} latents`);
   }
+  const living = Array.from({ length: dSae }, (_, latent) => latent).filter(latent => alive?.[latent] !== false);
+  const data = new Float32Array(living.length * width);
+  living.forEach((latent, row) => {
+    data.set(directions.data.subarray(latent * width, (latent + 1) * width), row * width);
+  });
+  const rows = (from: number, to: number): HostTensor => ({
+    data: data.subarray(from * width, to * width),
+    shape: [to - from, width],
+  });
+
   const pairs: DuplicatePair[] = [];
-  for (let first = 0; first < dSae; first++) {
-    if (alive?.[first] === false) continue;
-    // One row at a time: the whole matrix of a large dictionary would not fit in memory.
-    const { data: cosines } = cosineSimilarityMatrix(
-      { data: directions.data.subarray(first * width, (first + 1) * width), shape: [1, width] },
-      { data: directions.data.subarray((first + 1) * width), shape: [dSae - first - 1, width] },
-    );
-    cosines.forEach((cosine, offset) => {
-      const second = first + 1 + offset;
-      if (cosine > threshold && alive?.[second] !== false) pairs.push({ first, second, cosine });
-    });
+  for (let start = 0; start < living.length; start += BLOCK) {
+    const end = Math.min(start + BLOCK, living.length);
+    const { data: cosines } = cosineSimilarityMatrix(rows(start, end), rows(start, living.length));
+    for (let row = 0; row < end - start; row++) {
+      for (let other = row + 1; other < living.length - start; other++) {
+        const cosine = cosines[row * (living.length - start) + other]!;
+        if (cosine > threshold) pairs.push({ first: living[start + row]!, second: living[start + other]!, cosine });
+      }
+    }
   }
   return pairs;
 }

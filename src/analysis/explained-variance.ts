@@ -23,16 +23,16 @@ export class ExplainedVariance {
     }
     const x = activations.data;
     if (x.length === 0) return;
-    if (this.#origin === undefined) {
-      this.#origin = Float64Array.from(x.subarray(0, width));
-      this.#sums = new Float64Array(width);
-    }
-    for (let i = 0; i < x.length; i++) {
-      const column = i % width;
-      const value = x[i]! - this.#origin[column]!;
-      this.#sums[column]! += value;
-      this.#squares += value ** 2;
-      this.#residual += (x[i]! - reconstruction.data[i]!) ** 2;
+    this.#origin ??= Float64Array.from(x.subarray(0, width));
+    if (this.#sums.length === 0) this.#sums = new Float64Array(width);
+    for (let row = 0; row < x.length; row += width) {
+      for (let column = 0; column < width; column++) {
+        const value = x[row + column]! - this.#origin[column]!;
+        this.#sums[column]! += value;
+        this.#squares += value * value;
+        const residual = x[row + column]! - reconstruction.data[row + column]!;
+        this.#residual += residual * residual;
+      }
     }
     this.#samples += x.length / width;
   }

@@ -78,7 +78,7 @@ export function recovery(options: RecoveryOptions): Recovery {
     features,
     recovered,
     share: nFeatures ? recovered / nFeatures : 0,
-    chance: 1 - (1 - sphericalCapShare(width, threshold)) ** living.length,
+    chance: living.length === 0 ? 0 : -Math.expm1(living.length * Math.log1p(-sphericalCapShare(width, threshold))),
     meanCosine: matching.mean,
   };
 }
