@@ -31,22 +31,29 @@ export interface RecordRequest {
 
 /** Records `fn`. RecordingError where it uses a kernel without a rule, reads a value, or lacks an output. */
 export function record(fn: TensorFunction, request: RecordRequest, options: RecordingOptions): Graph {
-  // TF.js chooses its backend at the first use; before, there would be none to return to.
-  tf.backend();
-  const previous = tf.getBackend();
+  const previous = tf.getBackend() as string | undefined;
   invariant(previous !== RECORDING_BACKEND, 'a recording cannot start within another');
   tf.setBackend(RECORDING_BACKEND);
   recorder.begin(options);
   tf.engine().startScope();
   try {
     const results = fn(symbolicInputs(request));
-    return finish(request, results);
+    const graph = finish(request, results);
+    // A function may have kept its results (tf.keep); a tensor of the caller's, closed over and returned, is not ours.
+    tf.dispose(Object.values(results).filter(tensor => recorder.value(tensor).kind === 'named'));
+    return graph;
   } catch (error) {
     throw explainRecordingFailure(error);
   } finally {
     tf.engine().endScope();
-    tf.setBackend(previous);
+    selectBackend(previous);
   }
+}
+
+/** Before its first op TensorFlow.js has no backend: back to that, so that it still chooses its best one then. */
+function selectBackend(name: string | undefined): void {
+  if (name !== undefined) tf.setBackend(name);
+  else Object.assign(tf.engine(), { backendName: undefined, backendInstance: null });
 }
 
 function symbolicInputs({ inputs, constants }: RecordRequest): Record<string, tf.Tensor> {

@@ -7,26 +7,29 @@
 import * as tf from '@tensorflow/tfjs';
 
 export const SCATTER_UNIQUE = 'ScatterUnique';
+export const GATHER_LAST = 'GatherLast';
 
 const EAGER_BACKENDS = ['cpu', 'wasm', 'webgl', 'webgpu', 'tensorflow'];
-
-interface ScatterInputs {
-  readonly values: tf.Tensor;
-  readonly indices: tf.Tensor;
-}
 
 /**
  * A tensor [..., size] of zeros but for `values` [..., k] at `indices` [..., k] (int32, distinct along the last axis).
  * Its gradient gathers. Repeated indices are undefined.
  */
 export function scatterUnique(values: tf.Tensor, indices: tf.Tensor, size: number): tf.Tensor {
-  return tf.engine().runKernel(SCATTER_UNIQUE, { values, indices }, { size }) as tf.Tensor;
+  // The indices are closed over, not an input, so that no gradient is asked of where they come from; saved, they outlive the forward pass.
+  const scatter = tf.customGrad((given, save) => {
+    (save as tf.GradSaveFunc)([indices]);
+    return {
+      value: tf.engine().runKernel(SCATTER_UNIQUE, { values: given as tf.Tensor, indices }, { size }) as tf.Tensor,
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => gatherLast(dy, saved[0]!),
+    };
+  });
+  return scatter(values);
 }
 
-/** What stands at `indices` [..., k] of the last axis of `x` [..., n]: the inverse of scatterUnique. */
+/** What stands at `indices` [..., k] of the last axis of `x` [..., n]: the inverse of scatterUnique. No gradient. */
 export function gatherLast(x: tf.Tensor, indices: tf.Tensor): tf.Tensor {
-  const rank = x.shape.length;
-  return tf.gather(x, indices as tf.Tensor1D, rank - 1, rank - 1);
+  return tf.engine().runKernel(GATHER_LAST, { x, indices }) as tf.Tensor;
 }
 
 for (const backendName of EAGER_BACKENDS) {
@@ -34,30 +37,33 @@ for (const backendName of EAGER_BACKENDS) {
     kernelName: SCATTER_UNIQUE,
     backendName,
     kernelFunc: ({ inputs, attrs }) => {
-      const { values, indices } = inputs as unknown as ScatterInputs;
+      const { values, indices } = inputs as unknown as { values: tf.Tensor; indices: tf.Tensor };
       return scatterRows(values, indices, (attrs as unknown as { size: number }).size);
+    },
+  });
+  tf.registerKernel({
+    kernelName: GATHER_LAST,
+    backendName,
+    kernelFunc: ({ inputs }) => {
+      const { x, indices } = inputs as unknown as { x: tf.Tensor; indices: tf.Tensor };
+      const positions = flatPositions(indices, x.shape.at(-1)!);
+      return tf.reshape(tf.gather(tf.reshape(x, [-1]), positions), indices.shape);
     },
   });
 }
 
-tf.registerGradient({
-  kernelName: SCATTER_UNIQUE,
-  inputsToSave: ['indices'],
-  gradFunc: (dy, saved) => {
-    const indices = saved[0]!;
-    return {
-      values: () => gatherLast(dy as tf.Tensor, indices),
-      indices: () => tf.zeros(indices.shape),
-    };
-  },
-});
-
 /** All rows as one long one, where every index is still unique. */
 function scatterRows(values: tf.Tensor, indices: tf.Tensor, size: number): tf.Tensor {
-  const k = values.shape.at(-1)!;
-  const rows = values.size / k;
-  const starts = tf.mul(tf.range(0, rows, 1, 'int32'), tf.scalar(size, 'int32'));
-  const flat = tf.add(tf.reshape(indices, [rows, k]), tf.expandDims(starts, 1));
-  const scattered = tf.scatterND(tf.reshape(flat, [rows * k, 1]), tf.reshape(values, [rows * k]), [rows * size]);
+  const positions = tf.expandDims(flatPositions(indices, size), 1);
+  const length = (values.size / values.shape.at(-1)!) * size;
+  const scattered = tf.scatterND(positions, tf.reshape(values, [-1]), [length]);
   return tf.reshape(scattered, [...values.shape.slice(0, -1), size]);
+}
+
+/** Where `indices` [..., k] into rows of `size` lie when all rows are joined, [rows · k]. */
+function flatPositions(indices: tf.Tensor, size: number): tf.Tensor1D {
+  const k = indices.shape.at(-1)!;
+  const rows = indices.size / k;
+  const starts = tf.mul(tf.range(0, rows, 1, 'int32'), tf.scalar(size, 'int32'));
+  return tf.reshape(tf.add(tf.reshape(indices, [rows, k]), tf.expandDims(starts, 1)), [rows * k]);
 }

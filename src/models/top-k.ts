@@ -12,17 +12,13 @@ export interface TopK {
 /** The `k` largest entries of the last axis of `x` [..., n]; in falling order where `sorted`. */
 export function topK(x: tf.Tensor, k: number, sorted = false): TopK {
   const size = x.shape.at(-1)!;
-  let indices: tf.Tensor | undefined;
-  // What runs inside customGrad is not on the tape, so that no gradient is asked of the indices.
-  const choose = tf.customGrad((input, save) => {
-    const top = tf.topk(input as tf.Tensor, k, sorted);
-    indices = top.indices;
-    (save as tf.GradSaveFunc)([top.indices]);
+  const { values, indices } = tf.topk(x, k, sorted);
+  const choose = tf.customGrad((_, save) => {
+    (save as tf.GradSaveFunc)([indices]);
     return {
-      value: top.values,
+      value: values.clone(),
       gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => scatterUnique(dy, saved[0]!, size),
     };
   });
-  const values = choose(x);
-  return { values, indices: indices! };
+  return { values: choose(x), indices };
 }

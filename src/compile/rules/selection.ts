@@ -52,6 +52,13 @@ defineRule<{ size: number }>('ScatterUnique', ({ values, indices }, { size }) =>
   return recorder.result(name, shape, 'float32');
 });
 
+/** Ours too: what stands at indices [..., k] of the last axis. */
+defineRule('GatherLast', ({ x, indices }) => {
+  const axis = x!.shape.length - 1;
+  const [name] = recorder.emit('GatherElements', [recorder.full(x!), recorder.full(indices!)], { axis });
+  return recorder.result(name, indices!.shape, x!.dtype as TensorType);
+});
+
 defineRule<{ depth: number; onValue: number; offValue: number; dtype: TensorType }>(
   'OneHot',
   ({ indices }, { depth, onValue, offValue, dtype }) => {
