@@ -1,5 +1,5 @@
 /** The colours of all figures: viridis for amounts, red–white–blue for signed values, Observable's ten for series. */
-import { interpolateRdBu, interpolateViridis, schemeObservable10 } from 'd3-scale-chromatic';
+import { interpolateViridis, schemeObservable10, schemeRdBu } from 'd3-scale-chromatic';
 import type { Colour, ColourRamp } from './figure.ts';
 
 /** Ink for words and frames, from strong to faint. */
@@ -22,7 +22,21 @@ export function viridisRamp(domain: readonly [number, number]): ColourRamp {
 
 /** Blue for positive, white for 0, red for negative, over −limit to limit. */
 export function divergingRamp(limit: number): ColourRamp {
-  return { domain: [-limit, limit], colours: sampled(t => (t === 0.5 ? '#ffffff' : interpolateRdBu(t))) };
+  return { domain: [-limit, limit], colours: sampled(interpolateRedBlue) };
+}
+
+// ColorBrewer's RdBu with a white middle, so that zeros are as the paper and small values do not look speckled.
+const redToBlue: readonly Colour[] = schemeRdBu[7]!.with(3, paper);
+
+function interpolateRedBlue(t: number): Colour {
+  const at = Math.min(redToBlue.length - 2, Math.floor(t * (redToBlue.length - 1)));
+  const within = t * (redToBlue.length - 1) - at;
+  const channel = (colour: Colour, i: number): number => Number.parseInt(colour.slice(1 + 2 * i, 3 + 2 * i), 16);
+  const mixed = [0, 1, 2].map(i => {
+    const value = (1 - within) * channel(redToBlue[at]!, i) + within * channel(redToBlue[at + 1]!, i);
+    return Math.round(value).toString(16).padStart(2, '0');
+  });
+  return `#${mixed.join('')}`;
 }
 
 /** The colour of series number `index`; after ten they repeat. */

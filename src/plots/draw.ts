@@ -59,8 +59,8 @@ function drawPanel(document: Document, panel: Panel, headerBottom: number): SVGE
     color: { type: 'identity' },
     marks: [
       ...axisMarks(panel),
-      panel.frame ? Plot.frame({ stroke: ink.line, strokeWidth: 1 }) : null,
       ...panel.marks.flatMap(mark => plotMarks(mark, panel, document)),
+      panel.frame ? Plot.frame({ stroke: ink.line, strokeWidth: 1 }) : null,
     ],
   });
   const group = svgElement(document, 'g', {

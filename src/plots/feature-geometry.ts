@@ -2,6 +2,7 @@
  * The geometry of features as sparsity grows: dimensions per feature, and each feature's dimensionality, as in
  * "Toy Models of Superposition" (Elhage et al. 2022).
  */
+import { InvalidValueError } from '../errors.ts';
 import { fittedAxis } from './axes.ts';
 import { accent, ink } from './colours.ts';
 import type { Figure, FigureText, Mark, Panel } from './figure.ts';
@@ -31,9 +32,14 @@ const labelRoom = 122;
 /**
  * Two panels against 1 / (1 − S), logarithmic: m / ‖W‖²_F with its plateaus at 1 and 1/2, and every D_i with the lines
  * 3/4, 2/3, 1/2, 2/5 and 3/8. Features that are not represented (D_i < 0.02) stay on the floor and are drawn faint.
+ *
+ * @throws InvalidValueError for a sparsity outside [0, 1).
  */
 export function plotFeatureGeometry(points: readonly FeatureGeometryPoint[], options: FigureText = {}): Figure {
   const { title = 'Feature geometry', subtitle } = options;
+  for (const { sparsity } of points) {
+    if (!(sparsity >= 0 && sparsity < 1)) throw new InvalidValueError(`sparsity must be in [0, 1), got ${sparsity}`);
+  }
   const sorted = points.toSorted((a, b) => a.sparsity - b.sparsity);
   const density = (point: FeatureGeometryPoint): number => 1 / (1 - point.sparsity);
   const x = fittedAxis(sorted.map(density), { type: 'log', label: '1 / (1 − S)' });

@@ -1,5 +1,7 @@
 /** Figures as data, and drawing them with a document: all of it runs in a browser. Node's parts are in `node.ts`. */
+export { plotCosineHeatMap } from './cosine-heat-map.ts';
 export { drawFigure } from './draw.ts';
+export { type FeatureAnalysisOptions, plotFeatureAnalysis } from './feature-analysis.ts';
 export {
   type DirectionSnapshot,
   type DirectionSnapshotsOptions,
@@ -17,6 +19,7 @@ export {
   plotPhaseDiagram,
   superpositionBoundary,
 } from './phase-diagram.ts';
+export { type PlotlyFigure, type PlotlyObject, toPlotly } from './plotly.ts';
 export {
   plotRecovery,
   plotRecoveryRates,

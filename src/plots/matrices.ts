@@ -1,6 +1,6 @@
 /** Reads what figures are given, host tensors or nested arrays with any leading dimensions, as a list of matrices. */
-import { InvalidShapeError } from '../errors.ts';
-import { fromNested, type HostTensor, type NestedArray, sizeOf } from '../tensor.ts';
+import { InvalidShapeError, InvalidValueError } from '../errors.ts';
+import { fromNested, type HostTensor, hostTensor, type NestedArray, sizeOf } from '../tensor.ts';
 
 /** A tensor or the same numbers as nested arrays. */
 export type Numbers = HostTensor<ArrayLike<number>> | NestedArray;
@@ -8,9 +8,9 @@ export type Numbers = HostTensor<ArrayLike<number>> | NestedArray;
 /** A matrix as rows. */
 export type Matrix = readonly (readonly number[])[];
 
-/** `numbers` […, rows, columns] as its matrices in order; InvalidShapeError below two dimensions. */
+/** `numbers` […, rows, columns] as its matrices in order; InvalidShapeError below 2D, InvalidValueError for NaN. */
 export function toMatrices(numbers: Numbers, name: string): Matrix[] {
-  const { shape, data } = toTensor(numbers);
+  const { shape, data } = finite(numbers, name);
   if (shape.length < 2) {
     throw new InvalidShapeError(`${name} must be at least 2D, but has the shape [${shape.join(', ')}]`);
   }
@@ -23,9 +23,9 @@ export function toMatrices(numbers: Numbers, name: string): Matrix[] {
   );
 }
 
-/** `numbers` […, n] as its rows in order; InvalidShapeError for a scalar. */
+/** `numbers` […, n] as its rows in order; InvalidShapeError for a scalar, InvalidValueError for NaN. */
 export function toRows(numbers: Numbers, name: string): number[][] {
-  const { shape, data } = toTensor(numbers);
+  const { shape, data } = finite(numbers, name);
   if (shape.length < 1) throw new InvalidShapeError(`${name} must be at least 1D`);
   const n = shape.at(-1)!;
   return Array.from({ length: sizeOf(shape.slice(0, -1)) }, (_, i) =>
@@ -38,6 +38,16 @@ export function norm(row: readonly number[]): number {
   return Math.hypot(...row);
 }
 
-function toTensor(numbers: Numbers): HostTensor<ArrayLike<number>> {
-  return Array.isArray(numbers) ? fromNested(numbers as NestedArray) : (numbers as HostTensor<ArrayLike<number>>);
+function finite(numbers: Numbers, name: string): HostTensor {
+  const tensor = toTensor(numbers);
+  const at = tensor.data.findIndex(value => !Number.isFinite(value));
+  if (at >= 0) throw new InvalidValueError(`${name} must be finite, but value ${at} is ${tensor.data[at]}`);
+  return tensor;
+}
+
+/** `numbers` as a float32 tensor. */
+export function toTensor(numbers: Numbers): HostTensor {
+  if (Array.isArray(numbers)) return fromNested(numbers as NestedArray);
+  const { data, shape } = numbers as HostTensor<ArrayLike<number>>;
+  return hostTensor(data, shape);
 }

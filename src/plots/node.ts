@@ -6,6 +6,7 @@ import { InvalidValueError, MissingPackageError } from '../errors.ts';
 import { writeFileAtomic } from '../files/write-atomic.ts';
 import { drawFigure } from './draw.ts';
 import type { Figure } from './figure.ts';
+import { toPlotly } from './plotly.ts';
 
 export * from './index.ts';
 
@@ -50,6 +51,56 @@ export async function writeFigure(
   await writeFileAtomic(paths.svg, svg);
   await writeFileAtomic(paths.png, png);
   return paths;
+}
+
+/**
+ * One HTML file that holds the figures and needs nothing else, not even a network: for a paper's supplement.
+ * Details of points, cells and arrows appear under the pointer.
+ *
+ * @param options.title the page's title and heading; default `Figures`.
+ */
+export function toHtml(figures: readonly Figure[], options: { readonly title?: string } = {}): string {
+  const title = escapeHtml(options.title ?? 'Figures');
+  const body = figures.map(figure => `<figure>\n${toSvg(figure)}</figure>`).join('\n');
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${title}</title>
+<style>
+body { margin: 2rem auto; max-width: 60rem; padding: 0 1rem; font: 16px/1.5 Inter, system-ui, sans-serif; color: #1b1f24; background: #fff; }
+h1 { font-size: 1.5rem; }
+figure { margin: 2rem 0; overflow-x: auto; }
+</style>
+</head>
+<body>
+<h1>${title}</h1>
+${body}
+</body>
+</html>
+`;
+}
+
+/**
+ * Opens the figure's interactive form in the default browser, through nodeplotlib.
+ *
+ * Only for a person at a terminal: nodeplotlib is loaded now, serves the page on localhost until the process is stopped,
+ * and the page loads Plotly from the network (cdn.plot.ly). Nothing else in this package does any of that; `toHtml` is the
+ * form that works offline.
+ *
+ * @throws MissingPackageError where the optional package nodeplotlib is not installed.
+ */
+export async function show(figure: Figure): Promise<void> {
+  const { plot } = await import('nodeplotlib').catch((cause: unknown) => {
+    throw new MissingPackageError('show() needs the package nodeplotlib: npm install it', { cause });
+  });
+  const { data, layout } = toPlotly(figure);
+  plot([...data], { ...layout });
+}
+
+function escapeHtml(words: string): string {
+  return words.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/"/g, '&quot;');
 }
 
 function fontFiles(): string[] {

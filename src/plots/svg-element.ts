@@ -38,7 +38,10 @@ export function roundCoordinates(root: Element): void {
   for (const element of [root, ...root.querySelectorAll('*')]) {
     for (const attribute of geometry) {
       const value = element.getAttribute(attribute);
-      if (value?.includes('.')) element.setAttribute(attribute, value.replace(/-?\d+\.\d+(?:e-?\d+)?/g, rounded));
+      // A scale multiplies what is inside, so its last digits can be seen.
+      if (value?.includes('.') && !value.includes('scale(')) {
+        element.setAttribute(attribute, value.replace(/-?\d+\.\d+(?:e-?\d+)?/g, rounded));
+      }
     }
   }
 }
