@@ -81,8 +81,8 @@ export function plotFeatureGeometry(points: readonly FeatureGeometryPoint[], opt
       ...arrangements.map(
         ({ value }): Mark => ({ kind: 'rule', at: value, along: 'y', colour: ink.muted, dash: '4,3' }),
       ),
-      { kind: 'dots', data: scatter.filter(p => p.y < floor), colour: accent, radius: 1.8, opacity: 0.12 },
-      { kind: 'dots', name: 'Dᵢ', data: scatter.filter(p => p.y >= floor), colour: accent, radius: 1.8, opacity: 0.35 },
+      { kind: 'dots', data: scatter.filter(p => p.y < floor), colour: accent, radius: 2, opacity: 0.15 },
+      { kind: 'dots', name: 'Dᵢ', data: scatter.filter(p => p.y >= floor), colour: accent, radius: 2, opacity: 0.45 },
       {
         kind: 'text',
         data: arrangements.map(({ labelAt, label }) => ({ x: right, y: labelAt, text: label })),
