@@ -15,14 +15,14 @@ function cosine(a: Float32Array, b: Float32Array): number {
   return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
 }
 
-/** Activations along `tips` around `center`: one tip a sample, the first far more often than the others, some on the center. */
+/** Activations along `tips` around `center`: one tip a sample, the first far more often than the others, some at the center but for noise. */
 function star(seed: number, tips: readonly (readonly number[])[], center: readonly number[], n = 4000): HostTensor {
   const random = createRandomSource(seed);
   const data: number[] = [];
   for (let i = 0; i < n; i++) {
     const tip = tips[random.uniform() < 0.7 ? 0 : random.integer(tips.length)]!;
-    const length = random.uniform() < 0.3 ? 1e-4 * random.uniform() : 0.2 + random.uniform();
-    data.push(...tip.map((value, j) => center[j]! + length * value + 1e-3 * length * random.normal()));
+    const length = random.uniform() < 0.3 ? 0 : 0.2 + random.uniform();
+    data.push(...tip.map((value, j) => center[j]! + length * value + 2e-3 * random.normal()));
   }
   return hostTensor(data, [n, tips[0]!.length]);
 }
