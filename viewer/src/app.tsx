@@ -9,18 +9,22 @@ import { droppedFiles } from './open/dropped-files.ts';
 import { openFiles } from './open/open-models.ts';
 import { type ViewId, view } from './state/navigation.ts';
 import { fail } from './state/notices.ts';
+import { MatchesView } from './views/matches.tsx';
 import { PlaneView } from './views/plane.tsx';
 import { ProbeView } from './views/probe.tsx';
+import { SeedsView } from './views/seeds.tsx';
 import { StoryView } from './views/story.tsx';
+import { ToyModelView } from './views/toy-model.tsx';
+import { TrainingView } from './views/training.tsx';
 
 const VIEWS: Record<ViewId, () => preact.JSX.Element> = {
   story: StoryView,
   plane: PlaneView,
   probe: ProbeView,
-  matches: PlaneView,
-  training: PlaneView,
-  toy: PlaneView,
-  seeds: PlaneView,
+  matches: MatchesView,
+  training: TrainingView,
+  toy: ToyModelView,
+  seeds: SeedsView,
   train: PlaneView,
 };
 

@@ -10,9 +10,11 @@ export interface BundledModel {
   readonly history?: string;
 }
 
-/** A run of the bundled seed study: only its first and last directions, and a thinned loss curve. */
+/** A run of the bundled seed study. */
 export interface SeedRun {
   readonly name: string;
+  /** Its model, where that is bundled. */
+  readonly file?: string;
   readonly history: History;
 }
 

@@ -7,6 +7,7 @@ import { alertText, fail, say } from '../state/notices.ts';
 import { compute } from '../state/settings.ts';
 import type { ComputeReport } from '../workers/inference-api.ts';
 import { inference } from '../workers/inference-client.ts';
+import { training } from '../workers/training-client.ts';
 import { bundledFile, bundledManifest, type Manifest } from './bundled.ts';
 import { readHistory } from './read-history.ts';
 
@@ -25,27 +26,27 @@ interface Incoming {
   readonly source: ModelSource;
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly history?: History | undefined;
-  /** Id to keep; default the hash. */
-  readonly id?: string;
 }
 
 /** Reads one model file in the worker and adds it. Rejects with a readable sentence. */
 async function openBytes({ name, source, bytes, history }: Incoming, show: boolean): Promise<Model> {
   const api = await inference();
   const opened = await api.open(transfer(bytes, [bytes.buffer]), name, compute.value);
-  const known = models.value.find(model => model.id === opened.sha256);
-  const fits = history?.directions[0]?.[0]?.length === opened.directions.shape[1];
-  const { compute: report, ...rest } = opened;
-  const model: Model = {
-    ...rest,
-    id: opened.sha256,
-    name: known?.name ?? name,
-    source: known?.source ?? source,
-    history: fits ? history : known?.history,
-  };
-  computeReports.value = { ...computeReports.value, [model.id]: report };
-  addModel(model, show);
-  return model;
+  const added = opened.map(({ compute: report, instance, ...rest }): Model => {
+    const known = models.value.find(model => model.id === rest.id);
+    const fits =
+      history?.directions[0]?.length === rest.directions.shape[0] &&
+      history?.directions[0]?.[0]?.length === rest.directions.shape[1];
+    computeReports.value = { ...computeReports.value, [rest.id]: report };
+    return {
+      ...rest,
+      name: known?.name ?? (instance === undefined ? name : `${name}, instance ${instance}`),
+      source: known?.source ?? source,
+      history: fits ? history : known?.history,
+    };
+  });
+  for (const model of added.toReversed()) addModel(model, show);
+  return added[0]!;
 }
 
 async function busy<T>(name: string, work: () => Promise<T>): Promise<T> {
@@ -103,6 +104,11 @@ export async function loadManifest(): Promise<Manifest | undefined> {
   return manifest.value;
 }
 
+/** A model file of a study. */
+export function openBytesOf(name: string, bytes: Uint8Array<ArrayBuffer>): Promise<Model> {
+  return busy(name, () => openBytes({ name, source: { type: 'file' }, bytes }, true));
+}
+
 /** A model that was trained on this page. */
 export async function openTrained(name: string, bytes: Uint8Array<ArrayBuffer>, history: History): Promise<Model> {
   return busy(name, () => openBytes({ name, source: { type: 'trained' }, bytes, history }, true));
@@ -157,8 +163,11 @@ export async function openFiles(files: readonly File[]): Promise<void> {
     try {
       if (tensors && config) {
         await busy(tensors.name, async () => {
-          const api = await inference();
-          const bytes = await api.convert(new Uint8Array(await tensors.arrayBuffer()), await config.text());
+          const api = await training();
+          const named = await Promise.all(
+            [config, tensors].map(async file => [file.name, new Uint8Array(await file.arrayBuffer())] as const),
+          );
+          const bytes = await api.convert(Object.fromEntries(named));
           await openBytes({ name: 'SAELens autoencoder', source: { type: 'file' }, bytes, history: undefined }, true);
         });
         opened.push('the SAELens folder');

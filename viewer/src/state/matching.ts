@@ -1,13 +1,13 @@
 /** Which latent stands for which true feature, from src/analysis, for the models in view. */
 import { computed } from '@preact/signals';
-import { linearSumAssignment } from 'linear-sum-assignment';
+import { cosineSimilarityMatrix } from '../../../src/analysis/cosine-similarity.ts';
+import { recovery } from '../../../src/analysis/recovery.ts';
+import { fromNested, type HostTensor } from '../../../src/tensor.ts';
 import { type History, sae, truth } from './models.ts';
 import { statistics } from './samples.ts';
 
 /** Recovered from this cosine on, by the number of true features (a few, or many). */
 export const recoveryThreshold = (features: number): number => (features <= 20 ? 0.98 : 0.9);
-/** Two alive latents this alike are duplicates. */
-export const DUPLICATE = 0.95;
 /** Beyond these, an exact matching would hold the page. */
 const MOST_FEATURES = 2000;
 const MOST_LATENTS = 4096;
@@ -23,44 +23,35 @@ export interface Matching {
   readonly featureOf: Int32Array;
   /** Latent of each true feature, −1 for none. */
   readonly latentOf: Int32Array;
+  /** True features whose own latent lies beyond the threshold. */
+  readonly recovered: number;
 }
 
-const norm = (v: readonly number[]): number => Math.hypot(...v);
+const asTensor = (rows: Rows | HostTensor): HostTensor => ('data' in rows ? rows : fromNested(rows));
 
-/** The optimal one-to-one matching of latents to true directions by cosine. */
-export function matchDirections(latents: Rows, features: Rows): Matching {
-  const similarity = new Float32Array(latents.length * features.length);
-  latents.forEach((a, i) => {
-    features.forEach((b, j) => {
-      const length = norm(a) * norm(b);
-      similarity[i * features.length + j] = length > 0 ? a.reduce((s, v, d) => s + v * b[d]!, 0) / length : 0;
-    });
+/**
+ * The optimal one-to-one matching of latents to true directions by cosine; latents that are not alive (default all are) are left
+ * out of it.
+ */
+export function matchDirections(latents: Rows | HostTensor, features: Rows | HostTensor, alive?: readonly boolean[]): Matching {
+  const directions = asTensor(latents);
+  const trueDirections = asTensor(features);
+  const [latentCount, featureCount] = [directions.shape[0]!, trueDirections.shape[0]!];
+  const similarity = cosineSimilarityMatrix(directions, trueDirections).data;
+  const threshold = recoveryThreshold(featureCount);
+  const found = recovery({ directions, trueDirections, threshold, ...(alive && { alive }) });
+  const latentOf = Int32Array.from(found.features, ({ latent }) => latent ?? -1);
+  const featureOf = new Int32Array(latentCount).fill(-1);
+  latentOf.forEach((latent, feature) => {
+    if (latent >= 0) featureOf[latent] = feature;
   });
-  const featureOf = new Int32Array(latents.length).fill(-1);
-  const latentOf = new Int32Array(features.length).fill(-1);
-  const rows = latents.map((_, i) => Array.from(similarity.subarray(i * features.length, (i + 1) * features.length)));
-  const { rowAssignments } = linearSumAssignment(rows, { maximaze: true });
-  rowAssignments.forEach((feature, latent) => {
-    if (feature < 0) return;
-    featureOf[latent] = feature;
-    latentOf[feature] = latent;
-  });
-  return { features: features.length, latents: latents.length, similarity, featureOf, latentOf };
+  return { features: featureCount, latents: latentCount, similarity, featureOf, latentOf, recovered: found.recovered };
 }
 
 /** Cosine of a true feature with its own latent; 0 where it has none. */
 export function matchedCosine(matching: Matching, feature: number): number {
   const latent = matching.latentOf[feature]!;
   return latent < 0 ? 0 : matching.similarity[latent * matching.features + feature]!;
-}
-
-/** True features whose own latent lies at the threshold or beyond. */
-export function recoveredCount(matching: Matching): number {
-  const threshold = recoveryThreshold(matching.features);
-  let count = 0;
-  for (let feature = 0; feature < matching.features; feature++)
-    if (matchedCosine(matching, feature) > threshold) count++;
-  return count;
 }
 
 /** A tensor's rows as arrays. */
@@ -81,7 +72,9 @@ export const matching = computed<Matching | undefined>(() => {
   const latents = sae.value;
   if (!features || !latents) return undefined;
   if (features.inputSize > MOST_FEATURES || latents.codeSize > MOST_LATENTS) return undefined;
-  return matchDirections(rowsOf(latents.directions), rowsOf(features.directions));
+  const density = statistics.value?.density;
+  const fits = density?.length === latents.codeSize;
+  return matchDirections(latents.directions, features.directions, fits ? Array.from(density, share => share > 0) : undefined);
 });
 
 export type LatentStatus = 'matched' | 'duplicate' | 'mixture' | 'dead';

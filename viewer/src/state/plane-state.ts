@@ -3,7 +3,7 @@ import { computed, signal } from '@preact/signals';
 import type { PlaneArrow } from '../components/plane.tsx';
 import { inference } from '../workers/inference-client.ts';
 import { featureColour, resolvedColour, UNMATCHED } from './colours.ts';
-import { featureOfLatent, type Matching, matchDirections, matching, rowsOf } from './matching.ts';
+import { featureOfLatent, type Matching, matching, rowsOf } from './matching.ts';
 import { sae, toy, truth } from './models.ts';
 import { lift, type PlaneBasis, plainPlane, planeOf, principalPlane, project } from './principal-plane.ts';
 import { resource } from './resource.ts';
@@ -192,5 +192,3 @@ export const regions = computed<string | undefined>(() => {
   context.putImageData(new ImageData(pixels, grid, grid), 0, 0);
   return canvas.toDataURL();
 });
-
-export { matchDirections };

@@ -7,7 +7,7 @@ import { PlaneLegend } from '../components/legend.tsx';
 import { Plane } from '../components/plane.tsx';
 import { Transport } from '../components/transport.tsx';
 import { bundledHistory, loadManifest, openBundled } from '../open/open-models.ts';
-import { matchDirections, matchedCosine, recoveredCount } from '../state/matching.ts';
+import { matchDirections, matchedCosine } from '../state/matching.ts';
 import type { History } from '../state/models.ts';
 import { view } from '../state/navigation.ts';
 import { fail } from '../state/notices.ts';
@@ -72,7 +72,7 @@ function Panel({ title, name, history, truth, model }: PanelProps) {
       note={
         <>
           <strong style={{ color: 'var(--ink)' }} class="number">
-            {recoveredCount(found)} of {truth.length}
+            {found.recovered} of {truth.length}
           </strong>{' '}
           directions found, loss {shown(frame.loss, 4)}
         </>

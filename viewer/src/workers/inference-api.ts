@@ -5,6 +5,10 @@ import type { Compute } from '../state/settings.ts';
 
 /** A model file, read and made ready to run. */
 export interface OpenedModel {
+  /** The hash; of a parallel toy model with the instance behind it. */
+  readonly id: string;
+  /** Which of a parallel toy model's instances this is. */
+  readonly instance: number | undefined;
   readonly sha256: string;
   readonly kind: ModelKind;
   readonly directions: HostTensor;
@@ -68,8 +72,8 @@ export interface LatentStatistics {
 export interface InferenceApi {
   /** ONNX Runtime's wasm, once, before anything else. */
   start(wasm: ArrayBuffer): void;
-  /** Reads a file and makes it ready. Rejects with one readable sentence; what was open stays open. */
-  open(bytes: Uint8Array, name: string, compute: Compute): Promise<OpenedModel>;
+  /** Reads a file and makes it ready: one model, or each instance of a parallel one. Rejects with one readable sentence; what was open stays open. */
+  open(bytes: Uint8Array, name: string, compute: Compute): Promise<OpenedModel[]>;
   /** Runs a model that is open on another provider from now on; on failure it stays where it was. */
   move(id: string, compute: Compute): Promise<ComputeReport>;
   probe(request: ProbeRequest): Promise<ProbeResult>;
@@ -80,9 +84,6 @@ export interface InferenceApi {
   statistics(sae: string, activations: HostTensor): Promise<LatentStatistics>;
   /** One latent's activation on each sample. */
   latentActivations(sae: string, activations: HostTensor, latent: number): Promise<Float32Array>;
-  /** A SAELens folder (the bytes of its .safetensors and the text of its cfg.json) as an .onnx file. */
-  convert(tensors: Uint8Array, config: string): Promise<Uint8Array<ArrayBuffer>>;
   /** The file's bytes. */
   bytes(id: string): Uint8Array;
-  close(id: string): Promise<void>;
 }

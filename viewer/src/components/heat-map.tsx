@@ -1,0 +1,192 @@
+/** A matrix as coloured cells: a diverging scale from −1 (purple) over 0 to 1 (orange), which any colour vision reads. */
+import { interpolatePuOr } from 'd3-scale-chromatic';
+import { useMemo } from 'preact/hooks';
+import { useWidth } from './use-width.ts';
+
+export interface HeatMapProps {
+  readonly label: string;
+  /** [rows, columns]. */
+  readonly values: Float32Array;
+  readonly rows: readonly number[];
+  readonly columns: readonly number[];
+  readonly rowTitle: string;
+  readonly columnTitle: string;
+  /** Colour of a row's or column's mark. */
+  readonly rowColour?: ((row: number) => string) | undefined;
+  readonly columnColour?: ((column: number) => string) | undefined;
+  readonly selectedRow?: number | undefined;
+  readonly selectedColumn?: number | undefined;
+  readonly onRow?: (row: number) => void;
+  readonly largest?: number;
+}
+
+/** More cells than this are painted, not drawn one by one. */
+const MOST_DRAWN = 900;
+/** Cells at least this wide show their number. */
+const READABLE = 38;
+
+/** Purple below zero, orange above: PuOr runs the other way. */
+const colourOf = (value: number): string => interpolatePuOr(0.5 - 0.5 * Math.max(-1, Math.min(1, value)));
+
+function picture(values: Float32Array, rows: number, columns: number): string {
+  const canvas = document.createElement('canvas');
+  canvas.width = columns;
+  canvas.height = rows;
+  const context = canvas.getContext('2d')!;
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      context.fillStyle = colourOf(values[row * columns + column]!);
+      context.fillRect(column, row, 1, 1);
+    }
+  }
+  return canvas.toDataURL();
+}
+
+export function HeatMap(props: HeatMapProps) {
+  const { values, rows, columns, label, largest = 560 } = props;
+  const [ref, width] = useWidth(320);
+  const left = 40;
+  const top = 40;
+  const side = Math.min(width - left - 4, largest);
+  const cell = Math.min(64, side / columns.length);
+  const cellHeight = Math.max(Math.min(cell, 44), Math.min(cell, largest / rows.length));
+  const drawn = rows.length * columns.length <= MOST_DRAWN;
+  const image = useMemo(
+    () => (drawn ? undefined : picture(values, rows.length, columns.length)),
+    [values, rows, columns, drawn],
+  );
+  const everyRow = Math.ceil(13 / cellHeight);
+  const everyColumn = Math.ceil(22 / cell);
+  const [w, h] = [cell * columns.length, cellHeight * rows.length];
+  return (
+    <div ref={ref}>
+      <svg width={left + w + 4} height={top + h + 4} viewBox={`0 0 ${left + w + 4} ${top + h + 4}`} role="img" aria-label={label}>
+        <text x={left} y="12" font-size="12" fill="var(--quiet)">
+          {props.columnTitle}
+        </text>
+        <text x={-top} y="11" font-size="12" fill="var(--quiet)" transform="rotate(-90)" text-anchor="end">
+          {props.rowTitle}
+        </text>
+        {columns.map((column, i) =>
+          i % everyColumn === 0 ? (
+            <text
+              key={column}
+              x={left + (i + 0.5) * cell}
+              y={top - 8}
+              text-anchor="middle"
+              font-size="12"
+              font-weight="600"
+              fill={props.columnColour?.(column) ?? 'var(--quiet)'}
+            >
+              {column}
+            </text>
+          ) : null,
+        )}
+        {rows.map((row, i) =>
+          i % everyRow === 0 ? (
+            <text
+              key={row}
+              x={left - 8}
+              y={top + (i + 0.5) * cellHeight + 4}
+              text-anchor="end"
+              font-size="12"
+              font-weight="600"
+              fill={props.rowColour?.(row) ?? 'var(--quiet)'}
+            >
+              {row}
+            </text>
+          ) : null,
+        )}
+        {image && (
+          <image
+            href={image}
+            x={left}
+            y={top}
+            width={w}
+            height={h}
+            preserveAspectRatio="none"
+            style={{ imageRendering: 'pixelated' }}
+          />
+        )}
+        {drawn &&
+          rows.map((row, i) =>
+            columns.map((column, j) => {
+              const value = values[i * columns.length + j]!;
+              return (
+                <g key={`${row}-${column}`}>
+                  <rect
+                    x={left + j * cell + 0.5}
+                    y={top + i * cellHeight + 0.5}
+                    width={Math.max(1, cell - 1)}
+                    height={Math.max(1, cellHeight - 1)}
+                    rx={Math.min(4, cell / 8)}
+                    fill={colourOf(value)}
+                  />
+                  {cell >= READABLE && (
+                    <text
+                      x={left + (j + 0.5) * cell}
+                      y={top + (i + 0.5) * cellHeight + 4}
+                      text-anchor="middle"
+                      font-size="12"
+                      fill={Math.abs(value) > 0.55 ? '#ffffff' : '#17191d'}
+                    >
+                      {value.toFixed(2).replace('-', '−')}
+                    </text>
+                  )}
+                </g>
+              );
+            }),
+          )}
+        {rows.map((row, i) => (
+          <rect
+            key={row}
+            x={left - 1}
+            y={top + i * cellHeight}
+            width={w + 2}
+            height={cellHeight}
+            rx="5"
+            fill="transparent"
+            stroke={props.selectedRow === row ? 'var(--accent)' : 'none'}
+            stroke-width="2"
+            style={{ cursor: props.onRow ? 'pointer' : 'default' }}
+            onClick={() => props.onRow?.(row)}
+          />
+        ))}
+        {columns.map((column, j) =>
+          props.selectedColumn === column ? (
+            <rect
+              key={column}
+              x={left + j * cell}
+              y={top - 1}
+              width={cell}
+              height={h + 2}
+              rx="5"
+              fill="none"
+              stroke="var(--accent)"
+              stroke-width="2"
+              style={{ pointerEvents: 'none' }}
+            />
+          ) : null,
+        )}
+      </svg>
+    </div>
+  );
+}
+
+/** The scale of a heat map. */
+export function HeatScale() {
+  const stops = Array.from({ length: 21 }, (_, i) => colourOf(i / 10 - 1));
+  return (
+    <div class="legend number">
+      <span>
+        −1
+        <span
+          aria-hidden="true"
+          style={{ width: '120px', height: '9px', borderRadius: '3px', background: `linear-gradient(90deg, ${stops.join(',')})` }}
+        />
+        1
+      </span>
+      <span>cosine</span>
+    </div>
+  );
+}

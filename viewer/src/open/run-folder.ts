@@ -1,0 +1,78 @@
+/** A study over seeds: the bundled one, or a folder of runs, each with its history.json and, perhaps, its .onnx. */
+import { signal } from '@preact/signals';
+import { playback } from '../state/playback.ts';
+import { rowsOf } from '../state/matching.ts';
+import { addModel, type History, type Model, models, truth } from '../state/models.ts';
+import { view } from '../state/navigation.ts';
+import { alertText, say } from '../state/notices.ts';
+import { bundledFile } from './bundled.ts';
+import { loadManifest, openBundled, openBytesOf } from './open-models.ts';
+import { readHistory } from './read-history.ts';
+
+export interface OpenRun {
+  readonly name: string;
+  readonly history: History;
+  /** The run's model, where the folder or the bundle has it. */
+  readonly onnx: (() => Promise<Uint8Array<ArrayBuffer>>) | undefined;
+}
+
+type Rows = readonly (readonly number[])[];
+
+export const seedRuns = signal<readonly OpenRun[]>([]);
+/** True directions of the study; undefined where they are not known. */
+export const seedTruth = signal<Rows | undefined>(undefined);
+/** The run that was opened last. */
+export const openedRun = signal<string | undefined>(undefined);
+
+async function openBundledRuns(): Promise<void> {
+  const manifest = await loadManifest();
+  if (!manifest || seedRuns.value.length > 0) return;
+  const toy = models.value.find(({ source }) => source.type === 'bundled' && source.id === manifest.seeds.toy);
+  const known = toy ?? (await openBundled(manifest.seeds.toy, false));
+  if (known) seedTruth.value = rowsOf(known.directions);
+  seedRuns.value = manifest.seeds.runs.map(({ name, history, file }) => ({
+    name,
+    history,
+    onnx: file === undefined ? undefined : async () => new Uint8Array(await bundledFile(file)),
+  }));
+}
+
+const folderOf = (file: File): string => file.webkitRelativePath.split('/').slice(0, -1).join('/');
+
+/** Opens the runs of a folder: every history.json beneath it; undefined opens the bundled study where none is open. */
+export async function openRunFolder(files: readonly File[] | undefined): Promise<void> {
+  if (files === undefined) return openBundledRuns();
+  const histories = files.filter(file => file.name === 'history.json' || file.name.endsWith('.history.json'));
+  if (histories.length === 0) {
+    alertText.value = 'The folder holds no run: no history.json is in it.';
+    return;
+  }
+  const runs: OpenRun[] = [];
+  for (const file of histories) {
+    const folder = folderOf(file);
+    const stem = file.name === 'history.json' ? undefined : file.name.replace(/\.history\.json$/, '');
+    const onnx = files.find(
+      other => folderOf(other) === folder && (stem ? other.name === `${stem}.onnx` : other.name.endsWith('.onnx')),
+    );
+    const history = readHistory(await file.text(), file.name);
+    const name = stem ?? folder.split('/').at(-1) ?? file.name;
+    runs.push({ name, history, onnx: onnx && (async () => new Uint8Array(await onnx.arrayBuffer())) });
+  }
+  seedRuns.value = runs.sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
+  const width = runs[0]!.history.directions[0]![0]!.length;
+  seedTruth.value = truth.value && truth.value.codeSize === width ? rowsOf(truth.value.directions) : undefined;
+  say(`Opened ${runs.length} runs.`);
+}
+
+/** Opens one run's model with its history, and shows how it trained. */
+export async function openSeed(run: OpenRun): Promise<void> {
+  if (!run.onnx) {
+    alertText.value = `${run.name} has a history but no .onnx beside it.`;
+    return;
+  }
+  const model: Model = await openBytesOf(run.name, await run.onnx());
+  addModel({ ...model, history: model.history ?? run.history });
+  openedRun.value = run.name;
+  playback.position.value = 1;
+  view.value = 'training';
+}

@@ -1,0 +1,149 @@
+/** The toy model itself: W Wᵀ, how strongly and how purely each feature is stored, its bias, and its share of a dimension. */
+import { barY, ruleY, text } from '@observablehq/plot';
+import { computed } from '@preact/signals';
+import { featureDimensionality } from '../../../src/analysis/feature-dimensionality.ts';
+import { polysemanticity } from '../../../src/analysis/polysemanticity.ts';
+import { Figure, shown } from '../components/figure.tsx';
+import { HeatMap } from '../components/heat-map.tsx';
+import { Empty, Lead } from '../components/lead.tsx';
+import { PlotChart } from '../components/plot-chart.tsx';
+import { featureColour } from '../state/colours.ts';
+import { toy } from '../state/models.ts';
+import { selectedFeature, toggleFeature } from '../state/selection.ts';
+
+/** More features than this are shown without their own labels, and W Wᵀ of the first ones only. */
+const MOST_FEATURES = 200;
+
+const anatomy = computed(() => {
+  const model = toy.value;
+  if (!model) return undefined;
+  const [features, width] = model.directions.shape as [number, number];
+  const count = Math.min(MOST_FEATURES, features);
+  const gram = new Float32Array(count * count);
+  const { data } = model.directions;
+  for (let i = 0; i < count; i++) {
+    for (let j = 0; j < count; j++) {
+      let sum = 0;
+      for (let d = 0; d < width; d++) sum += data[i * width + d]! * data[j * width + d]!;
+      gram[i * count + j] = sum;
+    }
+  }
+  const mixed = polysemanticity(model.directions).data;
+  const share = featureDimensionality(model.directions).data;
+  const rows = Array.from({ length: features }, (_, feature) => ({
+    feature,
+    norm: Math.hypot(...data.subarray(feature * width, (feature + 1) * width)),
+    polysemanticity: mixed[feature]!,
+    dimensionality: share[feature]!,
+    bias: model.bias[feature]!,
+    colour: featureColour(feature, features),
+  }));
+  return { gram, count, rows, width };
+});
+
+export function ToyModelView() {
+  const model = toy.value;
+  const found = anatomy.value;
+  if (!model || !found) {
+    return (
+      <>
+        <Lead title="Toy model">What a toy model of superposition stores, and how.</Lead>
+        <Empty>Open a toy model to see what it stores.</Empty>
+      </>
+    );
+  }
+  const { rows, count, gram, width } = found;
+  const table = () => ({
+    columns: ['Feature', 'Norm', 'Polysemanticity', 'D', 'Bias'],
+    rows: rows.map(row => [row.feature, row.norm, row.polysemanticity, row.dimensionality, row.bias]),
+  });
+  const total = rows.reduce((sum, row) => sum + row.dimensionality, 0);
+  const labels = rows.length <= 40;
+  const x = { label: 'feature', tickSize: 0, ...(labels ? {} : { ticks: [] }) };
+  return (
+    <>
+      <Lead title="Toy model">
+        {rows.length} features in {width} dimensions. Off the diagonal of W Wᵀ, colour is interference: what one feature adds to
+        another’s output.
+      </Lead>
+      <div class="two">
+        <Figure
+          title="W Wᵀ"
+          name="gram-matrix"
+          note={count < rows.length ? `The first ${count} features` : undefined}
+          table={() => ({
+            columns: ['Feature', ...rows.slice(0, count).map(row => String(row.feature))],
+            rows: rows.slice(0, count).map((row, i) => [row.feature, ...gram.subarray(i * count, (i + 1) * count)]),
+          })}
+        >
+          <HeatMap
+            label="W times its transpose"
+            values={gram}
+            rows={rows.slice(0, count).map(row => row.feature)}
+            columns={rows.slice(0, count).map(row => row.feature)}
+            rowTitle="feature"
+            columnTitle="feature"
+            rowColour={feature => featureColour(feature, rows.length)}
+            columnColour={feature => featureColour(feature, rows.length)}
+            selectedRow={selectedFeature.value}
+            onRow={toggleFeature}
+            largest={440}
+          />
+        </Figure>
+        <div class="stack">
+          <Figure title="How strongly each feature is stored" name="norms" note="‖W‖, darker where a feature shares its direction with others" table={table}>
+            <PlotChart
+              label="Norm of each feature, coloured by polysemanticity"
+              height={170}
+              inputs={[found]}
+              options={() => ({
+                marginLeft: 40,
+                x,
+                y: { label: null, grid: true, ticks: 4 },
+                color: { scheme: 'viridis', domain: [1.2, 0], legend: false },
+                marks: [barY(rows, { x: 'feature', y: 'norm', fill: 'polysemanticity', inset: labels ? 3 : 0 }), ruleY([0])],
+              })}
+            />
+          </Figure>
+          <Figure
+            title="Share of a dimension"
+            name="dimensionality"
+            note={<span class="number">D for each feature, {shown(total, 2)} of {width} dimensions in all</span>}
+            table={table}
+          >
+            <PlotChart
+              label="Dimensionality of each feature"
+              height={170}
+              inputs={[found]}
+              options={() => ({
+                marginLeft: 40,
+                x,
+                y: { label: null, domain: [0, 1], ticks: 3, grid: true },
+                marks: [
+                  barY(rows, { x: 'feature', y: 'dimensionality', fill: 'colour', inset: labels ? 3 : 0 }),
+                  ...(labels && rows.length <= 12
+                    ? [text(rows, { x: 'feature', y: 'dimensionality', text: d => shown(d.dimensionality, 2), dy: -8, fill: 'var(--ink)' })]
+                    : []),
+                  ruleY([0]),
+                ],
+              })}
+            />
+          </Figure>
+          <Figure title="Bias" name="bias" table={table}>
+            <PlotChart
+              label="Bias of each feature"
+              height={140}
+              inputs={[found]}
+              options={() => ({
+                marginLeft: 40,
+                x,
+                y: { label: null, grid: true, ticks: 3 },
+                marks: [barY(rows, { x: 'feature', y: 'bias', fill: 'colour', inset: labels ? 3 : 0 }), ruleY([0])],
+              })}
+            />
+          </Figure>
+        </div>
+      </div>
+    </>
+  );
+}

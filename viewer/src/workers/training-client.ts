@@ -1,0 +1,18 @@
+/** The page's end of the training worker. It starts only when something is trained or converted. */
+import { type Remote, transfer, wrap } from 'comlink';
+import { onnxRuntimeWasm } from '../open/bundled.ts';
+import { startTrainingWorker } from './start-workers.ts';
+import type { TrainingApi } from './training-api.ts';
+
+let started: Promise<Remote<TrainingApi>> | undefined;
+
+/** The worker, started with ONNX Runtime's wasm on first use. */
+export function training(): Promise<Remote<TrainingApi>> {
+  started ??= (async () => {
+    const api = wrap<TrainingApi>(startTrainingWorker());
+    const wasm = await onnxRuntimeWasm();
+    await api.start(transfer(wasm, [wasm]));
+    return api;
+  })();
+  return started;
+}
