@@ -1,0 +1,76 @@
+/** Choosing an engine by name, or the best that this machine has, with the reason. */
+import { EngineUnavailableError, InvalidValueError } from '../errors.ts';
+import { loadNodeRuntime } from '../sessions/node.ts';
+import type { Provider } from '../sessions/runtime.ts';
+import { createEagerEngine } from './eager.ts';
+import type { Engine, EngineName } from './engine.ts';
+import { createOnnxRuntimeEngine } from './onnxruntime.ts';
+import type { PreparedBackend } from './prepared-backend.ts';
+
+export const ENGINE_NAMES: readonly EngineName[] = ['onnxruntime', 'tensorflow', 'webgpu', 'wasm', 'cpu'];
+
+export interface EngineOptions {
+  /** Default `auto`: TensorFlow where it is set up and finds a GPU, else onnxruntime. */
+  readonly engine?: EngineName | 'auto' | undefined;
+  /** onnxruntime only: its provider. Default `cpu`. */
+  readonly provider?: Provider | 'auto' | undefined;
+  /** tensorflow only. Default the GPU where there is one. */
+  readonly device?: 'cpu' | 'gpu' | undefined;
+  /** Threads within an operator. Default: what suits the size of the step. */
+  readonly threads?: number | undefined;
+}
+
+/**
+ * Starts an engine in Node. EngineUnavailableError, with the command that installs it, where the one asked for is not there;
+ * InvalidValueError for a name that does not exist or an option that the engine does not have.
+ */
+export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
+  const { engine = 'auto', provider, device, threads } = options;
+  if (engine !== 'auto' && !ENGINE_NAMES.includes(engine)) {
+    throw new InvalidValueError(`engine "${engine}" does not exist; choose from auto, ${ENGINE_NAMES.join(', ')}`);
+  }
+  if (threads !== undefined && !(Number.isInteger(threads) && threads > 0)) {
+    throw new InvalidValueError(`threads must be a positive integer, got ${threads}`);
+  }
+  if (provider !== undefined && engine !== 'auto' && engine !== 'onnxruntime') {
+    throw new InvalidValueError(`provider "${provider}" is an option of the engine onnxruntime, not of ${engine}`);
+  }
+  if (engine === 'auto') return chooseEngine(options);
+  if (engine === 'onnxruntime') {
+    return createOnnxRuntimeEngine(await loadNodeRuntime(), { provider, threads, reason: 'asked for' });
+  }
+  return createEagerEngine(engine, await prepare(engine, { device, threads }));
+}
+
+async function chooseEngine({ provider, threads, device }: EngineOptions): Promise<Engine> {
+  const { hasNvidiaGpu, prepareBackend } = await import('./tensorflow.ts');
+  let reason = 'no NVIDIA GPU was found, and compiled steps are the fastest on a CPU';
+  if (provider !== undefined) reason = `provider ${provider} was asked for`;
+  else if (device !== 'cpu' && hasNvidiaGpu()) {
+    try {
+      return createEagerEngine('tensorflow', await prepareBackend({ device: 'gpu', threads }), 'a GPU is there');
+    } catch (error) {
+      if (device === 'gpu' || !(error instanceof EngineUnavailableError)) throw error;
+      reason = `a GPU is there, but ${error.message}`;
+    }
+  } else if (device === 'gpu') {
+    throw new EngineUnavailableError('no NVIDIA GPU was found; --device cpu, or no device, runs on the CPU');
+  }
+  return createOnnxRuntimeEngine(await loadNodeRuntime(), { provider, threads, reason });
+}
+
+async function prepare(
+  engine: Exclude<EngineName, 'onnxruntime'>,
+  options: { device: EngineOptions['device']; threads: number | undefined },
+): Promise<PreparedBackend> {
+  switch (engine) {
+    case 'tensorflow':
+      return (await import('./tensorflow.ts')).prepareBackend(options);
+    case 'webgpu':
+      return (await import('./webgpu.ts')).prepareBackend();
+    case 'wasm':
+      return (await import('./backends.ts')).prepareWasmBackend();
+    case 'cpu':
+      return (await import('./backends.ts')).prepareCpuBackend();
+  }
+}

@@ -1,0 +1,19 @@
+/** When to look: learning happens on a log scale. */
+
+/**
+ * About `count` steps from 0 to `total`, both included, evenly spaced on a log scale as far as whole numbers allow; `include` are added
+ * (a figure's panels, say). Rising, without repeats.
+ */
+export function snapshotSteps(total: number, count = 60, include: readonly number[] = []): number[] {
+  const steps = new Set([0, total, ...include.filter(step => step >= 0 && step <= total)]);
+  // Small steps coincide when rounded: take the finest spacing that gives no more than `count`.
+  let spaced: number[] = [];
+  for (let points = count; points <= 4 * count; points++) {
+    const next = Array.from({ length: points }, (_, i) => Math.round(total ** (i / (points - 1))));
+    const distinct = [...new Set(next)];
+    if (distinct.length > count) break;
+    spaced = distinct;
+  }
+  for (const step of spaced) if (step <= total) steps.add(step);
+  return [...steps].sort((a, b) => a - b);
+}

@@ -1,0 +1,188 @@
+/** Training sparse autoencoders on a stream of activations: one, or many side by side that differ in seed. */
+import { randomStream } from '../data/streams.ts';
+import type { StepDescriptor } from '../engines/engine.ts';
+import { InvalidShapeError } from '../errors.ts';
+import type { ActivationConfig } from '../models/activations/registry.ts';
+import type { DecoderForm } from '../models/decoder.ts';
+import { geometricMedian } from '../models/geometric-median.ts';
+import { type Initialisation, initialDirections } from '../models/initialisation.ts';
+import type { ModelState } from '../models/model.ts';
+import { SparseAutoencoder, unitRows } from '../models/sparse-autoencoder.ts';
+import { type HostTensor, type HostTensors, sizeOf } from '../tensor.ts';
+import { type BatchSource, sideBySide } from './batch-source.ts';
+import { saeObjective } from './losses.ts';
+import { type AdamOptions, adam } from './optimizers.ts';
+import { type Trained, train } from './train.ts';
+import type { RunOptions } from './train-toy-models.ts';
+import { modelState, trainingStep } from './training-step.ts';
+
+export interface SaeTraining {
+  readonly dIn: number;
+  readonly dSae: number;
+  readonly activation: ActivationConfig;
+  /** Default `reparametrise`. */
+  readonly decoder?: DecoderForm;
+  /** Where decoder directions start. Default `spread`. */
+  readonly init?: Initialisation;
+  /** Default 2048. */
+  readonly batchSize?: number;
+  readonly steps: number;
+  /** Default Adam, learning rate .005, betas (0, .999). */
+  readonly optimizer?: AdamOptions;
+  readonly seed: number;
+}
+
+export const SAE_OPTIMIZER: AdamOptions = { name: 'adam', learningRate: 0.005, betas: [0, 0.999] };
+
+/** What an SAE learns from. */
+export interface ActivationData {
+  /** Activations [n, d_in] seen beforehand: their geometric median is where b_dec starts, and initialisations draw from them. */
+  readonly sample: HostTensor;
+  /** The stream of training batches, input `activations`; `seed` makes runs that differ in seed see different batches. */
+  readonly batches: (seed: number) => BatchSource;
+}
+
+export interface TrainedSae {
+  readonly sae: SparseAutoencoder;
+  readonly run: Trained;
+  /** Decoder directions [d_sae, d_in] at each of `snapshotAt`. */
+  readonly directions: readonly { readonly step: number; readonly value: HostTensor }[];
+}
+
+export interface SaeRunOptions extends RunOptions {
+  /** Steps at which to keep the decoder's directions. Default none. */
+  readonly snapshotAt?: readonly number[];
+}
+
+/** The autoencoder that training starts from. `median` spares its computation where it is known. */
+export function initialSae(settings: SaeTraining, sample: HostTensor, median?: HostTensor): SparseAutoencoder {
+  const { dIn, dSae, init = 'spread', seed } = settings;
+  if (sample.shape.length !== 2 || sample.shape[1] !== dIn) {
+    throw new InvalidShapeError(
+      `the sample of activations must have shape [n, ${dIn}], got [${sample.shape.join(', ')}]`,
+    );
+  }
+  const random = randomStream(seed, 0);
+  const bias = (median ?? geometricMedian(sample)).data;
+  const directions = initialDirections(init, { dIn, dSae, activations: sample, center: bias, random });
+  const activation = withThresholdRestart(settings.activation, settings.steps);
+  const { decoder = 'reparametrise' } = settings;
+  return new SparseAutoencoder({ dIn, dSae, activation, decoder }, random, { bias, directions });
+}
+
+/** Builds the step program of one autoencoder, or of several of one shape side by side. */
+export function saeProgram(settings: SaeTraining, saes: readonly SparseAutoencoder[]) {
+  const { dIn, dSae, batchSize = 2048 } = settings;
+  const [sae] = saes as [SparseAutoencoder];
+  const optimizer = adam(settings.optimizer ?? SAE_OPTIMIZER);
+  const parallel = saes.length > 1;
+  const { decoder } = sae.config;
+  const { activation } = sae;
+  const descriptor: StepDescriptor = {
+    kind: 'sparse-autoencoder',
+    selection: {
+      kind: activation.kind as StepDescriptor['selection']['kind'],
+      ...(activation.k && { k: activation.k }),
+    },
+    decoder,
+    loss: { l1: activation.l1 },
+    optimizer: optimizer.options,
+    dIn,
+    dSae,
+    batchSize,
+  };
+  return trainingStep({
+    model: sae,
+    state: parallel ? stackStates(saes.map(({ state }) => state)) : sae.state,
+    objective: saeObjective(sae),
+    optimizer,
+    batchShape: parallel ? [saes.length, batchSize, dIn] : [batchSize, dIn],
+    decoder,
+    nInstances: parallel ? saes.length : undefined,
+    descriptor: parallel ? undefined : descriptor,
+  });
+}
+
+/** Trains one sparse autoencoder. Errors as `train`. */
+export async function trainSae(
+  settings: SaeTraining,
+  data: ActivationData,
+  options: SaeRunOptions,
+): Promise<TrainedSae> {
+  const [trained] = await trainSaes(settings, [settings.seed], data, options);
+  return trained!;
+}
+
+/**
+ * Trains one autoencoder for each of `seeds` as one batched step, each on its own batches: the same as training them one by one, faster
+ * for small ones. The run's metric `losses` [step, n_seeds] holds each one's own.
+ */
+export async function trainSaes(
+  settings: SaeTraining,
+  seeds: readonly number[],
+  data: ActivationData,
+  options: SaeRunOptions,
+): Promise<readonly TrainedSae[]> {
+  const { snapshotAt, ...runOptions } = options;
+  const median = geometricMedian(data.sample);
+  const saes = seeds.map(seed => initialSae({ ...settings, seed }, data.sample, median));
+  const { decoder } = saes[0]!.config;
+  const sources = seeds.map(seed => data.batches(seed));
+  const run = await train({
+    program: saeProgram(settings, saes),
+    batches: sources.length === 1 ? sources[0]! : sideBySide('activations', sources),
+    steps: settings.steps,
+    ...runOptions,
+    ...(snapshotAt && { snapshots: { steps: snapshotAt, take: state => allDirections(state, decoder) } }),
+  });
+  const states = seeds.length === 1 ? [modelState(run.state)] : unstackStates(modelState(run.state), seeds.length);
+  return saes.map((sae, i) => {
+    sae.state = states[i]!;
+    const directions = run.snapshots.map(({ step, value }) => ({
+      step,
+      value: seeds.length === 1 ? value : entryOf(value, i),
+    }));
+    return { sae, run, directions };
+  });
+}
+
+/** θ starts again after the first tenth of training, when the first wild steps are over. */
+function withThresholdRestart(activation: ActivationConfig, steps: number): ActivationConfig {
+  if (activation.kind !== 'batchtopk') return activation;
+  return { restartThresholdAt: Math.floor(steps / 10), ...activation };
+}
+
+function allDirections(state: HostTensors, decoder: DecoderForm): HostTensor {
+  const rows = decoder === 'reparametrise' ? state['parameters.V']! : state['parameters.W_dec']!;
+  if (decoder !== 'reparametrise') return rows;
+  const width = rows.shape.at(-1)!;
+  return { data: unitRows(rows.data, rows.data.length / width, width).data, shape: rows.shape };
+}
+
+function stackStates(states: readonly ModelState<HostTensors>[]): ModelState<HostTensors> {
+  const stack = (parts: readonly HostTensors[]): HostTensors =>
+    Object.fromEntries(
+      Object.entries(parts[0]!).map(([name, { data, shape }]) => {
+        const all = new Float32Array(parts.length * data.length);
+        for (const [i, part] of parts.entries()) all.set(part[name]!.data, i * data.length);
+        return [name, { data: all, shape: [parts.length, ...shape] }];
+      }),
+    );
+  return { parameters: stack(states.map(s => s.parameters)), buffers: stack(states.map(s => s.buffers)) };
+}
+
+function unstackStates(state: ModelState<HostTensors>, count: number): ModelState<HostTensors>[] {
+  const pick = (tensors: HostTensors, i: number): HostTensors =>
+    Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, entryOf(tensor, i)]));
+  return Array.from({ length: count }, (_, i) => ({
+    parameters: pick(state.parameters, i),
+    buffers: pick(state.buffers, i),
+  }));
+}
+
+/** Entry `index` of the leading axis. */
+function entryOf({ data, shape }: HostTensor, index: number): HostTensor {
+  const rest = shape.slice(1);
+  const size = sizeOf(rest);
+  return { data: data.slice(index * size, (index + 1) * size), shape: rest };
+}

@@ -1,0 +1,201 @@
+/**
+ * The training loop: draws batches, runs steps on an engine, watches, saves. The engine decides where a step runs; nothing else changes.
+ */
+import type { Engine, EngineDescription, StepProgram } from '../engines/engine.ts';
+import { DivergenceError, InvalidValueError } from '../errors.ts';
+import { type HostTensor, type HostTensors, sizeOf } from '../tensor.ts';
+import type { BatchSource } from './batch-source.ts';
+import type { Checkpoint, Snapshot } from './checkpoint.ts';
+
+export interface Progress {
+  readonly step: number;
+  readonly steps: number;
+  readonly loss: number;
+}
+
+export interface CheckpointOptions {
+  /** Steps between checkpoints. */
+  readonly every: number;
+  /** JSON that says what is trained and how. */
+  readonly experiment: unknown;
+  /** Keeps a checkpoint (see checkpointFile). */
+  readonly save: (checkpoint: Checkpoint) => Promise<void>;
+  /** Where it is kept, for messages. */
+  readonly where: string;
+}
+
+export interface TrainOptions {
+  readonly program: StepProgram;
+  readonly engine: Engine;
+  readonly batches: BatchSource;
+  readonly steps: number;
+  /** Steps that the engine runs in one call. Default 50. */
+  readonly stepsPerCall?: number;
+  /** What to keep at which steps (before the step of that number; the last is `steps`). */
+  readonly snapshots?: {
+    readonly steps: readonly number[];
+    readonly take: (state: HostTensors) => HostTensor;
+  };
+  /** Where and how often to save; also when stopped, and when the loss is no longer finite. */
+  readonly checkpoint?: CheckpointOptions | undefined;
+  /** A loaded checkpoint to go on from. */
+  readonly resume?: Checkpoint | undefined;
+  /** Aborting ends the run after the call in flight, with a checkpoint where one is kept. */
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+export interface Trained {
+  /** Parameters, buffers and optimizer (see modelState). */
+  readonly state: HostTensors;
+  /** Completed steps; fewer than asked for where the run was stopped. */
+  readonly step: number;
+  readonly stopped: boolean;
+  /** Every metric of every step, [step, ...]; `loss` among them. */
+  readonly metrics: Readonly<Record<string, Float32Array>>;
+  readonly snapshots: readonly Snapshot[];
+  readonly engine: EngineDescription;
+  /** Milliseconds spent drawing batches, in the engine, and in all. */
+  readonly time: { readonly data: number; readonly step: number; readonly total: number };
+}
+
+/**
+ * Trains for `steps` steps. The same seed on the same engine gives the same bits, resumed or not.
+ * DivergenceError where a loss or a parameter is not finite; the last good state is saved first where checkpoints are kept.
+ */
+export async function train(options: TrainOptions): Promise<Trained> {
+  const { program, engine, batches, steps, stepsPerCall = 50, snapshots, checkpoint, resume, signal } = options;
+  if (!Number.isSafeInteger(steps) || steps < 0) throw new InvalidValueError(`steps must be a count, got ${steps}`);
+  const started = performance.now();
+  const time = { data: 0, step: 0 };
+  if (resume) await batches.restore(resume.batches);
+
+  const recorder = new MetricRecorder(steps, resume?.metrics);
+  const taken: Snapshot[] = [...(resume?.snapshots ?? [])];
+  const runner = await engine.prepare(resume ? { ...program, state: resume.state } : program, {
+    maxSteps: stepsPerCall,
+  });
+  let step = resume?.step ?? 0;
+  let saved = step;
+  // The source draws ahead of the last completed step; a checkpoint needs where it stood then.
+  let position = batches.state();
+
+  const save = async (): Promise<void> => {
+    if (!checkpoint || saved === step) return;
+    const state = await runner.read();
+    requireFinite(state, step);
+    const { experiment } = checkpoint;
+    const metrics = recorder.upTo(step);
+    await checkpoint.save({ experiment, step, state, metrics, snapshots: taken, batches: position });
+    saved = step;
+  };
+  const look = async (): Promise<void> => {
+    if (!snapshots?.steps.includes(step) || taken.some(snapshot => snapshot.step === step)) return;
+    taken.push({ step, value: snapshots.take(await runner.read()) });
+  };
+
+  const inputs = Object.entries(program.batch).map(
+    ([name, shape]) => [name, new Float32Array(stepsPerCall * sizeOf(shape)), sizeOf(shape)] as const,
+  );
+  const stops = [...(snapshots?.steps ?? []), steps].sort((a, b) => a - b);
+  try {
+    await look();
+    while (step < steps && !signal?.aborted) {
+      const nextStop = stops.find(stop => stop > step) ?? steps;
+      const nextSave = checkpoint ? saved + checkpoint.every : steps;
+      const count = Math.min(stepsPerCall, nextStop - step, Math.max(1, nextSave - step));
+      const filled = Object.fromEntries(inputs.map(([name, data, size]) => [name, data.subarray(0, count * size)]));
+      let clock = performance.now();
+      await batches.fill(filled, count);
+      time.data += performance.now() - clock;
+      clock = performance.now();
+      const metrics = await runner.run(count, filled).catch((error: unknown) => {
+        throw error instanceof DivergenceError
+          ? new DivergenceError(error.message, step + error.step, step + error.at)
+          : error;
+      });
+      time.step += performance.now() - clock;
+      recorder.add(step, metrics);
+      step += count;
+      position = batches.state();
+      options.onProgress?.({ step, steps, loss: metrics['loss']!.at(-1)! });
+      await look();
+      if (checkpoint && step - saved >= checkpoint.every) await save();
+      // ONNX Runtime holds the event loop while it runs: let signals and timers in between calls.
+      await new Promise<void>(resolve => yieldToEvents(() => resolve()));
+    }
+    await save();
+    const state = await runner.read();
+    requireFinite(state, step);
+    return {
+      state,
+      step,
+      stopped: step < steps,
+      metrics: recorder.upTo(step),
+      snapshots: taken,
+      engine: runner.description,
+      time: { ...time, total: performance.now() - started },
+    };
+  } catch (error) {
+    throw await explainFailure(error, save, checkpoint?.where);
+  } finally {
+    await runner.dispose();
+  }
+}
+
+/** Saves what is still good, and says where. */
+async function explainFailure(error: unknown, save: () => Promise<void>, where: string | undefined): Promise<unknown> {
+  const kept = await save().then(
+    () => where,
+    () => undefined,
+  );
+  if (!(error instanceof DivergenceError)) return error;
+  const rest = kept === undefined ? '' : `; the last good state is in ${kept}`;
+  return new DivergenceError(`training stopped at step ${error.at}: ${error.message}${rest}`, error.step, error.at);
+}
+
+/** A loss can be finite in the step before the parameters that it made are not. */
+function requireFinite(state: HostTensors, step: number): void {
+  for (const [name, { data }] of Object.entries(state)) {
+    if (!data.every(Number.isFinite)) throw new DivergenceError(`${name} holds numbers that are not finite`, step);
+  }
+}
+
+/** Node's setImmediate costs nothing; browsers have only timers. */
+const yieldToEvents: (callback: () => void) => void = globalThis.setImmediate ?? globalThis.setTimeout;
+
+/** Metrics of all steps, each in one array. */
+class MetricRecorder {
+  readonly #steps: number;
+  readonly #metrics = new Map<string, { data: Float32Array; width: number }>();
+
+  constructor(steps: number, before: Readonly<Record<string, Float32Array>> = {}) {
+    this.#steps = steps;
+    const done = before['loss']?.length ?? 0;
+    for (const [name, values] of Object.entries(before))
+      if (done > 0) this.#at(name, values.length / done).data.set(values);
+  }
+
+  add(step: number, metrics: Readonly<Record<string, Float32Array>>): void {
+    const count = metrics['loss']!.length;
+    for (const [name, values] of Object.entries(metrics)) {
+      const { data, width } = this.#at(name, values.length / count);
+      data.set(values, step * width);
+    }
+  }
+
+  upTo(step: number): Record<string, Float32Array> {
+    return Object.fromEntries(
+      Array.from(this.#metrics, ([name, { data, width }]) => [name, data.slice(0, step * width)]),
+    );
+  }
+
+  #at(name: string, width: number): { data: Float32Array; width: number } {
+    let entry = this.#metrics.get(name);
+    if (!entry) {
+      entry = { data: new Float32Array(this.#steps * width), width };
+      this.#metrics.set(name, entry);
+    }
+    return entry;
+  }
+}
