@@ -1,0 +1,83 @@
+/** Trained models as ONNX files of the contract (schema 1): `apply` in mode `frozen`, recorded with its weights as initializers. */
+import type * as tf from '@tensorflow/tfjs';
+import { compile } from '../compile/compile.ts';
+import { decoderParameter } from '../models/decoder.ts';
+import type { FrozenSae } from '../models/frozen-sae.ts';
+import type { ParallelToyModel } from '../models/parallel-toy-model.ts';
+import type { SparseAutoencoder } from '../models/sparse-autoencoder.ts';
+import type { ToyModel } from '../models/toy-model.ts';
+import { METADATA_KEYS, SCHEMA, TENSOR_NAMES } from '../onnx/metadata.ts';
+import { encodeModel } from '../onnx/write.ts';
+import { frozenSaeToOnnx, type SaeMetadata } from './frozen-sae-onnx.ts';
+
+/** How a model was trained, for `monosemantic.config`: JSON. */
+export type TrainingRecord = Readonly<Record<string, unknown>>;
+
+/**
+ * Freezes a toy model, or several side by side. Input `features` [batch, (n_instances,) n_features]; outputs `reconstruction` of that
+ * shape and `hidden` [batch, (n_instances,) n_hidden]; initializers `weight` and `bias`. The same model gives the same bytes.
+ */
+export function freezeToyModel(model: ToyModel | ParallelToyModel, training?: TrainingRecord): Uint8Array {
+  const { input, reconstruction, hidden, directions } = TENSOR_NAMES[model.kind];
+  const graph = compile(
+    ({ [input]: features, ...parameters }) =>
+      model.apply({ parameters: parameters as Record<string, tf.Tensor>, buffers: {} }, features!, 'frozen').outputs,
+    {
+      name: model.kind,
+      inputs: { [input]: ['batch', ...model.sampleShape] },
+      constants: model.state.parameters,
+      outputs: [reconstruction, hidden],
+    },
+  );
+  const { nFeatures, nHidden } = model.config;
+  const config = {
+    architecture: model.kind,
+    ...('nInstances' in model.config && { n_instances: model.config.nInstances }),
+    n_features: nFeatures,
+    n_hidden: nHidden,
+    ...(training && { training }),
+  };
+  return encodeModel(graph, {
+    [METADATA_KEYS.schema]: SCHEMA,
+    [METADATA_KEYS.kind]: model.kind,
+    [METADATA_KEYS.featureDirections]: directions,
+    [METADATA_KEYS.config]: JSON.stringify(config),
+  });
+}
+
+/** What a frozen autoencoder's file says of its training. */
+export interface SaeFreezeOptions {
+  readonly training?: TrainingRecord;
+  /** The initialisation's name. */
+  readonly init?: string;
+  /** SHA-256 of the model file whose activations it was trained on. */
+  readonly trainedOn?: string;
+}
+
+/** Freezes a sparse autoencoder: the decoder's norm folded into `W_dec`, BatchTopK's running threshold into `threshold`. */
+export function freezeSae(sae: SparseAutoencoder, { training, init, trainedOn }: SaeFreezeOptions = {}): Uint8Array {
+  const { activation, decoder } = sae.config;
+  const metadata: SaeMetadata = {
+    config: { activation, decoder, ...(init && { init }), ...(training && { training }) },
+    ...(trainedOn && { trainedOn }),
+  };
+  return frozenSaeToOnnx(toFrozenSae(sae), metadata);
+}
+
+/** A trained autoencoder as every other frozen one: plain weights and options. */
+export function toFrozenSae(sae: SparseAutoencoder): FrozenSae {
+  const { dIn, dSae, decoder } = sae.config;
+  const { [decoderParameter(decoder)]: _, ...shared } = sae.state.parameters;
+  const { architecture, k, weights } = sae.activation.frozen(sae.state.buffers, dSae);
+  return {
+    architecture,
+    dIn,
+    dSae,
+    dOut: dIn,
+    ...(k !== undefined && { k }),
+    applyBDecToInput: true,
+    normalizeActivations: 'none',
+    transcoder: false,
+    weights: { ...shared, W_dec: sae.featureDirections(), ...weights },
+  };
+}
