@@ -44,7 +44,9 @@ export class LocalAutoencoder implements Autoencoder {
   readonly #model: OnnxModel;
   readonly #signature: Signature;
   readonly #parts: Readonly<Record<PartName, ModelPart>>;
-  #isDisposed = false;
+  /** Calls that have not ended: what was asked before `dispose` is still answered. */
+  readonly #running = new Set<Promise<unknown>>();
+  #disposal: Promise<void> | undefined;
 
   constructor(
     model: OnnxModel,
@@ -58,8 +60,50 @@ export class LocalAutoencoder implements Autoencoder {
     this.#parts = parts;
   }
 
+  /** Keeps account of a call. */
+  async #call<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#disposal) throw new DisposedError(`${this.info.file ?? 'this model'} was disposed of`);
+    const running = work();
+    this.#running.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
+  encode(input: Samples, shape?: Shape): Promise<HostTensor> {
+    return this.#call(() => this.#encode(input, shape));
+  }
+
+  encodeSparse(input: Samples, shape?: Shape): Promise<SparseFeatures> {
+    return this.#call(() => this.#encodeSparse(input, shape));
+  }
+
+  decode(code: CodeSamples, shape?: Shape, inputs?: HostTensors): Promise<HostTensor> {
+    return this.#call(() => this.#decode(code, shape, inputs));
+  }
+
+  forward(input: Samples, shape?: Shape): Promise<{ readonly code: HostTensor; readonly reconstruction: HostTensor }> {
+    return this.#call(() => this.#forward(input, shape));
+  }
+
+  decoderInputs(input: Samples, shape?: Shape): Promise<HostTensors> {
+    return this.#call(() => this.#readDecoderInputs(input, shape));
+  }
+
+  featureDirections(): Promise<HostTensor> {
+    return this.#call(() => this.#readDirections());
+  }
+
+  dispose(): Promise<void> {
+    this.#disposal ??= Promise.allSettled(this.#running).then(async () => {
+      await Promise.all(Object.values(this.#parts).map(part => part.dispose()));
+    });
+    return this.#disposal;
+  }
+
   #readInput(input: Samples, shape: Shape | undefined): { readonly rows: SampleRows; readonly feeds: PartFeed[] } {
-    if (this.#isDisposed) throw new DisposedError(`${this.info.file ?? 'this model'} was disposed of`);
     const { inputShape, kind } = this.info;
     const rows = readSamples(input, inputShape, WORDS[kind].input, shape);
     return { rows, feeds: [feed(this.#signature.input, rows, inputShape)] };
@@ -77,13 +121,13 @@ export class LocalAutoencoder implements Autoencoder {
     return withLeading(result, leading);
   }
 
-  async encode(input: Samples, shape?: Shape): Promise<HostTensor> {
+  async #encode(input: Samples, shape?: Shape): Promise<HostTensor> {
     const { rows, feeds } = this.#readInput(input, shape);
     const results = await this.#parts.encoder.collect(rows.count, feeds);
     return this.#take(results, this.#signature.code, this.info.codeShape, rows.leading);
   }
 
-  async encodeSparse(input: Samples, shape?: Shape): Promise<SparseFeatures> {
+  async #encodeSparse(input: Samples, shape?: Shape): Promise<SparseFeatures> {
     const { rows, feeds } = this.#readInput(input, shape);
     const { sparse, code } = this.#signature;
     const builder = new SparseBuilder(sizeOf(this.info.codeShape));
@@ -125,8 +169,7 @@ export class LocalAutoencoder implements Autoencoder {
     };
   }
 
-  async decode(code: CodeSamples, shape?: Shape, inputs: HostTensors = {}): Promise<HostTensor> {
-    if (this.#isDisposed) throw new DisposedError(`${this.info.file ?? 'this model'} was disposed of`);
+  async #decode(code: CodeSamples, shape?: Shape, inputs: HostTensors = {}): Promise<HostTensor> {
     const { count, leading, feed: codeFeed } = this.#readCode(code, shape);
     const extra = this.info.decoderInputs.map((name): PartFeed => {
       const tensor = inputs[name];
@@ -148,7 +191,7 @@ export class LocalAutoencoder implements Autoencoder {
     return this.#take(results, this.#signature.reconstruction, this.info.reconstructionShape, leading);
   }
 
-  async forward(
+  async #forward(
     input: Samples,
     shape?: Shape,
   ): Promise<{ readonly code: HostTensor; readonly reconstruction: HostTensor }> {
@@ -161,7 +204,7 @@ export class LocalAutoencoder implements Autoencoder {
     };
   }
 
-  async decoderInputs(input: Samples, shape?: Shape): Promise<HostTensors> {
+  async #readDecoderInputs(input: Samples, shape?: Shape): Promise<HostTensors> {
     const { rows, feeds } = this.#readInput(input, shape);
     const { inputShape, decoderInputs } = this.info;
     const { input: inputName } = this.#signature;
@@ -175,8 +218,7 @@ export class LocalAutoencoder implements Autoencoder {
     );
   }
 
-  async featureDirections(): Promise<HostTensor> {
-    if (this.#isDisposed) throw new DisposedError(`${this.info.file ?? 'this model'} was disposed of`);
+  async #readDirections(): Promise<HostTensor> {
     const { directions } = this.#signature;
     if (!directions) {
       throw new FileFormatError(
@@ -187,11 +229,6 @@ export class LocalAutoencoder implements Autoencoder {
     }
     const matrix = readInitializer(this.#model, directions.name);
     return directions.isTransposed ? transpose(matrix) : matrix;
-  }
-
-  async dispose(): Promise<void> {
-    this.#isDisposed = true;
-    await Promise.all(Object.values(this.#parts).map(part => part.dispose()));
   }
 }
 

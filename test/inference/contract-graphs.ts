@@ -7,8 +7,8 @@ import { fromNested, type HostTensor, type NestedArray } from '../../src/tensor.
 
 /** A figure file of test/reference. */
 export function reference(name: string): {
-  readonly inputs: Record<string, never>;
-  readonly expected: Record<string, never>;
+  readonly inputs: Readonly<Record<string, never>>;
+  readonly expected: Readonly<Record<string, never>>;
 } {
   return JSON.parse(readFileSync(new URL(`../reference/${name}.json`, import.meta.url), 'utf8'));
 }
