@@ -2,7 +2,7 @@
  * Samples from a file, read a few rows at a time, and arrays written the same way, so that what is larger than memory can be encoded.
  * Node only. .npy and .safetensors are streamed; JSON and CSV are read whole, as their numbers lie nowhere in particular.
  */
-import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { FileFormatError, FileWriteError, InvalidShapeError, InvalidValueError } from '../errors.ts';
 import type { HostTensor, Shape } from '../tensor.ts';
 import { readCsv } from './csv.ts';
@@ -25,20 +25,49 @@ export interface RowSource {
  * Opens a .npy, .safetensors, JSON or CSV file, told apart by content. `tensor` names one of several in a safetensors file.
  * FileFormatError for a missing or damaged file, another kind of file, or several tensors with none named (they are listed).
  */
-export async function openRowSource(path: string, { tensor }: { readonly tensor?: string } = {}): Promise<RowSource> {
+export async function openRowSource(path: string, options: RowSourceOptions = {}): Promise<RowSource> {
   const file = await open(path).catch((cause: unknown) => {
-    throw new FileFormatError('cannot be opened', { file: path, cause });
+    const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+    const problem = missing ? 'there is no such file' : `cannot be opened: ${(cause as Error).message}`;
+    throw new FileFormatError(problem, { file: path, cause });
   });
   let kept = false;
   try {
-    const { size } = await file.stat();
-    const beginning = await readRange(file, 0, Math.min(size, npyHeaderGuess));
-    const source = await openByContent(file, path, size, beginning, tensor);
+    const stat = await file.stat();
+    if (stat.isDirectory()) throw new FileFormatError('it is a folder, expected a file of numbers', { file: path });
+    const { size } = stat;
+    const bytes = {
+      size,
+      read: (start: number, length: number) => readRange(file, start, length),
+      close: () => file.close(),
+    };
+    const source = await openByContent(bytes, path, options.tensor);
     kept = source.streams;
     return source.rows;
   } finally {
     if (!kept) await file.close();
   }
+}
+
+/** As `openRowSource` for a file's bytes, which are called `name` in messages. */
+export async function rowSourceOf(bytes: Uint8Array, name: string, options: RowSourceOptions = {}): Promise<RowSource> {
+  const inMemory = {
+    size: bytes.byteLength,
+    read: async (start: number, length: number) => bytes.subarray(start, start + length),
+    close: async () => {},
+  };
+  return (await openByContent(inMemory, name, options.tensor)).rows;
+}
+
+export interface RowSourceOptions {
+  readonly tensor?: string | undefined;
+}
+
+/** A file's bytes, wherever they are. */
+interface Bytes {
+  readonly size: number;
+  read(start: number, length: number): Promise<Uint8Array>;
+  close(): Promise<void>;
 }
 
 interface Opened {
@@ -47,22 +76,18 @@ interface Opened {
   readonly streams: boolean;
 }
 
-async function openByContent(
-  file: FileHandle,
-  path: string,
-  size: number,
-  beginning: Uint8Array,
-  tensor: string | undefined,
-): Promise<Opened> {
+async function openByContent(bytes: Bytes, path: string, tensor: string | undefined): Promise<Opened> {
   const source = { file: path };
+  const { size } = bytes;
+  const beginning = await bytes.read(0, Math.min(size, npyHeaderGuess));
   if (beginning[0] === 0x93) {
     const header = readNpyHeader(beginning, source);
     checkNpyLength(header, size, source);
     if (header.fortranOrder) {
-      return { rows: rowsInMemory(readNpy(await readRange(file, 0, size), source)), streams: false };
+      return { rows: rowsInMemory(readNpy(await bytes.read(0, size), source)), streams: false };
     }
-    const decode = (bytes: Uint8Array): Elements => decodeNpyElements(header, bytes);
-    return { rows: rowsInFile(file, header.shape, header.type, header.dataStart, decode), streams: true };
+    const decode = (part: Uint8Array): Elements => decodeNpyElements(header, part);
+    return { rows: rowsInFile(bytes, header.shape, header.type, header.dataStart, decode), streams: true };
   }
   // A safetensors header is JSON behind eight bytes that hold its length; text begins with neither.
   if (
@@ -71,7 +96,7 @@ async function openByContent(
     beginning[7] === 0
   ) {
     const headerEnd = safetensorsHeaderEnd(beginning, size, source);
-    const { entries } = readSafetensorsHeader(await readRange(file, 0, headerEnd), size, source);
+    const { entries } = readSafetensorsHeader(await bytes.read(0, headerEnd), size, source);
     const names = [...entries.keys()];
     const name = tensor ?? (names.length === 1 ? names[0]! : undefined);
     const entry = name === undefined ? undefined : entries.get(name);
@@ -79,10 +104,10 @@ async function openByContent(
       const wanted = name === undefined ? 'several tensors: name one' : `no tensor named ${JSON.stringify(name)}`;
       throw new FileFormatError(`${wanted} of ${names.join(', ')}`, source);
     }
-    const decode = (bytes: Uint8Array): Elements => decodeElements(bytes, entry.type);
-    return { rows: rowsInFile(file, entry.shape, entry.type, entry.start, decode), streams: true };
+    const decode = (part: Uint8Array): Elements => decodeElements(part, entry.type);
+    return { rows: rowsInFile(bytes, entry.shape, entry.type, entry.start, decode), streams: true };
   }
-  const text = await readFile(path, 'utf8');
+  const text = new TextDecoder().decode(await bytes.read(0, size));
   return { rows: rowsInMemory(readText(text, path)), streams: false };
 }
 
@@ -107,7 +132,7 @@ export function rowsInMemory({ data, shape }: HostTensor<ArrayLike<number>>): Ro
 }
 
 function rowsInFile(
-  file: FileHandle,
+  bytes: Bytes,
   shape: Shape,
   type: ElementType,
   dataStart: number,
@@ -120,10 +145,10 @@ function rowsInFile(
     width,
     async read(start, count) {
       checkRange(start, count, rows);
-      const elements = decode(await readRange(file, dataStart + start * rowBytes, count * rowBytes));
+      const elements = decode(await bytes.read(dataStart + start * rowBytes, count * rowBytes));
       return elements instanceof Float32Array ? elements : Float32Array.from(elements);
     },
-    close: () => file.close(),
+    close: () => bytes.close(),
   };
 }
 
