@@ -107,29 +107,22 @@ const RUNTIME_NOT_LOADED = /no available backend found/;
 /**
  * Opens a session on `bytes`, which must be a validated model: ONNX Runtime is not safe against others.
  * A named provider is the only one tried. InvalidValueError where this runtime does not have it; FileFormatError (naming `file`)
- * where the provider that always loads refuses the model; otherwise EngineUnavailableError with the reason of each one tried.
+ * where the model is at fault, which is so where the provider that always loads refuses it too; otherwise EngineUnavailableError
+ * with the reason of each one tried.
  */
 export async function openSession(
   runtime: Runtime,
   bytes: Uint8Array,
   { provider: wanted = 'auto', threads, sessionOptions, file }: SessionOptions = {},
 ): Promise<OpenedSession> {
-  const candidates = wanted === 'auto' ? runtime.candidates : [wanted];
   const queue = queueOf(runtime);
-  const attempts: Attempt[] = [];
-  for (const provider of candidates) {
+  const create = async (provider: Provider): Promise<Session> => {
     const executionProvider = runtime.providerOptions[provider];
     if (!executionProvider) {
       const known = ['auto', ...Object.keys(runtime.providerOptions)].join(', ');
       throw new InvalidValueError(`provider '${provider}' is not one of ${runtime.name}'s: ${known}`);
     }
-    const unlikely = wanted === 'auto' ? runtime.unlikely[provider] : undefined;
-    if (unlikely !== undefined) {
-      attempts.push({ provider, reason: unlikely });
-      continue;
-    }
-
-    const create = () =>
+    const start = () =>
       runtime.ort.InferenceSession.create(bytes, {
         executionProviders: [executionProvider],
         // What matters is thrown as well.
@@ -137,22 +130,45 @@ export async function openSession(
         ...(threads !== undefined && { intraOpNumThreads: threads }),
         ...sessionOptions,
       });
+    return new OrtSession(await (queue ? queue.add(start) : start()), queue);
+  };
+
+  const fallback = runtime.candidates.at(-1)!;
+  const attempts: Attempt[] = [];
+  for (const provider of wanted === 'auto' ? runtime.candidates : [wanted]) {
+    const unlikely = wanted === 'auto' ? runtime.unlikely[provider] : undefined;
     try {
-      const session = await (queue ? queue.add(create) : create());
-      return { session: new OrtSession(session, queue), provider, attempts };
-    } catch (cause) {
-      const reason = reasonOf(cause);
-      if (provider === runtime.candidates.at(-1) && !RUNTIME_NOT_LOADED.test(reason)) {
-        throw new FileFormatError(`ONNX Runtime refuses the model: ${reason}`, { file, cause });
-      }
-      attempts.push({ provider, reason });
+      if (unlikely === undefined) return { session: await create(provider), provider, attempts };
+      attempts.push({ provider, reason: unlikely });
+    } catch (error) {
+      if (error instanceof InvalidValueError) throw error;
+      attempts.push({ provider, reason: reasonOf(error) });
     }
   }
 
+  const fault =
+    attempts.at(-1)?.provider === fallback ? attempts.at(-1)?.reason : await reasonAgainst(create, fallback);
+  if (fault !== undefined && !RUNTIME_NOT_LOADED.test(fault)) {
+    throw new FileFormatError(`ONNX Runtime refuses the model: ${fault}`, { file });
+  }
   const reasons = attempts.map(({ provider, reason }) => `${provider}: ${reason}`);
   const hint = wanted === 'auto' ? undefined : runtime.hints[wanted];
   throw new EngineUnavailableError(
     `${runtime.name} cannot run the model on ${reasons.join('; ')}${hint ? ` (${hint})` : ''}`,
     reasons,
   );
+}
+
+/** Why `provider` does not take a model; undefined where it does. */
+async function reasonAgainst(
+  create: (provider: Provider) => Promise<Session>,
+  provider: Provider,
+): Promise<string | undefined> {
+  try {
+    const session = await create(provider);
+    await session.dispose();
+    return undefined;
+  } catch (error) {
+    return reasonOf(error);
+  }
 }

@@ -8,6 +8,8 @@ import { foreignSae, tensor } from './contract-graphs.ts';
 import { rejection } from './rejection.ts';
 
 const path = (file: string) => fileURLToPath(new URL(`../fixtures/foreign/${file}`, import.meta.url));
+/** Whatever GPU this machine has: float64 is the CPU's alone. */
+const cpu = { provider: 'cpu' } as const;
 const answers = (name: string): Record<string, unknown> => JSON.parse(readFileSync(path(`${name}.json`), 'utf8'));
 
 describe('inference: files that PyTorch users export', () => {
@@ -21,7 +23,7 @@ describe('inference: files that PyTorch users export', () => {
   ];
   for (const { name, tolerance = 1e-5, answersOf = name } of certain) {
     it(`knows what is what, and agrees with PyTorch: ${name}`, async () => {
-      await using sae = await loadSae(path(`${name}.onnx`));
+      await using sae = await loadSae(path(`${name}.onnx`), cpu);
       const { input, recon, latents, directions } = answers(answersOf);
       const { features, reconstruction } = await sae.forward(tensor(input));
       expectClose(features, tensor(latents), tolerance);
@@ -34,7 +36,7 @@ describe('inference: files that PyTorch users export', () => {
   }
 
   it('fills up the batches of a model whose batch size is fixed', async () => {
-    await using fixed = await loadSae(path('sae-fixed-batch.onnx'));
+    await using fixed = await loadSae(path('sae-fixed-batch.onnx'), cpu);
     const { input, latents } = answers('sae-fixed-batch') as { input: number[][]; latents: number[][] };
     const many = [...input, ...input.slice(0, 2)];
     expectClose(await fixed.encode(many), tensor([...latents, ...latents.slice(0, 2)]));
@@ -43,7 +45,7 @@ describe('inference: files that PyTorch users export', () => {
   });
 
   it('finds features that are no output', async () => {
-    await using sae = await loadSae(path('sae-reconstruction-only.onnx'));
+    await using sae = await loadSae(path('sae-reconstruction-only.onnx'), cpu);
     const { input, recon, directions } = answers('sae-reconstruction-only');
     const { features, reconstruction } = await sae.forward(tensor(input));
     expect(features.shape).to.deep.equal([6, 16]);
@@ -69,14 +71,14 @@ describe('inference: files that PyTorch users export', () => {
   it('takes the kind, or the names', async () => {
     const { input, recon, latents, directions } = answers('sae-undercomplete');
     for (const options of [{ kind: 'sparse-autoencoder' }, { features: 'latents' }] as const) {
-      await using sae = await loadSae(path('sae-undercomplete.onnx'), options);
+      await using sae = await loadSae(path('sae-undercomplete.onnx'), { ...cpu, ...options });
       const { features, reconstruction } = await sae.forward(tensor(input));
       expectClose(features, tensor(latents));
       expectClose(reconstruction, tensor(recon));
       expectClose(await sae.featureDirections(), tensor(directions));
     }
     const toyAnswers = answers('toy');
-    await using toy = await loadToyModel(path('toy.onnx'), { kind: 'toy-model' });
+    await using toy = await loadToyModel(path('toy.onnx'), { ...cpu, kind: 'toy-model' });
     const { hidden, reconstruction } = await toy.forward(tensor(toyAnswers['input']));
     expectClose(hidden, tensor(toyAnswers['h']));
     expectClose(reconstruction, tensor(toyAnswers['out']));
@@ -107,7 +109,7 @@ describe('inference: files that PyTorch users export', () => {
       `data:application/octet-stream;base64,${Buffer.from(bytes).toString('base64')}`,
     ];
     for (const source of sources) {
-      for (const worker of source instanceof URL || source instanceof Blob ? [false, true] : [false]) {
+      for (const worker of source instanceof URL || source instanceof File ? [false, true] : [false]) {
         await using sae = await loadSae(source, { worker });
         expect(sae.dSae).to.equal(16);
       }

@@ -34,7 +34,7 @@ for (const worker of [false, true]) {
     const opened = new Map<string, Promise<LoadedSae>>();
     function open(make: () => Uint8Array, batchSize?: number): Promise<LoadedSae> {
       const key = `${make.name} ${batchSize}`;
-      const sae = opened.get(key) ?? loadSae(make(), { worker, ...(batchSize && { batchSize }) });
+      const sae = opened.get(key) ?? loadSae(make(), { worker, provider: 'cpu', ...(batchSize && { batchSize }) });
       opened.set(key, sae);
       return sae;
     }
@@ -201,7 +201,7 @@ for (const worker of [false, true]) {
       let pending: Promise<HostTensor>;
       let sae: LoadedSae;
       {
-        await using scoped = await loadSae(topKSae(), { worker });
+        await using scoped = await loadSae(topKSae(), { worker, provider: 'cpu' });
         sae = scoped;
         pending = sae.encode(randomActivations(1000));
       }

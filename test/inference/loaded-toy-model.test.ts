@@ -12,7 +12,7 @@ describe('inference: toy model', () => {
   ];
   for (const { name, make, sizes } of cases) {
     it(`gives PyTorch's hidden activations and reconstruction: ${name}`, async () => {
-      await using toy = await loadToyModel(make(), { batchSize: 6 });
+      await using toy = await loadToyModel(make(), { provider: 'cpu', batchSize: 6 });
       const { inputs, expected } = reference(name);
       const features = tensor(inputs['batches']![0]);
       const [hidden, reconstruction] = [tensor(expected['hidden']), tensor(expected['out'])];
