@@ -22,7 +22,7 @@ export async function compileKernel(): Promise<string> {
       ['--enable', 'simd', '--disable', 'relaxed-simd', '--importMemory', '--use', 'abort='],
     ),
     {
-      readFile: (name, directory) => readFile(`${directory}/${name}`, 'utf8').catch(() => null),
+      readFile: (name, directory) => readFile(`${directory}/${name}`, 'utf8').then(withoutExtensions, () => null),
       writeFile: (_name, contents) => {
         if (typeof contents !== 'string') binary = contents;
       },
@@ -34,6 +34,11 @@ export async function compileKernel(): Promise<string> {
     `export const KERNEL_BASE64 =\n  '${Buffer.from(binary).toString('base64')}';`,
     '',
   ].join('\n');
+}
+
+/** AssemblyScript takes one file for two if some imports of it end in `.ts`; ours all do. */
+function withoutExtensions(source: string): string {
+  return source.replace(/from '(\.\/[a-z-]+)\.ts'/g, "from '$1'");
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -23,7 +23,9 @@ export function acceptsSparseUpdate(
   const { selection, decoder, loss, optimizer, dIn, dSae, batchSize } = descriptor;
   const k = selection.k ?? 0;
   const decline = (reason: string): Acceptance => ({ accepted: false, reason: `no sparse update: ${reason}` });
-  if (selection.kind === 'relu') return decline('selection relu has no sparse code');
+  if (selection.kind !== 'topk' && selection.kind !== 'batchtopk') {
+    return decline(`selection ${selection.kind} has no fixed number of active latents`);
+  }
   if (selection.kind === 'topk' && (!Number.isInteger(k) || k < 1 || k > dSae)) {
     return decline(`k = ${k} must be an integer from 1 to d_sae = ${dSae}`);
   }

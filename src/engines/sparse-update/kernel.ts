@@ -33,6 +33,7 @@ export type KernelAddress =
   | 'termFactors'
   | 'termDots'
   | 'sumRow'
+  | 'maxima'
   | 'ranked'
   | 'mergedStarts'
   | 'mergedValues';

@@ -91,6 +91,7 @@ function allocate(plan: SparsePlan, latents: number, selection: number, capacity
     termFactors: Math.max(batchSize, latents),
     termDots: Math.max(batchSize, latents),
     sumRow: width,
+    maxima: columns / 16,
     ranked: Math.max(columns, capacity, shards * selection),
     mergedStarts: shards * (batchSize + 1),
     mergedValues: shards * selection,

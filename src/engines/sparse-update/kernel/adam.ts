@@ -1,18 +1,19 @@
+// biome-ignore-all lint/style/useConst: these are set from outside the module.
 /**
  * Adam (Kingma and Ba 2015) and AdamW (Loshchilov and Hutter 2019), in place. The bias corrections are folded into two numbers:
  * p -= stepSize · m / (sqrt(v) + eps), with stepSize = lr · sqrt(1 - β2^t) / (1 - β1^t) and eps scaled by sqrt(1 - β2^t).
  */
 
 /** Set before each step. */
-export const beta1: f32 = 0;
-export const beta2: f32 = 0;
+export let beta1: f32 = 0;
+export let beta2: f32 = 0;
 /** 1 - β, rounded once from float64. */
-export const rest1: f32 = 0;
-export const rest2: f32 = 0;
-export const stepSize: f32 = 0;
-export const epsilon: f32 = 0;
+export let rest1: f32 = 0;
+export let rest2: f32 = 0;
+export let stepSize: f32 = 0;
+export let epsilon: f32 = 0;
 /** 1 - lr · weight decay: 1 for plain Adam. */
-export const decay: f32 = 1;
+export let decay: f32 = 1;
 
 /**
  * One step on `bytes` bytes (a multiple of 16) of parameters, with gradient minus `along` times the parameters: what is left

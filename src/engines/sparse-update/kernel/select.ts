@@ -10,13 +10,15 @@ import {
   entryLatents,
   entryRows,
   entryValues,
+  maxima,
   preActivations,
   ranked,
   rowStarts,
 } from './layout.ts';
 import { nthLargest } from './rank.ts';
 
-/** Bytes of which four maxima are kept, one per SIMD lane; a row of pre-activations is a multiple of it. */
+/** Columns of which four maxima are kept, one per SIMD lane; `columns` is a multiple of it. */
+const SEGMENT: i32 = 64;
 const SEGMENT_BYTES: usize = 256;
 
 /** Zero is never selected: the smallest float above it bounds every selection from below. */
@@ -37,12 +39,9 @@ export function selectTopK(k: i32): i32 {
   let count = 0;
   for (let row = 0; row < batch; row++) {
     const scores = preActivations + ((<usize>row * <usize>columns) << 2);
-    const groups = groupMaxima(scores);
-    if (groups < 0) return -1;
+    if (!findMaxima(scores)) return -1;
     const first = count;
-    // Each of the k largest maxima is a value of its own, so the k-th of them bounds the row's k-th largest value.
-    const bound = k <= groups ? max(nthLargest(ranked, groups, k), SMALLEST_POSITIVE) : SMALLEST_POSITIVE;
-    count = collect(scores, row, bound, count);
+    count = collect(scores, row, boundOfTop(k), count);
     count = keepLargest(first, count, k);
   }
   indexRows(count);
@@ -59,8 +58,8 @@ export function selectBatchTopK(total: i32, bound: f32, capacity: i32): i32 {
   let count = 0;
   for (let row = 0; row < batch; row++) {
     const scores = preActivations + ((<usize>row * <usize>columns) << 2);
+    if (!findMaxima(scores)) return -1;
     count = collect(scores, row, floor, count);
-    if (count < 0) return -1;
     if (count > capacity - columns) {
       count = keepLargest(0, count, total);
       floor = smallest(0, count);
@@ -79,62 +78,97 @@ export function smallest(from: i32, to: i32): f32 {
   return least;
 }
 
-/** Writes four maxima of each segment of a row to `ranked`; gives their number, or -1 if a value is not a number. */
-function groupMaxima(scores: usize): i32 {
-  let out = ranked;
-  let unordered = f32x4.splat(0);
+/** Writes four maxima of each of a row's segments to `maxima`; false if a value is not a number. */
+function findMaxima(scores: usize): bool {
+  let out = maxima;
+  // Any value that is not a number makes this so; infinities of both signs as well, which no finite loss survives either.
+  let total = f32x4.splat(0);
   for (let at: usize = 0, end = (<usize>columns) << 2; at < end; at += SEGMENT_BYTES) {
     let best = f32x4.splat(-f32.MAX_VALUE);
-    for (let inner: usize = 0; inner < SEGMENT_BYTES; inner += 64) {
-      const score = scores + at + inner;
-      const bias = encoderBias + at + inner;
+    for (let inner = at, stop = at + SEGMENT_BYTES; inner < stop; inner += 64) {
+      const score = scores + inner;
+      const bias = encoderBias + inner;
       const a = f32x4.add(v128.load(score), v128.load(bias));
       const b = f32x4.add(v128.load(score, 16), v128.load(bias, 16));
       const c = f32x4.add(v128.load(score, 32), v128.load(bias, 32));
       const d = f32x4.add(v128.load(score, 48), v128.load(bias, 48));
-      unordered = v128.or(unordered, v128.or(notNumbers(a, b), notNumbers(c, d)));
+      total = f32x4.add(total, f32x4.add(f32x4.add(a, b), f32x4.add(c, d)));
       best = f32x4.pmax(best, f32x4.pmax(f32x4.pmax(a, b), f32x4.pmax(c, d)));
     }
     v128.store(out, best);
     out += 16;
   }
-  return v128.any_true(unordered) ? -1 : <i32>((out - ranked) >> 2);
+  return !v128.any_true(f32x4.ne(total, total));
 }
 
-/** a + b is not equal to itself where a or b is not a number (or both are infinite with unlike signs). */
-function notNumbers(a: v128, b: v128): v128 {
-  const sum = f32x4.add(a, b);
-  return f32x4.ne(sum, sum);
+/** Halvings of the interval in which a row's bound lies: enough that few values besides the top k reach it. */
+const HALVINGS: i32 = 10;
+
+/**
+ * A bound that at least `k` values of the row reach, and few more. Each maximum that reaches it is a value of its own, so k of
+ * them are enough. They are pooled to no fewer than 4 k: then pools seldom hold two of the top k, and counting stays cheap.
+ */
+function boundOfTop(k: i32): f32 {
+  const segments = columns / SEGMENT;
+  const pool = max(1, segments / k);
+  const pools = segments / pool;
+  let highest = f32x4.splat(0);
+  for (let index = 0; index < pools; index++) {
+    const first = maxima + ((<usize>(index * pool)) << 4);
+    let best = v128.load(first);
+    for (let member = 1; member < pool; member++) best = f32x4.pmax(best, v128.load(first + ((<usize>member) << 4)));
+    v128.store(ranked + ((<usize>index) << 4), best);
+    highest = f32x4.pmax(highest, best);
+  }
+  let low = SMALLEST_POSITIVE;
+  if (countReaching(low, pools) < k) return low;
+  let high = max(
+    max(f32x4.extract_lane(highest, 0), f32x4.extract_lane(highest, 1)),
+    max(f32x4.extract_lane(highest, 2), f32x4.extract_lane(highest, 3)),
+  );
+  for (let halving = 0; halving < HALVINGS; halving++) {
+    const middle = low + (high - low) * 0.5;
+    if (countReaching(middle, pools) < k) high = middle;
+    else low = middle;
+  }
+  return low;
 }
 
-/** Appends what reaches `bound` in a row to the entries. Their number, or -1 if a value is not a number. */
+/** How many of the 4 · `vectors` floats at `ranked` reach `bound`. */
+function countReaching(bound: f32, vectors: i32): i32 {
+  const bounds = f32x4.splat(bound);
+  let counts = i32x4.splat(0);
+  for (let at = ranked, end = ranked + ((<usize>vectors) << 4); at < end; at += 16) {
+    // A comparison gives -1 where it holds.
+    counts = i32x4.sub(counts, f32x4.ge(v128.load(at), bounds));
+  }
+  return (
+    i32x4.extract_lane(counts, 0) +
+    i32x4.extract_lane(counts, 1) +
+    (i32x4.extract_lane(counts, 2) + i32x4.extract_lane(counts, 3))
+  );
+}
+
+/** Appends what reaches `bound` in a row, whose maxima are known, to the entries. Their number. */
 function collect(scores: usize, row: i32, bound: f32, first: i32): i32 {
   const bounds = f32x4.splat(bound);
-  let unordered = f32x4.splat(0);
   let count = first;
-  for (let at: usize = 0, end = (<usize>columns) << 2; at < end; at += 64) {
-    const score = scores + at;
-    const bias = encoderBias + at;
-    const a = f32x4.add(v128.load(score), v128.load(bias));
-    const b = f32x4.add(v128.load(score, 16), v128.load(bias, 16));
-    const c = f32x4.add(v128.load(score, 32), v128.load(bias, 32));
-    const d = f32x4.add(v128.load(score, 48), v128.load(bias, 48));
-    unordered = v128.or(unordered, v128.or(notNumbers(a, b), notNumbers(c, d)));
-    const highest = f32x4.pmax(f32x4.pmax(a, b), f32x4.pmax(c, d));
-    if (!v128.any_true(f32x4.ge(highest, bounds))) continue;
-    const latent = <i32>(at >> 2);
-    count = append(a, bounds, row, latent, count);
-    count = append(b, bounds, row, latent + 4, count);
-    count = append(c, bounds, row, latent + 8, count);
-    count = append(d, bounds, row, latent + 12, count);
+  for (let segment = 0, segments = columns / SEGMENT; segment < segments; segment++) {
+    if (!v128.any_true(f32x4.ge(v128.load(maxima + ((<usize>segment) << 4)), bounds))) continue;
+    for (let column = segment * SEGMENT, end = column + SEGMENT; column < end; column += 4) {
+      const at = (<usize>column) << 2;
+      const values = f32x4.add(v128.load(scores + at), v128.load(encoderBias + at));
+      const reached = i32x4.bitmask(f32x4.ge(values, bounds));
+      if (reached !== 0) count = append(values, reached, row, column, count);
+    }
   }
-  return v128.any_true(unordered) ? -1 : count;
+  return count;
 }
 
-function append(values: v128, bounds: v128, row: i32, latent: i32, first: i32): i32 {
-  let reached = i32x4.bitmask(f32x4.ge(values, bounds));
+/** Appends the lanes of `values` that are set in `lanes`. */
+function append(values: v128, lanes: i32, row: i32, latent: i32, first: i32): i32 {
   let count = first;
-  while (reached !== 0) {
+  for (let reached = lanes; reached !== 0; reached &= reached - 1) {
     const lane = ctz(reached);
     const value =
       lane < 2
@@ -145,7 +179,6 @@ function append(values: v128, bounds: v128, row: i32, latent: i32, first: i32): 
           ? f32x4.extract_lane(values, 2)
           : f32x4.extract_lane(values, 3);
     put(count++, row, latent + lane, value);
-    reached &= reached - 1;
   }
   return count;
 }
