@@ -1,0 +1,26 @@
+/** What an experiment says at its end. */
+import type { SaeRun } from '../../src/experiments/sae-run.ts';
+import type { ToyModelRun } from '../../src/experiments/toy-model-run.ts';
+import type { Trained } from '../../src/training/train.ts';
+
+/** The chosen model, how the restarts ended, and how long it took. */
+export function describeToyModel({ loss, losses, stars, file, run }: ToyModelRun): string {
+  const restarts = losses.length === 1 ? 'one start' : `the lowest loss of ${losses.length} restarts`;
+  const ended = stars === undefined ? '' : `; ${stars} of ${losses.length} ended in a star`;
+  return `toy model: loss ${loss.toExponential(3)}, ${restarts}${ended}; ${describeRun(run)}\n  ${file}`;
+}
+
+/** How many directions were found, before and after training. */
+export function describeSae({ before, after, file, run }: SaeRun): string {
+  const of = after.features.length;
+  return (
+    `SAE: recovered ${before.recovered} of ${of} at step 0 and ${after.recovered} of ${of} at the end ` +
+    `(chance ${(100 * after.chance).toFixed(0)}% each); ${describeRun(run)}\n  ${file}`
+  );
+}
+
+/** Where a run ran and why, and its time. */
+export function describeRun({ engine, step, time }: Trained): string {
+  const perStep = (time.total / Math.max(1, step)).toFixed(3);
+  return `${(time.total / 1000).toFixed(1)} s, ${perStep} ms a step on ${engine.engine} (${engine.provider}): ${engine.reason}`;
+}

@@ -1,0 +1,23 @@
+/** What an experiment is given beside its settings: where to write, what to run on, and how to tell a person what goes on. */
+import type { Engine } from '../engines/engine.ts';
+import type { Progress } from '../training/train.ts';
+
+export interface ExperimentContext {
+  /** The run's folder, `runs/NAME`; it exists. */
+  readonly folder: string;
+  readonly engine: Engine;
+  readonly signal?: AbortSignal | undefined;
+  /** Steps between checkpoints. */
+  readonly checkpointEvery: number;
+  /** Goes on from the folder's checkpoint. */
+  readonly resume: boolean;
+  /** A line for a person. */
+  readonly log: (line: string) => void;
+  /** A progress bar for one stretch of training. */
+  readonly progress: (label: string, steps: number) => (progress: Progress) => void;
+}
+
+/** A run that was stopped before its end; its checkpoint stands. */
+export class StoppedError extends Error {
+  override readonly name = 'StoppedError';
+}

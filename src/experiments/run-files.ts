@@ -1,0 +1,73 @@
+/** Files that experiments write into their run's folder, each whole or not at all. */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { FileFormatError } from '../errors.ts';
+import { writeFileAtomic } from '../files/write-atomic.ts';
+import type { HostTensor, HostTensors, NestedArray } from '../tensor.ts';
+import { toNested } from '../tensor.ts';
+import { type Checkpoint, checkpointFile, loadCheckpoint } from '../training/checkpoint.ts';
+import type { CheckpointOptions, Trained } from '../training/train.ts';
+import { type ExperimentContext, StoppedError } from './context.ts';
+
+/** Directions over training: about 60 snapshots spaced by log step, step 0 included. */
+export interface History {
+  readonly steps: readonly number[];
+  /** The loss of the batch at each step; of the last batch at the end. */
+  readonly loss: readonly number[];
+  /** [snapshot, ...directions]. */
+  readonly directions: readonly NestedArray[];
+}
+
+/** A history from a run's losses and snapshots. */
+export function historyOf(
+  loss: Float32Array,
+  snapshots: readonly { readonly step: number; readonly value: HostTensor }[],
+): History {
+  return {
+    steps: snapshots.map(({ step }) => step),
+    loss: snapshots.map(({ step }) => loss[Math.min(step, loss.length - 1)] ?? Number.NaN),
+    directions: snapshots.map(({ value }) => toNested({ ...value, data: rounded(value.data) }) as NestedArray),
+  };
+}
+
+/** Five decimals: a screen shows fewer. */
+function rounded(data: Float32Array): number[] {
+  return Array.from(data, value => Math.round(value * 1e5) / 1e5);
+}
+
+/** Writes JSON, indented where `readable`. */
+export async function writeJson(file: string, value: unknown, readable = true): Promise<void> {
+  await writeFileAtomic(file, `${JSON.stringify(value, null, readable ? 2 : undefined)}\n`);
+}
+
+/** SHA-256 of a file's bytes, in hexadecimal: how an autoencoder's file names the model it was trained on. */
+export function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** SHA-256 of a file. */
+export async function sha256OfFile(file: string): Promise<string> {
+  return sha256(await readFile(file));
+}
+
+/** The options under which `train` keeps a checkpoint called `name` in the run's folder, and goes on from it where asked to. */
+export async function checkpointing(
+  { folder, checkpointEvery, resume }: ExperimentContext,
+  name: string,
+  experiment: unknown,
+  template: HostTensors,
+): Promise<{ readonly checkpoint: CheckpointOptions; readonly resume?: Checkpoint }> {
+  const file = join(folder, `${name}.checkpoint.safetensors`);
+  const checkpoint = { ...checkpointFile(file), every: checkpointEvery, experiment };
+  if (!resume) return { checkpoint };
+  if (!existsSync(file)) throw new FileFormatError('there is no checkpoint to resume from', { file });
+  return { checkpoint, resume: await loadCheckpoint(file, experiment, template) };
+}
+
+/** Ends an experiment whose training was stopped. */
+export function requireFinished(run: Trained, what: string, { folder }: ExperimentContext): void {
+  if (!run.stopped) return;
+  throw new StoppedError(`${what} stopped after ${run.step} steps; --resume goes on from the checkpoint in ${folder}`);
+}
