@@ -19,12 +19,18 @@ const LIMITS = [
   'maxStorageBufferBindingSize',
 ] as const satisfies readonly (keyof GPUSupportedLimits)[];
 
+/** TensorFlow.js's number for the plain tiled program, in its flag WEBGPU_MATMUL_PROGRAM_TYPE. */
+const PACKED_MATMUL = 3;
+
 export interface WebGpuOptions {
   /** Part of the adapter's name, in Node, where there are several; by default Dawn's choice. A browser chooses itself. */
   readonly device?: string | undefined;
 }
 
 let prepared: Promise<PreparedBackend> | undefined;
+
+/** Dawn's devices do not keep alive the instance that they come from: were it collected, they would use freed memory. */
+const instances = new Set<GPU>();
 
 /**
  * Registers TensorFlow.js's backend `webgpu` on a device of its own; selecting it is left to the caller. Values must then be
@@ -42,6 +48,7 @@ export function prepareBackend(options: WebGpuOptions = {}): Promise<PreparedBac
 
 async function register({ device: name }: WebGpuOptions): Promise<PreparedBackend> {
   const { gpu, provider } = await findWebGpu(name);
+  instances.add(gpu);
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   if (adapter === null) throw new EngineUnavailableError('WebGPU finds no adapter: no GPU driver for it is installed');
   const requiredLimits = Object.fromEntries(LIMITS.map(limit => [limit, adapter.limits[limit]]));
@@ -49,6 +56,8 @@ async function register({ device: name }: WebGpuOptions): Promise<PreparedBacken
   const { WebGPUBackend } = await loadTensorFlowWebGpu();
   // In a browser the package has registered itself when it was imported.
   if (tf.findBackendFactory(BACKEND_NAME) !== null) tf.removeBackend(BACKEND_NAME);
+  // For small matrices it takes programs that wait at barriers, cheap on a GPU but 5 to 50 times slower on SwiftShader.
+  if (adapter.info.isFallbackAdapter) tf.env().set('WEBGPU_MATMUL_PROGRAM_TYPE', PACKED_MATMUL);
   const backend = withNavigatorGpu(gpu, () => new WebGPUBackend(device, adapter.info));
   tf.registerBackend(BACKEND_NAME, () => backend, 3);
   return {
