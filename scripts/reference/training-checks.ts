@@ -1,0 +1,133 @@
+/** Runs a file's training on one engine: forward pass, gradients, and parameters after so many steps. */
+import type { StepProgram } from '../../src/engines/engine.ts';
+import { EngineUnavailableError } from '../../src/errors.ts';
+import type { ModelDefinition } from '../../src/models/model.ts';
+import { fromNested, type HostTensor, type HostTensors, sizeOf, zeros } from '../../src/tensor.ts';
+import { adam, type Optimizer } from '../../src/training/optimizers.ts';
+import { modelState, trainingStep } from '../../src/training/training-step.ts';
+import { type Check, compare } from './check.ts';
+import type { EngineForm } from './engine-forms.ts';
+import type { TrainingCase } from './training-file.ts';
+
+/** All checks of one case on one engine. */
+export async function checkTraining(training: TrainingCase, form: EngineForm): Promise<Check[]> {
+  const forward = form.runsAnyStep ? await checkFirstBatch(training, form) : [];
+  return [...forward, ...(await checkSteps(training, form))];
+}
+
+/**
+ * Outputs, loss and gradients of the first batch, by a training step that keeps the model's outputs as its buffers and the gradients
+ * as its optimizer's state: the same step as in training, looked into.
+ */
+async function checkFirstBatch({ model, ...training }: TrainingCase, { label, engine }: EngineForm): Promise<Check[]> {
+  const { expected, batches } = training;
+  const batchShape = batches.shape.slice(1);
+  const outputs = Object.fromEntries(Object.entries(expected.outputs).map(([name, y]) => [name, fromNested(y)]));
+  const observed: ModelDefinition = {
+    kind: model.kind,
+    inputName: model.inputName,
+    sampleShape: model.sampleShape,
+    init: random => model.init(random),
+    apply(state, input, mode) {
+      const applied = model.apply(state, input, mode);
+      return { ...applied, buffers: { ...state.buffers, ...pick(applied.outputs, Object.keys(outputs)) } };
+    },
+  };
+  const program = trainingStep({
+    model: observed,
+    objective: training.objective,
+    state: { parameters: training.state.parameters, buffers: { ...training.state.buffers, ...emptied(outputs) } },
+    optimizer: gradientKeeper,
+    batchShape,
+  });
+  const runner = await engine.prepare(program, { maxSteps: 1 });
+  try {
+    const first = batches.data.slice(0, sizeOf(batchShape));
+    const { loss } = await runner.run(1, { [model.inputName]: first });
+    const state = await runner.read();
+    const { buffers } = modelState(state);
+    return [
+      ...Object.entries(expected.outputs).map(([name, y]) => compare(`${label}: ${name}`, buffers[name]!, y)),
+      compare(`${label}: loss`, loss![0]!, expected.losses[0]!),
+      ...Object.entries(expected.gradients).map(([name, gradient]) =>
+        compare(`${label}: gradient of ${name}`, state[`optimizer.${name}`]!, gradient),
+      ),
+    ];
+  } finally {
+    await runner.dispose();
+  }
+}
+
+/** Losses of all steps, and parameters after those that the file names. */
+async function checkSteps(training: TrainingCase, { label, engine, manySteps }: EngineForm): Promise<Check[]> {
+  const { model, expected } = training;
+  const program = stepOf(training);
+  const steps = expected.losses.length;
+  const checks: Check[] = [];
+  const losses = new Float32Array(steps);
+  const runner = await engine.prepare(program, { maxSteps: manySteps ? steps : 1 }).catch((error: unknown) => {
+    if (error instanceof EngineUnavailableError) return undefined;
+    throw error;
+  });
+  // An accelerator declines what it was not made for.
+  if (!runner) return [];
+  try {
+    let done = 0;
+    for (const [step, after] of expected.parametersAfter) {
+      const batches = { [model.inputName]: batchesOf(training, done, step) };
+      losses.set((await runner.run(step - done, batches))['loss']!, done);
+      done = step;
+      const { parameters } = modelState(await runner.read());
+      for (const [name, values] of Object.entries(after)) {
+        checks.push(compare(`${label}: ${name} after ${step} step${step === 1 ? '' : 's'}`, parameters[name]!, values));
+      }
+    }
+    checks.push(compare(`${label}: losses`, { data: losses, shape: [steps] }, expected.losses));
+    if (expected.lossAfter !== undefined) {
+      const { loss } = await runner.run(1, { [model.inputName]: batchesOf(training, 0, 1) });
+      checks.push(compare(`${label}: loss after ${steps} steps`, loss![0]!, expected.lossAfter));
+    }
+    return checks;
+  } finally {
+    await runner.dispose();
+  }
+}
+
+function stepOf({ model, objective, state, optimizer, batches, descriptor }: TrainingCase): StepProgram {
+  return trainingStep({
+    model,
+    objective,
+    state,
+    optimizer: adam(optimizer),
+    batchShape: batches.shape.slice(1),
+    decoder: descriptor?.decoder,
+    descriptor,
+  });
+}
+
+/** The batches of steps `from` to `to`; the file's come in turn. */
+function batchesOf({ batches }: TrainingCase, from: number, to: number): Float32Array {
+  const [count, ...shape] = batches.shape as [number, ...number[]];
+  const size = sizeOf(shape);
+  const data = new Float32Array((to - from) * size);
+  for (let step = from; step < to; step++) {
+    const at = (step % count) * size;
+    data.set(batches.data.subarray(at, at + size), (step - from) * size);
+  }
+  return data;
+}
+
+/** An "optimizer" that leaves the parameters alone; its state are the gradients. */
+const gradientKeeper: Optimizer = {
+  options: adam().options,
+  init: parameters => emptied(parameters),
+  update: (parameters, gradients) => ({ parameters, state: gradients }),
+};
+
+function emptied(tensors: HostTensors): Record<string, HostTensor> {
+  return Object.fromEntries(Object.entries(tensors).map(([name, { shape }]) => [name, zeros(shape)]));
+}
+
+function pick<T>(entries: Readonly<Record<string, T>>, names: readonly string[]): Record<string, T> {
+  return Object.fromEntries(names.map(name => [name, entries[name]!]));
+}
