@@ -168,7 +168,16 @@ class OnnxRuntimeRunner implements StepRunner {
     for (const [name, values] of Object.entries(metrics)) {
       fetches[name] = this.#tensor(values, metricShape(this.#metricShapes.get(name)!));
     }
-    await this.#session.run({ ...this.#current, ...inputs }, fetches);
+    const feeds = { ...this.#current, ...inputs };
+    if (this.#runtime.name === 'onnxruntime-web') {
+      // It does not write what it computed on the CPU back into tensors that it was given.
+      const results = await this.#session.run(feeds, Object.keys(fetches));
+      for (const [name, tensor] of Object.entries(fetches)) {
+        (tensor.data as Float32Array).set(results[name]!.data as Float32Array);
+      }
+    } else {
+      await this.#session.run(feeds, fetches);
+    }
     const bad = firstNotFinite(metrics['loss']!);
     if (bad >= 0) {
       throw new DivergenceError(`the loss is ${metrics['loss']![bad]}`, completed, completed + bad);
