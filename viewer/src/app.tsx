@@ -15,6 +15,7 @@ import { ProbeView } from './views/probe.tsx';
 import { SeedsView } from './views/seeds.tsx';
 import { StoryView } from './views/story.tsx';
 import { ToyModelView } from './views/toy-model.tsx';
+import { TrainView } from './views/train.tsx';
 import { TrainingView } from './views/training.tsx';
 
 const VIEWS: Record<ViewId, () => preact.JSX.Element> = {
@@ -25,7 +26,7 @@ const VIEWS: Record<ViewId, () => preact.JSX.Element> = {
   training: TrainingView,
   toy: ToyModelView,
   seeds: SeedsView,
-  train: PlaneView,
+  train: TrainView,
 };
 
 const dragging = signal(false);

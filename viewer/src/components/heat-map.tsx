@@ -1,4 +1,4 @@
-/** A matrix as coloured cells: a diverging scale from −1 (purple) over 0 to 1 (orange), which any colour vision reads. */
+/** A matrix as coloured cells: a diverging scale from −1 (orange) over 0 to 1 (purple), which any colour vision reads. */
 import { interpolatePuOr } from 'd3-scale-chromatic';
 import { useMemo } from 'preact/hooks';
 import { useWidth } from './use-width.ts';
@@ -25,8 +25,9 @@ const MOST_DRAWN = 900;
 /** Cells at least this wide show their number. */
 const READABLE = 38;
 
-/** Purple below zero, orange above: PuOr runs the other way. */
-const colourOf = (value: number): string => interpolatePuOr(0.5 - 0.5 * Math.max(-1, Math.min(1, value)));
+/** The ends of PuOr are nearly black: numbers on them and the difference of 0.9 to 1 would be lost. */
+const SPAN = 0.42;
+const colourOf = (value: number): string => interpolatePuOr(0.5 - SPAN * Math.max(-1, Math.min(1, value)));
 
 function picture(values: Float32Array, rows: number, columns: number): string {
   const canvas = document.createElement('canvas');

@@ -56,7 +56,7 @@ function Samples() {
   const source = drawn.features ?? drawn.activations;
   const width = source.shape[1]!;
   return (
-    <table>
+    <table class="loose">
       <thead>
         <tr>
           <th scope="col">Activation</th>

@@ -59,7 +59,8 @@ export function ToyModelView() {
   });
   const total = rows.reduce((sum, row) => sum + row.dimensionality, 0);
   const labels = rows.length <= 40;
-  const x = { label: 'feature', tickSize: 0, ...(labels ? {} : { ticks: [] }) };
+  const most = Math.max(0.01, ...rows.map(row => row.polysemanticity));
+  const x = { label: null, tickSize: 0, ...(labels ? {} : { ticks: [] }) };
   return (
     <>
       <Lead title="Toy model">
@@ -91,7 +92,10 @@ export function ToyModelView() {
           />
         </Figure>
         <div class="stack">
-          <Figure title="How strongly each feature is stored" name="norms" note="‖W‖, darker where a feature shares its direction with others" table={table}>
+          <Figure title="How strongly each feature is stored" name="norms" note={
+              <span class="number">‖W‖; colour is polysemanticity, from 0 (yellow) to {shown(most, 2)} (dark)</span>
+            }
+            table={table}>
             <PlotChart
               label="Norm of each feature, coloured by polysemanticity"
               height={170}
@@ -100,7 +104,7 @@ export function ToyModelView() {
                 marginLeft: 40,
                 x,
                 y: { label: null, grid: true, ticks: 4 },
-                color: { scheme: 'viridis', domain: [1.2, 0], legend: false },
+                color: { scheme: 'viridis', domain: [0, most], reverse: true },
                 marks: [barY(rows, { x: 'feature', y: 'norm', fill: 'polysemanticity', inset: labels ? 3 : 0 }), ruleY([0])],
               })}
             />
