@@ -18,8 +18,8 @@ export interface ParallelToyModelConfig {
   readonly init?: 'instance' | 'torch3d';
 }
 
-/** Up to this many columns in all, one block-diagonal product beats a batch of small ones. */
-const BLOCK_DIAGONAL_COLUMNS = 128;
+/** Instances are joined into block-diagonal matrices of up to this many columns: fewer, larger products beat many small ones. */
+const BLOCK_DIAGONAL_COLUMNS = 40;
 
 export class ParallelToyModel implements ModelDefinition {
   readonly kind = 'parallel-toy-model';
@@ -61,22 +61,27 @@ export class ParallelToyModel implements ModelDefinition {
     const { weight, bias } = parameters as { weight: tf.Tensor; bias: tf.Tensor };
     const { nInstances, nFeatures } = this.config;
     // Frozen graphs keep `weight` in the shape that the contract names, and the batch symbolic.
-    const small = mode === 'train' && nInstances * nFeatures <= BLOCK_DIAGONAL_COLUMNS;
-    const outputs = small ? this.#applyBlockDiagonal(weight, bias, input) : applyBatched(weight, bias, input);
+    const joined = mode === 'train' ? instancesPerBlock(nInstances, nFeatures) : 1;
+    const outputs =
+      joined > 1 ? this.#applyBlockDiagonal(weight, bias, input, joined) : applyBatched(weight, bias, input);
     return { outputs, buffers };
   }
 
-  /** Instances as the blocks of one matrix: exact, for products with zeros add nothing. */
-  #applyBlockDiagonal(weight: tf.Tensor, bias: tf.Tensor, input: tf.Tensor): Tensors {
-    const { nInstances: i, nFeatures: n, nHidden: m } = this.config;
-    const blocks = tf.tensor(
-      Array.from({ length: i * i }, (_, at) => Number(at % (i + 1) === 0)),
-      [i, 1, i, 1],
-    );
-    const diagonal = tf.reshape(tf.mul(tf.reshape(weight, [i, n, 1, m]), blocks), [i * n, i * m]);
-    const hidden = tf.matMul(tf.reshape(input, [-1, i * n]), diagonal);
-    const out = tf.relu(tf.add(tf.matMul(hidden, diagonal, false, true), tf.reshape(bias, [i * n])));
-    return { reconstruction: tf.reshape(out, [-1, i, n]), hidden: tf.reshape(hidden, [-1, i, m]) };
+  /** `joined` instances as the blocks of one matrix: exact, for products with zeros add nothing. */
+  #applyBlockDiagonal(weight: tf.Tensor, bias: tf.Tensor, input: tf.Tensor, joined: number): Tensors {
+    const { nInstances, nFeatures: n, nHidden: m } = this.config;
+    const groups = nInstances / joined;
+    const identity = tf.reshape(tf.eye(joined), [1, joined, 1, joined, 1]);
+    const blocks = tf.mul(tf.reshape(weight, [groups, joined, n, 1, m]), identity);
+    const diagonal = tf.reshape(blocks, groups === 1 ? [joined * n, joined * m] : [groups, joined * n, joined * m]);
+    const x = toGroups(input, groups, joined * n);
+    const hidden = tf.matMul(x, diagonal);
+    const offset = tf.reshape(bias, groups === 1 ? [joined * n] : [groups, 1, joined * n]);
+    const out = tf.relu(tf.add(tf.matMul(hidden, diagonal, false, true), offset));
+    return {
+      reconstruction: fromGroups(out, groups, [-1, nInstances, n]),
+      hidden: fromGroups(hidden, groups, [-1, nInstances, m]),
+    };
   }
 
   /** features […, n_instances, n_features] → `out` of the same shape, `hidden` […, n_instances, n_hidden]. */
@@ -123,4 +128,23 @@ function applyBatched(weight: tf.Tensor, bias: tf.Tensor, input: tf.Tensor): Ten
   const hidden = tf.matMul(byInstance, weight);
   const out = tf.relu(tf.add(tf.matMul(hidden, weight, false, true), tf.expandDims(bias, 1)));
   return { reconstruction: tf.transpose(out, [1, 0, 2]), hidden: tf.transpose(hidden, [1, 0, 2]) };
+}
+
+/** How many instances share a block-diagonal matrix: the largest divisor that stays within the limit. */
+function instancesPerBlock(nInstances: number, nFeatures: number): number {
+  let joined = 1;
+  for (let candidate = 2; candidate <= nInstances; candidate++) {
+    if (nInstances % candidate === 0 && candidate * nFeatures <= BLOCK_DIAGONAL_COLUMNS) joined = candidate;
+  }
+  return joined;
+}
+
+/** [batch, n_instances, n] → [groups, batch, columns], or [batch, columns] for one group. */
+function toGroups(input: tf.Tensor, groups: number, columns: number): tf.Tensor {
+  if (groups === 1) return tf.reshape(input, [-1, columns]);
+  return tf.transpose(tf.reshape(input, [-1, groups, columns]), [1, 0, 2]);
+}
+
+function fromGroups(x: tf.Tensor, groups: number, shape: number[]): tf.Tensor {
+  return tf.reshape(groups === 1 ? x : tf.transpose(x, [1, 0, 2]), shape);
 }

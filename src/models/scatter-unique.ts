@@ -5,11 +5,10 @@
  * CPU (onnxruntime #23396, #18048). A sample's chosen latents are distinct, so this form is always safe.
  */
 import * as tf from '@tensorflow/tfjs';
+import { EAGER_BACKENDS } from './eager-backends.ts';
 
 export const SCATTER_UNIQUE = 'ScatterUnique';
 export const GATHER_LAST = 'GatherLast';
-
-const EAGER_BACKENDS = ['cpu', 'wasm', 'webgl', 'webgpu', 'tensorflow'];
 
 /**
  * A tensor [..., size] of zeros but for `values` [..., k] at `indices` [..., k] (int32, distinct along the last axis).

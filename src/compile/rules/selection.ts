@@ -6,7 +6,7 @@ import { RecordingError } from '../../errors.ts';
 import { sizeOf } from '../../tensor.ts';
 import { recorder } from '../recording-backend.ts';
 import { defineRule } from '../rule.ts';
-import type { TensorType } from '../symbolic-value.ts';
+import { type TensorType, uniformValue } from '../symbolic-value.ts';
 
 /** A one-hot matrix of more elements than this is refused. */
 const ONE_HOT_LIMIT = 1 << 24;
@@ -50,6 +50,17 @@ defineRule<{ size: number }>('ScatterUnique', ({ values, indices }, { size }) =>
   const axis = shape.length - 1;
   const [name] = recorder.emit('ScatterElements', [zeros, recorder.full(indices!), recorder.full(values!)], { axis });
   return recorder.result(name, shape, 'float32');
+});
+
+/** Ours (src/models/keep-top-k.ts): 1 at the k largest entries of the last axis. Hardmax takes the first of equal ones. */
+defineRule<{ k: number }>('TopKMask', ({ x }, { k }) => {
+  const axis = x!.shape.length - 1;
+  if (k === 1) return recorder.result(recorder.emit('Hardmax', [recorder.full(x!)], { axis })[0], x!.shape, 'float32');
+  const at = recorder.builder.integers([k]);
+  const indices = recorder.emit('TopK', [recorder.full(x!), at], { axis, sorted: 0 }, 2)[1]!;
+  const ones = recorder.full(recorder.tensor(uniformValue(1, 'float32'), x!.shape.with(-1, k), 'float32'));
+  const zeros = recorder.emit('ConstantOfShape', [recorder.builder.integers(x!.shape)])[0];
+  return recorder.result(recorder.emit('ScatterElements', [zeros, indices, ones], { axis })[0], x!.shape, 'float32');
 });
 
 /** Ours too: what stands at indices [..., k] of the last axis. */

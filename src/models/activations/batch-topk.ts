@@ -5,9 +5,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { InvalidValueError } from '../../errors.ts';
 import type { HostTensor, Shape } from '../../tensor.ts';
+import { keepTopK } from '../keep-top-k.ts';
 import type { Tensors } from '../model.ts';
-import { scatterUnique } from '../scatter-unique.ts';
-import { topK } from '../top-k.ts';
 import type { SaeActivation } from './activation.ts';
 
 /** θ ← .99 θ + .01 · (smallest selected). */
@@ -42,9 +41,8 @@ export function batchTopkActivation(k: number, dSae: number, options: BatchTopkO
       const [batch, width] = shape.slice(-2) as [number, number];
       const kept = Math.floor(k * batch);
       if (kept < 1) throw new InvalidValueError(`k must be positive: ${k} · ${batch} samples keeps no feature`);
-      const { values, indices } = topK(tf.reshape(positive, [...lead, batch * width]), kept);
-      const features = tf.reshape(scatterUnique(values, indices, batch * width), shape);
-      return { features, buffers: updateThreshold(values, buffers, restartThresholdAt) };
+      const selected = keepTopK(tf.reshape(positive, [...lead, batch * width]), kept);
+      return { features: tf.reshape(selected, shape), buffers: updateThreshold(selected, buffers, restartThresholdAt) };
     },
 
     frozen: ({ threshold }, size) => ({

@@ -2,8 +2,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { InvalidValueError } from '../../errors.ts';
 import { requirePositiveInteger } from '../dimensions.ts';
+import { keepTopK } from '../keep-top-k.ts';
 import { scatterUnique } from '../scatter-unique.ts';
-import { topK } from '../top-k.ts';
 import type { SaeActivation } from './activation.ts';
 
 /** InvalidValueError: k "must be positive" and "must be less than or equal to" d_sae. */
@@ -16,7 +16,8 @@ export function topkActivation(k: number, dSae: number): SaeActivation {
     l1: 0,
     initialBuffers: () => ({}),
     apply(preActivations, buffers, mode) {
-      const { values, indices } = topK(preActivations, k, mode === 'frozen');
+      if (mode === 'train') return { features: tf.relu(keepTopK(preActivations, k)), buffers };
+      const { values, indices } = tf.topk(preActivations, k, true);
       const feature_values = tf.relu(values);
       const features = scatterUnique(feature_values, indices, dSae);
       return { features, buffers, named: { feature_indices: indices, feature_values } };
