@@ -1,8 +1,7 @@
 /**
  * Training runs that PyTorch made (test/reference), as steps that any engine can run: the same start and batches, and the losses
- * and parameters that must come out of it.
+ * and parameters that must come out of it. Free of Node, so that a page can run them too.
  */
-import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { createRandomSource } from '../../src/data/random-source.ts';
 import type { Engine, StepProgram } from '../../src/engines/engine.ts';
@@ -14,16 +13,23 @@ import { fromNested, type HostTensors, type NestedArray, type Shape } from '../.
 import { type Objective, saeObjective, toyModelObjective } from '../../src/training/losses.ts';
 import { type AdamOptions, adam } from '../../src/training/optimizers.ts';
 import { modelState, trainingStep } from '../../src/training/training-step.ts';
+import parallelToyModel from '../reference/parallel-toy-model.json' with { type: 'json' };
+import saeBatchTopK from '../reference/sae-batchtopk.json' with { type: 'json' };
+import saeRelu from '../reference/sae-relu.json' with { type: 'json' };
+import saeTopK from '../reference/sae-topk.json' with { type: 'json' };
+import toyModel from '../reference/toy-model.json' with { type: 'json' };
 
-export type ReferenceName = 'toy-model' | 'parallel-toy-model' | 'sae-relu' | 'sae-topk' | 'sae-batchtopk';
+const FILES = {
+  'toy-model': toyModel,
+  'parallel-toy-model': parallelToyModel,
+  'sae-relu': saeRelu,
+  'sae-topk': saeTopK,
+  'sae-batchtopk': saeBatchTopK,
+};
 
-export const REFERENCE_NAMES: readonly ReferenceName[] = [
-  'toy-model',
-  'parallel-toy-model',
-  'sae-relu',
-  'sae-topk',
-  'sae-batchtopk',
-];
+export type ReferenceName = keyof typeof FILES;
+
+export const REFERENCE_NAMES = Object.keys(FILES) as readonly ReferenceName[];
 
 export interface ReferenceRun {
   readonly program: StepProgram;
@@ -58,10 +64,9 @@ const PARAMETER_TOLERANCE = 2e-5;
 /** PyTorch's names for what is called otherwise here. */
 const RENAMED: Readonly<Record<string, string>> = { W: 'weight', b: 'bias' };
 
-/** Reads one reference run and builds its step. */
+/** Builds the step of one reference run. */
 export function referenceRun(name: ReferenceName): ReferenceRun {
-  const file = new URL(`../reference/${name}.json`, import.meta.url);
-  const { inputs, optimizer, expected } = JSON.parse(readFileSync(file, 'utf8')) as ReferenceFile;
+  const { inputs, optimizer, expected } = FILES[name] as unknown as ReferenceFile;
   const steps = expected.losses.length;
   const after = renamed(expected.parameters_after[steps]!);
   const parameters = Object.fromEntries(
@@ -91,7 +96,7 @@ export function referenceRun(name: ReferenceName): ReferenceRun {
   };
 }
 
-/** Trains each reference run on `engine`, in one call and in calls of one step, and compares with PyTorch. */
+/** Trains one reference run on `engine`, in two calls, and compares losses and parameters with PyTorch's. */
 export async function expectReferenceRun(engine: Engine, name: ReferenceName): Promise<void> {
   const { program, steps, batches, losses, parametersAfter } = referenceRun(name);
   const runner = await engine.prepare(program, { maxSteps: steps });

@@ -1,0 +1,75 @@
+/** Training in a real browser: ONNX Runtime on WebAssembly (two threads) and on WebGPU, TensorFlow.js on WebGPU. */
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+import { build } from 'esbuild';
+import type { Browser, Page } from 'playwright-core';
+import { browserLacks, type FolderServer, launchBrowser, serveFolder } from '../support/browser.ts';
+import type * as BrowserPage from './browser-page.ts';
+
+const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
+
+async function bundledPage(): Promise<Uint8Array> {
+  const { outputFiles } = await build({
+    entryPoints: [path('browser-page.ts')],
+    bundle: true,
+    format: 'esm',
+    platform: 'browser',
+    // The page is served the runtime's own files, and Dawn is for Node.
+    external: ['webgpu'],
+    conditions: ['onnxruntime-web-use-extern-wasm'],
+    write: false,
+    logLevel: 'error',
+  });
+  return outputFiles[0]!.contents;
+}
+
+describe('engines in a browser', function () {
+  this.timeout(120_000);
+
+  let browser: Browser;
+  let server: FolderServer;
+  let page: Page;
+
+  before(async function () {
+    const lack = browserLacks();
+    if (lack !== undefined) {
+      console.log(`      skipped: ${lack}`);
+      this.skip();
+    }
+    server = await serveFolder(path('../../node_modules/onnxruntime-web/dist'), {
+      isolate: true,
+      files: { '/index.html': '<!doctype html><title>engines</title>', '/page.js': await bundledPage() },
+    });
+    browser = await launchBrowser({ webgpu: true });
+    page = await browser.newPage();
+    await page.goto(`${server.url}/`);
+  });
+
+  after(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+
+  it('has a page with WebGPU and shared memory', async () => {
+    const found = await page.evaluate(() => ({ isolated: crossOriginIsolated, webgpu: navigator.gpu !== undefined }));
+    expect(found).to.deep.equal({ isolated: true, webgpu: true });
+  });
+
+  for (const [engine, run] of [
+    ['onnxruntime wasm', 'toy-model'],
+    ['onnxruntime wasm', 'sae-topk'],
+    ['onnxruntime webgpu', 'sae-topk'],
+    ['webgpu', 'sae-topk'],
+  ] as const) {
+    it(`trains as PyTorch does: ${run} on ${engine}`, async () => {
+      const name = await page.evaluate(
+        async ([engineName, runName]) => {
+          const { trainAndCompare }: typeof BrowserPage = await import('/page.js' as string);
+          return await trainAndCompare(engineName, runName);
+        },
+        [engine, run] as const,
+      );
+      expect(engine).to.contain(name);
+    });
+  }
+});
