@@ -18,6 +18,8 @@ export interface EngineOptions {
   readonly device?: 'cpu' | 'gpu' | undefined;
   /** Threads within an operator. Default: what suits the size of the step. */
   readonly threads?: number | undefined;
+  /** Whether large autoencoders take the sparse update instead of the whole graph. Default true. */
+  readonly accelerate?: boolean | undefined;
 }
 
 /**
@@ -37,12 +39,22 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
   }
   if (engine === 'auto') return chooseEngine(options);
   if (engine === 'onnxruntime') {
-    return createOnnxRuntimeEngine(await loadNodeRuntime(), { provider, threads, reason: 'asked for' });
+    return compiledEngine(options, 'asked for');
   }
   return createEagerEngine(engine, await prepare(engine, { device, threads }));
 }
 
-async function chooseEngine({ provider, threads, device }: EngineOptions): Promise<Engine> {
+async function compiledEngine(
+  { provider, threads, accelerate = true }: EngineOptions,
+  reason: string,
+): Promise<Engine> {
+  const { sparseUpdate } = await import('./sparse-update/accelerator.ts');
+  const accelerators = accelerate ? [sparseUpdate] : [];
+  return createOnnxRuntimeEngine(await loadNodeRuntime(), { provider, threads, reason, accelerators });
+}
+
+async function chooseEngine(options: EngineOptions): Promise<Engine> {
+  const { provider, threads, device } = options;
   const { hasNvidiaGpu, prepareBackend } = await import('./tensorflow.ts');
   let reason = 'no NVIDIA GPU was found, and compiled steps are the fastest on a CPU';
   if (provider !== undefined) reason = `provider ${provider} was asked for`;
@@ -56,7 +68,7 @@ async function chooseEngine({ provider, threads, device }: EngineOptions): Promi
   } else if (device === 'gpu') {
     throw new EngineUnavailableError('no NVIDIA GPU was found; --device cpu, or no device, runs on the CPU');
   }
-  return createOnnxRuntimeEngine(await loadNodeRuntime(), { provider, threads, reason });
+  return compiledEngine(options, reason);
 }
 
 async function prepare(

@@ -68,3 +68,10 @@ export interface Engine {
   /** Makes `program` ready; `maxSteps` is the most that one `run` will ask for. */
   prepare(program: StepProgram, options?: { readonly maxSteps?: number }): Promise<StepRunner>;
 }
+
+/** A faster form of a whole step that an engine may take instead of the recorded graph, which stays its oracle. */
+export interface Accelerator {
+  /** Whether it runs the step that `descriptor` describes, and why (not), in plain words. */
+  accepts(descriptor: StepDescriptor): { readonly accepted: boolean; readonly reason: string };
+  start(program: StepProgram, options: { readonly threads: number | undefined }): Promise<StepRunner>;
+}
