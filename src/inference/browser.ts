@@ -9,7 +9,7 @@ import { LoadedToyModel } from './loaded-toy-model.ts';
 import type { RunOptions, SaeNames, ToyModelNames } from './model-options.ts';
 import { connectAutoencoder, type WorkerPort } from './remote-autoencoder.ts';
 import { saeRequest, toyModelRequest } from './requests.ts';
-import { readWebSource, type WebModelSource } from './web-source.ts';
+import { readWebSource, resolveAddress, type WebModelSource } from './web-source.ts';
 
 export * from '../errors.ts';
 export type { ModelDescription, TensorDescription } from '../onnx/inspect.ts';
@@ -53,16 +53,23 @@ function portOf(worker: Worker): WorkerPort {
   };
 }
 
+function absolutePaths(
+  paths: NonNullable<WebRuntimeOptions['wasmPaths']>,
+): NonNullable<WebRuntimeOptions['wasmPaths']> {
+  if (typeof paths === 'string') return resolveAddress(paths).href;
+  return Object.fromEntries(Object.entries(paths).map(([file, address]) => [file, resolveAddress(address).href]));
+}
+
 async function load(source: WebModelSource, request: LoadRequest, options: BrowserOptions): Promise<Autoencoder> {
   const { worker = false, wasmPaths } = options;
   const { threads } = request.run;
   const runtime: WebRuntimeOptions = {
-    ...(wasmPaths !== undefined && { wasmPaths }),
+    ...(wasmPaths !== undefined && { wasmPaths: absolutePaths(wasmPaths) }),
     ...(threads !== undefined && { threads }),
   };
   if (!worker) return openModel(await readWebSource(source), request, () => loadWebRuntime(runtime));
   // A worker sees relative addresses from its own; a URL cannot be sent to it, its text can.
-  const sent = typeof source === 'string' || source instanceof URL ? new URL(source, document.baseURI).href : source;
+  const sent = typeof source === 'string' || source instanceof URL ? resolveAddress(source).href : source;
   return connectAutoencoder(portOf(worker === true ? startOwnWorker() : worker()), [sent, request, runtime]);
 }
 

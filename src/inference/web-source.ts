@@ -11,6 +11,11 @@ export interface ReadOptions {
   readonly external?: boolean;
 }
 
+/** An address as the page sees it; absolute, so that it means the same in a worker. TypeError where it is none. */
+export function resolveAddress(address: string | URL): URL {
+  return new URL(address, globalThis.document?.baseURI ?? globalThis.location?.href);
+}
+
 async function fetchBytes(url: URL): Promise<Uint8Array> {
   const file = url.href.length > 200 ? `${url.href.slice(0, 200)}…` : url.href;
   let response: Response;
@@ -60,7 +65,7 @@ export async function readWebSource(source: WebModelSource, options: ReadOptions
     throw new InvalidTypeError(`a model's source is an address, bytes, Blob or File; got ${String(source)}`);
   }
 
-  const url = new URL(source, globalThis.document?.baseURI ?? globalThis.location?.href);
+  const url = resolveAddress(source);
   const model = readModel(await fetchBytes(url), { file: url.href });
   const { external = true } = options;
   return external && hasExternalData(model) ? inlineExternalData(model, fetchBeside(url)) : model;
