@@ -27,6 +27,7 @@ export type KernelAddress =
   | 'entryLatents'
   | 'entryValues'
   | 'rowStarts'
+  | 'latentSteps'
   | 'latentStarts'
   | 'latentEntries'
   | 'termRows'
@@ -39,7 +40,7 @@ export type KernelAddress =
   | 'mergedValues';
 
 /** Mutable globals of kernel/adam.ts. */
-export type KernelFactor = 'beta1' | 'beta2' | 'rest1' | 'rest2' | 'stepSize' | 'epsilon' | 'decay';
+export type KernelFactor = 'beta1' | 'beta2' | 'rest1' | 'rest2' | 'stepSize' | 'epsilon' | 'decay' | 'step';
 
 type Globals = Readonly<Record<KernelSize | KernelAddress | KernelFactor, WebAssembly.Global>>;
 
@@ -54,6 +55,7 @@ export interface Kernel extends Globals {
   readonly smallestSelected: WebAssembly.Global;
   reconstruct(): void;
   measure(from: number, to: number, parts: number, shards: number, scale: number): number;
+  makeUpLatents(): void;
   measureNorms(): void;
   sortByLatent(count: number): void;
   updateLatents(renormalise: 0 | 1): void;

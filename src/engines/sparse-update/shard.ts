@@ -85,6 +85,7 @@ function allocate(plan: SparsePlan, latents: number, selection: number, capacity
     entryLatents: capacity,
     entryValues: capacity,
     rowStarts: batchSize + 1,
+    latentSteps: latents,
     latentStarts: latents + 1,
     latentEntries: selection,
     termRows: Math.max(batchSize, latents),
@@ -126,6 +127,7 @@ export class Shard {
   readonly #columns: number;
   #corrections: BiasCorrections = { c1: 0, c2: 0 };
   #likelyThreshold = 0;
+  #steps = 0;
   #lapStart = 0;
 
   private constructor(
@@ -204,11 +206,13 @@ export class Shard {
     this.#floats('encoderBias', this.#columns).fill(-1, this.#latents);
     if (this.#plan.decoder === 'renormalise') this.#floats('inverseNorms', this.#columns).fill(1);
     else this.#kernel.measureNorms();
+    this.#integers('latentSteps', this.#latents).fill(this.#steps);
     this.#corrections = { ...corrections };
   }
 
   /** A copy of the state. */
   read(): { state: ShardState; corrections: BiasCorrections } {
+    this.#kernel.makeUpLatents();
     const state: ShardState = {};
     for (const array of SHARD_ARRAYS) {
       for (const moment of momentsOf(this.#plan)) {
@@ -356,6 +360,7 @@ export class Shard {
       stepSize: (learningRate * root) / corrections.c1,
       epsilon: eps * root,
       decay: 1 - learningRate * weightDecay,
+      step: ++this.#steps,
     };
     for (const [name, value] of Object.entries(factors)) this.#kernel[name as KernelFactor].value = value;
   }

@@ -14,6 +14,26 @@ export let stepSize: f32 = 0;
 export let epsilon: f32 = 0;
 /** 1 - lr · weight decay: 1 for plain Adam. */
 export let decay: f32 = 1;
+/** Number of this step, from 1. */
+export let step: i32 = 0;
+
+/**
+ * Whether a step without a gradient changes nothing but the second moment, v ← β2 v: then it can wait until the parameter's next
+ * gradient, or until the state is read.
+ */
+export function canWait(): bool {
+  return beta1 === 0 && decay === 1;
+}
+
+/** Makes up for `steps` steps without a gradient on `bytes` bytes of second moments, rounding as those steps would have. */
+export function makeUp(second: usize, steps: i32, bytes: usize): void {
+  const b2 = f32x4.splat(beta2);
+  for (let at: usize = 0; at < bytes; at += 16) {
+    let v = v128.load(second + at);
+    for (let done = 0; done < steps; done++) v = f32x4.mul(b2, v);
+    v128.store(second + at, v);
+  }
+}
 
 /**
  * One step on `bytes` bytes (a multiple of 16) of parameters, with gradient minus `along` times the parameters: what is left

@@ -48,6 +48,9 @@ export let entryValues: usize = 0;
 /** [batch + 1] first entry of each row, int32. */
 export let rowStarts: usize = 0;
 
+/** [latents] number of steps, int32, that each latent's second moments have seen. */
+export let latentSteps: usize = 0;
+
 /** [latents + 1] and [entries]: the entries again, sorted by latent, int32. */
 export let latentStarts: usize = 0;
 export let latentEntries: usize = 0;

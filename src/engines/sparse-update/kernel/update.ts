@@ -1,5 +1,5 @@
-/** Gradient and optimizer in one pass over latents: each latent's rows are read and written once. */
-import { adam, adamScalar } from './adam.ts';
+/** Gradient and optimizer in one pass over latents: an active latent's rows are read and written once. */
+import { adam, adamScalar, beta2, canWait, makeUp, step } from './adam.ts';
 import {
   centred,
   decoder,
@@ -22,6 +22,7 @@ import {
   inverseNorms,
   latentEntries,
   latentStarts,
+  latentSteps,
   latents,
   sumRow,
   termDots,
@@ -63,6 +64,9 @@ export function updateLatents(renormalise: bool): void {
     const offset = latent * rowBytes;
     const first = load<i32>(latentStarts + index);
     const count = load<i32>(latentStarts + index, 4) - first;
+    if (count === 0 && canWait()) continue;
+    makeUpLatent(latent, step - 1);
+    store<i32>(latentSteps + index, step);
     const direction = decoder + offset;
     const inverseNorm = load<f32>(inverseNorms + index);
 
@@ -101,6 +105,24 @@ export function updateLatents(renormalise: bool): void {
     adam(encoder + offset, encoderM + offset, encoderV + offset, sumRow, 0, rowBytes);
     adamScalar(encoderBias + index, encoderBiasM + index, encoderBiasV + index, biasGradient);
   }
+}
+
+/** Brings the second moments of all latents up to this step. */
+export function makeUpLatents(): void {
+  for (let latent: usize = 0, end = <usize>latents; latent < end; latent++) makeUpLatent(latent, step);
+}
+
+/** Brings a latent's second moments up to `target` steps. */
+function makeUpLatent(latent: usize, target: i32): void {
+  const index = latent << 2;
+  const missed = target - load<i32>(latentSteps + index);
+  if (missed <= 0) return;
+  const rowBytes = (<usize>width) << 2;
+  makeUp(decoderV + latent * rowBytes, missed, rowBytes);
+  makeUp(encoderV + latent * rowBytes, missed, rowBytes);
+  const bias = encoderBiasV + index;
+  for (let done = 0; done < missed; done++) store<f32>(bias, beta2 * load<f32>(bias));
+  store<i32>(latentSteps + index, target);
 }
 
 /** Sums the shards' parts of b_dec's gradient ([shards, width] at `parts`) and steps b_dec. */
