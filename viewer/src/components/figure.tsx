@@ -41,7 +41,7 @@ export function DataTable({ columns, rows }: FigureTable) {
   return (
     // A region that scrolls must be reachable by keyboard.
     // biome-ignore lint/a11y/noNoninteractiveTabindex: scrollable
-    <div class="table-scroll" tabIndex={0} role="region" aria-label="Table of the figure">
+    <section class="table-scroll" tabIndex={0} aria-label="Table of the figure">
       <table>
         <thead>
           <tr>
@@ -67,7 +67,7 @@ export function DataTable({ columns, rows }: FigureTable) {
           The first {MOST_ROWS} of {rows.length} rows.
         </p>
       )}
-    </div>
+    </section>
   );
 }
 

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/a11y/noStaticElementInteractions: keyboards select by the chips and tables beside the figure
 /** A matrix as coloured cells: a diverging scale from −1 (orange) over 0 to 1 (purple), which any colour vision reads. */
 import { interpolatePuOr } from 'd3-scale-chromatic';
 import { useMemo } from 'preact/hooks';
@@ -61,7 +62,13 @@ export function HeatMap(props: HeatMapProps) {
   const [w, h] = [cell * columns.length, cellHeight * rows.length];
   return (
     <div ref={ref}>
-      <svg width={left + w + 4} height={top + h + 4} viewBox={`0 0 ${left + w + 4} ${top + h + 4}`} role="img" aria-label={label}>
+      <svg
+        width={left + w + 4}
+        height={top + h + 4}
+        viewBox={`0 0 ${left + w + 4} ${top + h + 4}`}
+        role="img"
+        aria-label={label}
+      >
         <text x={left} y="12" font-size="12" fill="var(--quiet)">
           {props.columnTitle}
         </text>
@@ -183,7 +190,12 @@ export function HeatScale() {
         −1
         <span
           aria-hidden="true"
-          style={{ width: '120px', height: '9px', borderRadius: '3px', background: `linear-gradient(90deg, ${stops.join(',')})` }}
+          style={{
+            width: '120px',
+            height: '9px',
+            borderRadius: '3px',
+            background: `linear-gradient(90deg, ${stops.join(',')})`,
+          }}
         />
         1
       </span>

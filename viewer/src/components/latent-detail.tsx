@@ -115,7 +115,9 @@ export function LatentDetail() {
     return (
       <section class="panel" aria-label="Latent">
         <h2>One latent</h2>
-        <p class="small quiet">Select a row of the matrix or of the table to see where a latent points and what makes it fire.</p>
+        <p class="small quiet">
+          Select a row of the matrix or of the table to see where a latent points and what makes it fire.
+        </p>
       </section>
     );
   }
@@ -198,7 +200,13 @@ export function LatentDetail() {
           inputs={[encoder.id, latent, colour]}
           options={() => ({
             marginLeft: 44,
-            x: { label: 'dimension', type: 'linear', domain: [-0.5, width - 0.5], ticks: Math.min(8, width), tickFormat: 'd' },
+            x: {
+              label: 'dimension',
+              type: 'linear',
+              domain: [-0.5, width - 0.5],
+              ticks: Math.min(8, width),
+              tickFormat: 'd',
+            },
             y: { domain: [-1, 1], ticks: 3, label: null, grid: true },
             marks: [
               rectY(direction, {

@@ -1,3 +1,5 @@
+// biome-ignore-all lint/a11y/noStaticElementInteractions: keyboards select by the chips and tables beside the figure
+// biome-ignore-all lint/a11y/useSemanticElements: SVG has no such element
 /**
  * The interactive plane: the cloud of activations, true directions as broad bands, latents as arrows over them, the regions
  * where each latent wins, and one point that can be dragged. Coordinates are those of the plane, y upwards, equal axes.

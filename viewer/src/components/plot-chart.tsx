@@ -14,7 +14,6 @@ interface PlotChartProps {
 export function PlotChart({ label, options, inputs, height = 200 }: PlotChartProps) {
   const [ref, width] = useWidth(320);
   const holder = useRef<HTMLDivElement>(null);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the caller lists them
   useLayoutEffect(() => {
     const chart = plot({
       width,

@@ -26,9 +26,8 @@ export function VirtualList({ count, rowHeight, height, label, row }: VirtualLis
   const first = Math.max(0, Math.floor(top / rowHeight) - OVERSCAN);
   const last = Math.min(count, Math.ceil((top + height) / rowHeight) + OVERSCAN);
   return (
-    <div
+    <section
       class="virtual"
-      role="region"
       aria-label={`${label} (${count})`}
       // biome-ignore lint/a11y/noNoninteractiveTabindex: scrollable
       tabIndex={0}
@@ -40,6 +39,6 @@ export function VirtualList({ count, rowHeight, height, label, row }: VirtualLis
           {Array.from({ length: last - first }, (_, i) => row(first + i))}
         </div>
       </div>
-    </div>
+    </section>
   );
 }

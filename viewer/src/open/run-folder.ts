@@ -1,10 +1,10 @@
 /** A study over seeds: the bundled one, or a folder of runs, each with its history.json and, perhaps, its .onnx. */
 import { signal } from '@preact/signals';
-import { playback } from '../state/playback.ts';
 import { rowsOf } from '../state/matching.ts';
 import { addModel, type History, type Model, models, truth } from '../state/models.ts';
 import { view } from '../state/navigation.ts';
 import { alertText, say } from '../state/notices.ts';
+import { playback } from '../state/playback.ts';
 import { bundledFile } from './bundled.ts';
 import { loadManifest, openBundled, openBytesOf } from './open-models.ts';
 import { readHistory } from './read-history.ts';

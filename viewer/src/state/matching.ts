@@ -7,7 +7,7 @@ import { type History, sae, truth } from './models.ts';
 import { statistics } from './samples.ts';
 
 /** Recovered from this cosine on, by the number of true features (a few, or many). */
-export const recoveryThreshold = (features: number): number => (features <= 20 ? 0.98 : 0.9);
+export const recoveryThreshold = (features: number): number => (features <= 10 ? 0.98 : 0.9);
 /** Beyond these, an exact matching would hold the page. */
 const MOST_FEATURES = 2000;
 const MOST_LATENTS = 4096;
@@ -33,7 +33,11 @@ const asTensor = (rows: Rows | HostTensor): HostTensor => ('data' in rows ? rows
  * The optimal one-to-one matching of latents to true directions by cosine; latents that are not alive (default all are) are left
  * out of it.
  */
-export function matchDirections(latents: Rows | HostTensor, features: Rows | HostTensor, alive?: readonly boolean[]): Matching {
+export function matchDirections(
+  latents: Rows | HostTensor,
+  features: Rows | HostTensor,
+  alive?: readonly boolean[],
+): Matching {
   const directions = asTensor(latents);
   const trueDirections = asTensor(features);
   const [latentCount, featureCount] = [directions.shape[0]!, trueDirections.shape[0]!];
@@ -74,7 +78,11 @@ export const matching = computed<Matching | undefined>(() => {
   if (features.inputSize > MOST_FEATURES || latents.codeSize > MOST_LATENTS) return undefined;
   const density = statistics.value?.density;
   const fits = density?.length === latents.codeSize;
-  return matchDirections(latents.directions, features.directions, fits ? Array.from(density, share => share > 0) : undefined);
+  return matchDirections(
+    latents.directions,
+    features.directions,
+    fits ? Array.from(density, share => share > 0) : undefined,
+  );
 });
 
 export type LatentStatus = 'matched' | 'duplicate' | 'mixture' | 'dead';

@@ -65,7 +65,9 @@ const selfMatrix = computed(() => {
     .sort((a, b) => a - b);
   const width = encoder.directions.shape[1]!;
   const data = new Float32Array(rows.length * width);
-  rows.forEach((latent, i) => data.set(encoder.directions.data.subarray(latent * width, (latent + 1) * width), i * width));
+  for (const [i, latent] of rows.entries()) {
+    data.set(encoder.directions.data.subarray(latent * width, (latent + 1) * width), i * width);
+  }
   const picked = { data, shape: [rows.length, width] };
   return { rows, columns: rows, values: cosineSimilarityMatrix(picked, picked).data };
 });
@@ -124,7 +126,7 @@ function LatentTable() {
       <h2>What became of each latent</h2>
       <Summary />
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: scrollable */}
-      <div class="table-scroll" tabIndex={0} role="region" aria-label="Latents">
+      <section class="table-scroll" tabIndex={0} aria-label="Latents">
         <table>
           <thead>
             <tr>
@@ -155,7 +157,6 @@ function LatentTable() {
           <tbody>
             {rows.slice(0, MOST_TABLE).map(row => (
               // The button in the row does the same by keyboard.
-              // biome-ignore lint/a11y/useKeyWithClickEvents: see above
               <tr
                 key={row.latent}
                 class={`clickable${selectedLatent.value === row.latent ? ' selected' : ''}`}
@@ -190,7 +191,7 @@ function LatentTable() {
             ))}
           </tbody>
         </table>
-      </div>
+      </section>
       {rows.length > MOST_TABLE && (
         <p class="small quiet">
           The first {MOST_TABLE} of {rows.length} in this order.
@@ -217,7 +218,11 @@ export function MatchesView() {
           <div class="stack">
             <Figure
               title={known ? 'Latents against true directions' : 'Latents against each other'}
-              note={samples.value && !known ? `${shownMatrix.rows.length} latents that fire most; ${samples.value.origin}` : undefined}
+              note={
+                samples.value && !known
+                  ? `${shownMatrix.rows.length} latents that fire most; ${samples.value.origin}`
+                  : undefined
+              }
               name="match-matrix"
               table={() => ({
                 columns: ['Latent', ...shownMatrix.columns.map(column => `${known ? 'Feature' : 'Latent'} ${column}`)],

@@ -97,7 +97,7 @@ function Readout() {
   const few = (values: Float32Array): string =>
     Array.from(values.subarray(0, 4), value => shown(value, 2)).join(', ') + (values.length > 4 ? ', …' : '');
   let error = 0;
-  if (rebuilt) result.hidden.forEach((value, i) => (error += (value - rebuilt[i]!) ** 2));
+  for (const [i, value] of rebuilt ? result.hidden.entries() : []) error += (value - rebuilt![i]!) ** 2;
   const feature = winner < 0 ? -1 : (matching.value?.featureOf[winner] ?? -1);
   return (
     <section class="panel" aria-label="Point">

@@ -1,17 +1,15 @@
 /** The seed strip: one small panel for each seed of a study, all losses on one axis; a click opens the run. */
 import { computed } from '@preact/signals';
-import { scaleLog } from "d3-scale";
-import { line } from "d3-shape";
-import { Lead, Empty } from '../components/lead.tsx';
-
-import { seedRuns, seedTruth, openRunFolder, openSeed, openedRun } from '../open/run-folder.ts';
+import { scaleLog } from 'd3-scale';
+import { line } from 'd3-shape';
+import { useEffect } from 'preact/hooks';
+import { Empty, Lead } from '../components/lead.tsx';
+import { Plane } from '../components/plane.tsx';
+import { openedRun, openRunFolder, openSeed, seedRuns, seedTruth } from '../open/run-folder.ts';
 import { matchDirections } from '../state/matching.ts';
+import { fail } from '../state/notices.ts';
 import { latentArrows, truthArrows, typicalLength } from '../state/plane-state.ts';
 import { plainPlane } from '../state/principal-plane.ts';
-import { Plane } from '../components/plane.tsx';
-import { useEffect } from 'preact/hooks';
-import { fail } from '../state/notices.ts';
-
 
 const CURVE = { width: 132, height: 36 };
 

@@ -64,8 +64,8 @@ export function ToyModelView() {
   return (
     <>
       <Lead title="Toy model">
-        {rows.length} features in {width} dimensions. Off the diagonal of W Wᵀ, colour is interference: what one feature adds to
-        another’s output.
+        {rows.length} features in {width} dimensions. Off the diagonal of W Wᵀ, colour is interference: what one feature
+        adds to another’s output.
       </Lead>
       <div class="two">
         <Figure
@@ -92,10 +92,14 @@ export function ToyModelView() {
           />
         </Figure>
         <div class="stack">
-          <Figure title="How strongly each feature is stored" name="norms" note={
+          <Figure
+            title="How strongly each feature is stored"
+            name="norms"
+            note={
               <span class="number">‖W‖; colour is polysemanticity, from 0 (yellow) to {shown(most, 2)} (dark)</span>
             }
-            table={table}>
+            table={table}
+          >
             <PlotChart
               label="Norm of each feature, coloured by polysemanticity"
               height={170}
@@ -105,14 +109,21 @@ export function ToyModelView() {
                 x,
                 y: { label: null, grid: true, ticks: 4 },
                 color: { scheme: 'viridis', domain: [0, most], reverse: true },
-                marks: [barY(rows, { x: 'feature', y: 'norm', fill: 'polysemanticity', inset: labels ? 3 : 0 }), ruleY([0])],
+                marks: [
+                  barY(rows, { x: 'feature', y: 'norm', fill: 'polysemanticity', inset: labels ? 3 : 0 }),
+                  ruleY([0]),
+                ],
               })}
             />
           </Figure>
           <Figure
             title="Share of a dimension"
             name="dimensionality"
-            note={<span class="number">D for each feature, {shown(total, 2)} of {width} dimensions in all</span>}
+            note={
+              <span class="number">
+                D for each feature, {shown(total, 2)} of {width} dimensions in all
+              </span>
+            }
             table={table}
           >
             <PlotChart
@@ -126,7 +137,15 @@ export function ToyModelView() {
                 marks: [
                   barY(rows, { x: 'feature', y: 'dimensionality', fill: 'colour', inset: labels ? 3 : 0 }),
                   ...(labels && rows.length <= 12
-                    ? [text(rows, { x: 'feature', y: 'dimensionality', text: d => shown(d.dimensionality, 2), dy: -8, fill: 'var(--ink)' })]
+                    ? [
+                        text(rows, {
+                          x: 'feature',
+                          y: 'dimensionality',
+                          text: d => shown(d.dimensionality, 2),
+                          dy: -8,
+                          fill: 'var(--ink)',
+                        }),
+                      ]
                     : []),
                   ruleY([0]),
                 ],

@@ -17,8 +17,8 @@ import { view } from '../state/navigation.ts';
 import { fail, say } from '../state/notices.ts';
 import { latentArrows, truthArrows, typicalLength } from '../state/plane-state.ts';
 import { plainPlane, planeOf, project } from '../state/principal-plane.ts';
-import { training } from '../workers/training-client.ts';
 import type { InitialisationName, TrainedModel, TrainingProgress, TrainingSettings } from '../workers/training-api.ts';
+import { training } from '../workers/training-client.ts';
 
 type Kind = 'toy-model' | 'sparse-autoencoder';
 
@@ -109,7 +109,9 @@ function reset(): void {
   phase.value = 'idle';
 }
 
-type NumberKey = { [K in keyof typeof settings.value]: (typeof settings.value)[K] extends number ? K : never }[keyof typeof settings.value];
+type NumberKey = {
+  [K in keyof typeof settings.value]: (typeof settings.value)[K] extends number ? K : never;
+}[keyof typeof settings.value];
 
 interface NumberFieldProps {
   readonly name: NumberKey;
@@ -131,7 +133,8 @@ function NumberField({ name, title, min, max, step = 1 }: NumberFieldProps): JSX
         value={settings.value[name]}
         onChange={event => {
           const value = event.currentTarget.valueAsNumber;
-          if (Number.isFinite(value)) settings.value = { ...settings.value, [name]: Math.max(min, Math.min(max, value)) };
+          if (Number.isFinite(value))
+            settings.value = { ...settings.value, [name]: Math.max(min, Math.min(max, value)) };
           event.currentTarget.value = String(settings.value[name]);
         }}
       />
@@ -177,7 +180,9 @@ function Form() {
       ) : (
         <>
           <p class="small quiet">
-            {toy.value ? `On the activations of ${toy.value.name}.` : 'Choose or train a toy model first: it gives the activations.'}
+            {toy.value
+              ? `On the activations of ${toy.value.name}.`
+              : 'Choose or train a toy model first: it gives the activations.'}
           </p>
           <div class="form">
             <NumberField name="dSae" title="Latents" min={1} max={512} />
@@ -281,12 +286,14 @@ export function TrainView() {
   const now = progress.value;
   const done = trained.value;
   const history = done?.history ?? now?.history;
-  const curve = history?.steps.map((step, i) => ({ step: Math.max(1, step), loss: history.loss[i]! })).filter(d => d.loss > 0) ?? [];
+  const curve =
+    history?.steps.map((step, i) => ({ step: Math.max(1, step), loss: history.loss[i]! })).filter(d => d.loss > 0) ??
+    [];
   return (
     <>
       <Lead title="Train one here">
-        The training step that the scripts use, gradients and optimizer included, recorded as one ONNX graph and run in a worker
-        of this page.
+        The training step that the scripts use, gradients and optimizer included, recorded as one ONNX graph and run in
+        a worker of this page.
       </Lead>
       <div class="narrow-wide">
         <Form />
@@ -343,7 +350,9 @@ export function TrainView() {
                   <button
                     type="button"
                     class="button"
-                    onClick={() => saveText(`${done.name}.history.json`, 'application/json', JSON.stringify(done.history))}
+                    onClick={() =>
+                      saveText(`${done.name}.history.json`, 'application/json', JSON.stringify(done.history))
+                    }
                   >
                     Download history
                   </button>
@@ -353,7 +362,10 @@ export function TrainView() {
             <Figure
               title="Loss"
               name="training-loss"
-              table={() => ({ columns: ['Step', 'Loss'], rows: history.steps.map((step, i) => [step, history.loss[i]!]) })}
+              table={() => ({
+                columns: ['Step', 'Loss'],
+                rows: history.steps.map((step, i) => [step, history.loss[i]!]),
+              })}
             >
               <PlotChart
                 label="Loss against step, both on log scales"
@@ -361,7 +373,13 @@ export function TrainView() {
                 inputs={[history]}
                 options={() => ({
                   marginLeft: 52,
-                  x: { type: 'log', label: 'step', ticks: 4, tickFormat: '~s', domain: [1, now?.steps ?? history.steps.at(-1)!] },
+                  x: {
+                    type: 'log',
+                    label: 'step',
+                    ticks: 4,
+                    tickFormat: '~s',
+                    domain: [1, now?.steps ?? history.steps.at(-1)!],
+                  },
                   y: { type: 'log', label: 'loss', grid: true, ticks: 3, tickFormat: '~g' },
                   marks: [line(curve, { x: 'step', y: 'loss', stroke: 'var(--accent)', strokeWidth: 1.75 })],
                 })}

@@ -15,8 +15,6 @@ import { frameAt, playback } from '../state/playback.ts';
 import { project } from '../state/principal-plane.ts';
 import { selectedLatent, toggleLatent } from '../state/selection.ts';
 
-
-
 /** The model whose history is shown: the autoencoder's, or the toy model's where that is all there is. */
 const subject = computed(() => (sae.value?.history ? sae.value : toy.value?.history ? toy.value : undefined));
 
@@ -45,7 +43,9 @@ export function TrainingView() {
       <>
         <Lead title="Training">Watch a model's directions form, step by step.</Lead>
         <Empty>
-          {model ? 'The plane is not ready yet.' : 'The models in view have no history. Drop the history.json of a run together with its .onnx.'}
+          {model
+            ? 'The plane is not ready yet.'
+            : 'The models in view have no history. Drop the history.json of a run together with its .onnx.'}
         </Empty>
       </>
     );
@@ -54,7 +54,8 @@ export function TrainingView() {
   const frame = frameAt(history, playback.position.value);
   const isToy = model.kind === 'toy-model';
   const found = rows && !isToy && rows.length <= MOST_MATCHED ? matchDirections(frame.directions, rows) : undefined;
-  const length = isToy || !planeToy.value ? (isToy ? 1 : 0.8 * extent.value) : typicalLength(rowsOf(planeToy.value.directions));
+  const length =
+    isToy || !planeToy.value ? (isToy ? 1 : 0.8 * extent.value) : typicalLength(rowsOf(planeToy.value.directions));
   const latents = isToy
     ? frame.directions.map((row, index) => {
         const [x, y] = project(axes, row, true);
@@ -116,7 +117,10 @@ export function TrainingView() {
             title="Loss"
             note={<span class="number">{shown(frame.loss, 5)} at this step</span>}
             name="loss"
-            table={() => ({ columns: ['Step', 'Loss'], rows: history.steps.map((step, i) => [step, history.loss[i]!]) })}
+            table={() => ({
+              columns: ['Step', 'Loss'],
+              rows: history.steps.map((step, i) => [step, history.loss[i]!]),
+            })}
           >
             <PlotChart
               label="Loss against step, both on log scales"
@@ -136,7 +140,6 @@ export function TrainingView() {
                     fill: 'var(--accent)',
                     r: 4.5,
                   }),
-
                 ],
               })}
             />

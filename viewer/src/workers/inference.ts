@@ -42,7 +42,10 @@ const CHUNK = 512;
 const runtime = () => loadWebRuntime({ threads: 1 });
 
 function parameterCount(model: OnnxModel): number {
-  return describeInitializers(model).reduce((sum, { shape }) => sum + (shape ?? []).reduce<number>((a, b) => a * Number(b), 1), 0);
+  return describeInitializers(model).reduce(
+    (sum, { shape }) => sum + (shape ?? []).reduce<number>((a, b) => a * Number(b), 1),
+    0,
+  );
 }
 
 /** What `auto` should try for this model, and why not the GPU. */
@@ -223,12 +226,16 @@ export function createInference(giveWasm: (wasm: ArrayBuffer) => void): Inferenc
       const bias = await biasOf(open.loaded);
       const directions = await directionsOf(open.loaded, bias);
       const { dIn, dSae } = open.loaded;
-      return [{ ...shared, id: sha256, instance: undefined, directions, bias: bias.data, inputSize: dIn, codeSize: dSae }];
+      return [
+        { ...shared, id: sha256, instance: undefined, directions, bias: bias.data, inputSize: dIn, codeSize: dSae },
+      ];
     }
     const directions = await open.loaded.featureDirections();
     const { nFeatures, nHidden, nInstances } = open.loaded;
     const names = new Set(describeInitializers(open.model).map(({ name }) => name));
-    const bias = names.has('bias') ? readInitializer(open.model, 'bias').data : new Float32Array(nFeatures * (nInstances ?? 1));
+    const bias = names.has('bias')
+      ? readInitializer(open.model, 'bias').data
+      : new Float32Array(nFeatures * (nInstances ?? 1));
     const sizes = { inputSize: nFeatures, codeSize: nHidden };
     if (nInstances === undefined) return [{ ...shared, ...sizes, id: sha256, instance: undefined, directions, bias }];
     return Array.from({ length: Math.min(MOST_INSTANCES, nInstances) }, (_, instance) => ({

@@ -33,7 +33,9 @@ type Rows = number[][];
 
 function rowsOf({ data, shape }: HostTensor, first = 0, count = shape[0]!): Rows {
   const width = shape.at(-1)!;
-  return Array.from({ length: count }, (_, i) => Array.from(data.subarray((first + i) * width, (first + i + 1) * width)));
+  return Array.from({ length: count }, (_, i) =>
+    Array.from(data.subarray((first + i) * width, (first + i + 1) * width)),
+  );
 }
 
 /** Where a run may be held and stopped from outside. */
@@ -212,7 +214,16 @@ async function trainToy(
 ): Promise<TrainedModel> {
   const { nFeatures, nHidden, sparsity, restarts, steps, seed } = settings;
   const importance = importanceDecayByRatio(nFeatures, settings.importance);
-  const made = toyModelProgram({ nFeatures, nHidden, nInstances: restarts, sparsity, importance, batchSize: TOY_BATCH, steps, seed });
+  const made = toyModelProgram({
+    nFeatures,
+    nHidden,
+    nInstances: restarts,
+    sparsity,
+    importance,
+    batchSize: TOY_BATCH,
+    steps,
+    seed,
+  });
   const finished = await follow(
     {
       program: made.program,
@@ -280,7 +291,6 @@ async function trainSae(
   });
   return { onnx: onnx.slice(), history: finished.history, losses: finished.losses };
 }
-
 
 /** What the worker offers; `giveWasm` hands ONNX Runtime its wasm. */
 export function createTraining(giveWasm: (wasm: ArrayBuffer) => void): TrainingApi {

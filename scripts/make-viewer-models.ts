@@ -1,0 +1,240 @@
+/**
+ * Rebuilds the models that the viewer ships with (viewer/public/models): the star and, on its activations, the same autoencoder
+ * from sixteen seeds, of which the story shows one that found every direction and one that collapsed; and a larger pair whose
+ * plane is a projection. Takes about two minutes on two cores; the same seeds give the same models.
+ */
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { importanceDecayByRatio } from '../src/data/schedules.ts';
+import { randomStream } from '../src/data/streams.ts';
+import { createEngine } from '../src/engines/create-engine.ts';
+import type { Engine } from '../src/engines/engine.ts';
+import { type History, historyOf, sha256 } from '../src/experiments/run-files.ts';
+import { scoreSae, sparseFeatures, toyModelActivations } from '../src/experiments/sae-run.ts';
+import { freezeSae, freezeToyModel } from '../src/export/freeze.ts';
+import { writeFileAtomic } from '../src/files/write-atomic.ts';
+import type { Initialisation } from '../src/models/initialisation.ts';
+import { ParallelToyModel } from '../src/models/parallel-toy-model.ts';
+import { ToyModel } from '../src/models/toy-model.ts';
+import type { HostTensor } from '../src/tensor.ts';
+import { snapshotSteps } from '../src/training/snapshot-steps.ts';
+import { train } from '../src/training/train.ts';
+import { trainSaes } from '../src/training/train-sae.ts';
+import { toyModelProgram } from '../src/training/train-toy-models.ts';
+import { modelState } from '../src/training/training-step.ts';
+
+const FOLDER = new URL('../viewer/public/models/', import.meta.url).pathname;
+const SAE_BATCH = 2048;
+const TOY_BATCH = 1024;
+/** Frames of a run in the seed strip. */
+const STRIP_FRAMES = 20;
+
+interface Toy {
+  readonly onnx: Uint8Array;
+  readonly hash: string;
+  readonly weight: HostTensor;
+  readonly history: History;
+  readonly sparsity: number;
+}
+
+interface ToySettings {
+  readonly nFeatures: number;
+  readonly nHidden: number;
+  readonly sparsity: number;
+  readonly importance: number;
+  readonly restarts: number;
+  readonly steps: number;
+  readonly seed: number;
+}
+
+/** The restart of lowest loss, with its history. */
+async function makeToy(engine: Engine, settings: ToySettings): Promise<Toy> {
+  const { nFeatures, nHidden, sparsity, restarts, steps, seed } = settings;
+  const importance = importanceDecayByRatio(nFeatures, settings.importance);
+  const { model, program, batches } = toyModelProgram({
+    nFeatures,
+    nHidden,
+    nInstances: restarts,
+    sparsity,
+    importance,
+    batchSize: TOY_BATCH,
+    steps,
+    seed,
+  });
+  if (!(model instanceof ParallelToyModel)) throw new Error('the viewer’s toy models are trained with restarts');
+  const run = await train({
+    program,
+    batches,
+    steps,
+    engine,
+    snapshots: { steps: snapshotSteps(steps), take: state => modelState(state).parameters['weight']! },
+  });
+  const losses = run.metrics['losses']!;
+  const window = Math.floor(steps / 20);
+  const means = Array.from({ length: restarts }, (_, instance) => {
+    let sum = 0;
+    for (let step = steps - window; step < steps; step++) sum += losses[step * restarts + instance]! / window;
+    return sum;
+  });
+  const best = means.indexOf(Math.min(...means));
+  model.state = modelState(run.state);
+  const single = new ToyModel({ nFeatures, nHidden }, randomStream(seed, 0));
+  single.state = { parameters: model.instance(best), buffers: {} };
+  const onnx = freezeToyModel(single, {
+    seed,
+    data: { kind: 'sparse', sparsity, importance_ratio: settings.importance },
+    steps,
+    batch: TOY_BATCH,
+    optimizer: 'adamw',
+    engine: `${run.engine.engine} (${run.engine.provider})`,
+    restarts,
+    kept: best,
+    metrics: { end: { loss: means[best] } },
+  });
+  const size = nFeatures * nHidden;
+  const own = Float32Array.from({ length: steps }, (_, step) => losses[step * restarts + best]!);
+  const history = historyOf(
+    own,
+    run.snapshots.map(({ step, value }) => ({
+      step,
+      value: { data: value.data.slice(best * size, (best + 1) * size), shape: [nFeatures, nHidden] },
+    })),
+  );
+  return { onnx, hash: sha256(onnx), weight: single.featureDirections(), history, sparsity };
+}
+
+interface SaeSettings {
+  readonly dSae: number;
+  readonly k: number;
+  readonly init: Initialisation;
+  readonly steps: number;
+  readonly seeds: readonly number[];
+}
+
+interface Sae {
+  readonly seed: number;
+  readonly onnx: Uint8Array;
+  readonly history: History;
+  readonly recovered: number;
+}
+
+/** The same autoencoder from each of the seeds. */
+async function makeSaes(engine: Engine, toy: Toy, { dSae, k, init, steps, seeds }: SaeSettings): Promise<Sae[]> {
+  const [nFeatures, dIn] = toy.weight.shape as [number, number];
+  const data = toyModelActivations(toy.weight, sparseFeatures(nFeatures, toy.sparsity, SAE_BATCH), 0);
+  const trained = await trainSaes(
+    { dIn, dSae, activation: { kind: 'topk', k }, init, batchSize: SAE_BATCH, steps, seed: 0 },
+    seeds,
+    data,
+    { engine, snapshotAt: snapshotSteps(steps) },
+  );
+  return trained.map(({ sae, run, directions }, i): Sae => {
+    const seed = seeds[i]!;
+    const all = run.metrics['losses'] ?? run.metrics['loss']!;
+    const width = all.length / steps;
+    const own = Float32Array.from({ length: steps }, (_, step) => all[step * width + (width > 1 ? i : 0)]!);
+    const { recovered } = scoreSae(sae, toy.weight, data.heldOut);
+    const training = {
+      seed,
+      data: { kind: 'sparse', sparsity: toy.sparsity },
+      steps,
+      batch: SAE_BATCH,
+      optimizer: 'adam',
+      engine: `${run.engine.engine} (${run.engine.provider})`,
+      metrics: { end: { loss: own.at(-1), recovered } },
+    };
+    return {
+      seed,
+      onnx: freezeSae(sae, { training, init, trainedOn: toy.hash }),
+      history: historyOf(own, directions),
+      recovered,
+    };
+  });
+}
+
+/** Every few frames of a history, the first and the last among them. */
+function thinned({ steps, loss, directions }: History): History {
+  const stride = Math.ceil((steps.length - 1) / (STRIP_FRAMES - 1));
+  const keep = <T>(values: readonly T[]): T[] =>
+    values.filter((_, i) => (values.length - 1 - i) % stride === 0 || i === 0);
+  return { steps: keep(steps), loss: keep(loss), directions: keep(directions) };
+}
+
+const write = (name: string, content: Uint8Array | unknown): Promise<void> =>
+  writeFileAtomic(join(FOLDER, name), content instanceof Uint8Array ? content : `${JSON.stringify(content)}\n`);
+
+const engine = await createEngine({ engine: 'onnxruntime' });
+await mkdir(FOLDER, { recursive: true });
+for (const name of await readdir(FOLDER)) await rm(join(FOLDER, name));
+
+console.log('the star: 5 features in 2 dimensions');
+const star = await makeToy(engine, {
+  nFeatures: 5,
+  nHidden: 2,
+  sparsity: 0.9,
+  importance: 0.9,
+  restarts: 16,
+  steps: 10_000,
+  seed: 0,
+});
+console.log('sixteen autoencoders on it');
+const seeds = Array.from({ length: 16 }, (_, seed) => seed);
+const saes = await makeSaes(engine, star, { dSae: 5, k: 1, init: 'gaussian', steps: 10_000, seeds });
+const byFound = saes.toSorted((a, b) => b.recovered - a.recovered || a.seed - b.seed);
+const [found, collapsed] = [byFound[0]!, byFound.at(-1)!];
+console.log(`recovered by seed: ${saes.map(({ recovered }) => recovered).join(' ')}`);
+console.log('a larger pair: 20 features in 6 dimensions');
+const large = await makeToy(engine, {
+  nFeatures: 20,
+  nHidden: 6,
+  sparsity: 0.95,
+  importance: 0.97,
+  restarts: 4,
+  steps: 10_000,
+  seed: 0,
+});
+const [wide] = await makeSaes(engine, large, { dSae: 24, k: 1, init: 'spread', steps: 6_000, seeds: [0] });
+console.log(`recovered ${wide!.recovered} of 20`);
+
+const entries = [
+  { id: 'star', name: 'Star: 5 features in 2 dimensions', kind: 'toy-model', onnx: star.onnx, history: star.history },
+  {
+    id: 'sae-found',
+    name: `SAE of seed ${found.seed}: found every direction`,
+    kind: 'sparse-autoencoder',
+    onnx: found.onnx,
+    history: found.history,
+  },
+  {
+    id: 'sae-collapsed',
+    name: `SAE of seed ${collapsed.seed}: collapsed`,
+    kind: 'sparse-autoencoder',
+    onnx: collapsed.onnx,
+    history: collapsed.history,
+  },
+  { id: 'toy-20-6', name: '20 features in 6 dimensions', kind: 'toy-model', onnx: large.onnx, history: large.history },
+  {
+    id: 'sae-20-6',
+    name: 'SAE with 24 latents on 20 in 6',
+    kind: 'sparse-autoencoder',
+    onnx: wide!.onnx,
+    history: wide!.history,
+  },
+];
+for (const { id, onnx, history } of entries) {
+  await write(`${id}.onnx`, onnx);
+  await write(`${id}.history.json`, history);
+}
+for (const { seed, onnx } of saes) await write(`seed-${seed}.onnx`, onnx);
+await write('models.json', {
+  models: entries.map(({ id, name, kind }) => ({ id, name, kind, file: `${id}.onnx`, history: `${id}.history.json` })),
+  story: { toy: 'star', found: 'sae-found', collapsed: 'sae-collapsed' },
+  seeds: {
+    toy: 'star',
+    runs: saes.map(({ seed, history }) => ({
+      name: `seed ${seed}`,
+      file: `seed-${seed}.onnx`,
+      history: thinned(history),
+    })),
+  },
+});
