@@ -1,5 +1,6 @@
 /** What an experiment is given beside its settings: where to write, what to run on, and how to tell a person what goes on. */
 import type { Engine } from '../engines/engine.ts';
+import type { Figure } from '../plots/figure.ts';
 import type { Progress } from '../training/train.ts';
 
 export interface ExperimentContext {
@@ -9,12 +10,14 @@ export interface ExperimentContext {
   readonly signal?: AbortSignal | undefined;
   /** Steps between checkpoints. */
   readonly checkpointEvery: number;
-  /** Goes on from the folder's checkpoint. */
+  /** Goes on from the folder's checkpoints. */
   readonly resume: boolean;
   /** A line for a person. */
   readonly log: (line: string) => void;
   /** A progress bar for one stretch of training. */
   readonly progress: (label: string, steps: number) => (progress: Progress) => void;
+  /** Writes `NAME.svg` and `NAME.png` into the folder, and keeps the figure for whatever shows all of a run's figures. */
+  readonly draw: (name: string, figure: Figure) => Promise<void>;
 }
 
 /** A run that was stopped before its end; its checkpoint stands. */

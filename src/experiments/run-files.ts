@@ -1,8 +1,9 @@
 /** Files that experiments write into their run's folder, each whole or not at all. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { csvFormat } from 'd3-dsv';
 import { FileFormatError } from '../errors.ts';
 import { writeFileAtomic } from '../files/write-atomic.ts';
 import type { HostTensor, HostTensors, NestedArray } from '../tensor.ts';
@@ -42,6 +43,22 @@ export async function writeJson(file: string, value: unknown, readable = true): 
   await writeFileAtomic(file, `${JSON.stringify(value, null, readable ? 2 : undefined)}\n`);
 }
 
+/** Writes rows of one form as CSV, their keys as the header. */
+export async function writeTable(
+  file: string,
+  rows: readonly Readonly<Record<string, string | number>>[],
+): Promise<void> {
+  await writeFileAtomic(file, `${csvFormat(rows.map(row => ({ ...row })))}\n`);
+}
+
+/** The losses of instance `index` of several trained side by side, [step]. */
+export function lossesOf({ metrics, step }: Trained, index: number): Float32Array {
+  const all = metrics['losses'];
+  if (!all) return metrics['loss']!;
+  const width = all.length / Math.max(1, step);
+  return Float32Array.from({ length: step }, (_, at) => all[at * width + index]!);
+}
+
 /** SHA-256 of a file's bytes, in hexadecimal: how an autoencoder's file names the model it was trained on. */
 export function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
@@ -52,17 +69,28 @@ export async function sha256OfFile(file: string): Promise<string> {
   return sha256(await readFile(file));
 }
 
-/** The options under which `train` keeps a checkpoint called `name` in the run's folder, and goes on from it where asked to. */
+const CHECKPOINT = '.checkpoint.safetensors';
+
+/** FileFormatError where a folder holds no checkpoint to resume from. */
+export async function requireCheckpoint(folder: string): Promise<void> {
+  const names = await readdir(folder);
+  if (names.some(name => name.endsWith(CHECKPOINT))) return;
+  throw new FileFormatError('there is no checkpoint to resume from', { file: folder });
+}
+
+/**
+ * The options under which `train` keeps a checkpoint called `name` in the run's folder, and goes on from it where asked to. A run of
+ * several trainings may have been stopped before it came to this one: without a checkpoint it begins.
+ */
 export async function checkpointing(
   { folder, checkpointEvery, resume }: ExperimentContext,
   name: string,
   experiment: unknown,
   template: HostTensors,
 ): Promise<{ readonly checkpoint: CheckpointOptions; readonly resume?: Checkpoint }> {
-  const file = join(folder, `${name}.checkpoint.safetensors`);
+  const file = join(folder, `${name}${CHECKPOINT}`);
   const checkpoint = { ...checkpointFile(file), every: checkpointEvery, experiment };
-  if (!resume) return { checkpoint };
-  if (!existsSync(file)) throw new FileFormatError('there is no checkpoint to resume from', { file });
+  if (!resume || !existsSync(file)) return { checkpoint };
   return { checkpoint, resume: await loadCheckpoint(file, experiment, template) };
 }
 

@@ -11,7 +11,7 @@ import type { ActivationConfig } from '../models/activations/registry.ts';
 import type { DecoderForm } from '../models/decoder.ts';
 import type { Initialisation } from '../models/initialisation.ts';
 import type { SparseAutoencoder } from '../models/sparse-autoencoder.ts';
-import { plotDirectionSnapshots, writeFigure } from '../plots/node.ts';
+import { plotDirectionSnapshots } from '../plots/index.ts';
 import type { HostTensor } from '../tensor.ts';
 import { generatedBatches, hiddenActivations, type SampleGenerator } from '../training/batch-source.ts';
 import { snapshotSteps } from '../training/snapshot-steps.ts';
@@ -171,7 +171,7 @@ export async function runSae(
         subtitle: `${activation.kind}, initialisation ${init}, seed ${seed}; the toy model's directions dashed`,
       },
     );
-    await writeFigure(figure, join(context.folder, 'sae-directions'));
+    await context.draw('sae-directions', figure);
   }
   return { sae, file, before, after, run };
 }

@@ -5,7 +5,7 @@ import { importanceDecayByRatio } from '../data/schedules.ts';
 import { freezeToyModel } from '../export/freeze.ts';
 import { writeFileAtomic } from '../files/write-atomic.ts';
 import type { ToyModel } from '../models/toy-model.ts';
-import { plotFeatureDirections, writeFigure } from '../plots/node.ts';
+import { plotFeatureDirections } from '../plots/index.ts';
 import type { Trained } from '../training/train.ts';
 import {
   TOY_MODEL_OPTIMIZER,
@@ -96,7 +96,7 @@ export async function runToyModel(settings: ToyModelSettings, context: Experimen
       title: `A ${nFeatures}→${nHidden}→${nFeatures} toy model`,
       subtitle: `feature directions after ${steps.toLocaleString('en')} steps; sparsity ${sparsity}`,
     });
-    await writeFigure(figure, join(context.folder, 'toy-model-directions'));
+    await context.draw('toy-model-directions', figure);
   }
   return { model, file, loss: losses[best]!, losses, stars, run };
 }

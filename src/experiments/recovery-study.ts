@@ -1,0 +1,267 @@
+/**
+ * How dependable an initialisation is: many autoencoders that differ in nothing but their seed, trained on one toy model's hidden
+ * activations, and how many of its directions they find, at step 0 and at the end.
+ */
+import { mkdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { duplicates } from '../analysis/duplicates.ts';
+import { FiringDensity } from '../analysis/firing-density.ts';
+import { type Recovery, recovery } from '../analysis/recovery.ts';
+import { wilsonInterval } from '../analysis/wilson-interval.ts';
+import { freezeSae } from '../export/freeze.ts';
+import { writeFileAtomic } from '../files/write-atomic.ts';
+import { geometricMedian } from '../models/geometric-median.ts';
+import type { Initialisation } from '../models/initialisation.ts';
+import type { SparseAutoencoder } from '../models/sparse-autoencoder.ts';
+import { plotRecovery, plotRecoveryRates, type RecoveryRate } from '../plots/index.ts';
+import type { HostTensor } from '../tensor.ts';
+import { snapshotSteps } from '../training/snapshot-steps.ts';
+import { initialSae, SAE_OPTIMIZER, type SaeTraining, saeProgram, trainSaes } from '../training/train-sae.ts';
+import type { ExperimentContext } from './context.ts';
+import {
+  checkpointing,
+  historyOf,
+  lossesOf,
+  requireFinished,
+  sha256OfFile,
+  writeJson,
+  writeTable,
+} from './run-files.ts';
+import { recoveryThreshold, type SaeSettings, sparseFeatures, toyModelActivations } from './sae-run.ts';
+
+export interface RecoveryStudySettings extends Omit<SaeSettings, 'init'> {
+  readonly inits: readonly Initialisation[];
+  /** Seeds of the autoencoders: `seed`, `seed` + 1, … */
+  readonly seeds: number;
+  /** How many are trained side by side. */
+  readonly atOnce: number;
+}
+
+/** Side by side, more autoencoders amortise a step's overhead until their batches no longer fit the cache. */
+export const AT_ONCE = 8;
+
+/** What one autoencoder has at one moment. */
+export interface Score {
+  readonly recovered: number;
+  readonly dead: number;
+  readonly duplicates: number;
+}
+
+export interface SeedResult {
+  readonly seed: number;
+  readonly before: Score;
+  readonly after: Score;
+  readonly loss: number;
+}
+
+/** What the seeds of one initialisation came to at one moment, with 95% Wilson intervals. */
+export interface RecoverySummary {
+  readonly init: Initialisation;
+  readonly step: number;
+  /** Share of seeds that found every direction. */
+  readonly all: Rate;
+  /** Share of directions found, over all seeds. */
+  readonly each: Rate;
+  /** Mean number a seed. */
+  readonly dead: number;
+  readonly duplicates: number;
+}
+
+export interface Rate {
+  readonly found: number;
+  readonly of: number;
+  readonly rate: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/**
+ * Runs the study on the frozen toy model `file`, whose weight is [n_features, n_hidden]. Writes `results.csv`, a row a seed;
+ * `summary.json`; the figures `recovery-rates` and `recovery-curves`; and for each initialisation a folder with `seed-N.onnx` and
+ * `seed-N.history.json`.
+ */
+export async function runRecoveryStudy(
+  settings: RecoveryStudySettings,
+  toyModel: { readonly file: string; readonly weight: HostTensor },
+  context: ExperimentContext,
+): Promise<readonly RecoverySummary[]> {
+  const { inits, steps, seeds } = settings;
+  const nFeatures = toyModel.weight.shape[0]!;
+  const results = new Map<Initialisation, SeedResult[]>();
+  const curves: { name: string; steps: readonly number[]; fraction: readonly number[] }[] = [];
+  for (const init of inits) {
+    const { results: own, curve } = await studyInitialisation(init, settings, toyModel, context);
+    results.set(init, own);
+    curves.push({ name: init, ...curve });
+    context.log(
+      `${init}: ${own.filter(({ after }) => after.recovered === nFeatures).length} of ${seeds} seeds found all`,
+    );
+  }
+  const summaries = [...results].flatMap(([init, own]) => summarise(init, own, nFeatures, steps));
+  const rows = [...results].flatMap(([init, own]) => own.map(result => tableRow(init, result)));
+  await writeTable(join(context.folder, 'results.csv'), rows);
+  await writeJson(join(context.folder, 'summary.json'), summaries);
+  const subtitle = `${seeds} seeds each, with 95% Wilson intervals; 5→2 TopK (k = 1)`.replace(
+    '5→2',
+    saeSize(settings, toyModel),
+  );
+  await context.draw('recovery-rates', plotRecoveryRates(rates(summaries, nFeatures), { subtitle }));
+  await context.draw('recovery-curves', plotRecovery(curves, { subtitle, logSteps: true }));
+  return summaries;
+}
+
+function saeSize({ dSae }: RecoveryStudySettings, { weight }: { readonly weight: HostTensor }): string {
+  return `${weight.shape[1]}→${dSae}`;
+}
+
+/** Trains all seeds of one initialisation, some at a time. */
+async function studyInitialisation(
+  init: Initialisation,
+  settings: RecoveryStudySettings,
+  toyModel: { readonly file: string; readonly weight: HostTensor },
+  context: ExperimentContext,
+) {
+  const { sparsity, batchSize, steps, seeds, seed: firstSeed, atOnce } = settings;
+  const { weight, file } = toyModel;
+  const [nFeatures, dIn] = weight.shape as [number, number];
+  const data = toyModelActivations(weight, sparseFeatures(nFeatures, sparsity, batchSize), firstSeed);
+  const median = geometricMedian(data.sample);
+  const trainedOn = await sha256OfFile(file);
+  const folder = join(context.folder, init);
+  await mkdir(folder, { recursive: true });
+  const { dSae, activation, decoder, learningRate } = settings;
+  const training: SaeTraining = {
+    dIn,
+    dSae,
+    activation,
+    decoder,
+    init,
+    batchSize,
+    steps,
+    optimizer: { ...SAE_OPTIMIZER, learningRate },
+    seed: firstSeed,
+  };
+  const snapshotAt = snapshotSteps(steps);
+  const results: SeedResult[] = [];
+  const found = new Float64Array(snapshotAt.length);
+  for (let start = 0; start < seeds; start += atOnce) {
+    const group = Array.from({ length: Math.min(atOnce, seeds - start) }, (_, i) => firstSeed + start + i);
+    const starts = group.map(seed => initialSae({ ...training, seed }, data.sample, median));
+    const experiment = { what: 'recovery', trainedOn, ...training, sparsity, group };
+    const name = `${init}-${group[0]}`;
+    const trained = await trainSaes(training, group, data, {
+      engine: context.engine,
+      signal: context.signal,
+      snapshotAt,
+      onProgress: context.progress(`${init}, seeds ${group[0]}–${group.at(-1)}`, steps),
+      ...(await checkpointing(context, name, experiment, saeProgram(training, starts).state)),
+    });
+    requireFinished(trained[0]!.run, `the study of ${init}`, context);
+    for (const [i, { sae, run, directions }] of trained.entries()) {
+      const seed = group[i]!;
+      const loss = lossesOf(run, i);
+      const result: SeedResult = {
+        seed,
+        before: score(starts[i]!, weight, data.heldOut),
+        after: score(sae, weight, data.heldOut),
+        loss: mean(loss.subarray(-Math.ceil(steps / 20))),
+      };
+      results.push(result);
+      for (const [at, { value }] of directions.entries()) found[at]! += shareFound(value, weight);
+      const record = {
+        seed,
+        data: { kind: 'sparse', sparsity, toy_model: basename(file) },
+        steps,
+        batch: batchSize,
+        optimizer: training.optimizer,
+        engine: `${run.engine.engine} (${run.engine.provider})`,
+        metrics: { step_0: { loss: loss[0], ...result.before }, end: { ...result.after, loss: result.loss } },
+      };
+      await writeFileAtomic(join(folder, `seed-${seed}.onnx`), freezeSae(sae, { training: record, init, trainedOn }));
+      await writeJson(join(folder, `seed-${seed}.history.json`), historyOf(loss, directions), false);
+    }
+  }
+  return { results, curve: { steps: snapshotAt, fraction: Array.from(found, sum => sum / seeds) } };
+}
+
+function score(sae: SparseAutoencoder, trueDirections: HostTensor, heldOut: HostTensor): Score {
+  const density = new FiringDensity();
+  density.add(sae.encode(heldOut));
+  const { alive, dead } = density.compute();
+  const directions = sae.featureDirections();
+  const found = matched(directions, trueDirections, alive);
+  return { recovered: found.recovered, dead: dead.length, duplicates: duplicates(directions, { alive }).length };
+}
+
+function matched(directions: HostTensor, trueDirections: HostTensor, alive?: readonly boolean[]): Recovery {
+  const threshold = recoveryThreshold(trueDirections.shape[0]!);
+  return recovery({ directions, trueDirections, threshold, ...(alive && { alive }) });
+}
+
+/** During training only directions are kept, so latents count whether they fire or not. */
+function shareFound(directions: HostTensor, trueDirections: HostTensor): number {
+  return matched(directions, trueDirections).share;
+}
+
+function summarise(
+  init: Initialisation,
+  results: readonly SeedResult[],
+  nFeatures: number,
+  steps: number,
+): RecoverySummary[] {
+  const at = (step: number, scores: readonly Score[]): RecoverySummary => ({
+    init,
+    step,
+    all: rate(scores.filter(({ recovered }) => recovered === nFeatures).length, scores.length),
+    each: rate(sum(scores.map(({ recovered }) => recovered)), scores.length * nFeatures),
+    dead: mean(scores.map(({ dead }) => dead)),
+    duplicates: mean(scores.map(score => score.duplicates)),
+  });
+  return [
+    at(
+      0,
+      results.map(({ before }) => before),
+    ),
+    at(
+      steps,
+      results.map(({ after }) => after),
+    ),
+  ];
+}
+
+function rate(found: number, of: number): Rate {
+  return { found, of, rate: found / of, ...wilsonInterval(found, of) };
+}
+
+function rates(summaries: readonly RecoverySummary[], nFeatures: number): RecoveryRate[] {
+  const entry = (summary: RecoverySummary, measure: string, { rate, low, high }: Rate): RecoveryRate => ({
+    group: summary.init,
+    series: `step ${summary.step.toLocaleString('en')}`,
+    measure,
+    rate,
+    low,
+    high,
+  });
+  return [
+    ...summaries.map(summary => entry(summary, `seeds that found all ${nFeatures} directions`, summary.all)),
+    ...summaries.map(summary => entry(summary, 'directions found', summary.each)),
+  ];
+}
+
+function tableRow(init: Initialisation, { seed, before, after, loss }: SeedResult): Record<string, string | number> {
+  return {
+    init,
+    seed,
+    recovered_step_0: before.recovered,
+    recovered_end: after.recovered,
+    dead_step_0: before.dead,
+    dead_end: after.dead,
+    duplicates_step_0: before.duplicates,
+    duplicates_end: after.duplicates,
+    loss_end: loss,
+  };
+}
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+
+const mean = (values: ArrayLike<number>): number => sum(Array.from(values)) / values.length;
