@@ -11,7 +11,15 @@ import { connectAutoencoder, type WorkerPort } from './remote-autoencoder.ts';
 import { saeRequest, toyModelRequest } from './requests.ts';
 import { readWebSource, resolveAddress, type WebModelSource } from './web-source.ts';
 
-export * from '../errors.ts';
+export {
+  DisposedError,
+  EngineUnavailableError,
+  FileFormatError,
+  InvalidShapeError,
+  InvalidTypeError,
+  InvalidValueError,
+  MissingPackageError,
+} from '../errors.ts';
 export type { ModelDescription, TensorDescription } from '../onnx/inspect.ts';
 export type { ModelKind, ModelMetadata } from '../onnx/metadata.ts';
 export type { Provider } from '../sessions/runtime.ts';

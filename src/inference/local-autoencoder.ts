@@ -24,6 +24,9 @@ const WORDS: Readonly<Record<ModelKind, { readonly input: string; readonly code:
 /** Values of one sample while the shapes are not known yet; only batch sizes depend on it. */
 const ASSUMED_CODE_SIZE = 2 ** 14;
 
+/** Largest batch that a file may insist on, inputs and results together: 1 GiB. */
+const MAX_BATCH_VALUES = 2 ** 28;
+
 type PartName = 'encoder' | 'sparseEncoder' | 'decoder' | 'whole' | 'decoderInputs';
 
 const isSparse = (code: CodeSamples): code is SparseFeatures =>
@@ -283,6 +286,13 @@ export async function openAutoencoder(
     signature.reconstructionShape ?? inputShape,
   ];
   const valuesPerSample = knownSize.reduce((sum, shape) => sum + sizeOf(shape), 0);
+  const batchValues = (fixedBatch ?? 1) * valuesPerSample;
+  if (batchValues > MAX_BATCH_VALUES) {
+    throw new FileFormatError(
+      `its batches take ${batchValues} values, inputs and results together: absurd, more than ${MAX_BATCH_VALUES}`,
+      { file: model.file },
+    );
+  }
   const part = (
     inputs: readonly string[],
     outputs: readonly string[],

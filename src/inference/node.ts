@@ -12,7 +12,15 @@ import { type ModelSource, readSource } from './node-source.ts';
 import { connectAutoencoder, type WorkerPort } from './remote-autoencoder.ts';
 import { saeRequest, toyModelRequest } from './requests.ts';
 
-export * from '../errors.ts';
+export {
+  DisposedError,
+  EngineUnavailableError,
+  FileFormatError,
+  InvalidShapeError,
+  InvalidTypeError,
+  InvalidValueError,
+  MissingPackageError,
+} from '../errors.ts';
 export type { ModelDescription, TensorDescription } from '../onnx/inspect.ts';
 export type { ModelKind, ModelMetadata } from '../onnx/metadata.ts';
 export type { Provider } from '../sessions/runtime.ts';

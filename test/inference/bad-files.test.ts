@@ -63,6 +63,24 @@ describe('inference: bad files', () => {
     expect((await rejection(loadSae(toyModel()))).message).to.contain('use loadToyModel');
   });
 
+  it('refuses an absurd batch or width before it allocates', async () => {
+    for (const [batch, width] of [
+      [2 ** 28, 4],
+      ['n', 2 ** 30],
+    ] as const) {
+      const bytes = encodeModel({
+        name: 'absurd',
+        nodes: [node('Relu', ['x'], ['acts']), node('Neg', ['acts'], ['y'])],
+        initializers: [],
+        inputs: [floats('x', batch, width)],
+        outputs: [floats('y', batch, width), floats('acts', batch, width)],
+      });
+      const error = await rejection(loadSae(bytes, { features: 'acts', reconstruction: 'y' }));
+      expect(error).to.be.instanceOf(FileFormatError);
+      expect(error.message).to.contain('absurd');
+    }
+  });
+
   it('refuses a model that ONNX Runtime refuses, with its reason', async () => {
     const bytes = encodeModel({
       name: 'unknown operator',
