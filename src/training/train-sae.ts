@@ -80,10 +80,7 @@ export function saeProgram(settings: SaeTraining, saes: readonly SparseAutoencod
   const { activation } = sae;
   const descriptor: StepDescriptor = {
     kind: 'sparse-autoencoder',
-    selection: {
-      kind: activation.kind as StepDescriptor['selection']['kind'],
-      ...(activation.k && { k: activation.k }),
-    },
+    selection: sae.config.activation,
     decoder,
     loss: { l1: activation.l1 },
     optimizer: optimizer.options,
