@@ -216,7 +216,8 @@ export class LocalAutoencoder implements Autoencoder {
     return Object.fromEntries(
       decoderInputs.map(name => {
         const own = { data: rows.data, shape: [rows.count, ...inputShape] };
-        return [name, withLeading(name === inputName ? own : results[name]!, rows.leading)];
+        const none = { data: new Float32Array(0), shape: [0, 1] };
+        return [name, withLeading(name === inputName ? own : (results[name] ?? none), rows.leading)];
       }),
     );
   }
