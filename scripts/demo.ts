@@ -1,11 +1,12 @@
 /** `npm start`: the whole line at its real settings — toy models, an autoencoder, both frozen, loaded again, probed and drawn. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type CommonOptions, experimentCommand } from '../src/cli/experiment/command.ts';
+import { describeSae, describeToyModel } from '../src/cli/experiment/report.ts';
+import { runExperiment } from '../src/cli/experiment/run-experiment.ts';
 import { probe, recoveryTable } from '../src/experiments/probe.ts';
 import { runSae, SAE_DEFAULTS } from '../src/experiments/sae-run.ts';
 import { runToyModel, TOY_MODEL_DEFAULTS } from '../src/experiments/toy-model-run.ts';
-import { type CommonOptions, experimentCommand, runExperiment } from './experiment/command.ts';
-import { describeSae, describeToyModel } from './experiment/report.ts';
 
 const command = experimentCommand(
   'demo',

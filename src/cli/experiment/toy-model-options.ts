@@ -1,7 +1,7 @@
 /** The settings of toy-model experiments as options. */
 import type { Command } from 'commander';
-import { fraction, positiveInteger, positiveNumber } from '../../src/cli/options.ts';
-import { TOY_MODEL_DEFAULTS, type ToyModelSettings } from '../../src/experiments/toy-model-run.ts';
+import { TOY_MODEL_DEFAULTS, type ToyModelSettings } from '../../experiments/toy-model-run.ts';
+import { fraction, positiveInteger, positiveNumber } from '../options.ts';
 import type { CommonOptions } from './command.ts';
 
 export type ToyModelOptions = CommonOptions & ToyModelSettings;

@@ -1,7 +1,7 @@
 /** What an experiment says at its end. */
-import type { SaeRun } from '../../src/experiments/sae-run.ts';
-import type { ToyModelRun } from '../../src/experiments/toy-model-run.ts';
-import type { Trained } from '../../src/training/train.ts';
+import type { SaeRun } from '../../experiments/sae-run.ts';
+import type { ToyModelRun } from '../../experiments/toy-model-run.ts';
+import type { Trained } from '../../training/train.ts';
 
 /** The chosen model, how the restarts ended, and how long it took. */
 export function describeToyModel({ loss, losses, stars, file, run }: ToyModelRun): string {

@@ -1,5 +1,5 @@
 /** From flags to the configuration of an activation. */
-import type { ActivationConfig, ActivationKind } from '../../src/models/activations/registry.ts';
+import type { ActivationConfig, ActivationKind } from '../../models/activations/registry.ts';
 
 /** The configuration of `kind` with the flags that it has. */
 export function activationConfig(

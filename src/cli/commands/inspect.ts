@@ -1,0 +1,65 @@
+/** `inspect`: what is in any `.onnx` file, found without ONNX Runtime. */
+import { readSource } from '../../inference/node-source.ts';
+import { describeModel, type ModelDescription, type TensorDescription } from '../../onnx/inspect.ts';
+import { METADATA_KEYS } from '../../onnx/metadata.ts';
+import { readModel } from '../../onnx/read.ts';
+import type { ReportOptions } from '../options.ts';
+import { inColumns, report } from '../report.ts';
+import { readStdin, type Terminal } from '../terminal.ts';
+
+/** Longer lists of weights are cut: an exported language model has hundreds. */
+const MOST_TENSORS = 40;
+
+export async function inspect(file: string, options: ReportOptions, terminal: Terminal): Promise<void> {
+  const model =
+    file === '-'
+      ? readModel(await readStdin(terminal), { file: 'stdin' })
+      : await readSource(file, { external: false });
+  const description = describeModel(model);
+  report(description, describe(description), options, terminal);
+}
+
+function describe(model: ModelDescription): string {
+  const { metadata, producer, irVersion, opsets, parameterCount, nodeCount, operators } = model;
+  const operatorList = Object.entries(operators).map(([name, count]) => (count === 1 ? name : `${count} ${name}`));
+  const facts = [
+    ['kind', metadata.kind ?? 'not said (no monosemantic metadata)'],
+    [
+      'format',
+      `IR version ${irVersion}, ${Object.entries(opsets)
+        .map(([domain, version]) => `${domain} ${version}`)
+        .join(', ')}`,
+    ],
+    ['made by', producer || 'not said'],
+    ['parameters', parameterCount.toLocaleString('en')],
+    ['nodes', `${nodeCount}: ${operatorList.join(', ')}`],
+    ...(metadata.trainedOn ? [['trained on', `the model whose file has SHA-256 ${metadata.trainedOn}`]] : []),
+    ...Object.entries(metadata.config ?? {}).map(([name, value]) => [name, JSON.stringify(value)]),
+    ...foreignProperties(model),
+  ];
+  return [
+    model.file ?? 'bytes',
+    ...indented(facts),
+    ...section('inputs', model.inputs),
+    ...section('outputs', model.outputs),
+    ...section('weights', model.initializers),
+  ].join('\n');
+}
+
+/** Metadata that is not this project's, such as an exporter's. */
+function foreignProperties({ metadata: { properties } }: ModelDescription): string[][] {
+  const ours: readonly string[] = Object.values(METADATA_KEYS);
+  return Object.entries(properties).filter(([key]) => !ours.includes(key));
+}
+
+function section(title: string, tensors: readonly TensorDescription[]): string[] {
+  const rows = tensors
+    .slice(0, MOST_TENSORS)
+    .map(({ name, type, shape }) => [name, type, shape ? `[${shape.join(', ')}]` : 'shape not stated']);
+  const more = tensors.length - rows.length;
+  return ['', title, ...indented(rows), ...(more > 0 ? [`  and ${more} more (--json lists all)`] : [])];
+}
+
+function indented(rows: readonly (readonly string[])[]): string[] {
+  return inColumns(rows).map(line => `  ${line}`);
+}

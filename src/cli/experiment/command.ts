@@ -1,0 +1,121 @@
+/** What every experiment's command line has in common: its options, its folder, its engine, its progress, and Ctrl-C. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { SingleBar } from 'cli-progress';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { createEngine, ENGINE_NAMES, type EngineOptions } from '../../engines/create-engine.ts';
+import { FileWriteError } from '../../errors.ts';
+import { type ExperimentContext, StoppedError } from '../../experiments/context.ts';
+import { requireCheckpoint } from '../../experiments/run-files.ts';
+import { writeFileAtomic } from '../../files/write-atomic.ts';
+import type { Figure } from '../../plots/figure.ts';
+import { show, toHtml, writeFigure } from '../../plots/node.ts';
+import { InterruptedError } from '../failure.ts';
+import { positiveInteger, type ReportOptions } from '../options.ts';
+import { prepareCommand } from '../prepare-command.ts';
+import type { Terminal } from '../terminal.ts';
+
+export interface CommonOptions extends EngineOptions, ReportOptions {
+  readonly out: string;
+  readonly seed: number;
+  readonly checkpointEvery: number;
+  readonly resume?: boolean;
+  readonly html?: boolean;
+  readonly show?: boolean;
+}
+
+/** An experiment: its command with all its options, and what is then done. */
+export interface Experiment<Options extends CommonOptions> {
+  readonly command: Command;
+  readonly run: (options: Options, context: ExperimentContext) => Promise<void>;
+}
+
+/** A command `name` with the options that all experiments share; results go to `runs/NAME` unless `--out` says otherwise. */
+export function experimentCommand(name: string, description: string): Command {
+  return new Command(name)
+    .description(description)
+    .option('--out <folder>', 'folder of the run', join('runs', name))
+    .option('--seed <n>', 'seed of everything random', seedNumber, 0)
+    .addOption(new Option('--engine <name>', 'where steps run').choices(['auto', ...ENGINE_NAMES]).default('auto'))
+    .addOption(new Option('--provider <name>', "onnxruntime's provider").choices(['cpu', 'webgpu', 'cuda']))
+    .addOption(new Option('--device <name>', "tensorflow's device").choices(['cpu', 'gpu']))
+    .option('--threads <n>', 'threads within an operator (default: what suits the step)', positiveInteger)
+    .option('--checkpoint-every <steps>', 'steps between checkpoints', positiveInteger, 5000)
+    .option('--resume', 'go on from the checkpoints in the folder of the run')
+    .option('--html', 'write all figures into one self-contained file, NAME.html, in the folder of the run')
+    .option('--show', 'open the figures in a browser at the end (Plotly, from the network)')
+    .option('--debug', 'print the stack below an error');
+}
+
+/** Reads a seed: any integer. */
+export function seedNumber(text: string): number {
+  const seed = Number(text);
+  if (!/^-?\d+$/.test(text) || !Number.isSafeInteger(seed)) throw new InvalidArgumentError('expected an integer.');
+  return seed;
+}
+
+/** The experiment as a command that runs it. */
+export function runnable<Options extends CommonOptions>(
+  { command, run }: Experiment<Options>,
+  terminal: Terminal,
+): Command {
+  return prepareCommand(command, terminal).action(async (options: Options) => {
+    try {
+      const figures: Figure[] = [];
+      const context = await createContext(options, figures, terminal);
+      await run(options, context);
+      if (options.html) await writeHtml(command.name(), figures, context);
+      if (options.show) for (const figure of figures) await show(figure);
+    } catch (error) {
+      throw error instanceof StoppedError ? new InterruptedError(error.message) : error;
+    }
+  });
+}
+
+async function createContext(
+  options: CommonOptions,
+  figures: Figure[],
+  terminal: Terminal,
+): Promise<ExperimentContext> {
+  const { out: folder, resume = false } = options;
+  await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
+    throw new FileWriteError(folder, cause);
+  });
+  if (resume) await requireCheckpoint(folder);
+  return {
+    folder,
+    engine: await createEngine(options),
+    signal: terminal.signal,
+    checkpointEvery: options.checkpointEvery,
+    resume,
+    log: line => terminal.print(line),
+    progress: (label, steps) => progressBar(label, steps, terminal),
+    async draw(name, figure) {
+      figures.push(figure);
+      await writeFigure(figure, join(folder, name));
+    },
+  };
+}
+
+async function writeHtml(name: string, figures: readonly Figure[], { folder, log }: ExperimentContext): Promise<void> {
+  const file = join(folder, `${name}.html`);
+  await writeFileAtomic(file, toHtml(figures, { title: name }));
+  log(`  ${file}`);
+}
+
+/** A bar on a terminal; nothing where the output goes into a file. */
+function progressBar(label: string, total: number, { stderr }: Terminal): ReturnType<ExperimentContext['progress']> {
+  const bar = new SingleBar({
+    stream: stderr as NodeJS.WritableStream,
+    format: `${label.padEnd(28)} {bar} {percentage}% | {value}/{total} steps | loss {loss} | {eta_formatted} left`,
+    hideCursor: true,
+    clearOnComplete: false,
+  });
+  let started = false;
+  return ({ step, steps, loss }) => {
+    if (!started) bar.start(total, step, { loss: loss.toExponential(3) });
+    started = true;
+    bar.update(step, { loss: loss.toExponential(3) });
+    if (step >= steps) bar.stop();
+  };
+}

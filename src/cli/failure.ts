@@ -1,0 +1,39 @@
+/** From an error to the line that a person reads and the exit status that a script reads. */
+import { CommanderError } from 'commander';
+import { UsageError } from '../errors.ts';
+
+/** Long work that the person ended. */
+export class InterruptedError extends Error {
+  override readonly name = 'InterruptedError';
+}
+
+/** 2 for wrong usage, 130 where the person ended it (as shells have it), 1 for everything else. */
+export function exitStatusOf(error: unknown): 1 | 2 | 130 {
+  if (error instanceof CommanderError || error instanceof UsageError) return 2;
+  return error instanceof InterruptedError ? 130 : 1;
+}
+
+/** One line that says what went wrong; with `debug` the stack and its causes below it. */
+export function describeFailure(error: unknown, debug: boolean): string {
+  const line = `monosemantic: ${inOneLine(messageOf(error))}`;
+  if (!debug || !(error instanceof Error)) return line;
+  const causes: string[] = [];
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause)
+    causes.push(cause.stack ?? cause.message);
+  return [line, ...causes].join('\n');
+}
+
+function messageOf(error: unknown): string {
+  if (error instanceof CommanderError) {
+    return error.code === 'commander.help' ? 'name a command; monosemantic --help lists them' : error.message;
+  }
+  return error instanceof Error ? error.message || error.name : String(error);
+}
+
+function inOneLine(message: string): string {
+  return message
+    .replace(/^error: /, '')
+    .replace(/:\n\s*/g, ': ')
+    .replace(/\s*\n\s*/g, '; ')
+    .replace(/; \(/g, ' (');
+}

@@ -1,0 +1,52 @@
+/**
+ * Runs command lines: parses, calls, and turns whatever goes wrong into one line and an exit status. `program.ts` holds what can be
+ * said, `commands/` what is then done; each command is imported when it is asked for, so that `--help` answers at once.
+ */
+import { type Command, CommanderError } from 'commander';
+import { describeFailure, exitStatusOf } from './failure.ts';
+import { buildProgram } from './program.ts';
+import { createTerminal, type Streams, type Terminal } from './terminal.ts';
+
+export interface MainOptions {
+  /** Default the process's own. */
+  readonly streams?: Streams;
+  /** Interrupts long work, which then leaves no half-written file. */
+  readonly signal?: AbortSignal;
+  /** The command to run. Default the whole program. */
+  readonly build?: (terminal: Terminal) => Command;
+}
+
+/**
+ * Runs one command line (without `node` and the script) and gives its exit status: 0 done, 1 it failed, 2 wrong usage, 130 interrupted.
+ * Nothing is thrown.
+ */
+export async function main(args: readonly string[], options: MainOptions = {}): Promise<number> {
+  const { streams = process, signal, build = buildProgram } = options;
+  const terminal = createTerminal(streams, signal);
+  try {
+    await build(terminal).parseAsync(args, { from: 'user' });
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    terminal.warn(describeFailure(error, args.includes('--debug')));
+    return exitStatusOf(error);
+  }
+}
+
+/** Runs the process's own command line, and sets its exit status: what `bin/` and the scripts of experiments start. */
+export async function runProcess(build?: MainOptions['build']): Promise<void> {
+  const interruption = new AbortController();
+  const interrupt = (): void => {
+    // The second Ctrl-C does not wait.
+    if (interruption.signal.aborted) process.exit(130);
+    interruption.abort();
+  };
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+  // A reader such as `head` that has seen enough is no failure.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(0);
+  });
+  process.exitCode = await main(process.argv.slice(2), { signal: interruption.signal, ...(build && { build }) });
+  process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+}

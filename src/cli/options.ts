@@ -1,0 +1,77 @@
+/** Options that several commands share, and how their values are read. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { RunOptions } from '../inference/model-options.ts';
+
+/** How a command reports. */
+export interface ReportOptions {
+  /** Machine-readable JSON on stdout instead of words. */
+  readonly json?: boolean;
+  /** The stack below an error's line. */
+  readonly debug?: boolean;
+}
+
+/** What a file that we did not write may need to be told about. */
+export interface NameOptions {
+  readonly kind?: 'sparse-autoencoder' | 'toy-model';
+  readonly graphInput?: string;
+  readonly features?: string;
+  readonly reconstruction?: string;
+  readonly featureDirections?: string;
+}
+
+export type ModelOptions = NameOptions & RunOptions;
+
+/** Reads a positive integer; commander names the option where it is none. */
+export function positiveInteger(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < 1) {
+    throw new InvalidArgumentError('expected a positive integer.');
+  }
+  return value;
+}
+
+/** Reads a positive number. */
+export function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value > 0 && Number.isFinite(value)))
+    throw new InvalidArgumentError('expected a positive number.');
+  return value;
+}
+
+/** Reads a number from 0 to 1. */
+export function fraction(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && value <= 1))
+    throw new InvalidArgumentError('expected a number from 0 to 1.');
+  return value;
+}
+
+/** Adds `--json` and `--debug`. */
+export function addReportOptions(command: Command): Command {
+  return command
+    .option('--json', 'print JSON for machines instead of words')
+    .option('--debug', 'print the stack below an error');
+}
+
+/** Adds what says where a model runs. */
+export function addRunOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--provider <name>', 'where to run; auto takes the best that loads')
+        .choices(['auto', 'cuda', 'webgpu', 'cpu'])
+        .default('auto'),
+    )
+    .option('--threads <n>', 'threads of the cpu provider (default: one per core)', positiveInteger)
+    .option('--batch-size <n>', 'samples run at once (default: what fits 64 MiB)', positiveInteger);
+}
+
+/** Adds the names that a file without this project's metadata may need. */
+export function addNameOptions(command: Command): Command {
+  return command
+    .optionsGroup('For files that other tools wrote, where their shapes leave something open:')
+    .addOption(new Option('--kind <kind>', 'what the file holds').choices(['sparse-autoencoder', 'toy-model']))
+    .option('--graph-input <name>', 'the input, [batch, d_in]')
+    .option('--features <name>', 'the features, [batch, d_sae]; of a toy model the hidden activations')
+    .option('--reconstruction <name>', 'the reconstruction, [batch, d_in]')
+    .option('--feature-directions <name>', 'the initializer with the directions, [d_sae, d_in] or its transpose');
+}

@@ -1,0 +1,52 @@
+/** What commands say when they are done: words, or JSON where asked. */
+import type { Autoencoder } from '../inference/autoencoder.ts';
+import type { Shape } from '../tensor.ts';
+import type { ReportOptions } from './options.ts';
+import type { Terminal } from './terminal.ts';
+
+/** Prints `json` with --json, else `words`. */
+export function report(json: unknown, words: string, { json: asJson }: ReportOptions, terminal: Terminal): void {
+  terminal.print(asJson ? JSON.stringify(json, null, 2) : words);
+}
+
+export interface RunReport {
+  readonly model: Autoencoder;
+  readonly output: string;
+  readonly shape: Shape;
+  /** What was written, in words. */
+  readonly name: string;
+  readonly seconds: number;
+  /** Features that fire for a sample, on average. */
+  readonly activePerSample?: number;
+}
+
+/** Says what a model was run on and where the results are. Where the results are on stdout, they are all that is there. */
+export function reportRun(run: RunReport, options: ReportOptions, terminal: Terminal): void {
+  const { model, output, shape, name, seconds, activePerSample } = run;
+  if (output === '-') return;
+  const { file, provider, attempts } = model.info;
+  const active = activePerSample === undefined ? '' : `, ${activePerSample.toFixed(1)} active in each sample`;
+  report(
+    {
+      output,
+      shape,
+      model: file,
+      provider,
+      attempts,
+      seconds,
+      ...(activePerSample !== undefined && { activePerSample }),
+    },
+    `${output}: ${name} [${shape.join(', ')}]${active}; ${provider}, ${seconds.toFixed(1)} s`,
+    options,
+    terminal,
+  );
+}
+
+/** Lines in columns: all but the last cell of each row are padded, two spaces between. */
+export function inColumns(rows: readonly (readonly string[])[]): string[] {
+  const widths: number[] = [];
+  for (const row of rows) {
+    for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length);
+  }
+  return rows.map(row => row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i]!))).join('  '));
+}

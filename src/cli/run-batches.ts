@@ -1,0 +1,60 @@
+/** Takes rows from a source through a model to an output, a batch at a time, so that none of them has to fit in memory. */
+import { InvalidShapeError } from '../errors.ts';
+import type { RowSource } from '../files/row-source.ts';
+import { type HostTensor, type Shape, sizeOf } from '../tensor.ts';
+import { startProgress } from './progress.ts';
+import type { Terminal } from './terminal.ts';
+
+/** Values read at once, inputs and results together: 64 MiB. */
+const VALUES_AT_ONCE = 2 ** 24;
+
+export interface SampleCount {
+  readonly samples: number;
+  /** Rows of the source that make one sample: more than one for models side by side. */
+  readonly rowsPerSample: number;
+}
+
+/** How many samples of `sampleShape` the rows of `source` are. InvalidShapeError where they do not fit; `what` names them. */
+export function countSamples(source: RowSource, sampleShape: Shape, what: string): SampleCount {
+  const rowsPerSample = sizeOf(sampleShape.slice(0, -1));
+  if (source.width !== sampleShape.at(-1) || source.rows % rowsPerSample !== 0) {
+    throw new InvalidShapeError(
+      `${what}: ${source.rows} rows of ${source.width}; this model takes [n, ${sampleShape.join(', ')}]`,
+    );
+  }
+  return { samples: source.rows / rowsPerSample, rowsPerSample };
+}
+
+export interface BatchOptions {
+  readonly source: RowSource;
+  readonly sampleShape: Shape;
+  /** Values that come out for each sample. */
+  readonly resultSize: number;
+  /** How the source is called in errors. */
+  readonly name: string;
+}
+
+/**
+ * Calls `run` with each batch [count, ...sampleShape] in turn; `start` is its first sample.
+ * InvalidShapeError as `countSamples`, InterruptedError where the person ends it.
+ */
+export async function forEachBatch(
+  { source, sampleShape, resultSize, name }: BatchOptions,
+  run: (batch: HostTensor, start: number) => Promise<void>,
+  terminal: Terminal,
+): Promise<void> {
+  const { samples, rowsPerSample } = countSamples(source, sampleShape, name);
+  const atOnce = Math.max(1, Math.floor(VALUES_AT_ONCE / (sizeOf(sampleShape) + resultSize)));
+  const progress = startProgress(samples, 'samples', terminal);
+  try {
+    for (let start = 0; start < samples; start += atOnce) {
+      terminal.checkInterruption();
+      const count = Math.min(atOnce, samples - start);
+      const data = await source.read(start * rowsPerSample, count * rowsPerSample);
+      await run({ data, shape: [count, ...sampleShape] }, start);
+      progress.advance(count);
+    }
+  } finally {
+    progress.stop();
+  }
+}
