@@ -1,5 +1,6 @@
 /** The title of a view and one sentence on what it shows. */
 import type { ComponentChildren } from 'preact';
+import { opening } from '../open/open-models.ts';
 
 interface LeadProps {
   readonly title: string;
@@ -15,6 +16,12 @@ export function Lead({ title, children }: LeadProps) {
   );
 }
 
+/** What stands where there is nothing to show; while a model is being opened it says so instead. */
 export function Empty({ children }: { readonly children: ComponentChildren }) {
-  return <div class="empty">{children}</div>;
+  const [name] = opening.value;
+  return (
+    <div class="empty" aria-busy={name !== undefined}>
+      {name === undefined ? children : `Opening ${name}…`}
+    </div>
+  );
 }

@@ -209,7 +209,7 @@ export function MatchesView() {
   return (
     <>
       <Lead title="Matches">
-        {known
+        {known || !encoder
           ? 'Cosine of every latent with every true direction, in the order of the best one-to-one matching. A clean diagonal means that each feature has a latent of its own.'
           : 'No toy model says what the true directions are, so latents are compared with each other. Off the diagonal, strong colours are latents that say the same thing twice.'}
       </Lead>

@@ -39,7 +39,7 @@ function Presets() {
         Random sparse
       </button>
       {isFeatures && (
-        <label class="row small quiet" style={{ marginLeft: 'auto' }}>
+        <span class="row small quiet" style={{ marginLeft: 'auto' }}>
           density
           <span style={{ width: '90px' }}>
             <Slider
@@ -52,7 +52,7 @@ function Presets() {
             />
           </span>
           <span class="number">{shown(density.value, 2)}</span>
-        </label>
+        </span>
       )}
       <label class="row small quiet">
         seed
@@ -337,7 +337,7 @@ export function ProbeView() {
         Ablate or pin a latent to see what depends on it.
       </Lead>
       {toy.value || sae.value ? (
-        <div class={sae.value ? 'two' : 'two'}>
+        <div class="two">
           {probeInput.value.type === 'features' ? <FeatureRows /> : <ActivationRows />}
           <div class="stack">
             <Latents />
