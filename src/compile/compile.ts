@@ -2,6 +2,7 @@
  * `compile` records a TensorFlow.js function as an ONNX graph. One mechanism for two jobs: a frozen model is a model's `apply`
  * with its weights as initializers; a training step is compiled whole, gradients and optimizer included.
  */
+import { RecordingError } from '../errors.ts';
 import type { Dimension, Graph } from '../onnx/graph.ts';
 import type { HostTensors } from '../tensor.ts';
 import { type RecordedInput, record, type TensorFunction } from './record.ts';
@@ -52,6 +53,18 @@ export function compile(fn: TensorFunction, options: CompileOptions): Graph {
     );
     return record(fn, { name, inputs, constants, outputs }, { expandConstants: expandConstants && probes.size === 0 });
   };
-  if (probes.size === 0) return recordAt(0);
-  return generalise([recordAt(0), recordAt(1)], probes, new Map(specs.map(([input, { shape }]) => [input, shape])));
+  if (probes.size === 0) return requireDistinctNames(recordAt(0));
+  const shapes = new Map(specs.map(([input, { shape }]) => [input, shape]));
+  return requireDistinctNames(generalise([recordAt(0), recordAt(1)], probes, shapes));
+}
+
+/** The caller's names share the graph with those that a recording gives: `Add_3`, `constant_1`, `size_batch`. */
+function requireDistinctNames(graph: Graph): Graph {
+  const seen = new Set<string>();
+  const given = [...graph.inputs, ...graph.initializers].map(({ name }) => name);
+  for (const name of [...given, ...graph.nodes.flatMap(({ outputs }) => outputs)]) {
+    if (seen.has(name)) throw new RecordingError(`"${name}" names two tensors of the graph: choose another name`);
+    seen.add(name);
+  }
+  return graph;
 }

@@ -1,6 +1,6 @@
 /** One recording: runs a function on symbols of fixed shapes and gives its graph, without the nodes that no output needs. */
 import * as tf from '@tensorflow/tfjs';
-import { invariant, RecordingError } from '../errors.ts';
+import { RecordingError } from '../errors.ts';
 import type { Graph, GraphNode, GraphValue } from '../onnx/graph.ts';
 import type { HostTensors, Shape } from '../tensor.ts';
 import { RECORDING_BACKEND, type RecordingOptions, recorder } from './recording-backend.ts';
@@ -32,7 +32,9 @@ export interface RecordRequest {
 /** Records `fn`. RecordingError where it uses a kernel without a rule, reads a value, or lacks an output. */
 export function record(fn: TensorFunction, request: RecordRequest, options: RecordingOptions): Graph {
   const previous = tf.getBackend() as string | undefined;
-  invariant(previous !== RECORDING_BACKEND, 'a recording cannot start within another');
+  if (previous === RECORDING_BACKEND) {
+    throw new RecordingError('a function that is being recorded called compile: record the inner function first');
+  }
   tf.setBackend(RECORDING_BACKEND);
   recorder.begin(options);
   tf.engine().startScope();
@@ -72,6 +74,8 @@ function symbolicInputs({ inputs, constants }: RecordRequest): Record<string, tf
 function finish(request: RecordRequest, results: Record<string, tf.Tensor>): Graph {
   const reserved = new Set([...Object.keys(request.inputs), ...Object.keys(request.constants)]);
   const outputNames = request.outputs ?? Object.keys(results);
+  if (outputNames.length === 0)
+    throw new RecordingError('the function gave no tensors: expected a record of them, by name');
   for (const name of outputNames) {
     if (!results[name]) {
       throw new RecordingError(

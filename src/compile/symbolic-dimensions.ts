@@ -4,6 +4,7 @@
  */
 import { RecordingError } from '../errors.ts';
 import type { Dimension, Graph, GraphNode, GraphValue, Initializer } from '../onnx/graph.ts';
+import { sameShape } from '../tensor.ts';
 
 /** Primes, so that a multiple of one is hardly a multiple of another or some dimension of the model. */
 const PROBES: readonly (readonly [number, number])[] = [
@@ -30,8 +31,9 @@ export function shapeAt(shape: readonly Dimension[], probes: Probe, which: 0 | 1
   return shape.map(dimension => (typeof dimension === 'number' ? dimension : probes.get(dimension)![which]));
 }
 
+/** factor · the product of `dimensions`: one, or two where they were flattened into one. */
 interface Multiple {
-  readonly dimension: string;
+  readonly dimensions: readonly string[];
   readonly factor: number;
 }
 
@@ -44,8 +46,7 @@ export function generalise(
   probes: Probe,
   inputShapes: ReadonlyMap<string, readonly Dimension[]>,
 ): Graph {
-  const opsOf = (graph: Graph): string => graph.nodes.map(node => `${node.op}(${node.inputs.length})`).join();
-  if (opsOf(first) !== opsOf(second)) {
+  if (first.nodes.map(signatureOf).join() !== second.nodes.map(signatureOf).join()) {
     throw new RecordingError(`the function takes another path at another size of ${[...probes.keys()].join(', ')}`);
   }
   const replaced = new Map<string, string>();
@@ -54,20 +55,25 @@ export function generalise(
   const dimensions = new DimensionReader(inputShapes, added, constants);
   // Constants are named in order of appearance: equal ones may be shared in one recording and apart in the other.
   const pairs = new Map<string, string>();
+  const pair = (name: string, partner: string): void => {
+    if (pairs.has(name) && pairs.get(name) !== partner) {
+      throw new RecordingError(`"${name}" means two things at another size of ${[...probes.keys()].join(', ')}`);
+    }
+    pairs.set(name, partner);
+  };
+  for (const { name } of first.inputs) pair(name, name);
   first.nodes.forEach((node, i) => {
-    node.inputs.forEach((input, j) => {
-      const partner = second.nodes[i]!.inputs[j]!;
-      if (pairs.has(input) && pairs.get(input) !== partner) {
-        throw new RecordingError(`"${input}" means two things at another size of ${[...probes.keys()].join(', ')}`);
-      }
-      pairs.set(input, partner);
-    });
+    const { inputs, outputs } = second.nodes[i]!;
+    node.inputs.forEach((input, j) => void pair(input, inputs[j]!));
+    node.outputs.forEach((output, j) => void pair(output, outputs[j]!));
   });
+  for (const { name } of first.outputs) pair(name, name);
   const partners = new Map(second.initializers.map(initializer => [initializer.name, initializer]));
   const kept = first.initializers.filter(initializer => {
     const partner = partners.get(pairs.get(initializer.name) ?? initializer.name);
-    if (!partner || sameData(initializer, partner)) return true;
-    if (initializer.type !== 'int64' || partner.type !== 'int64' || initializer.shape.length !== 1) {
+    if (partner && sameData(initializer, partner)) return true;
+    const isList = initializer.type === 'int64' && partner?.type === 'int64' && initializer.shape.length === 1;
+    if (!isList || !sameShape(initializer.shape, partner.shape)) {
       throw new RecordingError(
         `a constant of shape [${initializer.shape.join(', ')}] depends on the size of ${[...probes.keys()].join(', ')}; ` +
           'use an op that does not need the number (tf.mean instead of a division by the batch size)',
@@ -90,19 +96,27 @@ export function generalise(
   };
 }
 
+/** What a node is, apart from the names that it reads and writes. */
+function signatureOf({ op, inputs, outputs, attributes }: GraphNode): string {
+  return `${op} ${inputs.length} ${outputs.length} ${JSON.stringify(attributes)}`;
+}
+
 function sameData(a: Initializer, b: Initializer): boolean {
+  if (!sameShape(a.shape, b.shape)) return false;
   if (a.data === b.data) return true;
-  if (a.data.length !== b.data.length) return false;
   for (let i = 0; i < a.data.length; i++) if (!Object.is(a.data[i], b.data[i])) return false;
   return true;
 }
 
-/** The number itself where both recordings agree, else the dimension that it is a multiple of. */
+/** The number itself where both recordings agree, else the dimension, or product of two, that it is a multiple of. */
 function multipleOf(x: number, y: number, probes: Probe): number | Multiple {
   if (x === y) return x;
-  for (const [dimension, [p, q]] of probes) {
-    const factor = x / p;
-    if (Number.isInteger(factor) && factor * q === y) return { dimension, factor };
+  const names = [...probes.keys()];
+  const products = names.flatMap((name, i) => names.slice(i).map(other => [name, other]));
+  for (const dimensions of [...names.map(name => [name]), ...products]) {
+    const [p, q] = [0, 1].map(which => dimensions.reduce((size, name) => size * probes.get(name)![which]!, 1));
+    const factor = x / p!;
+    if (Number.isInteger(factor) && factor * q! === y) return { dimensions, factor };
   }
   throw new RecordingError(`a size that is ${x} at one batch size and ${y} at another is no multiple of any dimension`);
 }
@@ -111,7 +125,7 @@ function symbolicShape(a: readonly Dimension[], b: readonly Dimension[], probes:
   return a.map((dimension, i) => {
     const entry = multipleOf(Number(dimension), Number(b[i]), probes);
     if (typeof entry === 'number') return entry;
-    return entry.factor === 1 ? entry.dimension : `${entry.factor}*${entry.dimension}`;
+    return [...(entry.factor === 1 ? [] : [entry.factor]), ...entry.dimensions].join('*');
   });
 }
 
@@ -149,8 +163,20 @@ class DimensionReader {
     return name;
   }
 
-  #multiple({ dimension, factor }: Multiple): string {
-    const size = this.#once(`size_${dimension}`, name => {
+  #multiple({ dimensions, factor }: Multiple): string {
+    const sizes = dimensions.map(dimension => this.#size(dimension));
+    return (factor === 1 ? sizes : [this.#constant(factor), ...sizes]).reduce((product, size) =>
+      this.#once(`${product}_times_${size}`, name => ({
+        op: 'Mul',
+        inputs: [product, size],
+        outputs: [name],
+        attributes: {},
+      })),
+    );
+  }
+
+  #size(dimension: string): string {
+    return this.#once(`size_${dimension}`, name => {
       for (const [input, shape] of this.#inputShapes) {
         const axis = shape.indexOf(dimension);
         if (axis < 0) continue;
@@ -158,14 +184,6 @@ class DimensionReader {
       }
       throw new RecordingError(`no input has the dimension ${dimension}`);
     });
-    if (factor === 1) return size;
-    const by = this.#constant(factor);
-    return this.#once(`size_${factor}_${dimension}`, name => ({
-      op: 'Mul',
-      inputs: [size, by],
-      outputs: [name],
-      attributes: {},
-    }));
   }
 
   #once(name: string, build: (name: string) => GraphNode): string {

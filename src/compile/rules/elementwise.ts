@@ -90,8 +90,24 @@ defineRule('Square', ({ x }) => {
 });
 
 defineRule('Rsqrt', ({ x }) => recordUnary('Reciprocal', recordUnary('Sqrt', x!, 'float32'), 'float32'));
-defineRule('Expm1', ({ x }) => recordArithmetic(ARITHMETIC['Sub']!, recordUnary('Exp', x!, 'float32'), scalar(1)));
-defineRule('Log1p', ({ x }) => recordUnary('Log', recordArithmetic(ARITHMETIC['Add']!, x!, scalar(1)), 'float32'));
+
+/** eˣ − 1 = (u − 1) x / log u for u = eˣ, which keeps the digits that the difference loses near 0 (Kahan). */
+defineRule('Expm1', ({ x }) => {
+  const u = recordUnary('Exp', x!, 'float32');
+  const difference = recordArithmetic(ARITHMETIC['Sub']!, u, scalar(1));
+  const ratio = recordArithmetic(ARITHMETIC['RealDiv']!, x!, recordUnary('Log', u, 'float32'));
+  const exact = recordArithmetic(ARITHMETIC['Multiply']!, difference, ratio);
+  return chooseNearZero(x!, exact, difference, u);
+});
+
+/** log(1 + x) = x · log u / (u − 1) for u = 1 + x, likewise. */
+defineRule('Log1p', ({ x }) => {
+  const u = recordArithmetic(ARITHMETIC['Add']!, x!, scalar(1));
+  const log = recordUnary('Log', u, 'float32');
+  const ratio = recordArithmetic(ARITHMETIC['RealDiv']!, x!, recordArithmetic(ARITHMETIC['Sub']!, u, scalar(1)));
+  return chooseNearZero(x!, recordArithmetic(ARITHMETIC['Multiply']!, log, ratio), log, u);
+});
+
 defineRule('Relu6', ({ x }) => clip(x!, 0, 6));
 defineRule<{ clipValueMin: number; clipValueMax: number }>('ClipByValue', ({ x }, { clipValueMin, clipValueMax }) =>
   clip(x!, clipValueMin, clipValueMax),
@@ -111,13 +127,25 @@ defineRule('SquaredDifference', ({ a, b }) => {
 });
 
 defineRule('FloorDiv', ({ a, b }) => {
-  const quotient = recordBinary('Div', a!, b!, a!.dtype as TensorType);
-  return a!.dtype === 'int32' ? quotient : recordUnary('Floor', quotient, 'float32');
+  if (a!.dtype !== 'int32') return recordUnary('Floor', recordBinary('Div', a!, b!, 'float32'), 'float32');
+  // ONNX divides integers towards zero; its Mod has the divisor's sign, so that this division has no remainder.
+  const multiple = recordBinary('Sub', a!, recordBinary('Mod', a!, b!, 'int32'), 'int32');
+  return recordBinary('Div', multiple, b!, 'int32');
 });
 
 defineRule('Prelu', ({ x, alpha }) =>
   recorder.result(recorder.emit('PRelu', [recorder.full(x!), recorder.broadcastable(alpha!)])[0], x!.shape, 'float32'),
 );
+
+/** Elu's gradient, from its result y: 1 where y ≥ 0, y + 1 elsewhere. */
+defineRule('EluGrad', ({ dy, y }) => {
+  const slope = recordArithmetic(
+    ARITHMETIC['Add']!,
+    recordArithmetic(ARITHMETIC['Minimum']!, y!, scalar(0)),
+    scalar(1),
+  );
+  return recordArithmetic(ARITHMETIC['Multiply']!, dy!, slope);
+});
 
 /** 1 where x > 0, `alpha` elsewhere: Abs's gradient is Step with alpha −1. */
 defineRule<{ alpha: number }>('Step', ({ x }, { alpha }) => {
@@ -135,8 +163,10 @@ defineRule('Select', ({ condition, t, e }) => {
 });
 
 defineRule('AddN', inputs => {
-  const [first, ...rest] = Object.values(inputs);
-  return rest.reduce((sum, term) => recordArithmetic(ARITHMETIC['Add']!, sum, term), first!);
+  const [first, ...rest] = Object.values(inputs) as [tf.TensorInfo, ...tf.TensorInfo[]];
+  // A tensor of its own also where there is one term: an output that is its input would count twice in gradients.
+  const start = recorder.tensor(recorder.value(first), first.shape, first.dtype as TensorType);
+  return rest.reduce((sum, term) => recordArithmetic(ARITHMETIC['Add']!, sum, term), start);
 });
 
 function held(tensor: tf.TensorInfo): Shape {
@@ -153,6 +183,15 @@ function scalar(value: number): tf.TensorInfo {
 
 function clip(x: tf.TensorInfo, low: number, high: number): tf.TensorInfo {
   const [name] = recorder.emit('Clip', [recorder.broadcastable(x), floatConstant(low), floatConstant(high)]);
+  return recorder.result(name, x.shape, 'float32', held(x));
+}
+
+/** x itself where u = 1 hides it, `exact` where |x| ≤ ½, else `plain`, which does not overflow where `exact` would. */
+function chooseNearZero(x: tf.TensorInfo, exact: tf.TensorInfo, plain: tf.TensorInfo, u: tf.TensorInfo): tf.TensorInfo {
+  const isSmall = recordBinary('LessOrEqual', recordUnary('Abs', x, 'float32'), scalar(0.5), 'bool');
+  const isHidden = recordBinary('Equal', u, scalar(1), 'bool');
+  const inner = recorder.emit('Where', [isSmall, exact, plain].map(recorder.broadcastable, recorder))[0];
+  const [name] = recorder.emit('Where', [recorder.broadcastable(isHidden), recorder.broadcastable(x), inner]);
   return recorder.result(name, x.shape, 'float32', held(x));
 }
 

@@ -1,12 +1,15 @@
 /** Kernels that reduce axes. */
-import type * as tf from '@tensorflow/tfjs';
 import type { Shape } from '../../tensor.ts';
 import { recorder } from '../recording-backend.ts';
 import { defineRule } from '../rule.ts';
 import type { TensorType } from '../symbolic-value.ts';
 
+type Axes = number | readonly number[] | null | undefined;
+
+/** Max and Min call their axes otherwise. */
 interface ReductionAttributes {
-  readonly axis: number | readonly number[] | null | undefined;
+  readonly axis?: Axes;
+  readonly reductionIndices?: Axes;
   readonly keepDims?: boolean;
 }
 
@@ -20,15 +23,20 @@ const REDUCTIONS: Readonly<Record<string, { op: string; axesAsInput: boolean }>>
 };
 
 for (const [kernel, { op, axesAsInput }] of Object.entries(REDUCTIONS)) {
-  defineRule<ReductionAttributes>(kernel, ({ x }, { axis, keepDims = false }) => {
-    const axes = positiveAxes(axis, x!.shape.length);
+  defineRule<ReductionAttributes>(kernel, ({ x }, { axis, reductionIndices = axis, keepDims = false }) => {
+    const axes = positiveAxes(reductionIndices, x!.shape.length);
     const shape = reducedShape(x!.shape, axes, keepDims);
-    if (axes.length === 0) return recorder.tensor(recorder.value(x!), shape, x!.dtype as TensorType);
+    // A mean of integers is no integer.
+    const isWhole = kernel === 'Mean' && x!.dtype !== 'float32';
+    const dtype = isWhole ? 'float32' : (x!.dtype as TensorType);
+    if (axes.length === 0 && !isWhole) return recorder.tensor(recorder.value(x!), shape, dtype);
+    const input = isWhole ? recorder.emit('Cast', [recorder.full(x!)], { to: 1 })[0] : recorder.full(x!);
+    if (axes.length === 0) return recorder.result(input, shape, dtype);
     const keepdims = Number(keepDims);
     const [name] = axesAsInput
-      ? recorder.emit(op, [recorder.full(x!), recorder.builder.integers(axes)], { keepdims })
-      : recorder.emit(op, [recorder.full(x!)], { axes, keepdims });
-    return recorder.result(name, shape, x!.dtype as TensorType);
+      ? recorder.emit(op, [input, recorder.builder.integers(axes)], { keepdims })
+      : recorder.emit(op, [input], { axes, keepdims });
+    return recorder.result(name, shape, dtype);
   });
 }
 
@@ -49,15 +57,12 @@ defineRule<{ axis: number; exclusive: boolean; reverse: boolean }>('Cumsum', ({ 
   return recorder.result(name, x!.shape, x!.dtype as TensorType);
 });
 
-defineRule<{ dim: number }>('Softmax', ({ logits }, { dim }) => lastAxis('Softmax', logits!, dim));
-defineRule<{ axis: number }>('LogSoftmax', ({ logits }, { axis }) => lastAxis('LogSoftmax', logits!, axis));
-
-function lastAxis(op: string, x: tf.TensorInfo, axis: number): tf.TensorInfo {
-  return recorder.result(recorder.emit(op, [recorder.full(x)], { axis })[0], x.shape, 'float32');
-}
+defineRule<{ dim: number }>('Softmax', ({ logits }, { dim }) =>
+  recorder.result(recorder.emit('Softmax', [recorder.full(logits!)], { axis: dim })[0], logits!.shape, 'float32'),
+);
 
 /** All axes where none is named; negative ones count from the end. */
-function positiveAxes(axis: ReductionAttributes['axis'], rank: number): number[] {
+function positiveAxes(axis: Axes, rank: number): number[] {
   if (axis === null || axis === undefined) return Array.from({ length: rank }, (_, i) => i);
   return (typeof axis === 'number' ? [axis] : [...axis]).map(a => (a < 0 ? a + rank : a));
 }

@@ -2,6 +2,7 @@
  * Kernels that pick or place elements by index. ONNX Runtime's ScatterND with repeated rows loses updates on the CPU
  * (onnxruntime #23396, #18048): no rule emits it. Unique indices scatter safely; repeated ones become a product with a one-hot matrix.
  */
+import type * as tf from '@tensorflow/tfjs';
 import { RecordingError } from '../../errors.ts';
 import { sizeOf } from '../../tensor.ts';
 import { recorder } from '../recording-backend.ts';
@@ -10,16 +11,19 @@ import { type TensorType, uniformValue } from '../symbolic-value.ts';
 
 /** A one-hot matrix of more elements than this is refused. */
 const ONE_HOT_LIMIT = 1 << 24;
+/** Larger than any index. */
+const OUT_OF_RANGE = 2 ** 40;
 
 defineRule<{ k: number; sorted: boolean }>('TopK', ({ x }, { k, sorted }) => {
   const shape = x!.shape.with(-1, k);
   const attributes = { axis: x!.shape.length - 1, sorted: Number(sorted) };
   const [values, indices] = recorder.emit('TopK', [recorder.full(x!), recorder.builder.integers([k])], attributes, 2);
-  return [recorder.result(values, shape, 'float32'), recorder.result(indices!, shape, 'int32')];
+  return [recorder.result(values, shape, x!.dtype as TensorType), recorder.result(indices!, shape, 'int32')];
 });
 
-defineRule<{ axis: number; batchDims: number }>('GatherV2', ({ x, indices }, { axis, batchDims }) => {
+defineRule<{ axis: number; batchDims: number }>('GatherV2', ({ x, indices }, { axis: given, batchDims }) => {
   const dtype = x!.dtype as TensorType;
+  const axis = given < 0 ? given + x!.shape.length : given;
   if (batchDims > 0) {
     const rank = x!.shape.length;
     if (axis !== rank - 1 || batchDims !== rank - 1 || indices!.shape.length !== rank) {
@@ -75,7 +79,7 @@ defineRule<{ depth: number; onValue: number; offValue: number; dtype: TensorType
   ({ indices }, { depth, onValue, offValue, dtype }) => {
     const type = dtype === 'int32' ? 'int64' : 'float32';
     const [name] = recorder.emit('OneHot', [
-      recorder.full(indices!),
+      withoutNegatives(indices!),
       recorder.builder.integers([depth]),
       recorder.builder.constant([offValue, onValue], [2], type),
     ]);
@@ -93,7 +97,7 @@ defineRule<{ numSegments: number }>('UnsortedSegmentSum', ({ x, segmentIds }, { 
     );
   }
   const oneHot = recorder.emit('OneHot', [
-    recorder.full(segmentIds!),
+    withoutNegatives(segmentIds!),
     recorder.builder.integers([numSegments]),
     recorder.builder.constant([0, 1], [2], 'float32'),
   ])[0];
@@ -111,3 +115,10 @@ defineRule('ScatterNd', () => {
       'Where indices are unique use scatterUnique; otherwise multiply with a one-hot matrix',
   );
 });
+
+/** TensorFlow.js has no entry for a negative index, where ONNX's OneHot counts it from the end: out of range, both have none. */
+function withoutNegatives(indices: tf.TensorInfo): string {
+  const name = recorder.full(indices);
+  const isNegative = recorder.emit('Less', [name, recorder.builder.constant([0], [], 'int64')])[0];
+  return recorder.emit('Where', [isNegative, recorder.builder.constant([OUT_OF_RANGE], [], 'int64'), name])[0];
+}

@@ -63,13 +63,10 @@ defineRule<{ reps: number[] }>('Tile', ({ x }, { reps }) => {
   return recorder.result(recorder.emit('Tile', [recorder.full(x!), recorder.builder.integers(reps)])[0], shape, dtype);
 });
 
-defineRule<{ shape: number[] }>('BroadcastTo', ({ x }, { shape }) =>
-  recorder.tensor(recorder.value(x!), shape, x!.dtype as TensorType),
-);
-
-defineRule<{ axis: number }>('Pack', (inputs, { axis }) => {
+defineRule<{ axis: number }>('Pack', (inputs, attributes) => {
   const tensors = Object.values(inputs);
   const first = tensors[0]!;
+  const axis = attributes.axis < 0 ? attributes.axis + first.shape.length + 1 : attributes.axis;
   const shape = first.shape.toSpliced(axis, 0, tensors.length);
   const at = recorder.builder.integers([axis]);
   const parts = tensors.map(tensor => recorder.emit('Unsqueeze', [recorder.full(tensor), at])[0]);
