@@ -27,6 +27,8 @@ export function PlotChart({ label, options, inputs, height = 200 }: PlotChartPro
       },
       ...options(width),
     });
+    // The chart is one picture with one name; its groups must not carry names of their own.
+    for (const group of chart.querySelectorAll('g[aria-label]')) group.removeAttribute('aria-label');
     chart.setAttribute('role', 'img');
     chart.setAttribute('aria-label', label);
     holder.current?.replaceChildren(chart);

@@ -4,7 +4,7 @@ import type { Pin, ProbeRequest, ProbeResult } from '../workers/inference-api.ts
 import { inference } from '../workers/inference-client.ts';
 import { sae, toy, truth } from './models.ts';
 import { fail } from './notices.ts';
-import { density, seed, sparseFeatures } from './samples.ts';
+import { density, seed, sparseFeatures, statistics } from './samples.ts';
 
 export type ProbeInput = ProbeRequest['input'];
 
@@ -97,6 +97,8 @@ effect(() => {
     return;
   }
   const held: Pin[] = Array.from(pins.value, ([latent, value]) => ({ latent, value }));
+  // Once more when the samples are done: a time taken while they kept the worker busy says nothing.
+  void statistics.value;
   waiting = { toy: source?.id, sae: sae.value?.id, input, pins: held };
   void runNewest();
 });

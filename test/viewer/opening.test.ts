@@ -1,0 +1,211 @@
+/** Opening files in a real browser: those we did not write, those that are broken, those that are large. */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+import type { Initializer } from '../../src/onnx/graph.ts';
+import { encodeModel } from '../../src/onnx/write.ts';
+import { alertOf, browserLacks, isIdle, MODELS, openFiles, probeOf, startViewer, type Viewer } from './built-viewer.ts';
+
+const fixture = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
+
+/** An autoencoder of the contract, ReLU, with weights that repeat a short pattern. */
+function wideSae(dIn: number, dSae: number, trainedOn?: string): Uint8Array {
+  const weight = (name: string, shape: number[]): Initializer => {
+    const size = shape.reduce((a, b) => a * b, 1);
+    return {
+      name,
+      type: 'float32',
+      shape,
+      data: Float32Array.from({ length: size }, (_, i) => ((i * 7) % 13) / 13 - 0.5),
+    };
+  };
+  const value = (name: string, width: number) => ({ name, type: 'float32' as const, shape: ['batch', width] });
+  return encodeModel(
+    {
+      name: 'sae',
+      nodes: [
+        { op: 'Gemm', inputs: ['activations', 'W_enc', 'b_enc'], outputs: ['pre'], attributes: {} },
+        { op: 'Relu', inputs: ['pre'], outputs: ['features'], attributes: {} },
+        { op: 'Gemm', inputs: ['features', 'W_dec', 'b_dec'], outputs: ['reconstruction'], attributes: {} },
+      ],
+      initializers: [
+        weight('W_enc', [dIn, dSae]),
+        weight('b_enc', [dSae]),
+        weight('W_dec', [dSae, dIn]),
+        weight('b_dec', [dIn]),
+      ],
+      inputs: [value('activations', dIn)],
+      outputs: [value('reconstruction', dIn), value('features', dSae)],
+    },
+    {
+      'monosemantic.schema': '1',
+      'monosemantic.kind': 'sparse-autoencoder',
+      'monosemantic.feature_directions': 'W_dec',
+      ...(trainedOn && { 'monosemantic.trained_on': trainedOn }),
+    },
+  );
+}
+
+/** Twenty files that are no model, or no longer one. */
+async function brokenFiles(): Promise<{ name: string; bytes: Uint8Array }[]> {
+  const good = new Uint8Array(await readFile(join(MODELS, 'sae-found.onnx')));
+  const text = (value: string) => new TextEncoder().encode(value);
+  const cut = (share: number) => good.slice(0, Math.floor(good.length * share));
+  const flipped = (from: number) => good.map((byte, i) => (i >= from && i < from + 64 ? byte ^ 0xff : byte));
+  const files: [string, Uint8Array][] = [
+    ['empty.onnx', new Uint8Array(0)],
+    ['one-byte.onnx', Uint8Array.of(8)],
+    ['text.onnx', text('this is not a model')],
+    ['page.onnx', text('<!doctype html><title>Not found</title>')],
+    ['json.onnx', text('{"weight": [1, 2, 3]}')],
+    ['zeros.onnx', new Uint8Array(4096)],
+    ['ones.onnx', new Uint8Array(4096).fill(0xff)],
+    ['zip.onnx', Uint8Array.of(0x50, 0x4b, 3, 4, ...new Array(200).fill(7))],
+    ['npy.onnx', text('\u0093NUMPY and so on')],
+    ['cut-10.onnx', cut(0.1)],
+    ['cut-40.onnx', cut(0.4)],
+    ['cut-70.onnx', cut(0.7)],
+    ['cut-95.onnx', cut(0.95)],
+    ['flipped-0.onnx', flipped(0)],
+    ['flipped-100.onnx', flipped(100)],
+    ['flipped-400.onnx', flipped(400)],
+    ['picture.png', Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10)],
+    ['lonely.safetensors', new Uint8Array(64)],
+    ['history.json', text('{"steps": [0, 1], "loss": [1]}')],
+    ['bad.json', text('{"steps": ')],
+  ];
+  return files.map(([name, bytes]) => ({ name, bytes }));
+}
+
+describe('opening files in the viewer', function () {
+  this.timeout(120_000);
+  let viewer: Viewer;
+  let folder: string;
+
+  before(async function () {
+    const lack = browserLacks();
+    if (lack) {
+      console.log(`      skipped: ${lack}`);
+      this.skip();
+    }
+    viewer = await startViewer({ '/other.onnx': wideSae(2, 6, '0'.repeat(64)) });
+    folder = await mkdtemp(join(tmpdir(), 'monosemantic-'));
+  });
+  after(async () => {
+    await viewer?.close();
+    if (folder) await rm(folder, { recursive: true });
+  });
+
+  it('opens an autoencoder that PyTorch exported under names of its own, and probes it as PyTorch does', async () => {
+    const page = await viewer.page('?model=star&view=probe');
+    const answers = JSON.parse(await readFile(fixture('fixtures/foreign/sae.json'), 'utf8')) as {
+      input: number[][];
+      recon: number[][];
+      latents: number[][];
+    };
+    await openFiles(page, { name: 'sae.onnx', bytes: await readFile(fixture('fixtures/foreign/sae.onnx')) });
+    await page.getByRole('slider', { name: 'Activation 0', exact: true }).waitFor();
+    const input = answers.input[0]!;
+    for (const [i, value] of input.entries()) {
+      const slider = page.getByRole('slider', { name: `Activation ${i}`, exact: true });
+      await slider.evaluate((element, to) => {
+        const control = element as HTMLInputElement;
+        control.step = 'any';
+        control.value = String(to);
+        control.dispatchEvent(new Event('input', { bubbles: true }));
+      }, value);
+    }
+    await page.waitForTimeout(300);
+    const probe = await probeOf(page);
+    for (const [i, value] of input.entries()) expect(probe.hidden[i]).to.be.closeTo(value, 1e-6);
+    for (const [i, value] of answers.latents[0]!.entries()) expect(probe.features![i]).to.be.closeTo(value, 1e-4);
+    for (const [i, value] of answers.recon[0]!.entries()) expect(probe.reconstruction![i]).to.be.closeTo(value, 1e-4);
+    await page.context().close();
+  });
+
+  it('opens a SAELens folder, and gives SAELens’s answers', async () => {
+    const page = await viewer.page('?view=probe');
+    const saelens = (name: string) => readFile(fixture(`reference/saelens/topk/${name}`));
+    await openFiles(
+      page,
+      { name: 'cfg.json', bytes: await saelens('cfg.json') },
+      { name: 'sae_weights.safetensors', bytes: await saelens('sae_weights.safetensors') },
+    );
+    await page.getByRole('option', { name: 'SAELens autoencoder' }).waitFor({ state: 'attached' });
+    await isIdle(page);
+    expect(await page.getByLabel('Autoencoder').locator('option:checked').innerText()).to.equal('SAELens autoencoder');
+    expect(await page.getByRole('alert').innerText()).to.equal('');
+    await page.context().close();
+  });
+
+  it('says so where the toy model in view is not the one that the autoencoder was trained on', async () => {
+    const page = await viewer.page('?model=star&model=/other.onnx&view=plane');
+    await page.getByText('its hash differs').waitFor();
+    const right = await viewer.page('?model=star&model=sae-found&view=plane');
+    await right.getByText('Trained on this toy model.').waitFor();
+    await page.context().close();
+    await right.context().close();
+  });
+
+  it('asks before it fetches from another site, and does not without consent', async () => {
+    const asked: string[] = [];
+    const page = await viewer.page('?model=https://models.invalid/sae.onnx');
+    page.on('request', request => asked.push(request.url()));
+    await page.getByText('Fetch it from there?').waitFor();
+    expect(asked).to.deep.equal([]);
+    expect(viewer.server.requests.some(path => path.includes('invalid'))).to.equal(false);
+    await page.context().close();
+  });
+
+  it('answers each of twenty broken files with an alert, and goes on working', async () => {
+    const page = await viewer.page('?model=star&model=sae-found&view=probe');
+    const before = await probeOf(page);
+    const files = await brokenFiles();
+    expect(files).to.have.length(20);
+    for (const file of files) {
+      await openFiles(page, file);
+      const text = await alertOf(page);
+      expect(text, file.name).to.match(/\w.{10,}/);
+      expect(text.length, file.name).to.be.lessThan(400);
+      expect(text, file.name).not.to.match(/\n|undefined|\bat .*:\d+:\d+/);
+      await page.getByRole('alert').getByRole('button', { name: 'Dismiss' }).click();
+    }
+    expect((await probeOf(page)).autoencoder).to.deep.equal(before.autoencoder);
+    await page.getByRole('slider', { name: 'Feature 1', exact: true }).fill('0.5');
+    await page.waitForFunction(
+      old => document.querySelector('[data-test=hidden-0]')?.textContent !== old,
+      before.hidden[0]!.toFixed(3).replace('-', '−'),
+    );
+    await page.context().close();
+  });
+
+  it('stays alive while it opens a file of 200 MB', async () => {
+    const bytes = wideSae(768, 33_000);
+    expect(bytes.length).to.be.greaterThan(200e6);
+    const file = join(folder, 'large.onnx');
+    await writeFile(file, bytes);
+    const page = await viewer.page('?model=star&view=story');
+    await page.evaluate(() => {
+      const state = { longest: 0, last: performance.now() };
+      Object.assign(globalThis, { frames: state });
+      const tick = (): void => {
+        const now = performance.now();
+        state.longest = Math.max(state.longest, now - state.last);
+        state.last = now;
+        requestAnimationFrame(tick);
+      };
+      requestAnimationFrame(tick);
+    });
+    await page.getByLabel('Open model').setInputFiles(file);
+    await page.getByRole('option', { name: 'large.onnx' }).waitFor({ state: 'attached', timeout: 60_000 });
+    const longest = await page.evaluate(
+      () => (globalThis as unknown as { frames: { longest: number } }).frames.longest,
+    );
+    // A frozen page is one that does not answer for seconds; the machine's own hiccups are shorter.
+    expect(longest).to.be.lessThan(2000);
+    expect(await page.getByRole('alert').innerText()).to.equal('');
+    await page.context().close();
+  });
+});
