@@ -11,19 +11,33 @@ export function toTensors(tensors: HostTensors): Tensors {
   );
 }
 
-/** Applies `fn` and copies its results back; everything in between is disposed. */
+/** Backends whose results cannot be read at once. */
+const ASYNCHRONOUS_BACKENDS = ['webgpu'];
+
+/**
+ * Applies `fn` on TensorFlow.js's current backend (on `cpu` where that one cannot be read synchronously) and copies its results back;
+ * everything in between is disposed.
+ */
 export function runEagerly(fn: (inputs: Tensors) => Tensors, inputs: HostTensors): Record<string, HostTensor> {
-  return quietly(() => {
-    const results = tf.tidy(() => fn(toTensors(inputs)));
-    const host = Object.fromEntries(
-      Object.entries(results).map(([name, tensor]) => [
-        name,
-        { data: Float32Array.from(tensor.dataSync()), shape: [...tensor.shape] },
-      ]),
-    );
-    tf.dispose(results);
-    return host;
-  });
+  const current = tf.getBackend();
+  const isAsynchronous = ASYNCHRONOUS_BACKENDS.includes(current);
+  if (isAsynchronous) tf.setBackend('cpu');
+  try {
+    return quietly(() => readBack(tf.tidy(() => fn(toTensors(inputs)))));
+  } finally {
+    if (isAsynchronous) tf.setBackend(current);
+  }
+}
+
+function readBack(results: Tensors): Record<string, HostTensor> {
+  const host = Object.fromEntries(
+    Object.entries(results).map(([name, tensor]) => [
+      name,
+      { data: Float32Array.from(tensor.dataSync()), shape: [...tensor.shape] },
+    ]),
+  );
+  tf.dispose(results);
+  return host;
 }
 
 /** TensorFlow.js's cpu backend prints a banner at its first use in Node, unless it takes itself to be in production. */
