@@ -1,0 +1,123 @@
+/**
+ * How many dimensions features take as they grow sparse, and which arrangements they settle in, in a model of many features of equal
+ * importance (section "Geometry" of "Toy Models of Superposition", Elhage et al. 2022).
+ */
+import { join } from 'node:path';
+import { featureDimensionality } from '../analysis/feature-dimensionality.ts';
+import { createSparsityRange } from '../data/schedules.ts';
+import { type FeatureGeometryPoint, plotFeatureGeometry } from '../plots/index.ts';
+import { type ToyModelTraining, toyModelProgram, trainToyModels } from '../training/train-toy-models.ts';
+import type { ExperimentContext } from './context.ts';
+import { checkpointing, requireFinished, writeJson, writeTable } from './run-files.ts';
+
+export interface FeatureGeometrySettings {
+  readonly nFeatures: number;
+  readonly nHidden: number;
+  /** How many sparsities, from 0 to */
+  readonly models: number;
+  readonly maxSparsity: number;
+  readonly batchSize: number;
+  readonly steps: number;
+  readonly learningRate: number;
+  readonly seed: number;
+}
+
+export const FEATURE_GEOMETRY_DEFAULTS: FeatureGeometrySettings = {
+  nFeatures: 200,
+  nHidden: 20,
+  models: 24,
+  maxSparsity: 0.99,
+  batchSize: 1024,
+  steps: 4000,
+  learningRate: 3e-3,
+  seed: 0,
+};
+
+/** A stretch of neighbouring sparsities over which m / ‖W‖²_F stays within a tenth of `level`. */
+export interface Plateau {
+  readonly level: 1 | 0.5;
+  /** Ends of the stretch in 1 / (1 − S). */
+  readonly from: number;
+  readonly to: number;
+  /** Mean of m / ‖W‖²_F over it. */
+  readonly mean: number;
+  readonly sparsities: number;
+}
+
+export interface FeatureGeometry {
+  readonly points: readonly FeatureGeometryPoint[];
+  readonly plateaus: readonly Plateau[];
+}
+
+/** Runs the sweep: writes `geometry.csv` (a row a feature), `geometry.json` and the figure `feature-geometry`. */
+export async function runFeatureGeometry(
+  settings: FeatureGeometrySettings,
+  context: ExperimentContext,
+): Promise<FeatureGeometry> {
+  const { nFeatures, nHidden, models, maxSparsity, batchSize, steps, learningRate, seed } = settings;
+  const range = createSparsityRange(0, maxSparsity, models, nFeatures);
+  const points: FeatureGeometryPoint[] = [];
+  for (let i = 0; i < models; i++) {
+    const sparsity = range.data[i * nFeatures]!;
+    const training: ToyModelTraining = {
+      nFeatures,
+      nHidden,
+      sparsity,
+      batchSize,
+      steps,
+      optimizer: { name: 'adamw', learningRate },
+      seed: seed + i,
+    };
+    const experiment = { what: 'feature-geometry', ...settings, sparsity };
+    const { models: trained, run } = await trainToyModels(training, {
+      engine: context.engine,
+      signal: context.signal,
+      stepsPerCall: 20,
+      onProgress: context.progress(`sparsity ${sparsity.toFixed(3)} (${i + 1}/${models})`, steps),
+      ...(await checkpointing(context, `geometry-${i}`, experiment, toyModelProgram(training).program.state)),
+    });
+    requireFinished(run, 'the sweep over sparsities', context);
+    const weight = trained[0]!.featureDirections();
+    const squaredNorm = weight.data.reduce((sum, value) => sum + value ** 2, 0);
+    points.push({
+      sparsity,
+      dimensionsPerFeature: nHidden / squaredNorm,
+      dimensionalities: Array.from(featureDimensionality(weight).data),
+    });
+  }
+  const plateaus = ([1, 0.5] as const).flatMap(level => plateauAt(level, points));
+  const rows = points.flatMap(({ sparsity, dimensionsPerFeature, dimensionalities }) =>
+    dimensionalities.map((dimensionality, feature) => ({
+      sparsity,
+      dimensions_per_feature: dimensionsPerFeature,
+      feature,
+      dimensionality,
+    })),
+  );
+  await writeTable(join(context.folder, 'geometry.csv'), rows);
+  await writeJson(join(context.folder, 'geometry.json'), { settings, plateaus, points }, false);
+  await context.draw(
+    'feature-geometry',
+    plotFeatureGeometry(points, {
+      title: 'Features settle in few geometries',
+      subtitle: `n = ${nFeatures} features of equal importance, m = ${nHidden} dimensions, ${steps.toLocaleString('en')} steps`,
+    }),
+  );
+  return { points, plateaus };
+}
+
+/** The longest stretch near `level`; nothing where no point is. */
+function plateauAt(level: Plateau['level'], points: readonly FeatureGeometryPoint[]): Plateau[] {
+  const isNear = ({ dimensionsPerFeature }: FeatureGeometryPoint): boolean =>
+    Math.abs(dimensionsPerFeature - level) <= level / 10;
+  let longest: FeatureGeometryPoint[] = [];
+  let current: FeatureGeometryPoint[] = [];
+  for (const point of points) {
+    current = isNear(point) ? [...current, point] : [];
+    if (current.length > longest.length) longest = current;
+  }
+  if (longest.length === 0) return [];
+  const density = ({ sparsity }: FeatureGeometryPoint): number => 1 / (1 - sparsity);
+  const mean = longest.reduce((sum, point) => sum + point.dimensionsPerFeature, 0) / longest.length;
+  return [{ level, from: density(longest[0]!), to: density(longest.at(-1)!), mean, sparsities: longest.length }];
+}

@@ -1,0 +1,127 @@
+/**
+ * When two features share one dimension: the lowest loss over restarts for each feature density and relative importance, beside the
+ * boundary that theory gives ("Toy Models of Superposition", Elhage et al. 2022, "Superposition as a phase change").
+ */
+import { join } from 'node:path';
+import { plotPhaseDiagram, superpositionBoundary } from '../plots/index.ts';
+import { type HostTensor, hostTensor } from '../tensor.ts';
+import { type ToyModelTraining, toyModelProgram, trainToyModels } from '../training/train-toy-models.ts';
+import type { ExperimentContext } from './context.ts';
+import { checkpointing, requireFinished, writeJson, writeTable } from './run-files.ts';
+
+export interface PhaseDiagramSettings {
+  /** Cells along each side. */
+  readonly cells: number;
+  readonly restarts: number;
+  readonly batchSize: number;
+  readonly steps: number;
+  readonly learningRate: number;
+  readonly seed: number;
+}
+
+export const PHASE_DIAGRAM_DEFAULTS: PhaseDiagramSettings = {
+  cells: 15,
+  restarts: 6,
+  batchSize: 1024,
+  steps: 3000,
+  learningRate: 3e-3,
+  seed: 0,
+};
+
+/** Feature densities 1 − S from this to 1, */
+const MIN_DENSITY = 0.05;
+/** and importances of the second feature, relative to the first, from 1 / this to this. */
+const MAX_IMPORTANCE = 10;
+/** A feature weaker than this share of the other is not represented. */
+const ABSENT = 0.5;
+
+export type Phase = 'first feature alone' | 'second feature alone' | 'antipodal pair' | 'neither';
+
+export interface PhaseCell {
+  readonly density: number;
+  readonly relativeImportance: number;
+  readonly phase: Phase;
+  /** Whether theory, too, has a pair here, or has none. */
+  readonly agrees: boolean;
+  readonly loss: number;
+  readonly weight: readonly [number, number];
+}
+
+export interface PhaseDiagramRun {
+  readonly cells: readonly PhaseCell[];
+  /** Share of cells where training and theory agree on whether features share the dimension. */
+  readonly agreement: number;
+}
+
+/** Runs the diagram: writes `phase-diagram.csv` (a row a cell), `phase-diagram.json` and the figure `phase-diagram`. */
+export async function runPhaseDiagram(
+  settings: PhaseDiagramSettings,
+  context: ExperimentContext,
+): Promise<PhaseDiagramRun> {
+  const { cells: side, restarts, batchSize, steps, learningRate, seed } = settings;
+  const densities = logarithmic(MIN_DENSITY, 1, side);
+  const relativeImportances = logarithmic(1 / MAX_IMPORTANCE, MAX_IMPORTANCE, side);
+  const cells: PhaseCell[] = [];
+  for (const [row, relativeImportance] of relativeImportances.entries()) {
+    const training: ToyModelTraining = {
+      nFeatures: 2,
+      nHidden: 1,
+      nInstances: side * restarts,
+      sparsity: Array.from({ length: side * restarts }, (_, i) => Array<number>(2).fill(1 - densities[i % side]!)),
+      importance: hostTensor([1, relativeImportance], [2]),
+      batchSize,
+      steps,
+      optimizer: { name: 'adamw', learningRate },
+      seed: seed + row,
+    };
+    const experiment = { what: 'phase-diagram', ...settings, relativeImportance };
+    const { models, losses, run } = await trainToyModels(training, {
+      engine: context.engine,
+      signal: context.signal,
+      onProgress: context.progress(`importance ${relativeImportance.toFixed(2)} (${row + 1}/${side})`, steps),
+      ...(await checkpointing(context, `phase-diagram-${row}`, experiment, toyModelProgram(training).program.state)),
+    });
+    requireFinished(run, 'the phase diagram', context);
+    for (const [column, density] of densities.entries()) {
+      const own = Array.from({ length: restarts }, (_, restart) => restart * side + column);
+      const best = own.reduce((least, i) => (losses[i]! < losses[least]! ? i : least));
+      const weight = models[best]!.featureDirections();
+      const phase = phaseOf(weight);
+      const agrees = (phase === 'antipodal pair') === density < superpositionBoundary(relativeImportance);
+      const [first, second] = weight.data as unknown as [number, number];
+      cells.push({ density, relativeImportance, phase, agrees, loss: losses[best]!, weight: [first, second] });
+    }
+  }
+  const agreement = cells.filter(({ agrees }) => agrees).length / cells.length;
+  await writeTable(
+    join(context.folder, 'phase-diagram.csv'),
+    cells.map(({ weight: [first, second], agrees, ...rest }) => ({ ...rest, agrees: Number(agrees), first, second })),
+  );
+  await writeJson(join(context.folder, 'phase-diagram.json'), { settings, agreement, cells }, false);
+  const outcomes = relativeImportances.map((_, row) =>
+    cells.slice(row * side, (row + 1) * side).map(({ phase }) => phase),
+  );
+  await context.draw(
+    'phase-diagram',
+    plotPhaseDiagram(
+      { densities, relativeImportances, outcomes },
+      { subtitle: `the lowest loss of ${restarts} restarts in each of ${side} × ${side} cells` },
+    ),
+  );
+  return { cells, agreement };
+}
+
+/** What a model of `weight` [2, 1] represents. */
+export function phaseOf({ data }: HostTensor): Phase {
+  const [first, second] = [data[0]!, data[1]!];
+  const longest = Math.max(Math.abs(first), Math.abs(second));
+  if (longest < 0.1) return 'neither';
+  if (Math.abs(second) < ABSENT * longest) return 'first feature alone';
+  if (Math.abs(first) < ABSENT * longest) return 'second feature alone';
+  return 'antipodal pair';
+}
+
+/** `count` numbers from `low` to `high`, evenly spaced on a log scale. */
+function logarithmic(low: number, high: number, count: number): number[] {
+  return Array.from({ length: count }, (_, i) => low * (high / low) ** (i / Math.max(1, count - 1)));
+}
