@@ -53,9 +53,10 @@ export const SAE_DEFAULTS: SaeSettings = {
 
 /** Activations seen before training: for the geometric median and the initialisations. */
 const SAMPLE_SIZE = 10_000;
-/** Random streams of a seed, beside those of training. */
+/** Random streams of a seed, beside those of the toy model, so that its training data are not seen again. */
 const SAMPLE_STREAM = 2;
 const HELD_OUT_STREAM = 3;
+const BATCHES_STREAM = 8;
 
 /** A few features must be found exactly, many nearly (see recovery). */
 export function recoveryThreshold(nFeatures: number): number {
@@ -77,7 +78,7 @@ export function toyModelActivations(
   return {
     sample: draw(SAMPLE_STREAM),
     heldOut: draw(HELD_OUT_STREAM),
-    batches: own => generatedBatches('activations', randomStream(own, 1), make),
+    batches: own => generatedBatches('activations', randomStream(own, BATCHES_STREAM), make),
   };
 }
 

@@ -54,6 +54,12 @@ export interface SaeRunOptions extends RunOptions {
   readonly snapshotAt?: readonly number[];
 }
 
+/**
+ * The random stream of a seed from which an autoencoder starts. Not the toy model's: of the same seed and shape, an autoencoder would start
+ * with the very draws that the model's directions grew from, and seem to have recovered many before its first step.
+ */
+const INITIAL_STREAM = 7;
+
 /** The autoencoder that training starts from. `median` spares its computation where it is known. */
 export function initialSae(settings: SaeTraining, sample: HostTensor, median?: HostTensor): SparseAutoencoder {
   const { dIn, dSae, init = 'spread', seed } = settings;
@@ -62,7 +68,7 @@ export function initialSae(settings: SaeTraining, sample: HostTensor, median?: H
       `the sample of activations must have shape [n, ${dIn}], got [${sample.shape.join(', ')}]`,
     );
   }
-  const random = randomStream(seed, 0);
+  const random = randomStream(seed, INITIAL_STREAM);
   const bias = (median ?? geometricMedian(sample)).data;
   const directions = initialDirections(init, { dIn, dSae, activations: sample, center: bias, random });
   const activation = withThresholdRestart(settings.activation, settings.steps);
