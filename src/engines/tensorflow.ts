@@ -13,7 +13,7 @@ import type { PreparedBackend } from './prepared-backend.ts';
 
 export type TensorFlowPackage = '@tensorflow/tfjs-node' | '@tensorflow/tfjs-node-gpu';
 
-/** The options count for the first call in a process only: TensorFlow reads them when it is loaded. */
+/** TensorFlow reads these when it is loaded: a later call in the same process gets what the first one loaded. */
 export interface TensorFlowOptions {
   /** `gpu` fails where none can be used; by default a GPU is used where there is one. */
   readonly device?: 'cpu' | 'gpu' | undefined;
@@ -55,33 +55,35 @@ export function hasNvidiaGpu(): boolean {
   return traces.some(existsSync);
 }
 
+let loaded: { readonly name: TensorFlowPackage; readonly backend: NodeBackend } | undefined;
+
 /**
  * Loads TensorFlow and registers it as TensorFlow.js's backend `tensorflow`; selecting it is left to the caller.
  *
  * tfjs-node-gpu is taken where it is set up and a GPU is there (or nothing else is set up), tfjs-node otherwise.
  * EngineUnavailableError, with the command that sets it up, where neither can be loaded or `device` cannot be had.
  */
-export async function prepareBackend(options: TensorFlowOptions = {}): Promise<PreparedBackend> {
-  const { device, threads } = options;
-  const name = options.package ?? choosePackage(device);
-  if (device === 'cpu') process.env['CUDA_VISIBLE_DEVICES'] = '-1';
-  if (threads !== undefined) process.env['TF_NUM_INTRAOP_THREADS'] = String(threads);
-  process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
-  // Otherwise TensorFlow takes all memory of the GPU at once, also from whoever else uses it.
-  process.env['TF_FORCE_GPU_ALLOW_GROWTH'] ??= 'true';
-  restoreRemovedNodeFunction();
-
-  const loaded = load(name);
-  invariant(loaded.Tensor === tf.Tensor, `${name} brought a second copy of @tensorflow/tfjs-core`);
-  const backend = loaded.findBackend('tensorflow') as unknown as NodeBackend;
-  if (device === 'gpu' && !backend.isUsingGpuDevice) {
-    throw new EngineUnavailableError(`TensorFlow ${backend.binding.TF_Version} loads but finds no GPU that it can use`);
+export async function prepareBackend({
+  device,
+  package: asked,
+  threads,
+}: TensorFlowOptions = {}): Promise<PreparedBackend> {
+  if (loaded === undefined) {
+    const name = asked ?? choosePackage(device);
+    if (device === 'cpu') process.env['CUDA_VISIBLE_DEVICES'] = '-1';
+    if (threads !== undefined) process.env['TF_NUM_INTRAOP_THREADS'] = String(threads);
+    loaded = { name, backend: load(name) };
   }
-  return {
-    backendName: 'tensorflow',
-    provider: name.slice('@tensorflow/'.length),
-    detail: `TensorFlow ${backend.binding.TF_Version} on ${backend.isUsingGpuDevice ? 'a GPU (CUDA)' : 'the CPU'}`,
-  };
+  const { name, backend } = loaded;
+  const provider = name.slice('@tensorflow/'.length);
+  const found = `TensorFlow ${backend.binding.TF_Version} on ${backend.isUsingGpuDevice ? 'a GPU (CUDA)' : 'the CPU'}`;
+  if (asked !== undefined && asked !== name) {
+    throw new EngineUnavailableError(`${asked} cannot be loaded beside ${name} in one process`);
+  }
+  if (device !== undefined && (device === 'gpu') !== backend.isUsingGpuDevice) {
+    throw new EngineUnavailableError(`${provider} was loaded as ${found}, not on the ${device} that was asked for`);
+  }
+  return { backendName: 'tensorflow', provider, detail: found };
 }
 
 /** The part of tfjs-node's backend that its types leave out. */
@@ -106,13 +108,23 @@ function choosePackage(device: TensorFlowOptions['device']): TensorFlowPackage {
   throw new EngineUnavailableError(`TensorFlow is not set up: run \`${SETUP_COMMAND}\``);
 }
 
-function load(name: TensorFlowPackage): typeof tf {
+/** Loads the package, which makes its backend the current one: the caller's choice is put back. */
+function load(name: TensorFlowPackage): NodeBackend {
+  process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
+  // Otherwise TensorFlow takes all memory of the GPU at once, also from whoever else uses it.
+  process.env['TF_FORCE_GPU_ALLOW_GROWTH'] ??= 'true';
+  restoreRemovedNodeFunction();
+  const { backendName } = tf.engine();
   try {
-    return require(name) as typeof tf;
+    const loadedPackage = require(name) as typeof tf;
+    invariant(loadedPackage.Tensor === tf.Tensor, `${name} brought a second copy of @tensorflow/tfjs-core`);
+    return loadedPackage.findBackend('tensorflow') as unknown as NodeBackend;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message.trim().split('\n')[0]! : String(cause);
     const command = name.endsWith('-gpu') ? `${SETUP_COMMAND} -- --gpu` : SETUP_COMMAND;
     throw new EngineUnavailableError(`${name} does not load (${reason}): run \`${command}\``, [reason], cause);
+  } finally {
+    if (backendName) tf.setBackend(backendName);
   }
 }
 

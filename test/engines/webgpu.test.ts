@@ -1,0 +1,62 @@
+/** TensorFlow.js on WebGPU in Node, on SwiftShader: that each kernel computes as elsewhere, and goes on doing so. */
+import * as tf from '@tensorflow/tfjs';
+import { expect } from 'chai';
+import type { PreparedBackend } from '../../src/engines/prepared-backend.ts';
+import { prepareBackend } from '../../src/engines/webgpu.ts';
+import { browserLacks } from '../support/browser.ts';
+import { expectAgreement, KERNEL_CASES } from '../support/kernel-cases.ts';
+import { useSwiftShader } from '../support/swiftshader.ts';
+
+describe('WebGPU', () => {
+  let backend: PreparedBackend;
+
+  before(async function () {
+    const lack = browserLacks();
+    if (lack !== undefined) {
+      console.log(`      skipped: SwiftShader comes with Chromium, and ${lack}`);
+      this.skip();
+    }
+    await useSwiftShader();
+    await tf.setBackend('cpu');
+    backend = await prepareBackend();
+  });
+
+  it('says which adapter it found, and invents no navigator', () => {
+    expect(backend.backendName).to.equal('webgpu');
+    expect(backend.detail).to.match(/ through Dawn$/);
+    expect(globalThis.navigator?.gpu).to.equal(undefined);
+    expect(tf.getBackend()).to.equal('cpu');
+  });
+
+  it('is made once', async () => {
+    expect(await prepareBackend()).to.equal(backend);
+  });
+
+  for (const [name, kernel] of Object.entries(KERNEL_CASES)) {
+    it(`computes ${name} as the cpu backend does`, () => expectAgreement('webgpu', kernel));
+  }
+
+  it('survives the collection of garbage between steps', async function () {
+    this.timeout(60_000);
+    const collect = globalThis.gc ?? (await exposedGc());
+    await tf.setBackend('webgpu');
+    let x = tf.ones([8, 8]);
+    for (let step = 0; step < 5; step++) {
+      const next = tf.tidy(() => tf.div(tf.matMul(x, x), 8));
+      x.dispose();
+      x = next;
+      collect();
+      await new Promise(setImmediate);
+    }
+    expect(Array.from(await x.data())).to.deep.equal(Array(64).fill(1));
+    x.dispose();
+    await tf.setBackend('cpu');
+  });
+});
+
+async function exposedGc(): Promise<() => void> {
+  const { setFlagsFromString } = await import('node:v8');
+  const { runInNewContext } = await import('node:vm');
+  setFlagsFromString('--expose-gc');
+  return runInNewContext('gc') as () => void;
+}
