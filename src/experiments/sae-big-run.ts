@@ -1,0 +1,304 @@
+/**
+ * Autoencoders of several architectures and initialisations on the activations of one toy model of clustered features, scored by what they
+ * recover of its directions and detect of its features.
+ */
+import { mkdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { DetectionF1 } from '../analysis/detection-f1.ts';
+import { duplicates } from '../analysis/duplicates.ts';
+import { ExplainedVariance } from '../analysis/explained-variance.ts';
+import { FiringDensity } from '../analysis/firing-density.ts';
+import { L0 } from '../analysis/l0.ts';
+import { recovery } from '../analysis/recovery.ts';
+import { randomStream } from '../data/streams.ts';
+import { type ClusteredDataState, SyntheticClusteredDataGenerator } from '../data/synthetic-clustered.ts';
+import { FileFormatError } from '../errors.ts';
+import { freezeSae } from '../export/freeze.ts';
+import { writeFileAtomic } from '../files/write-atomic.ts';
+import { inspectModel } from '../inference/node.ts';
+import type { ActivationConfig } from '../models/activations/registry.ts';
+import type { Initialisation } from '../models/initialisation.ts';
+import type { SparseAutoencoder } from '../models/sparse-autoencoder.ts';
+import { plotCosineHeatMap, plotRecovery, plotTrainingCurves } from '../plots/index.ts';
+import type { HostTensor } from '../tensor.ts';
+import { hiddenActivations } from '../training/batch-source.ts';
+import { snapshotSteps } from '../training/snapshot-steps.ts';
+import { initialSae, SAE_OPTIMIZER, type SaeTraining, saeProgram, trainSae } from '../training/train-sae.ts';
+import { REPRESENTED, rowLengths } from './clustered-toy-model-run.ts';
+import type { ExperimentContext } from './context.ts';
+import { lossCurve } from './loss-curve.ts';
+import { checkpointing, historyOf, requireFinished, sha256OfFile, writeJson, writeTable } from './run-files.ts';
+import { recoveryThreshold, toyModelActivations } from './sae-run.ts';
+
+/** One autoencoder of the comparison. */
+export interface SaeVariant {
+  readonly activation: ActivationConfig;
+  readonly init: Initialisation;
+}
+
+export interface SaeBigSettings {
+  readonly dSae: number;
+  readonly variants: readonly SaeVariant[];
+  readonly batchSize: number;
+  readonly steps: number;
+  readonly learningRate: number;
+  readonly seed: number;
+}
+
+export const SAE_BIG_DEFAULTS = {
+  dSae: 100,
+  k: 8,
+  /** Weight of the L1 penalty of a ReLU autoencoder. */
+  l1: 0.003,
+  batchSize: 1024,
+  steps: 10_000,
+  learningRate: 0.001,
+  seed: 0,
+};
+
+/** TopK from three initialisations, and the other architectures from the best of them. */
+export function saeBigVariants({ k, l1 }: { readonly k: number; readonly l1: number }): readonly SaeVariant[] {
+  return [
+    { activation: { kind: 'topk', k }, init: 'gaussian' },
+    { activation: { kind: 'topk', k }, init: 'activations' },
+    { activation: { kind: 'topk', k }, init: 'spread' },
+    { activation: { kind: 'batchtopk', k }, init: 'spread' },
+    { activation: { kind: 'relu', l1 }, init: 'spread' },
+  ];
+}
+
+/** What an autoencoder has at one moment, on held-out activations; features count that the toy model represents. */
+export interface SaeScore {
+  readonly recovered: number;
+  readonly of: number;
+  /** Share recovered that chance gives (see recovery). */
+  readonly chance: number;
+  readonly meanCosine: number;
+  readonly explainedVariance: number;
+  readonly l0: number;
+  readonly dead: number;
+  readonly duplicates: number;
+  /** Mean F1 of detecting each feature by its matched latent. */
+  readonly f1: number;
+}
+
+export interface ScoredVariant extends SaeVariant {
+  readonly name: string;
+  readonly file: string;
+  readonly before: SaeScore;
+  readonly after: SaeScore;
+}
+
+export interface SaeBigRun {
+  /** True features that are both represented by the toy model and active, a sample, on average: what k stands for. */
+  readonly trueL0: number;
+  readonly represented: number;
+  readonly saes: readonly ScoredVariant[];
+}
+
+/** Held-out data: true features and their activations. */
+interface HeldOut {
+  readonly features: HostTensor;
+  readonly activations: HostTensor;
+}
+
+/** What is to be found: the directions that the toy model represents, and where they show. */
+interface Truth {
+  readonly directions: HostTensor;
+  readonly heldOut: HeldOut;
+  readonly isRepresented: readonly boolean[];
+}
+
+const HELD_OUT = 10_000;
+const HELD_OUT_STREAM = 6;
+
+/**
+ * Runs the comparison on the toy model `file`, which `runClusteredToyModel` froze: writes for each variant `NAME.onnx` and
+ * `NAME.history.json`; `results.csv`; and the figures `recovery`, `training-curves` and `cosines`, of the variant that recovers most.
+ */
+export async function runSaeBig(
+  settings: SaeBigSettings,
+  toyModel: { readonly file: string; readonly weight: HostTensor },
+  context: ExperimentContext,
+): Promise<SaeBigRun> {
+  const { weight, file } = toyModel;
+  const clustered = await clusteredDataOf(file);
+  const heldOut = drawHeldOut(clustered, weight, settings.seed);
+  const isRepresented = rowLengths(weight).map(length => length > REPRESENTED);
+  const represented = isRepresented.filter(Boolean).length;
+  const trueL0 = meanActive(heldOut.features, isRepresented);
+  const mean = trueL0.toFixed(2);
+  context.log(
+    `${represented} of ${weight.shape[0]} features are represented; ${mean} of them are active in a sample, on average`,
+  );
+  const truth: Truth = { directions: rowsWhere(weight, isRepresented), heldOut, isRepresented };
+
+  const data = toyModelActivations(
+    weight,
+    own => SyntheticClusteredDataGenerator.fromState(clustered, own),
+    settings.seed,
+  );
+  const trainedOn = await sha256OfFile(file);
+  await mkdir(context.folder, { recursive: true });
+  const saes: ScoredVariant[] = [];
+  const curves = [];
+  const recoveries = [];
+  const finalDirections = new Map<string, HostTensor>();
+  for (const { activation, init } of settings.variants) {
+    const name = `${activation.kind}-${init}`;
+    const training = trainingOf(settings, { activation, init }, weight.shape[1]!);
+    const { steps } = settings;
+    const start = initialSae(training, data.sample);
+    const experiment = { what: 'sae-big', trainedOn, ...training };
+    const { sae, run, directions } = await trainSae(training, data, {
+      engine: context.engine,
+      signal: context.signal,
+      snapshotAt: snapshotSteps(steps, 40),
+      onProgress: context.progress(name, steps),
+      ...(await checkpointing(context, name, experiment, saeProgram(training, [start]).state)),
+    });
+    requireFinished(run, `the autoencoder ${name}`, context);
+    const [before, after] = [scoreBig(start, truth), scoreBig(sae, truth)];
+    const record = {
+      seed: settings.seed,
+      data: { kind: 'clustered', toy_model: basename(file) },
+      steps,
+      batch: settings.batchSize,
+      optimizer: training.optimizer,
+      engine: `${run.engine.engine} (${run.engine.provider})`,
+      metrics: { step_0: before, end: after },
+    };
+    const saeFile = join(context.folder, `${name}.onnx`);
+    await writeFileAtomic(saeFile, freezeSae(sae, { training: record, init, trainedOn }));
+    await writeJson(join(context.folder, `${name}.history.json`), historyOf(run.metrics['loss']!, directions), false);
+    saes.push({ activation, init, name, file: saeFile, before, after });
+    finalDirections.set(name, sae.featureDirections());
+    curves.push(lossCurve(name, run.metrics['loss']!));
+    recoveries.push({
+      name,
+      steps: directions.map(({ step }) => step),
+      fraction: directions.map(({ value }) => recoveryOf(value, truth).share),
+    });
+  }
+  await writeTable(join(context.folder, 'results.csv'), saes.flatMap(tableRows(settings.steps)));
+  await writeJson(join(context.folder, 'results.json'), { trueL0, represented, saes });
+  const size = `${weight.shape[1]}→${settings.dSae}`;
+  const subtitle = `${size} autoencoders; ${represented} true features, ${mean} active in a sample`;
+  await context.draw('recovery', plotRecovery(recoveries, { subtitle, logSteps: true, chance: saes[0]!.after.chance }));
+  await context.draw('training-curves', plotTrainingCurves(curves, { subtitle, logSteps: true }));
+  const best = saes.reduce((most, next) => (next.after.recovered > most.after.recovered ? next : most));
+  const words = `${best.name}: ${best.after.recovered} of ${best.after.of} true features recovered`;
+  await context.draw(
+    'cosines',
+    plotCosineHeatMap(finalDirections.get(best.name)!, truth.directions, { subtitle: words }),
+  );
+  return { trueL0, represented, saes };
+}
+
+/** The topics that a toy model was trained on; FileFormatError where its metadata hold none. */
+async function clusteredDataOf(file: string): Promise<ClusteredDataState> {
+  const { metadata } = await inspectModel(file);
+  const training = metadata.config?.['training'] as { data?: { clustered?: ClusteredDataState } } | undefined;
+  const clustered = training?.data?.clustered;
+  if (clustered) return clustered;
+  throw new FileFormatError('expected a toy model that train-toy-model-for-sae-big froze, with its topics', { file });
+}
+
+function drawHeldOut(clustered: ClusteredDataState, weight: HostTensor, seed: number): HeldOut {
+  const [nFeatures, nHidden] = weight.shape as [number, number];
+  const generator = SyntheticClusteredDataGenerator.fromState(clustered, randomStream(seed, HELD_OUT_STREAM));
+  const features = generator.generateBatch(HELD_OUT);
+  const activations = { data: new Float32Array(HELD_OUT * nHidden), shape: [HELD_OUT, nHidden] };
+  hiddenActivations(weight, { fill: into => into.set(features.data) }).fill(activations.data);
+  return { features: { data: features.data, shape: [HELD_OUT, nFeatures] }, activations };
+}
+
+/** Features active (> 0) in a sample, of those that `counts` says, on average. */
+function meanActive({ data, shape }: HostTensor, counts: readonly boolean[]): number {
+  const width = shape[1]!;
+  let active = 0;
+  for (let i = 0; i < data.length; i++) if (data[i]! > 0 && counts[i % width]) active++;
+  return active / shape[0]!;
+}
+
+function trainingOf(settings: SaeBigSettings, { activation, init }: SaeVariant, dIn: number): SaeTraining {
+  const { dSae, batchSize, steps, learningRate, seed } = settings;
+  return {
+    dIn,
+    dSae,
+    activation,
+    decoder: 'reparametrise',
+    init,
+    batchSize,
+    steps,
+    optimizer: { ...SAE_OPTIMIZER, learningRate },
+    seed,
+  };
+}
+
+function recoveryOf(directions: HostTensor, truth: Truth, alive?: readonly boolean[]) {
+  const threshold = recoveryThreshold(truth.directions.shape[0]!);
+  return recovery({ directions, trueDirections: truth.directions, threshold, ...(alive && { alive }) });
+}
+
+function scoreBig(sae: SparseAutoencoder, truth: Truth): SaeScore {
+  const { features: trueFeatures, activations } = truth.heldOut;
+  const { features, reconstruction } = sae.forward(activations);
+  const [variance, density, l0, detection] = [
+    new ExplainedVariance(),
+    new FiringDensity(),
+    new L0(),
+    new DetectionF1(),
+  ];
+  variance.add(activations, reconstruction);
+  density.add(features);
+  l0.add(features);
+  detection.add(features, columnsWhere(trueFeatures, truth.isRepresented));
+  const { alive, dead } = density.compute();
+  const directions = sae.featureDirections();
+  const found = recoveryOf(directions, truth, alive);
+  const { f1 } = detection.compute(found.features.map(({ latent }) => latent ?? -1));
+  return {
+    recovered: found.recovered,
+    of: found.features.length,
+    chance: found.chance,
+    meanCosine: found.meanCosine,
+    explainedVariance: variance.compute(),
+    l0: l0.compute(),
+    dead: dead.length,
+    duplicates: duplicates(directions, { alive }).length,
+    f1: f1.reduce((sum, value) => sum + value, 0) / f1.length,
+  };
+}
+
+function rowsWhere({ data, shape }: HostTensor, keep: readonly boolean[]): HostTensor {
+  const width = shape[1]!;
+  const rows = keep.flatMap((kept, row) => (kept ? [row] : []));
+  const out = new Float32Array(rows.length * width);
+  for (const [to, from] of rows.entries()) out.set(data.subarray(from * width, (from + 1) * width), to * width);
+  return { data: out, shape: [rows.length, width] };
+}
+
+function columnsWhere({ data, shape }: HostTensor, keep: readonly boolean[]): HostTensor {
+  const width = shape[1]!;
+  return {
+    data: data.filter((_, i) => keep[i % width]!),
+    shape: [shape[0]!, keep.filter(Boolean).length],
+  };
+}
+
+function tableRows(steps: number) {
+  return ({ name, activation, init, before, after }: ScoredVariant): Record<string, string | number>[] =>
+    (
+      [
+        [0, before],
+        [steps, after],
+      ] as const
+    ).map(([step, score]) => ({
+      name,
+      architecture: activation.kind,
+      init,
+      step,
+      ...score,
+    }));
+}
