@@ -1,14 +1,23 @@
 #!/usr/bin/env node
-// Runs the built command line, or in a clone that is not built yet its sources.
-import { existsSync } from 'node:fs';
+// Runs the built command line; in a clone that is not built, or has changed since, its sources.
+import { existsSync, readdirSync, statSync } from 'node:fs';
 
 const built = new URL('../dist/cli/main.js', import.meta.url);
+// Not in the published package.
+const sources = new URL('../src/', import.meta.url);
+
+function isBuiltNow() {
+  if (!existsSync(built)) return false;
+  if (!existsSync(sources)) return true;
+  const { mtimeMs } = statSync(built);
+  return readdirSync(sources, { recursive: true }).every(name => statSync(new URL(name, sources)).mtimeMs <= mtimeMs);
+}
 
 async function load() {
-  if (existsSync(built)) return import(built.href);
+  if (isBuiltNow()) return import(built.href);
   const { register } = await import('tsx/esm/api');
   register();
-  return import(new URL('../src/cli/main.ts', import.meta.url).href);
+  return import(new URL('cli/main.ts', sources).href);
 }
 
 const { runProcess } = await load();

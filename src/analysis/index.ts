@@ -1,0 +1,16 @@
+/** `monosemantic/analysis`: what a dictionary learned, measured. Plain arrays in and out; runs anywhere and needs nothing else. */
+export { cosineSimilarityMatrix } from './cosine-similarity.ts';
+export { type Detection, DetectionF1 } from './detection-f1.ts';
+export { type DuplicateOptions, type DuplicatePair, duplicates } from './duplicates.ts';
+export { ExplainedVariance } from './explained-variance.ts';
+export { featureDimensionality } from './feature-dimensionality.ts';
+export { type Firing, FiringDensity } from './firing-density.ts';
+export { injectiveFeatureMatching } from './injective-matching.ts';
+export { L0 } from './l0.ts';
+export { maxFeatureSimilarity } from './max-feature-similarity.ts';
+export { type Matching, optimalMatching } from './optimal-matching.ts';
+export { polysemanticity, polysemanticityUnnormalised } from './polysemanticity.ts';
+export { type FeatureRecovery, type Recovery, type RecoveryOptions, recovery } from './recovery.ts';
+export { angularGaps, isRegularPolygon, type PolygonOptions } from './regular-polygon.ts';
+export { sphericalCapShare } from './spherical-cap.ts';
+export { type Interval, wilsonInterval } from './wilson-interval.ts';

@@ -1,0 +1,13 @@
+/** `monosemantic` in Node: models, data, training, freezing, engines, checkpoints. What browsers have too is in browser.ts. */
+export * from './browser.ts';
+export { type EngineProbe, probeEngines } from './engines/available-engines.ts';
+export { createEngine, ENGINE_NAMES, type EngineOptions } from './engines/create-engine.ts';
+export { loadSaeFolder, saveSaelensFolder } from './export/load-sae-folder.ts';
+export { loadNodeRuntime } from './sessions/node.ts';
+export {
+  type Checkpoint,
+  checkpointFile,
+  loadCheckpoint,
+  type Snapshot,
+  saveCheckpoint,
+} from './training/checkpoint.ts';
