@@ -18,6 +18,7 @@ import {
 import type { ExperimentContext } from './context.ts';
 import { lossCurve } from './loss-curve.ts';
 import { checkpointing, lossesOf, requireFinished, writeJson, writeTable } from './run-files.ts';
+import { settingsOf } from './settings-of.ts';
 
 export interface ClusteredToyModelSettings {
   readonly nFeatures: number;
@@ -91,7 +92,7 @@ export async function runClusteredToyModel(
     ...(await checkpointing(
       context,
       'toy-model',
-      { what: 'clustered-toy-model', ...settings },
+      { what: 'clustered-toy-model', ...settingsOf(settings, CLUSTERED_TOY_MODEL_DEFAULTS) },
       toyModelProgram(training).program.state,
     )),
   });

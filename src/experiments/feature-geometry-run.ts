@@ -49,7 +49,7 @@ export interface FeatureGeometry {
   readonly plateaus: readonly Plateau[];
 }
 
-/** Runs the sweep: writes `geometry.csv` (a row a feature), `geometry.json` and the figure `feature-geometry`. */
+/** Runs the sweep: writes `results.csv` (a row a sparsity), `geometry.csv` (a row a feature), `geometry.json` and the figure `feature-geometry`. */
 export async function runFeatureGeometry(
   settings: FeatureGeometrySettings,
   context: ExperimentContext,
@@ -86,6 +86,14 @@ export async function runFeatureGeometry(
     });
   }
   const plateaus = ([1, 0.5] as const).flatMap(level => plateauAt(level, points));
+  await writeTable(
+    join(context.folder, 'results.csv'),
+    points.map(({ sparsity, dimensionsPerFeature, dimensionalities }) => ({
+      sparsity,
+      dimensions_per_feature: dimensionsPerFeature,
+      mean_dimensionality: dimensionalities.reduce((sum, value) => sum + value, 0) / nFeatures,
+    })),
+  );
   const rows = points.flatMap(({ sparsity, dimensionsPerFeature, dimensionalities }) =>
     dimensionalities.map((dimensionality, feature) => ({
       sparsity,

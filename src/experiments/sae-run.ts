@@ -26,6 +26,7 @@ import {
 } from '../training/train-sae.ts';
 import type { ExperimentContext } from './context.ts';
 import { checkpointing, historyOf, requireFinished, sha256OfFile, writeJson } from './run-files.ts';
+import { settingsOf } from './settings-of.ts';
 
 export interface SaeSettings {
   readonly dSae: number;
@@ -136,7 +137,7 @@ export async function runSae(
   const start = initialSae(training, data.sample);
   const before = scoreSae(start, weight, data.heldOut);
   const trainedOn = await sha256OfFile(toyModelFile);
-  const experiment = { what: 'sae', trainedOn, ...settings };
+  const experiment = { what: 'sae', trainedOn, ...settingsOf(settings, SAE_DEFAULTS) };
   const { sae, run, directions } = await trainSae(training, data, {
     engine: context.engine,
     signal: context.signal,

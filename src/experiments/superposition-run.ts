@@ -22,6 +22,7 @@ import type { ExperimentContext } from './context.ts';
 import { lossCurve } from './loss-curve.ts';
 import { type Arrangement, arrangementOf, expectedArrangement } from './planar-arrangement.ts';
 import { checkpointing, lossesOf, requireFinished, writeJson, writeTable } from './run-files.ts';
+import { settingsOf } from './settings-of.ts';
 
 export interface SuperpositionSettings {
   readonly nFeatures: number;
@@ -110,7 +111,7 @@ export async function runSuperposition(
       seed: seed + first,
     };
     const label = restarts === 1 ? 'toy models' : `restarts ${first + 1}–${first + count} of ${restarts}`;
-    const experiment = { what: 'superposition', ...settings, first, count };
+    const experiment = { what: 'superposition', ...settingsOf(settings, SUPERPOSITION_DEFAULTS), first, count };
     const {
       models: trained,
       losses,

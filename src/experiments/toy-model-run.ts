@@ -15,6 +15,7 @@ import {
 } from '../training/train-toy-models.ts';
 import type { ExperimentContext } from './context.ts';
 import { checkpointing, requireFinished, writeJson } from './run-files.ts';
+import { settingsOf } from './settings-of.ts';
 
 export interface ToyModelSettings {
   readonly nFeatures: number;
@@ -70,7 +71,12 @@ export async function runToyModel(settings: ToyModelSettings, context: Experimen
     engine: context.engine,
     signal: context.signal,
     onProgress: context.progress(restarts > 1 ? `toy models (${restarts} restarts)` : 'toy model', steps),
-    ...(await checkpointing(context, 'toy-model', { what: 'toy-model', ...settings }, program.state)),
+    ...(await checkpointing(
+      context,
+      'toy-model',
+      { what: 'toy-model', ...settingsOf(settings, TOY_MODEL_DEFAULTS) },
+      program.state,
+    )),
   });
   requireFinished(run, 'the toy model', context);
   const model = models[best]!;

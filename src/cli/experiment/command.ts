@@ -6,7 +6,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { createEngine, ENGINE_NAMES, type EngineOptions } from '../../engines/create-engine.ts';
 import { FileWriteError } from '../../errors.ts';
 import { type ExperimentContext, StoppedError } from '../../experiments/context.ts';
-import { requireCheckpoint } from '../../experiments/run-files.ts';
+import { requireCheckpoint, writeJson } from '../../experiments/run-files.ts';
 import { writeFileAtomic } from '../../files/write-atomic.ts';
 import type { Figure } from '../../plots/figure.ts';
 import { show, toHtml, writeFigure } from '../../plots/node.ts';
@@ -63,7 +63,10 @@ export function runnable<Options extends CommonOptions>(
     try {
       const figures: Figure[] = [];
       const context = await createContext(options, figures, terminal);
+      const started = performance.now();
       await run(options, context);
+      const seconds = Math.round((performance.now() - started) / 100) / 10;
+      await writeJson(join(options.out, 'run.json'), { experiment: command.name(), options, seconds });
       if (options.html) await writeHtml(command.name(), figures, context);
       if (options.show) for (const figure of figures) await show(figure);
     } catch (error) {
