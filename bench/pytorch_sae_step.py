@@ -1,7 +1,8 @@
-"""Times one training step of a dense sparse autoencoder in PyTorch, eager: forward over all latents, autograd, Adam.
+"""Times training steps of a sparse autoencoder in Python: PyTorch's dense form (eager: forward over all latents, autograd, Adam),
+or SAELens's own model and loss with the same optimizer.
 
-Reads one JSON object {dIn, dSae, batchSize, k, kind, betas, steps, warmup, threads} a line from standard input and answers
-each with {"ms": [...], "version": ...} on standard output.
+Answers each line of standard input with one of standard output. {library, dIn, dSae, batchSize, k, kind, betas, threads} sets a
+model up and gives {"version": ...}; {steps} trains it on and gives {"ms": [...]}.
 """
 
 import json
@@ -21,36 +22,72 @@ def activation(kind, scores, k):
     return torch.zeros_like(positive).scatter(0, indices, values).view_as(scores)
 
 
-def measure(dIn, dSae, batchSize, k, kind, betas, steps, warmup, threads):
-    if threads:
-        torch.set_num_threads(threads)
-    generator = torch.Generator().manual_seed(0)
-    directions = torch.randn(dSae, dIn, generator=generator)
-    parameters = {
-        "V": directions,
-        "W_enc": torch.nn.functional.normalize(directions, dim=1).T.contiguous(),
-        "b_enc": torch.zeros(dSae),
-        "b_dec": torch.zeros(dIn),
-    }
-    for parameter in parameters.values():
-        parameter.requires_grad_()
-    optimizer = torch.optim.Adam(parameters.values(), lr=1e-3, betas=tuple(betas))
-    batch = torch.randn(batchSize, dIn, generator=generator)
-    times = []
-    for step in range(warmup + steps):
-        start = time.perf_counter()
-        optimizer.zero_grad()
-        decoder = torch.nn.functional.normalize(parameters["V"], dim=1)
-        scores = (batch - parameters["b_dec"]) @ parameters["W_enc"] + parameters["b_enc"]
-        reconstruction = activation(kind, scores, k) @ decoder + parameters["b_dec"]
-        loss = ((batch - reconstruction) ** 2).mean()
+class PyTorch:
+    version = torch.__version__
+
+    def __init__(self, dIn, dSae, batchSize, k, kind, betas):
+        generator = torch.Generator().manual_seed(0)
+        directions = torch.randn(dSae, dIn, generator=generator)
+        encoder = torch.nn.functional.normalize(directions, dim=1).T.contiguous()
+        self.V = directions.requires_grad_()
+        self.W_enc = encoder.requires_grad_()
+        self.b_enc = torch.zeros(dSae, requires_grad=True)
+        self.b_dec = torch.zeros(dIn, requires_grad=True)
+        parameters = [self.V, self.W_enc, self.b_enc, self.b_dec]
+        self.optimizer = torch.optim.Adam(parameters, lr=1e-3, betas=tuple(map(float, betas)))
+        self.batch = torch.randn(batchSize, dIn, generator=generator)
+        self.kind, self.k = kind, k
+
+    def step(self):
+        self.optimizer.zero_grad()
+        decoder = torch.nn.functional.normalize(self.V, dim=1)
+        scores = (self.batch - self.b_dec) @ self.W_enc + self.b_enc
+        reconstruction = activation(self.kind, scores, self.k) @ decoder + self.b_dec
+        loss = ((self.batch - reconstruction) ** 2).mean()
         loss.backward()
-        optimizer.step()
-        loss.item()
-        if step >= warmup:
-            times.append((time.perf_counter() - start) * 1e3)
-    return times
+        self.optimizer.step()
+        return loss.item()
 
 
+class SAELens:
+    def __init__(self, dIn, dSae, batchSize, k, kind, betas):
+        import sae_lens
+        from sae_lens.saes import batchtopk_sae, sae, topk_sae
+
+        self.version = sae_lens.__version__
+        sizes = {"d_in": dIn, "d_sae": dSae, "device": "cpu", "dtype": "float32"}
+        if kind == "topk":
+            config = topk_sae.TopKTrainingSAEConfig(**sizes, k=k)
+            self.model = topk_sae.TopKTrainingSAE(config)
+        else:
+            config = batchtopk_sae.BatchTopKTrainingSAEConfig(**sizes, k=k)
+            self.model = batchtopk_sae.BatchTopKTrainingSAE(config)
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3, betas=tuple(map(float, betas)))
+        batch = torch.randn(batchSize, dIn, generator=torch.Generator().manual_seed(0))
+        self.input = sae.TrainStepInput(batch, {}, None, 0, False)
+
+    def step(self):
+        self.optimizer.zero_grad()
+        loss = self.model.training_forward_pass(step_input=self.input).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        return loss.item()
+
+
+def timed(function):
+    start = time.perf_counter()
+    function()
+    return (time.perf_counter() - start) * 1e3
+
+
+trainer = None
 for line in sys.stdin:
-    print(json.dumps({"ms": measure(**json.loads(line)), "version": torch.__version__}), flush=True)
+    request = json.loads(line)
+    if "steps" in request:
+        answer = {"ms": [timed(trainer.step) for _ in range(request["steps"])]}
+    else:
+        torch.set_num_threads(request.pop("threads"))
+        trainer = {"PyTorch": PyTorch, "SAELens": SAELens}[request.pop("library")](**request)
+        answer = {"version": trainer.version}
+    print(json.dumps(answer), flush=True)

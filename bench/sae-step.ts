@@ -1,13 +1,15 @@
 /**
- * Times one training step of large sparse autoencoders: the sparse update, beside PyTorch's dense step where a Python has it.
+ * Times one training step of large sparse autoencoders: the sparse update, beside PyTorch's dense step and SAELens's where a Python
+ * has them.
  *
  *   tsx bench/sae-step.ts [--python PYTHON] [--sizes 512x4096,768x16384] [--kinds topk,batchtopk] [--k 32] [--batch 1024]
- *     [--steps 8] [--threads N] [--beta1 0] [--json FILE]
+ *     [--rounds 4] [--threads N] [--beta1 0] [--json FILE]
  *
- * Both run in turn on the same machine in one run, so the ratio means more than either figure. Prints a table; --json writes all.
+ * Each round takes some steps of ours and one of each other's, so that the ratio means more than either figure. Prints a table; --json writes all.
  */
-import { execFile } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { availableParallelism, cpus } from 'node:os';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { StepDescriptor, StepProgram } from '../src/engines/engine.ts';
@@ -23,8 +25,6 @@ interface Work {
   readonly k: number;
   readonly kind: 'topk' | 'batchtopk';
   readonly betas: readonly [number, number];
-  readonly steps: number;
-  readonly warmup: number;
   readonly threads: number;
 }
 
@@ -38,10 +38,20 @@ interface Measurement {
   readonly gemmGflops: number;
   /** Parameters and moments read and written, all threads together; an upper bound with β1 = 0, where idle latents are skipped. */
   readonly updateGBps: number;
+  /** Of this process alone. */
   readonly peakMemoryMiB: number;
-  readonly pytorchMs?: readonly number[] | undefined;
-  /** Median of PyTorch's steps over the median of ours. */
-  readonly ratio?: number | undefined;
+  readonly others: readonly OtherMeasurement[];
+}
+
+/** The libraries of pytorch_sae_step.py. */
+type Library = 'PyTorch' | 'SAELens';
+
+interface OtherMeasurement {
+  readonly library: Library;
+  readonly version: string;
+  readonly ms: readonly number[];
+  /** Median of its steps over the median of ours. */
+  readonly ratio: number;
 }
 
 const { values: options } = parseArgs({
@@ -51,12 +61,15 @@ const { values: options } = parseArgs({
     kinds: { type: 'string', default: 'topk,batchtopk' },
     k: { type: 'string', default: '32' },
     batch: { type: 'string', default: '1024' },
-    steps: { type: 'string', default: '8' },
+    rounds: { type: 'string', default: '4' },
     threads: { type: 'string', default: String(availableParallelism()) },
     beta1: { type: 'string', default: '0' },
     json: { type: 'string' },
   },
 });
+
+/** Ours are shorter: several of them for each of the others'. */
+const STEPS_A_ROUND = 3;
 
 function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 1]!;
@@ -117,22 +130,24 @@ function programFor({ dIn, dSae, batchSize, k, kind, betas }: Work): StepProgram
   };
 }
 
-async function measure(work: Work): Promise<Omit<Measurement, 'pytorchMs' | 'ratio'>> {
-  const { dIn, dSae, batchSize, steps, warmup, threads, betas } = work;
+/** Steps of ours and of the others in turn, so that all see the same machine. */
+async function measure(work: Work, rounds: number, others: readonly Other[]): Promise<Measurement> {
+  const { dIn, dSae, batchSize, threads, betas } = work;
   const runner = await createSparseUpdateRunner(programFor(work), { threads });
   try {
     const activations = draws(batchSize * dIn, 2);
-    for (let step = 0; step < warmup; step++) await runner.run(1, { activations });
+    const step = () => timed(() => runner.run(1, { activations }));
+    for (let warmup = 0; warmup < 2; warmup++) await step();
     const before = await runner.times();
     const ms: number[] = [];
-    for (let step = 0; step < steps; step++) {
-      const start = performance.now();
-      await runner.run(1, { activations });
-      ms.push(performance.now() - start);
+    const otherMs: number[][] = others.map(() => []);
+    for (let round = 0; round < rounds; round++) {
+      for (let repeat = 0; repeat < STEPS_A_ROUND; repeat++) ms.push(await step());
+      for (const [index, other] of others.entries()) otherMs[index]!.push(await other.step());
     }
     const after = await runner.times();
     const part = (name: keyof StepTimes) =>
-      after.reduce((sum, times, shard) => sum + times[name] - before[shard]![name], 0) / after.length / steps;
+      after.reduce((sum, times, shard) => sum + times[name] - before[shard]![name], 0) / after.length / ms.length;
     const parts: StepTimes = {
       gemm: part('gemm'),
       select: part('select'),
@@ -149,31 +164,83 @@ async function measure(work: Work): Promise<Omit<Measurement, 'pytorchMs' | 'rat
       gemmGflops: (2 * batchSize * dIn * dSae) / parts.gemm / 1e6,
       updateGBps: bytes / parts.update / 1e6,
       peakMemoryMiB: process.resourceUsage().maxRSS / 1024,
+      others: others.map(({ library, version }, index) => ({
+        library,
+        version,
+        ms: otherMs[index]!,
+        ratio: median(otherMs[index]!) / median(ms),
+      })),
     };
   } finally {
     await runner.dispose();
   }
 }
 
-async function measurePyTorch(python: string, work: Work): Promise<readonly number[] | undefined> {
-  const script = fileURLToPath(new URL('pytorch_sae_step.py', import.meta.url));
-  return new Promise(resolve => {
-    const child = execFile(python, [script], (error, stdout, stderr) => {
-      if (!error) return resolve((JSON.parse(stdout) as { ms: number[] }).ms);
-      console.error(`${python} cannot time PyTorch: ${stderr.trim().split('\n').at(-1) ?? error.message}`);
-      resolve(undefined);
-    });
-    child.stdin!.end(`${JSON.stringify(work)}\n`);
-  });
+async function timed(task: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  await task();
+  return performance.now() - start;
 }
 
-function report({ work, ms, parts, gemmGflops, updateGBps, pytorchMs, ratio, peakMemoryMiB }: Measurement): string {
+/** A library's model in a Python process of its own, asked line by line. */
+class Other {
+  readonly library: Library;
+  version = '';
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #lines: AsyncIterator<string>;
+  #errors = '';
+
+  private constructor(python: string, library: Library) {
+    this.library = library;
+    this.#child = spawn(python, [fileURLToPath(new URL('pytorch_sae_step.py', import.meta.url))]);
+    const note = (text: unknown) => {
+      this.#errors += String(text);
+    };
+    this.#child.stderr.on('data', note);
+    this.#child.on('error', note);
+    this.#child.stdin.on('error', () => {});
+    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
+  }
+
+  /** Starts it and warms it up; undefined, with a line that says why, where this Python does not have it. */
+  static async start(python: string, library: Library, work: Work): Promise<Other | undefined> {
+    const other = new Other(python, library);
+    try {
+      other.version = ((await other.#ask({ ...work, library })) as { version: string }).version;
+      await other.step();
+      return other;
+    } catch (error) {
+      console.error(`without ${library}: ${(error as Error).message}`);
+      return undefined;
+    }
+  }
+
+  /** Milliseconds of one step. */
+  async step(): Promise<number> {
+    return ((await this.#ask({ steps: 1 })) as { ms: [number] }).ms[0];
+  }
+
+  async #ask(request: object): Promise<unknown> {
+    this.#child.stdin.write(`${JSON.stringify(request)}\n`);
+    const { value, done } = await this.#lines.next();
+    if (done) throw new Error(this.#errors.trim().split('\n').at(-1) || 'it ended without an answer');
+    return JSON.parse(value);
+  }
+
+  end(): void {
+    this.#child.stdin.end();
+  }
+}
+
+function report({ work, ms, parts, gemmGflops, updateGBps, others, peakMemoryMiB }: Measurement): string {
   const total = median(ms);
   const shares = Object.entries(parts).map(([name, time]) => `${name} ${((100 * time) / total).toFixed(0)}%`);
   return [
     `${work.kind.padEnd(9)} ${work.dIn}/${work.dSae}`.padEnd(22),
     `${total.toFixed(1)} ms (${Math.min(...ms).toFixed(1)}–${Math.max(...ms).toFixed(1)})`.padEnd(26),
-    pytorchMs ? `PyTorch ${median(pytorchMs).toFixed(0)} ms, ${ratio!.toFixed(1)}×`.padEnd(26) : '',
+    ...others.map(({ library, ms: theirs, ratio }) =>
+      `${library} ${median(theirs).toFixed(0)} ms, ${ratio.toFixed(1)}×`.padEnd(24),
+    ),
     `Gemm ${gemmGflops.toFixed(0)} GFLOP/s, update ${updateGBps.toFixed(1)} GB/s, ${peakMemoryMiB.toFixed(0)} MiB`.padEnd(
       50,
     ),
@@ -182,7 +249,8 @@ function report({ work, ms, parts, gemmGflops, updateGBps, pytorchMs, ratio, pea
 }
 
 const measurements: Measurement[] = [];
-console.log(`${cpus()[0]?.model ?? 'unknown CPU'}, ${options.threads} threads, batch ${options.batch}, k ${options.k}`);
+const machine = { cpu: cpus()[0]?.model ?? 'unknown CPU', threads: Number(options.threads), node: process.version };
+console.log(`${machine.cpu}, ${machine.threads} threads, batch ${options.batch}, k ${options.k}, β1 ${options.beta1}`);
 for (const size of options.sizes.split(',')) {
   const [dIn, dSae] = size.split('x').map(Number) as [number, number];
   for (const kind of options.kinds.split(',') as Work['kind'][]) {
@@ -193,19 +261,16 @@ for (const size of options.sizes.split(',')) {
       k: Number(options.k),
       kind,
       betas: [Number(options.beta1), 0.999],
-      steps: Number(options.steps),
-      warmup: 2,
-      threads: Number(options.threads),
+      threads: machine.threads,
     };
-    const ours = await measure(work);
-    const steps = Math.min(work.steps, 4);
-    const pytorchMs = options.python ? await measurePyTorch(options.python, { ...work, steps, warmup: 1 }) : undefined;
-    const ratio = pytorchMs && median(pytorchMs) / median(ours.ms);
-    measurements.push({ ...ours, pytorchMs, ratio });
+    const others: Other[] = [];
+    for (const library of options.python === undefined ? [] : (['PyTorch', 'SAELens'] as const)) {
+      const other = await Other.start(options.python!, library, work);
+      if (other) others.push(other);
+    }
+    measurements.push(await measure(work, Number(options.rounds), others));
+    for (const other of others) other.end();
     console.log(report(measurements.at(-1)!));
   }
 }
-if (options.json) {
-  const machine = { cpu: cpus()[0]?.model, threads: Number(options.threads), node: process.version };
-  await writeFileAtomic(options.json, `${JSON.stringify({ machine, measurements }, null, 2)}\n`);
-}
+if (options.json) await writeFileAtomic(options.json, `${JSON.stringify({ machine, measurements }, null, 2)}\n`);
