@@ -24,9 +24,6 @@ export function describeFailure(error: unknown, debug: boolean): string {
 }
 
 function messageOf(error: unknown): string {
-  if (error instanceof CommanderError) {
-    return error.code === 'commander.help' ? 'name a command; monosemantic --help lists them' : error.message;
-  }
   return error instanceof Error ? error.message || error.name : String(error);
 }
 

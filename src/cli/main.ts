@@ -28,9 +28,14 @@ export async function main(args: readonly string[], options: MainOptions = {}): 
     return 0;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
-    terminal.warn(describeFailure(error, args.includes('--debug')));
+    // Without a command, the help that was printed says all.
+    if (!isBareCall(error)) terminal.warn(describeFailure(error, args.includes('--debug')));
     return exitStatusOf(error);
   }
+}
+
+function isBareCall(error: unknown): boolean {
+  return error instanceof CommanderError && error.code === 'commander.help';
 }
 
 /** Runs the process's own command line, and sets its exit status: what `bin/` and the scripts of experiments start. */

@@ -34,7 +34,7 @@ function describe(model: ModelDescription): string {
     ['parameters', parameterCount.toLocaleString('en')],
     ['nodes', `${nodeCount}: ${operatorList.join(', ')}`],
     ...(metadata.trainedOn ? [['trained on', `the model whose file has SHA-256 ${metadata.trainedOn}`]] : []),
-    ...Object.entries(metadata.config ?? {}).map(([name, value]) => [name, JSON.stringify(value)]),
+    ...flattened(metadata.config ?? {}),
     ...foreignProperties(model),
   ];
   return [
@@ -44,6 +44,15 @@ function describe(model: ModelDescription): string {
     ...section('outputs', model.outputs),
     ...section('weights', model.initializers),
   ].join('\n');
+}
+
+/** Every entry of nested JSON, by its path; lists as they are. */
+function flattened(config: Readonly<Record<string, unknown>>, path = ''): string[][] {
+  return Object.entries(config).flatMap(([name, value]) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? flattened(value as Record<string, unknown>, `${path}${name}.`)
+      : [[`${path}${name}`, typeof value === 'string' ? value : JSON.stringify(value)]],
+  );
 }
 
 /** Metadata that is not this project's, such as an exporter's. */
