@@ -105,7 +105,7 @@ describe('probing in the viewer', function () {
     near(probe.features, expected.features.data);
     near(probe.reconstruction, expected.reconstruction.data);
     const winner = expected.features.data.indexOf(Math.max(...expected.features.data));
-    const [, shownWinner, shownReconstruction] = await read();
+    const [shownHidden, shownWinner, shownReconstruction] = await read();
     expect(shownWinner).to.match(new RegExp(`^${winner} at `));
     expect(shownReconstruction?.replaceAll('−', '-').split(', ').map(Number)[0]).to.be.closeTo(
       expected.reconstruction.data[0]!,
@@ -114,9 +114,7 @@ describe('probing in the viewer', function () {
     // And by keyboard.
     await page.getByRole('application').focus();
     await page.keyboard.press('ArrowRight');
-    await page
-      .waitForFunction(old => document.querySelector('[data-test=hidden]')?.textContent !== old, (await read())[0])
-      .catch(() => {});
+    await page.waitForFunction(old => document.querySelector('[data-test=hidden]')?.textContent !== old, shownHidden);
     expect((await probeOf(page)).hidden[0]).to.be.greaterThan(probe.hidden[0]!);
     await page.context().close();
   });

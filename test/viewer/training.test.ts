@@ -78,7 +78,7 @@ describe('training in the viewer', function () {
     // It opens in the page that trained it, and an autoencoder learns from it.
     await page.getByRole('button', { name: 'Open it here' }).click();
     await page.getByRole('heading', { name: 'Toy model', level: 1 }).waitFor();
-    await page.getByRole('navigation', { name: 'Views' }).getByRole('button', { name: 'Train' }).click();
+    await page.getByRole('navigation', { name: 'Views' }).getByRole('button', { name: 'Train', exact: true }).click();
     await form.getByText('Autoencoder', { exact: true }).click();
     await form.getByLabel('Steps').fill('1500');
     await form.getByLabel('Steps').blur();

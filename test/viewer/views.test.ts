@@ -73,7 +73,7 @@ describe('the views of the viewer', function () {
 
   it('opens a run of the seed strip with its training', async () => {
     const page = await viewer.page('?model=star&model=sae-found&view=seeds');
-    const runs = page.getByRole('button', { name: /^seed \d+: \d of 5 found$/ });
+    const runs = page.getByRole('button', { name: /^seed \d+ \d of 5$/ });
     await runs.first().waitFor();
     expect(await runs.count()).to.equal(16);
     await runs.nth(3).click();

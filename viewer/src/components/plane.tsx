@@ -1,3 +1,4 @@
+// biome-ignore-all lint/a11y/noSvgWithoutTitle: its name is given by aria-label, or by the text around it
 // biome-ignore-all lint/a11y/noStaticElementInteractions: keyboards select by the chips and tables beside the figure
 // biome-ignore-all lint/a11y/useSemanticElements: SVG has no such element
 /**
@@ -25,7 +26,7 @@ export interface PlanePoint {
 }
 
 export interface PlaneProps {
-  /** What the figure shows, for those who do not see it. */
+  /** What the figure shows, for those who do not see it; empty where the text around it says so. */
   readonly label: string;
   /** Half the side of the square that is shown. */
   readonly extent: number;
@@ -96,8 +97,7 @@ export function Plane(props: PlaneProps) {
         width={size}
         height={size}
         viewBox={`0 0 ${size} ${size}`}
-        role="group"
-        aria-label={props.label}
+        {...(props.label ? { role: 'group', 'aria-label': props.label } : { 'aria-hidden': true })}
         style={{ touchAction: onDrag ? 'none' : 'auto', cursor: onDrag ? 'crosshair' : 'default' }}
         onPointerDown={event => {
           if (!onDrag) return;
@@ -246,7 +246,7 @@ export function Plane(props: PlaneProps) {
             stroke-width="2.5"
             {...(onDrag
               ? {
-                  tabIndex: 0,
+                  tabindex: 0,
                   role: 'application',
                   'aria-label': `Point at ${point.x.toFixed(2)}, ${point.y.toFixed(2)}. Arrow keys move it.`,
                   onKeyDown: nudge,

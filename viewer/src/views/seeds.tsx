@@ -85,7 +85,6 @@ export function SeedsView() {
               type="button"
               class="seed-panel"
               aria-pressed={openedRun.value === run.name}
-              aria-label={`${run.name}${found ? `: ${found.recovered} of ${found.features} found` : ''}`}
               onClick={() => {
                 openSeed(run).catch(error => fail(`${run.name} could not be opened`, error));
               }}
@@ -94,13 +93,13 @@ export function SeedsView() {
                 <span>{run.name}</span>
                 {found && (
                   <span class="number quiet">
-                    {found.recovered}/{found.features}
+                    {found.recovered} of {found.features}
                   </span>
                 )}
               </span>
               {flat && truth && (
                 <Plane
-                  label={run.name}
+                  label=""
                   extent={1.12 * Math.max(...truth.map(row => Math.hypot(...row)))}
                   truth={truthArrows(truth, plane, undefined)}
                   latents={latentArrows(last, plane, found, typicalLength(truth), undefined)}
