@@ -31,5 +31,10 @@ export interface SaeActivation {
   initialBuffers(lead: Shape): HostTensors;
   /** Pre-activations [...lead, batch, d_sae] → features. */
   apply(preActivations: tf.Tensor, buffers: Tensors, mode: Mode): Activated;
+  /**
+   * The same as `apply` in mode `train` for pre-activations [...lead, d_sae, batch]: with few latents the long axis had better be last.
+   * Absent where it would not be faster.
+   */
+  applyLatentsFirst?(preActivations: tf.Tensor, buffers: Tensors): Activated;
   frozen(buffers: HostTensors, dSae: number): FrozenForm;
 }

@@ -15,6 +15,7 @@ export function reluActivation({ l1 = 0 }: ReluOptions = {}): SaeActivation {
     l1,
     initialBuffers: () => ({}),
     apply: (preActivations, buffers) => ({ features: tf.relu(preActivations), buffers }),
+    applyLatentsFirst: (preActivations, buffers) => ({ features: tf.relu(preActivations), buffers }),
     frozen: () => ({ architecture: 'standard', weights: {} }),
   };
 }

@@ -3,6 +3,8 @@ import * as tf from '@tensorflow/tfjs';
 import { InvalidValueError } from '../../errors.ts';
 import { requirePositiveInteger } from '../dimensions.ts';
 import { keepTopK } from '../keep-top-k.ts';
+import type { Tensors } from '../model.ts';
+import { reluLargest } from '../relu-largest.ts';
 import { scatterUnique } from '../scatter-unique.ts';
 import type { SaeActivation } from './activation.ts';
 
@@ -22,6 +24,12 @@ export function topkActivation(k: number, dSae: number): SaeActivation {
       const features = scatterUnique(feature_values, indices, dSae);
       return { features, buffers, named: { feature_indices: indices, feature_values } };
     },
+    ...(k === 1 && {
+      applyLatentsFirst: (preActivations: tf.Tensor, buffers: Tensors) => ({
+        features: reluLargest(preActivations),
+        buffers,
+      }),
+    }),
     frozen: () => ({ architecture: 'topk', k, weights: {} }),
   };
 }
