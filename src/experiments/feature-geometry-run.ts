@@ -25,10 +25,10 @@ export interface FeatureGeometrySettings {
 export const FEATURE_GEOMETRY_DEFAULTS: FeatureGeometrySettings = {
   nFeatures: 200,
   nHidden: 20,
-  models: 24,
-  maxSparsity: 0.99,
-  batchSize: 1024,
-  steps: 4000,
+  models: 32,
+  maxSparsity: 0.97,
+  batchSize: 512,
+  steps: 3000,
   learningRate: 3e-3,
   seed: 0,
 };

@@ -38,6 +38,7 @@ export interface SuperpositionSettings {
   readonly importanceRatio: number;
   readonly batchSize: number;
   readonly steps: number;
+  readonly learningRate: number;
   readonly seed: number;
 }
 
@@ -51,6 +52,7 @@ export const SUPERPOSITION_DEFAULTS: SuperpositionSettings = {
   importanceRatio: 0.9,
   batchSize: 1024,
   steps: 10_000,
+  learningRate: 1e-3,
   seed: 0,
 };
 
@@ -91,6 +93,7 @@ export async function runSuperposition(
 ): Promise<readonly Solution[]> {
   const { nFeatures, nHidden, models, minSparsity, maxSparsity, restarts, importanceRatio, batchSize, steps, seed } =
     settings;
+  const optimizer = { ...TOY_MODEL_OPTIMIZER, learningRate: settings.learningRate };
   const range = createSparsityRange(minSparsity, maxSparsity, models, nFeatures);
   const importance = importanceDecayByRatio(nFeatures, importanceRatio);
   const together = Math.max(1, Math.min(restarts, Math.floor(FEATURES_AT_ONCE / (models * nFeatures))));
@@ -108,6 +111,7 @@ export async function runSuperposition(
       importance,
       batchSize,
       steps,
+      optimizer,
       seed: seed + first,
     };
     const label = restarts === 1 ? 'toy models' : `restarts ${first + 1}–${first + count} of ${restarts}`;
@@ -151,7 +155,7 @@ export async function runSuperposition(
     data: { kind: 'sparse', sparsities: solutions.map(({ sparsity }) => sparsity), importance_ratio: importanceRatio },
     steps,
     batch: batchSize,
-    optimizer: TOY_MODEL_OPTIMIZER,
+    optimizer,
     restarts,
     metrics: { end: { losses: solutions.map(({ loss }) => loss) } },
   };

@@ -124,10 +124,10 @@ export class ParallelToyModel implements ModelDefinition {
 }
 
 function applyBatched(weight: tf.Tensor, bias: tf.Tensor, input: tf.Tensor): Tensors {
-  const byInstance = tf.transpose(input, [1, 0, 2]);
-  const hidden = tf.matMul(byInstance, weight);
-  const out = tf.relu(tf.add(tf.matMul(hidden, weight, false, true), tf.expandDims(bias, 1)));
-  return { reconstruction: tf.transpose(out, [1, 0, 2]), hidden: tf.transpose(hidden, [1, 0, 2]) };
+  const hidden = tf.transpose(tf.matMul(tf.transpose(input, [1, 0, 2]), weight), [1, 0, 2]);
+  // Read out of the very tensor that leaves as `hidden`: a frozen graph is cut there into encoder and decoder.
+  const out = tf.relu(tf.add(tf.matMul(tf.transpose(hidden, [1, 0, 2]), weight, false, true), tf.expandDims(bias, 1)));
+  return { reconstruction: tf.transpose(out, [1, 0, 2]), hidden };
 }
 
 /** How many instances share a block-diagonal matrix: the largest divisor that stays within the limit. */

@@ -27,7 +27,8 @@ export interface CommonOptions extends EngineOptions, ReportOptions {
 /** An experiment: its command with all its options, and what is then done. */
 export interface Experiment<Options extends CommonOptions> {
   readonly command: Command;
-  readonly run: (options: Options, context: ExperimentContext) => Promise<void>;
+  /** What it gives is printed with `--json`. */
+  readonly run: (options: Options, context: ExperimentContext) => Promise<unknown>;
 }
 
 /** A command `name` with the options that all experiments share; results go to `runs/NAME` unless `--out` says otherwise. */
@@ -44,6 +45,7 @@ export function experimentCommand(name: string, description: string): Command {
     .option('--resume', 'go on from the checkpoints in the folder of the run')
     .option('--html', 'write all figures into one self-contained file, NAME.html, in the folder of the run')
     .option('--show', 'open the figures in a browser at the end (Plotly, from the network)')
+    .option('--json', 'print the result as JSON for machines, and everything else to stderr')
     .option('--debug', 'print the stack below an error');
 }
 
@@ -64,9 +66,11 @@ export function runnable<Options extends CommonOptions>(
       const figures: Figure[] = [];
       const context = await createContext(options, figures, terminal);
       const started = performance.now();
-      await run(options, context);
+      const result = await run(options, context);
       const seconds = Math.round((performance.now() - started) / 100) / 10;
       await writeJson(join(options.out, 'run.json'), { experiment: command.name(), options, seconds });
+      if (options.json)
+        terminal.print(JSON.stringify({ experiment: command.name(), folder: options.out, seconds, result }));
       if (options.html) await writeHtml(command.name(), figures, context);
       if (options.show) for (const figure of figures) await show(figure);
     } catch (error) {
@@ -91,7 +95,7 @@ async function createContext(
     signal: terminal.signal,
     checkpointEvery: options.checkpointEvery,
     resume,
-    log: line => terminal.print(line),
+    log: line => (options.json ? terminal.warn(line) : terminal.print(line)),
     progress: (label, steps) => progressBar(label, steps, terminal),
     async draw(name, figure) {
       figures.push(figure);

@@ -48,7 +48,7 @@ export function saeExperiment(name: string): Experiment<SaeOptions> {
     .option('--steps <n>', 'training steps', positiveInteger, SAE_DEFAULTS.steps);
   return {
     command,
-    run: async (options, context) => {
+    async run(options, context) {
       const { toyModel, activation, k, l1, ...settings } = options;
       await using model = await loadToyModel(toyModel, { provider: 'cpu' });
       const weight = await model.featureDirections();
@@ -56,6 +56,8 @@ export function saeExperiment(name: string): Experiment<SaeOptions> {
       const result = await runSae({ ...settings, activation: config }, { file: toyModel, weight }, context);
       context.log(recoveryTable(await probe({ toyModel, sae: result.file }, options)));
       context.log(describeSae(result));
+      const { file, before, after, run } = result;
+      return { file, before, after, engine: run.engine };
     },
   };
 }

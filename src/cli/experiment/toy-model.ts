@@ -10,6 +10,11 @@ export function toyModelExperiment(name: string): Experiment<ToyModelOptions> {
     'Trains toy models of superposition, out = relu(x W Wᵀ + b), and freezes the one of lowest loss to toy-model.onnx.';
   return {
     command: addToyModelOptions(experimentCommand(name, description)),
-    run: async (options, context) => context.log(describeToyModel(await runToyModel(options, context))),
+    async run(options, context) {
+      const result = await runToyModel(options, context);
+      context.log(describeToyModel(result));
+      const { file, loss, losses, stars, run } = result;
+      return { file, loss, losses, stars, engine: run.engine };
+    },
   };
 }
