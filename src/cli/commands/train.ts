@@ -1,4 +1,5 @@
 /** `train toy` and `train sae`: the scripts' experiments, with their settings as options. */
+import { Command } from 'commander';
 import { type CommonOptions, type Experiment, runnable } from '../experiment/command.ts';
 import { saeExperiment } from '../experiment/sae.ts';
 import { toyModelExperiment } from '../experiment/toy-model.ts';
@@ -6,7 +7,9 @@ import type { Terminal } from '../terminal.ts';
 
 /** Runs the experiment `what` with its own options `args`. */
 export async function train(what: 'toy' | 'sae', args: readonly string[], terminal: Terminal): Promise<void> {
-  const experiment = what === 'toy' ? toyModelExperiment('train-toy') : saeExperiment('train-sae');
+  const experiment = what === 'toy' ? toyModelExperiment('toy') : saeExperiment('sae');
   const command = runnable(experiment as Experiment<CommonOptions>, terminal);
+  // For its usage line.
+  new Command('monosemantic train').addCommand(command);
   await command.parseAsync(args, { from: 'user' });
 }
