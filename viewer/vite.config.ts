@@ -34,6 +34,20 @@ function withoutImplicitWasm(): Plugin {
   };
 }
 
+/**
+ * package.json says which modules of the *built* package have effects when they are imported; here the sources are bundled, and
+ * those that register themselves (the rules of src/compile) must stay.
+ */
+function sourcesKeepEffects(): Plugin {
+  const sources = join(here, '../src/');
+  return {
+    name: 'monosemantic:sources-keep-effects',
+    transform(code, id) {
+      return id.startsWith(sources) ? { code, map: null, moduleSideEffects: true } : undefined;
+    },
+  };
+}
+
 /** Gives the site its wasm file, the same bytes that onnxruntime-web ships. */
 function wasmBesideThePage(): Plugin {
   return {
@@ -128,13 +142,14 @@ export default defineConfig(({ mode }) => {
     oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
     plugins: [
       withoutImplicitWasm(),
+      sourcesKeepEffects(),
       ...(single ? [everythingInline(), viteSingleFile({ removeViteModuleLoader: true })] : [wasmBesideThePage()]),
       contentSecurityPolicy(single),
     ],
     resolve: single
       ? { alias: [{ find: /^\.\/start-workers\.ts$/, replacement: join(here, 'src/workers/start-workers-inline.ts') }] }
       : {},
-    worker: { format: single ? 'iife' : 'es', plugins: () => [withoutImplicitWasm()] },
+    worker: { format: single ? 'iife' : 'es', plugins: () => [withoutImplicitWasm(), sourcesKeepEffects()] },
     build: {
       outDir: join(here, 'dist'),
       // The single file is built after the site, beside it.

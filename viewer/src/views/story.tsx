@@ -116,8 +116,8 @@ export function StoryView() {
     <>
       <Lead title="Two autoencoders, one set of features">
         A toy model squeezed five sparse features into two dimensions. Both autoencoders learned from the same
-        activations and differ only in their seed. One found every direction; in the other, latents settled between
-        features and never left.
+        activations and differ only in their seed. One found every direction. In the other, latents settled between the
+        features, and its loss is no worse: a low loss does not say that features were found.
       </Lead>
       {told ? (
         <>
