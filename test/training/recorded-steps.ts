@@ -1,0 +1,83 @@
+/** The training steps that this package records: every model, activation and decoder form, alone and side by side. */
+import { createRandomSource } from '../../src/data/random-source.ts';
+import type { StepProgram } from '../../src/engines/engine.ts';
+import type { ActivationConfig } from '../../src/models/activations/registry.ts';
+import { DECODER_FORMS } from '../../src/models/decoder.ts';
+import { ParallelToyModel } from '../../src/models/parallel-toy-model.ts';
+import { SparseAutoencoder } from '../../src/models/sparse-autoencoder.ts';
+import { ToyModel } from '../../src/models/toy-model.ts';
+import { toyModelObjective } from '../../src/training/losses.ts';
+import { adam } from '../../src/training/optimizers.ts';
+import { saeProgram } from '../../src/training/train-sae.ts';
+import { trainingStep } from '../../src/training/training-step.ts';
+import { normals } from '../models/tensors.ts';
+
+export const SAE_ACTIVATIONS: readonly ActivationConfig[] = [
+  { kind: 'relu', l1: 0.01 },
+  { kind: 'topk', k: 1 },
+  { kind: 'topk', k: 3 },
+  { kind: 'batchtopk', k: 1.5, restartThresholdAt: 2 },
+];
+
+const BATCH = 8;
+/**
+ * With a first moment, which after one step is a tenth of the gradient. And with an ε that leaves gradients alone that are 0 but for
+ * rounding, as those of a latent that is active alone: Adam makes a full step of however small a gradient.
+ */
+const OPTIMIZER = { learningRate: 0.005, betas: [0.9, 0.999], eps: 1e-3 } as const;
+
+export interface RecordedStep {
+  readonly name: string;
+  readonly program: StepProgram;
+}
+
+function toyStep(name: string, model: ToyModel | ParallelToyModel, scheduled = false): RecordedStep {
+  const importance = normals([model.config.nFeatures], 1);
+  const program = trainingStep({
+    model,
+    state: model.state,
+    objective: toyModelObjective({ ...importance, data: importance.data.map(Math.abs) }),
+    optimizer: adam({ name: 'adamw' }),
+    batchShape: [BATCH, ...model.sampleShape],
+    scheduled,
+    nInstances: model instanceof ParallelToyModel ? model.config.nInstances : undefined,
+  });
+  return { name, program };
+}
+
+/** Steps on batches of eight samples. */
+export function recordedSteps(): RecordedStep[] {
+  const parallel = (nInstances: number, nFeatures: number) =>
+    new ParallelToyModel({ nInstances, nFeatures, nHidden: 2 }, createRandomSource(2));
+  const toys = [
+    toyStep('toy model', new ToyModel({ nFeatures: 5, nHidden: 2 }, createRandomSource(1))),
+    toyStep('toy model, scheduled', new ToyModel({ nFeatures: 5, nHidden: 2 }, createRandomSource(1)), true),
+    toyStep('parallel toy model', parallel(3, 5)),
+    toyStep('parallel toy model, several blocks', parallel(24, 20)),
+    toyStep('parallel toy model, large', parallel(2, 150)),
+  ];
+  const autoencoders = SAE_ACTIVATIONS.flatMap(activation =>
+    DECODER_FORMS.flatMap(decoder =>
+      [1, 3].map((count): RecordedStep => {
+        const settings = {
+          dIn: 4,
+          dSae: 10,
+          activation,
+          decoder,
+          optimizer: OPTIMIZER,
+          batchSize: BATCH,
+          steps: 10,
+          seed: 1,
+        };
+        const saes = Array.from(
+          { length: count },
+          (_, seed) => new SparseAutoencoder({ dIn: 4, dSae: 10, activation, decoder }, createRandomSource(seed)),
+        );
+        const k = 'k' in activation ? ` k = ${activation.k}` : '';
+        const name = `${activation.kind}${k}, ${decoder}${count > 1 ? `, ${count} side by side` : ''}`;
+        return { name, program: saeProgram(settings, saes) };
+      }),
+    ),
+  );
+  return [...toys, ...autoencoders];
+}

@@ -1,0 +1,86 @@
+import * as tf from '@tensorflow/tfjs';
+import { expect } from 'chai';
+import { prepareCpuBackend } from '../../src/engines/backends.ts';
+import { createEagerEngine } from '../../src/engines/eager.ts';
+import type { Engine, StepProgram } from '../../src/engines/engine.ts';
+import { createOnnxRuntimeEngine } from '../../src/engines/onnxruntime.ts';
+import { loadNodeRuntime } from '../../src/sessions/node.ts';
+import type { HostTensor, HostTensors } from '../../src/tensor.ts';
+import { joinState, modelState } from '../../src/training/training-step.ts';
+import { expectClose, normals } from '../models/tensors.ts';
+import { recordedSteps } from './recorded-steps.ts';
+
+const STEPS = 4;
+
+/** After one step the first moment is a tenth of the gradient. */
+function times10({ shape, data }: HostTensor): HostTensor {
+  return { shape, data: data.map(value => value * 10) };
+}
+
+function expectMetrics(actual: Record<string, Float32Array>, expected: Record<string, Float32Array>): void {
+  expect(actual).to.have.all.keys(Object.keys(expected));
+  for (const [name, data] of Object.entries(expected)) {
+    expectClose({ shape: [data.length], data: actual[name]! }, { shape: [data.length], data }, 1e-6);
+  }
+}
+
+async function runOn(engine: Engine, program: StepProgram, steps: number, maxSteps: number) {
+  const batches = Object.entries(program.batch).map(([name, shape], i) => {
+    const { data } = normals([steps, ...shape], i + 1);
+    return [name, name === 'learning_rate' ? data.map(value => 0.001 * Math.abs(value)) : data] as const;
+  });
+  const runner = await engine.prepare(program, { maxSteps });
+  const metrics = await runner.run(steps, Object.fromEntries(batches));
+  const state = await runner.read();
+  await runner.dispose();
+  return { metrics, state };
+}
+
+describe('a training step', () => {
+  let eager: Engine;
+  let compiled: Engine;
+
+  before(async () => {
+    eager = createEagerEngine('cpu', await prepareCpuBackend());
+    compiled = createOnnxRuntimeEngine(await loadNodeRuntime());
+  });
+
+  for (const { name, program } of recordedSteps()) {
+    it(`gives the same gradients and losses compiled as run eagerly: ${name}`, async () => {
+      const [expected, actual] = [await runOn(eager, program, 1, 1), await runOn(compiled, program, 1, 1)];
+      expectMetrics(actual.metrics, expected.metrics);
+      const gradients = Object.entries(expected.state).filter(([entry]) => entry.startsWith('optimizer.m.'));
+      expect(gradients).to.have.length.at.least(2);
+      for (const [entry, moment] of gradients) expectClose(times10(actual.state[entry]!), times10(moment), 1e-6);
+    });
+
+    it(`trains alike, one step or several a call: ${name}`, async () => {
+      const expected = await runOn(eager, program, STEPS, 1);
+      for (const maxSteps of [1, STEPS]) {
+        const { metrics, state } = await runOn(compiled, program, STEPS, maxSteps);
+        expectMetrics(metrics, expected.metrics);
+        expect(Object.keys(state)).to.have.members(Object.keys(expected.state));
+        for (const [entry, value] of Object.entries(expected.state)) expectClose(state[entry], value, 1e-6);
+      }
+    });
+  }
+
+  it('leaves no tensors behind, however many steps it takes', async () => {
+    for (const { name, program } of recordedSteps()) {
+      await tf.setBackend('cpu');
+      const before = tf.memory().numTensors;
+      await runOn(compiled, program, STEPS, STEPS);
+      expect(tf.memory().numTensors, `compiled ${name}`).to.equal(before);
+      await runOn(eager, program, STEPS, 1);
+      expect(tf.memory().numTensors, `eager ${name}`).to.equal(before);
+    }
+  });
+
+  it('names the parts of its state, and takes them apart again', () => {
+    const state = { parameters: { W: normals([2], 1) }, buffers: { threshold: normals([], 2) } };
+    const optimizer: HostTensors = { 'v.W': normals([2], 3), c2: normals([], 4) };
+    const joined = joinState(state, optimizer);
+    expect(Object.keys(joined)).to.have.members(['parameters.W', 'buffers.threshold', 'optimizer.v.W', 'optimizer.c2']);
+    expect(modelState(joined)).to.deep.equal(state);
+  });
+});
