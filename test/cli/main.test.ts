@@ -1,0 +1,104 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { runCommand } from './run-command.ts';
+
+const COMMANDS = ['inspect', 'encode', 'decode', 'directions', 'convert', 'plot', 'train', 'engines', 'view'];
+
+describe('command line', () => {
+  it('lists its commands and ends with status 0 for --help and --version', async () => {
+    const help = await runCommand(['--help']);
+    expect(help).to.include({ status: 0, stderr: '' });
+    for (const name of COMMANDS) expect(help.stdout).to.match(new RegExp(`^  ${name} `, 'm'));
+    const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
+    expect(await runCommand(['--version'])).to.deep.equal({ status: 0, stdout: `${version}\n`, stderr: '' });
+  });
+
+  for (const name of COMMANDS) {
+    it(`explains ${name}, in lines that fit a terminal`, async () => {
+      const { status, stdout } = await runCommand([name, '--help']);
+      expect(status).to.equal(0);
+      expect(stdout).to.include(`Usage: monosemantic ${name}`);
+      for (const line of stdout.split('\n')) expect(line.length, line).to.be.at.most(110);
+    });
+  }
+
+  it('prints its help with status 2 where no command is named', async () => {
+    const { status, stdout, stderr } = await runCommand([]);
+    expect([status, stdout]).to.deep.equal([2, '']);
+    expect(stderr).to.include('Usage: monosemantic');
+  });
+
+  const wrongUsage: readonly (readonly [string[], string])[] = [
+    [['encod'], "unknown command 'encod' (Did you mean encode?)"],
+    [['inspect'], "missing required argument 'file'"],
+    [['encode', 'a.onnx'], "required option '--input <file>' not specified"],
+    [['encode', 'a.onnx', '--input', 'x.npy', '--inptu', 'x'], "unknown option '--inptu' (Did you mean --input?)"],
+    [['encode', 'a.onnx', '--input', 'x.npy', '--threads', '0'], 'expected a positive integer'],
+    [['encode', 'a.onnx', '--input', 'x.npy', '--provider', 'tpu'], 'Allowed choices are auto, cuda, webgpu, cpu'],
+    [['encode', 'a.onnx', '--input', 'x.npy', '--output', 'f.txt'], 'expected a name that ends in .npy, .safetensors'],
+    [['encode', 'a.onnx', '--input', 'x.npy', '--output', 'f.txt', '--sparse'], 'expected a name that ends in .npz'],
+    [['decode', 'a.onnx', '--input', '-', '--activations', '-'], 'cannot both read stdin'],
+    [['convert', 'a', 'b', '--to', 'pickle'], 'Allowed choices are onnx, saelens'],
+    [['train', 'gpt'], 'Allowed choices are toy, sae'],
+    [['train', 'toy', '--steps', 'many'], 'expected a positive integer'],
+    [['train', 'toy', '--stepz', '1'], "unknown option '--stepz' (Did you mean --steps?)"],
+  ];
+  for (const [args, message] of wrongUsage) {
+    it(`ends with status 2 and one line for \`${args.join(' ')}\``, async () => {
+      const { status, stdout, stderr } = await runCommand(args);
+      expect([status, stdout]).to.deep.equal([2, '']);
+      expect(stderr).to.match(/^monosemantic: [^\n]*\n$/);
+      expect(stderr).to.include(message);
+    });
+  }
+
+  const failures: readonly (readonly [string[], string])[] = [
+    [['inspect', 'nowhere.onnx'], 'nowhere.onnx: cannot be read: there is no such file'],
+    [['inspect', 'package.json'], 'package.json: not an ONNX model: it looks like JSON'],
+    [['inspect', 'src'], 'src: cannot be read: it is a folder'],
+    [['encode', 'LICENSE', '--input', 'x.npy'], 'LICENSE: not an ONNX model'],
+    [['encode', 'models/toy-model.onnx', '--input', 'x.npy'], 'x.npy: there is no such file'],
+    [['encode', 'models/toy-model.onnx', '--input', 'src'], 'src: it is a folder'],
+    [['encode', 'models/toy-model.onnx', '--input', 'LICENSE'], 'LICENSE: '],
+    [['directions', 'models/toy-model.onnx', '--output', 'no/such/d.npy'], 'd.npy: cannot be written: its folder does'],
+    [['convert', 'nowhere', 'x.onnx'], 'nowhere: there is no such file or folder'],
+    [
+      ['convert', 'models/toy-model.onnx', 'x.onnx'],
+      'toy-model.onnx: its metadata do not describe a sparse autoencoder',
+    ],
+    [['view', 'nowhere.onnx'], '' /* the viewer may not be built, or the file is missing */],
+  ];
+  for (const [args, message] of failures) {
+    it(`ends with status 1 and one line for \`${args.join(' ')}\``, async () => {
+      const { status, stdout, stderr } = await runCommand(args);
+      expect([status, stdout]).to.deep.equal([1, '']);
+      expect(stderr).to.match(/^monosemantic: [^\n]*\n$/);
+      expect(stderr).to.include(message);
+    });
+  }
+
+  it('prints the stack and its causes with --debug alone', async () => {
+    const { stderr } = await runCommand(['inspect', 'nowhere.onnx', '--debug']);
+    expect(stderr).to.include('\n    at ').and.include('ENOENT');
+  });
+
+  it('trains a toy model and an SAE on it with the settings of the scripts', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'monosemantic-train-'));
+    try {
+      const toy = await runCommand(['train', 'toy', '--steps', '100', '--out', folder, '--json']);
+      expect(toy.status, toy.stderr).to.equal(0);
+      const { result } = JSON.parse(toy.stdout);
+      expect(result.file).to.equal(join(folder, 'toy-model.onnx'));
+      const flags = ['--toy-model', result.file, '--steps', '50', '--out', folder];
+      const sae = await runCommand(['train', 'sae', ...flags]);
+      expect(sae.status, sae.stderr).to.equal(0);
+      expect(sae.stdout).to.match(/SAE: recovered \d of 5 at step 0/);
+      const inspected = await runCommand(['inspect', join(folder, 'sae.onnx'), '--json']);
+      expect(JSON.parse(inspected.stdout).metadata.config.training.steps).to.equal(50);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+});
