@@ -1,6 +1,6 @@
 /**
  * Compiles the SIMD kernel of the sparse update (AssemblyScript) to WebAssembly and checks it in as a TypeScript module,
- * so that nobody needs the compiler to run it. `tsx scripts/build-wasm.ts`.
+ * so that nobody needs the compiler to run it. `npm run build:wasm`.
  */
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
