@@ -1,6 +1,6 @@
 /** Engines that run the step op by op on a TensorFlow.js backend: native TensorFlow, WebGPU, WebAssembly, plain JavaScript. */
 import * as tf from '@tensorflow/tfjs';
-import { DivergenceError } from '../errors.ts';
+import { DivergenceError, EngineUnavailableError } from '../errors.ts';
 import { quietly } from '../models/eager.ts';
 import type { Tensors } from '../models/model.ts';
 import { type HostTensors, sizeOf } from '../tensor.ts';
@@ -15,7 +15,7 @@ export function createEagerEngine(name: EngineName, backend: PreparedBackend, re
     async prepare(program) {
       await tf.setBackend(backend.backendName);
       await tf.ready();
-      return new EagerRunner(program, backend.backendName, { engine: name, provider: backend.provider, reason });
+      return new EagerRunner(program, backend, { engine: name, provider: backend.provider, reason });
     },
   };
 }
@@ -25,11 +25,15 @@ class EagerRunner implements StepRunner {
   readonly #program: StepProgram;
   readonly #backendName: string;
   #state: Tensors;
+  #deviceLoss: string | undefined;
 
-  constructor(program: StepProgram, backendName: string, description: EngineDescription) {
+  constructor(program: StepProgram, backend: PreparedBackend, description: EngineDescription) {
     this.description = description;
     this.#program = program;
-    this.#backendName = backendName;
+    this.#backendName = backend.backendName;
+    backend.lost?.then(reason => {
+      this.#deviceLoss = reason;
+    });
     this.#state = quietly(() =>
       Object.fromEntries(
         Object.entries(program.state).map(([name, { data, shape }]) => [
@@ -55,7 +59,7 @@ class EagerRunner implements StepRunner {
     const results: Record<string, Float32Array> = {};
     for (const name of this.#program.metrics) {
       const stacked = quietly(() => tf.stack(reported.map(metrics => metrics[name]!)));
-      results[name] = Float32Array.from(await stacked.data());
+      results[name] = await this.#valuesOf(stacked);
       stacked.dispose();
     }
     tf.dispose(reported);
@@ -95,10 +99,20 @@ class EagerRunner implements StepRunner {
   async read(): Promise<HostTensors> {
     await tf.setBackend(this.#backendName);
     const entries = Object.entries(this.#state).map(async ([name, tensor]) => {
-      const data = Float32Array.from(await tensor.data());
+      const data = await this.#valuesOf(tensor);
       return [name, { data, shape: [...tensor.shape] }] as const;
     });
     return Object.fromEntries(await Promise.all(entries));
+  }
+
+  /** A lost device computes nothing, says nothing, and refuses only to be read. */
+  async #valuesOf(tensor: tf.Tensor): Promise<Float32Array> {
+    try {
+      return Float32Array.from(await tensor.data());
+    } catch (cause) {
+      if (this.#deviceLoss === undefined) throw cause;
+      throw new EngineUnavailableError(this.#deviceLoss, [], cause);
+    }
   }
 
   async dispose(): Promise<void> {

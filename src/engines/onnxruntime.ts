@@ -1,6 +1,6 @@
 /**
  * The engine that needs no GPU and no TensorFlow: the whole training step, gradients and optimizer included, recorded as one ONNX graph.
- * Many steps run inside one call (ONNX's Scan); state lies in two sets of tensors used in turn, so nothing is copied between calls,
+ * Many steps run inside one call (ONNX's Scan), or the state stays on the GPU between calls; nothing is copied between them either way,
  * and a call whose loss is not finite leaves the state as it was.
  */
 import type { Tensor } from 'onnxruntime-common';
@@ -10,10 +10,11 @@ import { DivergenceError, InvalidShapeError } from '../errors.ts';
 import type { Graph } from '../onnx/graph.ts';
 import { encodeModel } from '../onnx/write.ts';
 import type { Provider, Runtime } from '../sessions/runtime.ts';
-import { openSession, type Session } from '../sessions/session.ts';
-import { type HostTensor, type HostTensors, type Shape, sizeOf } from '../tensor.ts';
+import { type OpenedSession, type Outputs, openSession, type Session } from '../sessions/session.ts';
+import { type HostTensors, type Shape, sizeOf } from '../tensor.ts';
 import type { Accelerator, Engine, EngineDescription, StepProgram, StepRunner } from './engine.ts';
 import { firstNotFinite } from './finite-losses.ts';
+import { DeviceState, deviceOutputs, HostState, type StepState } from './step-state.ts';
 
 export interface OnnxRuntimeEngineOptions {
   /** Default `cpu` in Node, `wasm` in a browser. */
@@ -39,12 +40,25 @@ export function createOnnxRuntimeEngine(runtime: Runtime, options: OnnxRuntimeEn
       if (accelerated) return accelerated;
       const graph = stepGraph(program);
       const threads = options.threads ?? (isSmall(program) ? 1 : undefined);
-      const opened = await openSession(runtime, encodeModel(maxSteps > 1 ? repeated(graph, program) : graph), {
-        provider,
-        ...(threads !== undefined && { threads }),
-        sessionOptions: { executionMode: 'sequential', graphOptimizationLevel: 'all' },
-      });
-      return new OnnxRuntimeRunner(runtime, opened.session, program, graph, maxSteps > 1, {
+      const open = (wanted: Provider | 'auto'): Promise<OpenedSession> =>
+        openSession(runtime, encodeModel(maxSteps > 1 && wanted !== 'webgpu' ? repeated(graph, program) : graph), {
+          provider: wanted,
+          ...(threads !== undefined && { threads }),
+          sessionOptions: {
+            executionMode: 'sequential',
+            graphOptimizationLevel: 'all',
+            ...(wanted === 'webgpu' && { preferredOutputLocation: deviceOutputs(graph, program.state) }),
+          },
+        });
+      let opened = await open(provider);
+      if (provider === 'auto' && opened.provider === 'webgpu') {
+        await opened.session.dispose();
+        opened = await open('webgpu');
+      }
+      // Scan runs on the host: on WebGPU it would fetch the state after each step, which can stay where it is between calls.
+      const isOnDevice = opened.provider === 'webgpu';
+      const state = isOnDevice ? new DeviceState(runtime, program.state) : new HostState(runtime, program.state);
+      return new OnnxRuntimeRunner(runtime, opened.session, program, graph, state, maxSteps > 1 && !isOnDevice, {
         engine: 'onnxruntime',
         provider: opened.provider,
         reason,
@@ -90,6 +104,10 @@ function repeated(graph: Graph, program: StepProgram): Graph {
   });
 }
 
+function isComplete<T>(entries: Record<string, T | null>): entries is Record<string, T> {
+  return !Object.values(entries).includes(null);
+}
+
 /** Counts multiplications as batch rows times parameters, which is near enough. */
 function isSmall({ state, batch }: StepProgram): boolean {
   const parameters = Object.entries(state)
@@ -106,15 +124,14 @@ class OnnxRuntimeRunner implements StepRunner {
   readonly #program: StepProgram;
   readonly #metricShapes: ReadonlyMap<string, Shape>;
   readonly #isRepeated: boolean;
-  /** The state now, and the tensors that the next call writes. */
-  #current: Record<string, Tensor>;
-  #spare: Record<string, Tensor>;
+  readonly #state: StepState;
 
   constructor(
     runtime: Runtime,
     session: Session,
     program: StepProgram,
     graph: Graph,
+    state: StepState,
     isRepeated: boolean,
     description: EngineDescription,
   ) {
@@ -124,12 +141,7 @@ class OnnxRuntimeRunner implements StepRunner {
     this.#program = program;
     this.#isRepeated = isRepeated;
     this.#metricShapes = new Map(graph.outputs.map(({ name, shape }) => [name, shape as Shape]));
-    const stateTensors = (copy: (data: Float32Array) => Float32Array): Record<string, Tensor> =>
-      Object.fromEntries(
-        Object.entries(program.state).map(([name, { data, shape }]) => [name, this.#tensor(copy(data), shape)]),
-      );
-    this.#current = stateTensors(data => Float32Array.from(data));
-    this.#spare = stateTensors(data => new Float32Array(data.length));
+    this.#state = state;
   }
 
   async run(steps: number, batches: Readonly<Record<string, Float32Array>>): Promise<Record<string, Float32Array>> {
@@ -176,26 +188,27 @@ class OnnxRuntimeRunner implements StepRunner {
     metricShape: (shape: Shape) => Shape,
     completed: number,
   ): Promise<void> {
-    const fetches: Record<string, Tensor> = {};
-    for (const [name, tensor] of Object.entries(this.#spare)) fetches[nextName(name)] = tensor;
+    const fetches: Record<string, Tensor | null> = this.#state.fetches();
     for (const [name, values] of Object.entries(metrics)) {
       fetches[name] = this.#tensor(values, metricShape(this.#metricShapes.get(name)!));
     }
-    const feeds = { ...this.#current, ...inputs };
-    if (this.#runtime.name === 'onnxruntime-web') {
-      // It does not write what it computed on the CPU back into tensors that it was given.
-      const results = await this.#session.run(feeds, Object.keys(fetches));
-      for (const [name, tensor] of Object.entries(fetches)) {
-        (tensor.data as Float32Array).set(results[name]!.data as Float32Array);
-      }
-    } else {
-      await this.#session.run(feeds, fetches);
-    }
+    const results = await this.#runSession({ ...this.#state.current, ...inputs }, fetches);
     const bad = firstNotFinite(metrics['loss']!);
     if (bad >= 0) {
+      this.#state.discard(results);
       throw new DivergenceError(`the loss is ${metrics['loss']![bad]}`, completed, completed + bad);
     }
-    [this.#current, this.#spare] = [this.#spare, this.#current];
+    this.#state.advance(results);
+  }
+
+  async #runSession(feeds: Record<string, Tensor>, fetches: Record<string, Tensor | null>): Promise<Outputs> {
+    // Given tensors are filled by onnxruntime-node alone, and only where no result stays on the GPU.
+    if (this.#runtime.name === 'onnxruntime-node' && isComplete(fetches)) return this.#session.run(feeds, fetches);
+    const results = await this.#session.run(feeds, Object.keys(fetches));
+    for (const [name, tensor] of Object.entries(fetches)) {
+      if (tensor) (tensor.data as Float32Array).set(results[name]!.data as Float32Array);
+    }
+    return results;
   }
 
   #inputs(batches: Readonly<Record<string, Float32Array>>, shapeOf: (shape: Shape) => Shape): Record<string, Tensor> {
@@ -214,16 +227,12 @@ class OnnxRuntimeRunner implements StepRunner {
     return new this.#runtime.ort.Tensor('float32', data as Float32Array<ArrayBuffer>, [...shape]);
   }
 
-  async read(): Promise<HostTensors> {
-    return Object.fromEntries(
-      Object.entries(this.#current).map(([name, tensor]): [string, HostTensor] => [
-        name,
-        { data: Float32Array.from(tensor.data as Float32Array), shape: this.#program.state[name]!.shape },
-      ]),
-    );
+  read(): Promise<HostTensors> {
+    return this.#state.read();
   }
 
-  dispose(): Promise<void> {
-    return this.#session.dispose();
+  async dispose(): Promise<void> {
+    await this.#state.dispose();
+    await this.#session.dispose();
   }
 }

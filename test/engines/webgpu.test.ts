@@ -1,4 +1,6 @@
 /** TensorFlow.js on WebGPU in Node, on SwiftShader: that each kernel computes as elsewhere, and goes on doing so. */
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import type { PreparedBackend } from '../../src/engines/prepared-backend.ts';
@@ -51,6 +53,17 @@ describe('WebGPU', () => {
     expect(Array.from(await x.data())).to.deep.equal(Array(64).fill(1));
     x.dispose();
     await tf.setBackend('cpu');
+  });
+});
+
+describe('a WebGPU device that is lost', () => {
+  it('stops training with the reason', function () {
+    if (browserLacks() !== undefined) this.skip();
+    this.timeout(60_000);
+    // In a process of its own: whatever else uses the device loses it too.
+    const program = fileURLToPath(new URL('lose-webgpu-device.ts', import.meta.url));
+    const printed = execFileSync(process.execPath, ['--import', 'tsx', program], { encoding: 'utf8' });
+    expect(printed).to.match(/^1,2\nEngineUnavailableError: the WebGPU device was lost: .*destroyed/);
   });
 });
 
