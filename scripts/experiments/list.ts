@@ -110,6 +110,8 @@ export function publication(collapsed: number): Publication {
       { from: 'train-sae/sae-directions', to: 'sae-directions' },
       { from: 'recovery/recovery-rates', to: 'recovery-rates' },
       { from: 'recovery/recovery-curves', to: 'recovery-curves' },
+      { from: 'recovery/gaussian-found', to: 'sae-found' },
+      { from: 'recovery/gaussian-fewest', to: 'sae-collapsed' },
       { from: 'train-toy-models-of-superposition/feature-directions', to: 'superposition' },
       { from: 'train-toy-models-of-superposition/feature-analysis', to: 'superposition-analysis' },
       { from: 'train-toy-models-of-superposition-big/feature-analysis', to: 'superposition-big' },

@@ -37,6 +37,13 @@ const ABSENT = 0.5;
 
 export type Phase = 'first feature alone' | 'second feature alone' | 'antipodal pair' | 'neither';
 
+const COLOURS: readonly { readonly name: Phase; readonly colour: string }[] = [
+  { name: 'antipodal pair', colour: '#e8ecf1' },
+  { name: 'first feature alone', colour: '#9ec5e8' },
+  { name: 'second feature alone', colour: '#f2b880' },
+  { name: 'neither', colour: '#d3b8dd' },
+];
+
 export interface PhaseCell {
   readonly density: number;
   readonly relativeImportance: number;
@@ -105,7 +112,7 @@ export async function runPhaseDiagram(
     'phase-diagram',
     plotPhaseDiagram(
       { densities, relativeImportances, outcomes },
-      { subtitle: `the lowest loss of ${restarts} restarts in each of ${side} × ${side} cells` },
+      { outcomes: COLOURS, subtitle: `the lowest loss of ${restarts} restarts in each of ${side} × ${side} cells` },
     ),
   );
   return { cells, agreement };

@@ -13,8 +13,9 @@ import { writeFileAtomic } from '../files/write-atomic.ts';
 import { geometricMedian } from '../models/geometric-median.ts';
 import type { Initialisation } from '../models/initialisation.ts';
 import type { SparseAutoencoder } from '../models/sparse-autoencoder.ts';
-import { plotRecovery, plotRecoveryRates, type RecoveryRate } from '../plots/index.ts';
+import { plotDirectionSnapshots, plotRecovery, plotRecoveryRates, type RecoveryRate } from '../plots/index.ts';
 import type { HostTensor } from '../tensor.ts';
+import type { Snapshot } from '../training/checkpoint.ts';
 import { snapshotSteps } from '../training/snapshot-steps.ts';
 import { initialSae, SAE_OPTIMIZER, type SaeTraining, saeProgram, trainSaes } from '../training/train-sae.ts';
 import type { ExperimentContext } from './context.ts';
@@ -52,6 +53,8 @@ export interface SeedResult {
   readonly before: Score;
   readonly after: Score;
   readonly loss: number;
+  /** Its decoder directions over training. */
+  readonly directions: readonly Snapshot[];
 }
 
 /** What the seeds of one initialisation came to at one moment, with 95% Wilson intervals. */
@@ -78,7 +81,7 @@ export interface Rate {
 /**
  * Runs the study on the frozen toy model `file`, whose weight is [n_features, n_hidden]. Writes `results.csv`, a row a seed;
  * `summary.json`; the figures `recovery-rates` and `recovery-curves`; and for each initialisation a folder with `seed-N.onnx` and
- * `seed-N.history.json`.
+ * `seed-N.history.json`; in two dimensions also the figures `INIT-found` and `INIT-fewest`.
  */
 export async function runRecoveryStudy(
   settings: RecoveryStudySettings,
@@ -101,17 +104,12 @@ export async function runRecoveryStudy(
   const rows = [...results].flatMap(([init, own]) => own.map(result => tableRow(init, result)));
   await writeTable(join(context.folder, 'results.csv'), rows);
   await writeJson(join(context.folder, 'summary.json'), summaries);
-  const subtitle = `${seeds} seeds each, with 95% Wilson intervals; 5→2 TopK (k = 1)`.replace(
-    '5→2',
-    saeSize(settings, toyModel),
-  );
-  await context.draw('recovery-rates', plotRecoveryRates(rates(summaries, nFeatures), { subtitle }));
-  await context.draw('recovery-curves', plotRecovery(curves, { subtitle, logSteps: true }));
+  const what = `${toyModel.weight.shape[1]}→${settings.dSae} ${settings.activation.kind}, ${seeds} seeds each`;
+  const intervals = `${what}, with 95% Wilson intervals`;
+  await context.draw('recovery-rates', plotRecoveryRates(rates(summaries, nFeatures), { subtitle: intervals }));
+  const all = `${what}; every latent counts, whether it fires or not`;
+  await context.draw('recovery-curves', plotRecovery(curves, { subtitle: all, logSteps: true }));
   return summaries;
-}
-
-function saeSize({ dSae }: RecoveryStudySettings, { weight }: { readonly weight: HostTensor }): string {
-  return `${weight.shape[1]}→${dSae}`;
 }
 
 /** Trains all seeds of one initialisation, some at a time. */
@@ -165,6 +163,7 @@ async function studyInitialisation(
         before: score(starts[i]!, weight, data.heldOut),
         after: score(sae, weight, data.heldOut),
         loss: mean(loss.subarray(-Math.ceil(steps / 20))),
+        directions,
       };
       results.push(result);
       for (const [at, { value }] of directions.entries()) found[at]! += shareFound(value, weight);
@@ -181,7 +180,42 @@ async function studyInitialisation(
       await writeJson(join(folder, `seed-${seed}.history.json`), historyOf(loss, directions), false);
     }
   }
+  if (dIn === 2) await drawExtremes(init, results, weight, context);
   return { results, curve: { steps: snapshotAt, fraction: Array.from(found, sum => sum / seeds) } };
+}
+
+/** Draws how the first seed that found every direction in training got there, and where the one that found fewest ended. */
+async function drawExtremes(
+  init: Initialisation,
+  results: readonly SeedResult[],
+  weight: HostTensor,
+  context: ExperimentContext,
+): Promise<void> {
+  const of = weight.shape[0]!;
+  const all = results.filter(({ after }) => after.recovered === of);
+  const found = all.find(({ before }) => before.recovered < of) ?? all[0];
+  const fewest = results.reduce((least, next) => (next.after.recovered < least.after.recovered ? next : least));
+  for (const [name, result] of [
+    ['found', found],
+    ['fewest', fewest],
+  ] as const) {
+    if (!result) continue;
+    const { seed, before, after, directions } = result;
+    const figure = plotDirectionSnapshots(weight, panelsOf(directions), {
+      title: `An SAE finds ${after.recovered} of ${of} directions`,
+      subtitle: `initialisation ${init}, seed ${seed}: ${before.recovered} at step 0; the toy model's directions dashed`,
+    });
+    await context.draw(`${init}-${name}`, figure);
+  }
+}
+
+/** The start, the end, and three snapshots between on a log scale, where learning happens. */
+function panelsOf(directions: readonly Snapshot[]): { label: string; directions: HostTensor }[] {
+  const end = directions.at(-1)!.step;
+  const nearest = (wanted: number): Snapshot =>
+    directions.reduce((best, next) => (Math.abs(next.step - wanted) < Math.abs(best.step - wanted) ? next : best));
+  const shown = new Set([0, end / 400, end / 100, end / 20, end].map(nearest));
+  return [...shown].map(({ step, value }) => ({ label: `SAE@${step}`, directions: value }));
 }
 
 function score(sae: SparseAutoencoder, trueDirections: HostTensor, heldOut: HostTensor): Score {

@@ -1,0 +1,102 @@
+/** The studies of autoencoders, small: what they write, and that their numbers are those of the files. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { csvParse } from 'd3-dsv';
+import { CLUSTERED_TOY_MODEL_DEFAULTS, runClusteredToyModel } from '../../src/experiments/clustered-toy-model-run.ts';
+import { runRecoveryStudy } from '../../src/experiments/recovery-study.ts';
+import { runSaeBig, SAE_BIG_DEFAULTS } from '../../src/experiments/sae-big-run.ts';
+import { SAE_DEFAULTS } from '../../src/experiments/sae-run.ts';
+import { runToyModel, TOY_MODEL_DEFAULTS } from '../../src/experiments/toy-model-run.ts';
+import { loadSae } from '../../src/inference/node.ts';
+import { testContext } from './context.ts';
+import { rejection } from './rejection.ts';
+
+describe('the recovery study', () => {
+  it('writes a row, a file and a history for each seed, and sums them up', async () => {
+    const context = await testContext();
+    const { file, model } = await runToyModel(
+      { ...TOY_MODEL_DEFAULTS, restarts: 4, steps: 3000, batchSize: 256 },
+      context,
+    );
+    const weight = model.featureDirections();
+    const settings = {
+      ...SAE_DEFAULTS,
+      steps: 200,
+      batchSize: 256,
+      inits: ['gaussian', 'spread'] as const,
+      seeds: 3,
+      atOnce: 2,
+    };
+    const summaries = await runRecoveryStudy(settings, { file, weight }, context);
+
+    const rows = csvParse(await readFile(join(context.folder, 'results.csv'), 'utf8'));
+    expect(rows.map(({ init, seed }) => `${init} ${seed}`)).to.deep.equal([
+      ...['gaussian 0', 'gaussian 1', 'gaussian 2'],
+      ...['spread 0', 'spread 1', 'spread 2'],
+    ]);
+    expect(summaries.map(({ init, step }) => `${init} ${step}`)).to.deep.equal([
+      ...['gaussian 0', 'gaussian 200'],
+      ...['spread 0', 'spread 200'],
+    ]);
+    const found = rows.slice(3).reduce((sum, row) => sum + Number(row['recovered_end']), 0);
+    expect(summaries[3]!.each).to.include({ found, of: 15, rate: found / 15 });
+    expect(summaries[3]!.each.low).to.be.lessThan(summaries[3]!.each.rate);
+
+    const history = JSON.parse(await readFile(join(context.folder, 'spread', 'seed-2.history.json'), 'utf8')) as {
+      steps: number[];
+      loss: number[];
+      directions: number[][][];
+    };
+    expect(history.steps[0]).to.equal(0);
+    expect(history.steps.at(-1)).to.equal(200);
+    expect(history.loss).to.have.length(history.steps.length);
+    await using sae = await loadSae(join(context.folder, 'spread', 'seed-2.onnx'), { provider: 'cpu' });
+    const { data } = await sae.featureDirections();
+    for (const [i, value] of history.directions.at(-1)!.flat().entries()) expect(value).to.be.closeTo(data[i]!, 1e-5);
+  });
+});
+
+describe('the comparison of autoencoders on clustered features', () => {
+  it('keeps the topics in the toy model, and scores every variant before and after', async () => {
+    const context = await testContext();
+    const toyModel = {
+      ...CLUSTERED_TOY_MODEL_DEFAULTS,
+      nFeatures: 12,
+      nHidden: 6,
+      topics: 3,
+      steps: 1500,
+      batchSize: 64,
+    };
+    const { file, model, represented } = await runClusteredToyModel(toyModel, context);
+    const variants = [
+      { activation: { kind: 'topk', k: 2 }, init: 'spread' },
+      { activation: { kind: 'batchtopk', k: 2 }, init: 'gaussian' },
+    ] as const;
+    const settings = { ...SAE_BIG_DEFAULTS, dSae: 12, variants, steps: 300, batchSize: 128, learningRate: 0.01 };
+    const result = await runSaeBig(settings, { file, weight: model.featureDirections() }, context);
+    expect(result.represented).to.equal(represented);
+    expect(result.trueL0).to.be.within(0.1, represented);
+    for (const { before, after } of result.saes) {
+      expect(after.explainedVariance).to.be.greaterThan(before.explainedVariance);
+      expect(after.of).to.equal(represented);
+    }
+    expect(result.saes[0]!.after.l0).to.be.within(0.5, 2);
+    const rows = csvParse(await readFile(join(context.folder, 'results.csv'), 'utf8'));
+    expect(rows.map(({ name, step }) => `${name} ${step}`)).to.deep.equal([
+      ...['topk-spread 0', 'topk-spread 300'],
+      ...['batchtopk-gaussian 0', 'batchtopk-gaussian 300'],
+    ]);
+  });
+
+  it('refuses a toy model without topics', async () => {
+    const context = await testContext();
+    const { file, model } = await runToyModel({ ...TOY_MODEL_DEFAULTS, steps: 1 }, context);
+    const study = runSaeBig(
+      { ...SAE_BIG_DEFAULTS, variants: [] },
+      { file, weight: model.featureDirections() },
+      context,
+    );
+    expect((await rejection(study)).message).to.contain('expected a toy model that train-toy-model-for-sae-big froze');
+  });
+});
