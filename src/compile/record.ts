@@ -49,6 +49,8 @@ export function record(fn: TensorFunction, request: RecordRequest, options: Reco
   } finally {
     tf.engine().endScope();
     selectBackend(previous);
+    // The graph has what it needs: weights should not stay in memory until the next recording.
+    recorder.begin({ expandConstants: false });
   }
 }
 

@@ -152,14 +152,33 @@ describe('the graphs that compile makes', () => {
     expect(graph.initializers.map(({ shape, data }) => [shape, ...Array.from(data)])).to.deep.equal([[[], 0.5]]);
   });
 
-  it('add a bias within the matrix product', () => {
-    for (const transposeB of [false, true]) {
-      const graph = compile(({ x, w, b }) => ({ y: tf.relu(tf.add(tf.matMul(x!, w!, false, transposeB), b!)) }), {
-        inputs: { x: ['batch', 3], w: [3, 3], b: [3] },
+  it('add a bias within the matrix product', async () => {
+    for (const [transposeA, transposeB] of [
+      [false, false],
+      [false, true],
+      [true, false],
+    ]) {
+      const inputs = { x: numbers([3, 3]), w: numbers([3, 3], 2), b: numbers([3], 3) };
+      const fn: TensorFunction = ({ x, w, b }) => ({
+        y: tf.relu(tf.add(b!, tf.matMul(x!, w!, transposeA, transposeB))),
       });
+      const graph = compile(fn, { inputs: { x: [3, 3], w: [3, 3], b: [3] } });
       expect(opsOf(graph)).to.deep.equal(['Gemm', 'Relu']);
       expect(graph.nodes[0]!.inputs).to.deep.equal(['x', 'w', 'b']);
+      expectSame(await runGraph(graph, inputs), (await runEagerly(fn, inputs)).results);
     }
+  });
+
+  it('keep a product without its bias where that is needed too', async () => {
+    const fn: TensorFunction = ({ x, b }) => {
+      const product = tf.matMul(x!, x!);
+      return { y: tf.add(product, b!), z: tf.relu(product), row: tf.add(product, tf.reshape(b!, [3, 1])) };
+    };
+    const inputs = { x: numbers([3, 3]), b: numbers([3], 3) };
+    expectSame(
+      await runGraph(compile(fn, { inputs: { x: [3, 3], b: [3] } }), inputs),
+      (await runEagerly(fn, inputs)).results,
+    );
   });
 
   it('differentiate |x| by its sign', async () => {
