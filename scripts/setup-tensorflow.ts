@@ -6,11 +6,13 @@
  * is written lies in the package's own folder in node_modules, and `--remove` deletes it.
  */
 import { type SpawnOptions, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { mkdir, readdir, rm, statfs, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, delimiter, dirname, join, relative } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs';
@@ -143,6 +145,12 @@ async function makeFromStock(kind: Kind, folder: string): Promise<void> {
     stdio: 'inherit',
     timeout: STOCK_WITHIN_MS,
   });
+  // Nobody publishes checksums of these downloads: what came is named, so that two machines can be compared.
+  for (const file of await readdir(join(folder, 'deps', 'lib'))) {
+    const hash = createHash('sha256');
+    await pipeline(createReadStream(join(folder, 'deps', 'lib', file)), hash);
+    console.log(`  sha256 of what came: ${hash.digest('hex')}  ${file}`);
+  }
 }
 
 /** The binding compiled against TensorFlow's Python wheel, whose layout is kept so that its libraries find one another. */

@@ -45,22 +45,30 @@ export async function probeEngines(): Promise<EngineProbe[]> {
   return probes;
 }
 
+const ROUNDS = 5;
+const STEPS_PER_CALL = 50;
+
 /**
- * The time of one step in milliseconds: the median of `rounds` runs of `steps` steps each, after one run that is not counted.
- * Batches are all ones: what a step costs does not depend on what is in it.
+ * The time of one step in milliseconds: the median of five calls of up to 50 steps each, fewer where a call would take longer
+ * than a fifth of `budget` (milliseconds, default 500). What comes with the first calls is not counted. Batches are all ones:
+ * what a step costs does not depend on what is in it.
  */
-export async function timeStep(engine: Engine, program: StepProgram, { steps = 50, rounds = 5 } = {}): Promise<number> {
-  const batches = onesFor(program, steps);
-  const runner = await engine.prepare(program, { maxSteps: steps });
-  try {
+export async function timeStep(engine: Engine, program: StepProgram, { budget = 500 } = {}): Promise<number> {
+  const runner = await engine.prepare(program, { maxSteps: STEPS_PER_CALL });
+  const call = async (steps: number): Promise<number> => {
+    const batches = onesFor(program, steps);
+    const start = performance.now();
     await runner.run(steps, batches);
+    return (performance.now() - start) / steps;
+  };
+  try {
+    await call(1);
+    const affordable = Math.floor(budget / ROUNDS / (await call(1)));
+    const steps = Math.min(STEPS_PER_CALL, Math.max(1, affordable));
+    await call(steps);
     const times: number[] = [];
-    for (let round = 0; round < rounds; round++) {
-      const start = performance.now();
-      await runner.run(steps, batches);
-      times.push((performance.now() - start) / steps);
-    }
-    return times.sort((a, b) => a - b)[Math.floor(rounds / 2)]!;
+    for (let round = 0; round < ROUNDS; round++) times.push(await call(steps));
+    return times.sort((a, b) => a - b)[Math.floor(ROUNDS / 2)]!;
   } finally {
     await runner.dispose();
   }

@@ -51,8 +51,8 @@ describe('available engines', function () {
 
   it('can be timed', async () => {
     for (const { engine, provider, ready } of probes) {
-      if (!ready || provider === 'webgpu') continue;
-      expect(await timeStep(ready, HALVING, { steps: 2, rounds: 3 }), engine).to.be.greaterThan(0);
+      if (!ready) continue;
+      expect(await timeStep(ready, HALVING, { budget: 10 }), `${engine} ${provider}`).to.be.greaterThan(0);
     }
   });
 });

@@ -1,0 +1,21 @@
+/** The step by which machines and engines are compared: small, and what the first experiment of all takes. */
+import { createRandomSource } from '../data/random-source.ts';
+import type { StepProgram } from '../engines/engine.ts';
+import { ToyModel } from '../models/toy-model.ts';
+import { toyModelObjective } from './losses.ts';
+import { adam } from './optimizers.ts';
+import { trainingStep } from './training-step.ts';
+
+export const STANDARD_STEP = 'toy model 5 → 2, batch 1024, AdamW';
+
+/** One AdamW step of a toy model with five features in two dimensions, on batches of 1,024. */
+export function standardStep(): StepProgram {
+  const model = new ToyModel({ nFeatures: 5, nHidden: 2 }, createRandomSource(0));
+  return trainingStep({
+    model,
+    state: model.state,
+    objective: toyModelObjective({ data: new Float32Array(5).fill(1), shape: [5] }),
+    optimizer: adam({ name: 'adamw' }),
+    batchShape: [1024, 5],
+  });
+}
