@@ -9,12 +9,13 @@ import { type Initialisation, initialDirections } from '../models/initialisation
 import type { ModelState } from '../models/model.ts';
 import { SparseAutoencoder, unitRows } from '../models/sparse-autoencoder.ts';
 import { type HostTensor, type HostTensors, sizeOf } from '../tensor.ts';
-import { type BatchSource, sideBySide } from './batch-source.ts';
+import { type BatchSource, sideBySide, withLearningRate } from './batch-source.ts';
+import { type LearningRateSchedule, learningRateAt } from './learning-rate.ts';
 import { saeObjective } from './losses.ts';
 import { type AdamOptions, adam } from './optimizers.ts';
 import { type Trained, train } from './train.ts';
 import type { RunOptions } from './train-toy-models.ts';
-import { modelState, trainingStep } from './training-step.ts';
+import { LEARNING_RATE, modelState, trainingStep } from './training-step.ts';
 
 export interface SaeTraining {
   readonly dIn: number;
@@ -29,6 +30,8 @@ export interface SaeTraining {
   readonly steps: number;
   /** Default Adam, learning rate .005, betas (0, .999). */
   readonly optimizer?: AdamOptions;
+  /** How the learning rate changes. Default not at all. */
+  readonly schedule?: LearningRateSchedule;
   readonly seed: number;
 }
 
@@ -102,6 +105,7 @@ export function saeProgram(settings: SaeTraining, saes: readonly SparseAutoencod
     batchShape: parallel ? [saes.length, batchSize, dIn] : [batchSize, dIn],
     decoder,
     nInstances: parallel ? saes.length : undefined,
+    scheduled: settings.schedule !== undefined,
     descriptor: parallel ? undefined : descriptor,
   });
 }
@@ -131,9 +135,13 @@ export async function trainSaes(
   const saes = seeds.map(seed => initialSae({ ...settings, seed }, data.sample, median));
   const { decoder } = saes[0]!.config;
   const sources = seeds.map(seed => data.batches(seed));
+  const batches = sources.length === 1 ? sources[0]! : sideBySide('activations', sources);
+  const { schedule, optimizer = SAE_OPTIMIZER, steps } = settings;
   const run = await train({
     program: saeProgram(settings, saes),
-    batches: sources.length === 1 ? sources[0]! : sideBySide('activations', sources),
+    batches: schedule
+      ? withLearningRate(LEARNING_RATE, batches, learningRateAt(schedule, adam(optimizer).options.learningRate, steps))
+      : batches,
     steps: settings.steps,
     ...runOptions,
     ...(snapshotAt && { snapshots: { steps: snapshotAt, take: state => allDirections(state, decoder) } }),

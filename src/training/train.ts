@@ -29,8 +29,8 @@ export interface TrainOptions {
   readonly engine: Engine;
   readonly batches: BatchSource;
   readonly steps: number;
-  /** Steps that the engine runs in one call. Default 50. */
-  readonly stepsPerCall?: number;
+  /** The most steps that the engine runs in one call. Default 50, or as many as 64 MiB of batches hold. */
+  readonly stepsPerCall?: number | undefined;
   /** What to keep at which steps (before the step of that number; the last is `steps`). */
   readonly snapshots?: {
     readonly steps: readonly number[];
@@ -55,7 +55,7 @@ export interface Trained {
   readonly metrics: Readonly<Record<string, Float32Array>>;
   readonly snapshots: readonly Snapshot[];
   readonly engine: EngineDescription;
-  /** Milliseconds spent drawing batches, in the engine, and in all. */
+  /** Milliseconds spent drawing batches, waiting for the engine beside that, and in all. */
   readonly time: { readonly data: number; readonly step: number; readonly total: number };
 }
 
@@ -64,10 +64,11 @@ export interface Trained {
  * DivergenceError where a loss or a parameter is not finite; the last good state is saved first where checkpoints are kept.
  */
 export async function train(options: TrainOptions): Promise<Trained> {
-  const { program, engine, batches, steps, stepsPerCall = 50, snapshots, checkpoint, resume, signal } = options;
+  const { program, engine, batches, steps, snapshots, checkpoint, resume, signal } = options;
   if (!Number.isSafeInteger(steps) || steps < 0) throw new InvalidValueError(`steps must be a count, got ${steps}`);
+  const stepsPerCall = options.stepsPerCall ?? stepsThatFit(program);
   const started = performance.now();
-  const time = { data: 0, step: 0 };
+  const time = { step: 0 };
   if (resume) await batches.restore(resume.batches);
 
   const recorder = new MetricRecorder(steps, resume?.metrics);
@@ -77,7 +78,7 @@ export async function train(options: TrainOptions): Promise<Trained> {
   });
   let step = resume?.step ?? 0;
   let saved = step;
-  // The source draws ahead of the last completed step; a checkpoint needs where it stood then.
+  // The source is ahead of the last completed step; a checkpoint needs where it stood then.
   let position = batches.state();
 
   const save = async (): Promise<void> => {
@@ -94,35 +95,47 @@ export async function train(options: TrainOptions): Promise<Trained> {
     taken.push({ step, value: snapshots.take(await runner.read()) });
   };
 
-  const inputs = Object.entries(program.batch).map(
-    ([name, shape]) => [name, new Float32Array(stepsPerCall * sizeOf(shape)), sizeOf(shape)] as const,
-  );
   const stops = [...(snapshots?.steps ?? []), steps].sort((a, b) => a - b);
+  let pace = stepsPerCall;
+  const callFrom = (first: number, lastSave: number): number => {
+    const nextStop = stops.find(stop => stop > first) ?? steps;
+    const nextSave = checkpoint ? lastSave + checkpoint.every : steps;
+    return Math.min(pace, nextStop - first, Math.max(1, nextSave - first));
+  };
+  const inputs = new BatchDrawer(program, batches, stepsPerCall);
   try {
     await look();
-    while (step < steps && !signal?.aborted) {
-      const nextStop = stops.find(stop => stop > step) ?? steps;
-      const nextSave = checkpoint ? saved + checkpoint.every : steps;
-      const count = Math.min(stepsPerCall, nextStop - step, Math.max(1, nextSave - step));
-      const filled = Object.fromEntries(inputs.map(([name, data, size]) => [name, data.subarray(0, count * size)]));
-      let clock = performance.now();
-      await batches.fill(filled, count);
-      time.data += performance.now() - clock;
-      clock = performance.now();
-      const metrics = await runner.run(count, filled).catch((error: unknown) => {
+    let ahead = step < steps ? inputs.draw(callFrom(step, saved)) : undefined;
+    while (ahead && !signal?.aborted) {
+      const { count, filled, position: after } = await ahead;
+      const clock = performance.now();
+      const drawing = inputs.time;
+      const running = runner.run(count, filled);
+      // Engines that work in threads of their own leave this one free for the next batches.
+      const done = step + count;
+      const lastSave = checkpoint && done - saved >= checkpoint.every ? done : saved;
+      ahead = done < steps ? inputs.draw(callFrom(done, lastSave)) : undefined;
+      ahead?.catch(() => undefined);
+      const metrics = await running.catch((error: unknown) => {
         throw error instanceof DivergenceError
           ? new DivergenceError(error.message, step + error.step, step + error.at)
           : error;
       });
-      time.step += performance.now() - clock;
+      const took = performance.now() - clock;
+      time.step += Math.max(0, took - (inputs.time - drawing));
+      pace = Math.max(1, Math.min(stepsPerCall, Math.round((LONGEST_CALL * count) / took)));
       recorder.add(step, metrics);
-      step += count;
-      position = batches.state();
+      step = done;
+      position = after;
       options.onProgress?.({ step, steps, loss: metrics['loss']!.at(-1)! });
       await look();
       if (checkpoint && step - saved >= checkpoint.every) await save();
       // ONNX Runtime holds the event loop while it runs: let signals and timers in between calls.
       await new Promise<void>(resolve => yieldToEvents(() => resolve()));
+    }
+    if (ahead) {
+      await ahead.catch(() => undefined);
+      await batches.restore(position);
     }
     await save();
     const state = await runner.read();
@@ -134,12 +147,52 @@ export async function train(options: TrainOptions): Promise<Trained> {
       metrics: recorder.upTo(step),
       snapshots: taken,
       engine: runner.description,
-      time: { ...time, total: performance.now() - started },
+      time: { ...time, data: inputs.time, total: performance.now() - started },
     };
   } catch (error) {
     throw await explainFailure(error, save, checkpoint?.where);
   } finally {
     await runner.dispose();
+  }
+}
+
+/** Milliseconds that one call of the engine should take, so that progress and signals come through. */
+const LONGEST_CALL = 40;
+const MOST_STEPS = 50;
+const BATCH_BYTES = 64 * 2 ** 20;
+
+function stepsThatFit({ batch }: StepProgram): number {
+  const bytes = Object.values(batch).reduce((sum, shape) => sum + 4 * sizeOf(shape), 0);
+  return Math.max(1, Math.min(MOST_STEPS, Math.floor(BATCH_BYTES / bytes)));
+}
+
+/** Draws the batches of one call while those of the call before are in use. */
+class BatchDrawer {
+  /** Milliseconds spent drawing. */
+  time = 0;
+  readonly #batches: BatchSource;
+  readonly #inputs: readonly { readonly name: string; readonly size: number; readonly data: readonly Float32Array[] }[];
+  #turn = 0;
+
+  constructor({ batch }: StepProgram, batches: BatchSource, stepsPerCall: number) {
+    this.#batches = batches;
+    this.#inputs = Object.entries(batch).map(([name, shape]) => {
+      const size = sizeOf(shape);
+      return { name, size, data: [0, 1].map(() => new Float32Array(stepsPerCall * size)) };
+    });
+  }
+
+  /** The batches of the next `count` steps, and where the source stands after them. */
+  async draw(count: number) {
+    const turn = this.#turn;
+    this.#turn = 1 - turn;
+    const started = performance.now();
+    const filled = Object.fromEntries(
+      this.#inputs.map(({ name, size, data }) => [name, data[turn]!.subarray(0, count * size)]),
+    );
+    await this.#batches.fill(filled, count);
+    this.time += performance.now() - started;
+    return { count, filled, position: this.#batches.state() };
   }
 }
 

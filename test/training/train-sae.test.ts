@@ -1,0 +1,125 @@
+import { expect } from 'chai';
+import { recovery } from '../../src/analysis/recovery.ts';
+import { createRandomSource } from '../../src/data/random-source.ts';
+import { SyntheticSparseDataGenerator } from '../../src/data/synthetic-sparse.ts';
+import type { Engine } from '../../src/engines/engine.ts';
+import { createOnnxRuntimeEngine } from '../../src/engines/onnxruntime.ts';
+import type { ActivationConfig } from '../../src/models/activations/registry.ts';
+import { loadNodeRuntime } from '../../src/sessions/node.ts';
+import type { HostTensor } from '../../src/tensor.ts';
+import { generatedBatches, hiddenActivations } from '../../src/training/batch-source.ts';
+import { type ActivationData, type SaeTraining, trainSae, trainSaes } from '../../src/training/train-sae.ts';
+import { trainToyModels } from '../../src/training/train-toy-models.ts';
+
+/** Five directions at equal angles. */
+const STAR: HostTensor = {
+  data: Float32Array.from({ length: 10 }, (_, i) =>
+    i % 2 === 0 ? Math.cos((Math.PI * i) / 5) : Math.sin((Math.PI * (i - 1)) / 5),
+  ),
+  shape: [5, 2],
+};
+
+function starActivations(batchSize: number): ActivationData {
+  const make = (random: ReturnType<typeof createRandomSource>) =>
+    hiddenActivations(STAR, new SyntheticSparseDataGenerator(batchSize, [0.9, 0.9, 0.9, 0.9, 0.9], random));
+  const data = new Float32Array(4000 * 2);
+  make(createRandomSource(99)).fill(data);
+  return {
+    sample: { data, shape: [4000, 2] },
+    batches: seed => generatedBatches('activations', createRandomSource(seed), make),
+  };
+}
+
+const SETTINGS: SaeTraining = {
+  dIn: 2,
+  dSae: 5,
+  activation: { kind: 'topk', k: 1 },
+  init: 'gaussian',
+  batchSize: 256,
+  steps: 50,
+  seed: 0,
+};
+
+function expectWithin(actual: HostTensor, expected: HostTensor, tolerance: number, what: string): void {
+  expect(actual.shape, what).to.deep.equal(expected.shape);
+  expected.data.forEach((value, i) => {
+    expect(Math.abs(actual.data[i]! - value), `${what}[${i}]`).to.be.at.most(tolerance * Math.max(1, Math.abs(value)));
+  });
+}
+
+describe('autoencoders side by side', () => {
+  let engine: Engine;
+
+  before(async () => {
+    engine = createOnnxRuntimeEngine(await loadNodeRuntime());
+  });
+
+  const activations: readonly ActivationConfig[] = [
+    { kind: 'topk', k: 1 },
+    { kind: 'topk', k: 2 },
+    { kind: 'relu', l1: 0.01 },
+    { kind: 'batchtopk', k: 1 },
+  ];
+  for (const activation of activations) {
+    it(`have the parameters of each trained alone after 50 steps: ${JSON.stringify(activation)}`, async () => {
+      const data = starActivations(256);
+      const seeds = [5, 1, 42, 7, 8, 9, 10];
+      const together = await trainSaes({ ...SETTINGS, activation }, seeds, data, { engine, snapshotAt: [0, 50] });
+      for (const [i, seed] of seeds.entries()) {
+        const alone = await trainSae({ ...SETTINGS, activation, seed }, data, { engine, snapshotAt: [0, 50] });
+        for (const [name, expected] of Object.entries(alone.sae.state.parameters)) {
+          expectWithin(together[i]!.sae.state.parameters[name]!, expected, 1e-5, `seed ${seed}, ${name}`);
+        }
+        expectWithin(together[i]!.directions[1]!.value, alone.directions[1]!.value, 1e-5, `directions of seed ${seed}`);
+        const own = together[i]!.run.metrics['losses']!;
+        alone.run.metrics['loss']!.forEach((loss, step) => {
+          expect(own[step * seeds.length + i], `loss of seed ${seed}`).to.be.closeTo(loss, 1e-5);
+        });
+      }
+    });
+  }
+
+  it('recover as many directions as those trained alone', async () => {
+    const data = starActivations(128);
+    const settings = { ...SETTINGS, batchSize: 128, steps: 600 };
+    const seeds = Array.from({ length: 24 }, (_, i) => i);
+    const recovered = (directions: HostTensor): number =>
+      recovery({ directions, trueDirections: STAR, alive: Array<boolean>(5).fill(true), threshold: 0.9 }).recovered;
+    const together = (await trainSaes(settings, seeds, data, { engine })).map(({ sae }) =>
+      recovered(sae.featureDirections()),
+    );
+    const alone: number[] = [];
+    for (const seed of seeds) {
+      alone.push(recovered((await trainSae({ ...settings, seed }, data, { engine })).sae.featureDirections()));
+    }
+    // Float rounding may send a seed elsewhere in the end; the distribution stays.
+    const mean = (counts: readonly number[]): number => counts.reduce((sum, count) => sum + count, 0) / counts.length;
+    expect(mean(together)).to.be.closeTo(mean(alone), 0.5);
+    expect(mean(together)).to.be.above(1);
+  });
+
+  it('train toy models alike too', async () => {
+    const settings = { nFeatures: 5, nHidden: 2, sparsity: 0.9, batchSize: 256, steps: 400, seed: 4 };
+    const together = await trainToyModels({ ...settings, nInstances: 24 }, { engine });
+    const alone: number[] = [];
+    for (let seed = 0; seed < 12; seed++) {
+      alone.push((await trainToyModels({ ...settings, seed }, { engine })).losses[0]!);
+    }
+    const mean = (losses: readonly number[]): number => losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
+    expect(mean(together.losses)).to.be.closeTo(mean(alone), 0.15 * mean(alone));
+    expect(together.best).to.equal(together.losses.indexOf(Math.min(...together.losses)));
+  });
+
+  it('follow a schedule of learning rates, resumed or not', async () => {
+    const data = starActivations(64);
+    const schedule = { warmUpSteps: 10, decay: 'cosine' } as const;
+    const [constant, scheduled] = [
+      await trainSae({ ...SETTINGS, batchSize: 64 }, data, { engine, stepsPerCall: 7 }),
+      await trainSae({ ...SETTINGS, batchSize: 64, schedule }, data, { engine, stepsPerCall: 7 }),
+    ];
+    expect(scheduled.run.metrics['loss']![0]).to.equal(constant.run.metrics['loss']![0]);
+    expect(scheduled.sae.state).to.not.deep.equal(constant.sae.state);
+    const again = await trainSae({ ...SETTINGS, batchSize: 64, schedule }, data, { engine, stepsPerCall: 50 });
+    expect(again.sae.state).to.deep.equal(scheduled.sae.state);
+  });
+});
