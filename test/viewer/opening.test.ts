@@ -4,6 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { createRandomSource } from '../../src/data/random-source.ts';
+import { freezeToyModel } from '../../src/export/freeze.ts';
+import { ParallelToyModel } from '../../src/models/parallel-toy-model.ts';
 import type { Initializer } from '../../src/onnx/graph.ts';
 import { encodeModel } from '../../src/onnx/write.ts';
 import { alertOf, browserLacks, isIdle, MODELS, openFiles, probeOf, startViewer, type Viewer } from './built-viewer.ts';
@@ -149,13 +152,47 @@ describe('opening files in the viewer', function () {
     await right.context().close();
   });
 
+  it('opens a parallel toy model as one model for each instance', async () => {
+    const page = await viewer.page('?view=toy');
+    const model = new ParallelToyModel({ nInstances: 3, nFeatures: 6, nHidden: 2 }, createRandomSource(0));
+    await openFiles(page, { name: 'parallel.onnx', bytes: freezeToyModel(model) });
+    for (const instance of [0, 1, 2]) {
+      await page.getByRole('option', { name: `parallel.onnx, instance ${instance}` }).waitFor({ state: 'attached' });
+    }
+    await page.getByLabel('Toy model').selectOption({ label: 'parallel.onnx, instance 2' });
+    await page.getByLabel('Autoencoder').selectOption({ label: 'None' });
+    await page.getByRole('navigation', { name: 'Views' }).getByRole('button', { name: 'Probe' }).click();
+    await page.getByRole('slider', { name: 'Feature 5', exact: true }).fill('0.6');
+    await page.getByRole('slider', { name: 'Feature 0', exact: true }).fill('0');
+    await page.waitForTimeout(300);
+    const probe = await probeOf(page);
+    const { weight } = model.instance(2);
+    for (const i of [0, 1]) expect(probe.hidden[i]).to.be.closeTo(0.6 * weight!.data[10 + i]!, 1e-5);
+    await page.context().close();
+  });
+
   it('asks before it fetches from another site, and does not without consent', async () => {
     const asked: string[] = [];
     const page = await viewer.page('?model=https://models.invalid/sae.onnx');
     page.on('request', request => asked.push(request.url()));
     await page.getByText('Fetch it from there?').waitFor();
     expect(asked).to.deep.equal([]);
-    expect(viewer.server.requests.some(path => path.includes('invalid'))).to.equal(false);
+    // With consent the page starts again, and may reach that one site.
+    await page.route('https://models.invalid/**', async route =>
+      route.fulfill({
+        body: await readFile(join(MODELS, 'sae-found.onnx')),
+        headers: { 'Access-Control-Allow-Origin': '*' },
+      }),
+    );
+    await page.getByRole('button', { name: 'Fetch' }).click();
+    await page.getByRole('option', { name: 'sae.onnx' }).waitFor({ state: 'attached' });
+    await isIdle(page);
+    expect(await page.getByRole('alert').innerText()).to.equal('');
+    const refused = await page.evaluate(
+      "fetch('https://elsewhere.invalid/').then(() => 'reached', error => String(error))",
+    );
+    expect(refused).to.include('Failed to fetch');
+    expect(asked.some(url => url.includes('elsewhere'))).to.equal(false);
     await page.context().close();
   });
 

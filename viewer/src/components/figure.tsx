@@ -12,6 +12,8 @@ export interface FigureTable {
 
 interface FigureProps {
   readonly title: string;
+  /** The title as it is shown, where that is more than text. */
+  readonly heading?: ComponentChildren;
   readonly note?: ComponentChildren;
   /** File name of what is saved, without an extension. */
   readonly name: string;
@@ -71,7 +73,7 @@ export function DataTable({ columns, rows }: FigureTable) {
   );
 }
 
-export function Figure({ title, note, name, table, children, aside }: FigureProps) {
+export function Figure({ title, heading, note, name, table, children, aside }: FigureProps) {
   const id = useId();
   const body = useRef<HTMLDivElement>(null);
   const menu = useRef<HTMLDetailsElement>(null);
@@ -95,7 +97,7 @@ export function Figure({ title, note, name, table, children, aside }: FigureProp
     <figure class="panel" aria-labelledby={id}>
       <header>
         <div>
-          <h2 id={id}>{title}</h2>
+          <h2 id={id}>{heading ?? title}</h2>
           {note && <p>{note}</p>}
         </div>
         <div class="row">

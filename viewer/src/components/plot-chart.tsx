@@ -15,6 +15,7 @@ export function PlotChart({ label, options, inputs, height = 200 }: PlotChartPro
   const [ref, width] = useWidth(320);
   const holder = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
+    const given = options(width);
     const chart = plot({
       width,
       height,
@@ -25,7 +26,10 @@ export function PlotChart({ label, options, inputs, height = 200 }: PlotChartPro
         fontSize: '12px',
         overflow: 'visible',
       },
-      ...options(width),
+      ...given,
+      // The page's typeface has no arrows.
+      x: { labelArrow: 'none', ...given.x },
+      y: { labelArrow: 'none', ...given.y },
     });
     // The chart is one picture with one name; its groups must not carry names of their own.
     for (const group of chart.querySelectorAll('g[aria-label]')) group.removeAttribute('aria-label');

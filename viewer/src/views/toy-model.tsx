@@ -64,12 +64,17 @@ export function ToyModelView() {
   return (
     <>
       <Lead title="Toy model">
-        {rows.length} features in {width} dimensions. Off the diagonal of W Wᵀ, colour is interference: what one feature
-        adds to another’s output.
+        {rows.length} features in {width} dimensions. Off the diagonal of W W<sup>T</sup>, colour is interference: what
+        one feature adds to another’s output.
       </Lead>
       <div class="two">
         <Figure
-          title="W Wᵀ"
+          title="W times its transpose"
+          heading={
+            <>
+              W W<sup>T</sup>
+            </>
+          }
           name="gram-matrix"
           note={count < rows.length ? `The first ${count} features` : undefined}
           table={() => ({
@@ -96,7 +101,9 @@ export function ToyModelView() {
             title="How strongly each feature is stored"
             name="norms"
             note={
-              <span class="number">‖W‖; colour is polysemanticity, from 0 (yellow) to {shown(most, 2)} (dark)</span>
+              <span class="number">
+                Norm of W; colour is polysemanticity, from 0 (yellow) to {shown(most, 2)} (dark)
+              </span>
             }
             table={table}
           >
