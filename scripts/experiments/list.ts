@@ -20,7 +20,7 @@ export const EXPERIMENTS: readonly ListedExperiment[] = [
   experiment('recovery', 2, '--toy-model', TOY_MODEL),
   experiment('feature-geometry', 2),
   experiment('train-sae-big', 2, '--toy-model', TOY_MODEL_BIG),
-  experiment('train-toy-models-of-superposition', 2, '--restarts', '24'),
+  experiment('train-toy-models-of-superposition', 2, '--restarts', '20'),
   experiment('train-toy-models-of-superposition-big', 2),
   experiment('train-sae', 2, '--toy-model', TOY_MODEL),
 ];

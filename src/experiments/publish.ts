@@ -38,20 +38,25 @@ export interface Duration {
   readonly seconds: number;
 }
 
-/** Copies everything from `runs` into `models` and `figures`, and writes `models/README.md`. */
+/**
+ * Copies what there is from `runs` into `models` and `figures`, and writes `models/README.md`. Of an experiment that has not run here, what
+ * was published before stays.
+ */
 export async function publish(
   { models, results, figures }: Publication,
   folders: { readonly runs: string; readonly models: string; readonly figures: string },
   durations: readonly Duration[],
 ): Promise<void> {
   const copy = async ({ from, to }: Published, folder: string): Promise<void> => {
+    if (!existsSync(join(folders.runs, from))) return;
     await mkdir(folder, { recursive: true });
     await copyFile(join(folders.runs, from), join(folder, to));
   };
   const cards: string[] = [];
   for (const model of models) {
     for (const file of [model, ...(model.beside ?? [])]) await copy(file, folders.models);
-    cards.push(await modelCard(model, join(folders.models, model.to)));
+    const file = join(folders.models, model.to);
+    if (existsSync(file)) cards.push(await modelCard(model, file));
   }
   for (const result of results) await copy(result, join(folders.models, 'results'));
   for (const { from, to } of figures) {
