@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import type { Page } from 'playwright-core';
 import { createRandomSource } from '../../src/data/random-source.ts';
 import { freezeToyModel } from '../../src/export/freeze.ts';
 import { ParallelToyModel } from '../../src/models/parallel-toy-model.ts';
@@ -82,6 +83,20 @@ async function brokenFiles(): Promise<{ name: string; bytes: Uint8Array }[]> {
   return files.map(([name, bytes]) => ({ name, bytes }));
 }
 
+/** Moves every slider of an autoencoder that stands alone, to more digits than a hand could. */
+async function setActivations(page: Page, input: readonly number[]): Promise<void> {
+  for (const [i, value] of input.entries()) {
+    const slider = page.getByRole('slider', { name: `Activation ${i}`, exact: true });
+    await slider.evaluate((element, to) => {
+      const control = element as HTMLInputElement;
+      control.step = 'any';
+      control.value = String(to);
+      control.dispatchEvent(new Event('input', { bubbles: true }));
+    }, value);
+  }
+  await page.waitForTimeout(300);
+}
+
 describe('opening files in the viewer', function () {
   this.timeout(120_000);
   let viewer: Viewer;
@@ -111,16 +126,7 @@ describe('opening files in the viewer', function () {
     await openFiles(page, { name: 'sae.onnx', bytes: await readFile(fixture('fixtures/foreign/sae.onnx')) });
     await page.getByRole('slider', { name: 'Activation 0', exact: true }).waitFor();
     const input = answers.input[0]!;
-    for (const [i, value] of input.entries()) {
-      const slider = page.getByRole('slider', { name: `Activation ${i}`, exact: true });
-      await slider.evaluate((element, to) => {
-        const control = element as HTMLInputElement;
-        control.step = 'any';
-        control.value = String(to);
-        control.dispatchEvent(new Event('input', { bubbles: true }));
-      }, value);
-    }
-    await page.waitForTimeout(300);
+    await setActivations(page, input);
     const probe = await probeOf(page);
     for (const [i, value] of input.entries()) expect(probe.hidden[i]).to.be.closeTo(value, 1e-6);
     for (const [i, value] of answers.latents[0]!.entries()) expect(probe.features![i]).to.be.closeTo(value, 1e-4);
@@ -139,6 +145,17 @@ describe('opening files in the viewer', function () {
     await page.getByRole('option', { name: 'SAELens autoencoder' }).waitFor({ state: 'attached' });
     await isIdle(page);
     expect(await page.getByLabel('Autoencoder').locator('option:checked').innerText()).to.equal('SAELens autoencoder');
+    const answers = JSON.parse((await saelens('io.json')).toString()) as Record<
+      'x' | 'features' | 'reconstruction',
+      number[][]
+    >;
+    const row = answers.x.findIndex(values => values.every(value => Math.abs(value) < 3));
+    await setActivations(page, answers.x[row]!);
+    const probe = await probeOf(page);
+    for (const [i, value] of answers.features[row]!.entries()) expect(probe.features![i]).to.be.closeTo(value, 1e-4);
+    for (const [i, value] of answers.reconstruction[row]!.entries()) {
+      expect(probe.reconstruction![i]).to.be.closeTo(value, 1e-4);
+    }
     expect(await page.getByRole('alert').innerText()).to.equal('');
     await page.context().close();
   });
