@@ -7,6 +7,7 @@ import { type HostTensors, sizeOf } from '../tensor.ts';
 import type { Engine, EngineDescription, EngineName, StepProgram, StepRunner } from './engine.ts';
 import { firstNotFinite } from './finite-losses.ts';
 import type { PreparedBackend } from './prepared-backend.ts';
+import { requireBatches } from './require-batches.ts';
 
 /** An engine on a backend that is registered and can be selected at once. */
 export function createEagerEngine(name: EngineName, backend: PreparedBackend, reason = 'asked for'): Engine {
@@ -46,6 +47,7 @@ class EagerRunner implements StepRunner {
 
   /** Losses are read once, at the end: on a GPU a read waits for everything before it. */
   async run(steps: number, batches: Readonly<Record<string, Float32Array>>): Promise<Record<string, Float32Array>> {
+    requireBatches(this.#program, steps, batches);
     await tf.setBackend(this.#backendName);
     const before = this.#state;
     const reported: Tensors[] = [];

@@ -6,7 +6,7 @@
 import type { Tensor } from 'onnxruntime-common';
 import { compile } from '../compile/compile.ts';
 import { nextName, repeatStep } from '../compile/repeat-step.ts';
-import { DivergenceError, InvalidShapeError } from '../errors.ts';
+import { DivergenceError } from '../errors.ts';
 import type { Graph } from '../onnx/graph.ts';
 import { encodeModel } from '../onnx/write.ts';
 import type { Provider, Runtime } from '../sessions/runtime.ts';
@@ -14,6 +14,7 @@ import { type OpenedSession, type Outputs, openSession, type Session } from '../
 import { type HostTensors, type Shape, sizeOf } from '../tensor.ts';
 import type { Accelerator, Engine, EngineDescription, StepProgram, StepRunner } from './engine.ts';
 import { firstNotFinite } from './finite-losses.ts';
+import { requireBatches } from './require-batches.ts';
 import { DeviceState, deviceOutputs, HostState, type StepState } from './step-state.ts';
 
 export interface OnnxRuntimeEngineOptions {
@@ -145,14 +146,7 @@ class OnnxRuntimeRunner implements StepRunner {
   }
 
   async run(steps: number, batches: Readonly<Record<string, Float32Array>>): Promise<Record<string, Float32Array>> {
-    for (const [name, shape] of Object.entries(this.#program.batch)) {
-      const expected = steps * sizeOf(shape);
-      if (batches[name]?.length !== expected) {
-        throw new InvalidShapeError(
-          `${steps} steps of "${name}" [${shape.join(', ')}] take ${expected} numbers, got ${batches[name]?.length ?? 'none'}`,
-        );
-      }
-    }
+    requireBatches(this.#program, steps, batches);
     return this.#isRepeated ? this.#runAll(steps, batches) : this.#runOneByOne(steps, batches);
   }
 
