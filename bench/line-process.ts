@@ -1,0 +1,35 @@
+/** A program that answers each line of JSON on its standard input with one on its standard output. */
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+
+export interface LineProcess {
+  ask<Answer>(request: unknown): Promise<Answer>;
+  end(): void;
+}
+
+/** Starts `script` with `python`; undefined, with the reason on standard error, where it ends before it answers `probe`. */
+export async function startPython(python: string, script: string, probe: unknown): Promise<LineProcess | undefined> {
+  const child = spawn(python, [script], { stdio: ['pipe', 'pipe', 'pipe'] });
+  let problem = '';
+  child.on('error', error => {
+    problem = error.message;
+  });
+  child.stderr.on('data', (text: Buffer) => {
+    problem = text.toString().trim().split('\n').at(-1) ?? '';
+  });
+  child.stdin.on('error', () => {});
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  const ask = async <Answer>(request: unknown): Promise<Answer> => {
+    child.stdin.write(`${JSON.stringify(request)}\n`);
+    const { done, value } = await lines.next();
+    if (done) throw new Error(problem);
+    return JSON.parse(value) as Answer;
+  };
+  try {
+    await ask(probe);
+  } catch (error) {
+    console.error(`without PyTorch: ${python}: ${(error as Error).message}`);
+    return undefined;
+  }
+  return { ask, end: () => child.stdin.end() };
+}

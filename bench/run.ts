@@ -1,0 +1,211 @@
+/**
+ * npm run bench: everything that the README says about speed, in one run on one machine.
+ *
+ *   npm run bench [-- --python PYTHON] [--json FILE] [--only small,sae,growth] [--rounds 3] [--figures FOLDER]
+ *
+ * With a Python that imports torch (and sae_lens) the same work runs there in turns with ours, and ratios are of medians. Fewer steps are
+ * timed than an experiment takes; where the table names a whole script, its time is milliseconds a step times its steps.
+ */
+import { spawn } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { cpus, tmpdir, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { createEngine } from '../src/engines/create-engine.ts';
+import { writeFileAtomic } from '../src/files/write-atomic.ts';
+import { plotScaling, type ScalingSeries, writeFigure } from '../src/plots/node.ts';
+import { measureSmallModels, SMALL_WORKS, type SmallMeasurement } from './small-models.ts';
+
+const { values: options } = parseArgs({
+  options: {
+    python: { type: 'string' },
+    json: { type: 'string' },
+    only: { type: 'string', default: 'small,sae,growth' },
+    rounds: { type: 'string', default: '3' },
+    figures: { type: 'string', default: 'docs/figures' },
+  },
+});
+
+/** What bench/sae-step.ts writes. */
+interface SaeStep {
+  readonly work: { readonly dIn: number; readonly dSae: number; readonly batchSize: number; readonly kind: string };
+  readonly ms: readonly number[];
+  readonly parts: Readonly<Record<string, number>>;
+  readonly gemmGflops: number;
+  readonly updateGBps: number;
+  readonly peakMemoryMiB: number;
+  readonly others: readonly {
+    readonly library: string;
+    readonly version: string;
+    readonly ms: readonly number[];
+    readonly ratio: number;
+  }[];
+}
+
+interface Row {
+  readonly work: string;
+  readonly ours: string;
+  readonly others: string;
+  readonly ratio: string;
+  readonly detail: string;
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1]!;
+}
+
+/** bench/sae-step.ts in a process of its own: its peak memory is then its own too. */
+async function saeSteps(args: readonly string[], folder: string): Promise<readonly SaeStep[]> {
+  const json = join(folder, 'sae-step.json');
+  const script = fileURLToPath(new URL('sae-step.ts', import.meta.url));
+  await new Promise<void>((resolve, reject) => {
+    const child = spawn(process.execPath, ['--import', 'tsx', script, '--json', json, ...args], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+    child.on('error', reject);
+    child.on('exit', code => (code === 0 ? resolve() : reject(new Error(`bench/sae-step.ts ended with ${code}`))));
+  });
+  return (JSON.parse(await readFile(json, 'utf8')) as { measurements: SaeStep[] }).measurements;
+}
+
+function milliseconds(value: number): string {
+  return `${value.toFixed(value < 10 ? 3 : 1)} ms`;
+}
+
+function smallRow({ name, ms, shares, memoryGrowthMiB, pytorch }: SmallMeasurement): Row {
+  const percent = (share: number): string => `${(100 * share).toFixed(0)}%`;
+  return {
+    work: name,
+    ours: milliseconds(median(ms)),
+    others: pytorch ? `PyTorch ${milliseconds(median(pytorch.ms))}` : '',
+    ratio: pytorch ? `${(median(pytorch.ms) / median(ms)).toFixed(1)}×` : '',
+    detail:
+      `data ${percent(shares.data)}, step ${percent(shares.step)}, rest ${percent(shares.rest)}; ` +
+      `memory ${memoryGrowthMiB >= 0 ? '+' : ''}${memoryGrowthMiB.toFixed(0)} MiB`,
+  };
+}
+
+/** The seed's two scripts: 10,000 steps of a toy model and 20,000 of an autoencoder. */
+function scriptsRow(small: readonly SmallMeasurement[]): Row | undefined {
+  const [toy, sae] = ['toy model', 'SAE'].map(name => small.find(measured => measured.name === name));
+  if (!toy || !sae) return undefined;
+  const seconds = (toyMs: readonly number[], saeMs: readonly number[]): number =>
+    10 * median(toyMs) + 20 * median(saeMs);
+  const ours = seconds(toy.ms, sae.ms);
+  const theirs = toy.pytorch && sae.pytorch && seconds(toy.pytorch.ms, sae.pytorch.ms);
+  return {
+    work: "the seed's two scripts",
+    ours: `${ours.toFixed(2)} s`,
+    others: theirs ? `PyTorch ${theirs.toFixed(1)} s` : '',
+    ratio: theirs ? `${(theirs / ours).toFixed(1)}×` : '',
+    detail: 'toy model 10,000 steps, SAE 20,000, scaled up from the rows above',
+  };
+}
+
+function saeRow({ work, ms, parts, gemmGflops, updateGBps, peakMemoryMiB, others }: SaeStep): Row {
+  const shares = Object.entries(parts).map(([name, time]) => `${name} ${((100 * time) / median(ms)).toFixed(0)}%`);
+  return {
+    work: `${work.kind} ${work.dIn}/${work.dSae}, batch ${work.batchSize}`,
+    ours: milliseconds(median(ms)),
+    others: others.map(({ library, ms: all }) => `${library} ${milliseconds(median(all))}`).join(', '),
+    ratio: others.map(({ ratio }) => `${ratio.toFixed(1)}×`).join(', '),
+    detail:
+      `Gemm ${gemmGflops.toFixed(0)} GFLOP/s, update ${updateGBps.toFixed(1)} GB/s, ` +
+      `${peakMemoryMiB.toFixed(0)} MiB; ${shares.join(', ')}`,
+  };
+}
+
+function print(rows: readonly Row[]): void {
+  const columns = ['work', 'ours', 'others', 'ratio', 'detail'] as const;
+  const lines = rows.map(row => columns.map(column => row[column]));
+  const widths = columns.map((column, i) => Math.max(column.length, ...lines.map(line => line[i]!.length)));
+  for (const line of [columns, ...lines])
+    console.log(
+      line
+        .map((cell, i) => cell.padEnd(widths[i]!))
+        .join('  ')
+        .trimEnd(),
+    );
+}
+
+/** Lines of time against a size: ours and the others'. */
+function growthSeries(steps: readonly SaeStep[], size: (step: SaeStep) => number, label: string): ScalingSeries[] {
+  const libraries = [...new Set(steps.flatMap(({ others }) => others.map(({ library }) => library)))];
+  return [
+    { name: `monosemantic, ${label}`, sizes: steps.map(size), milliseconds: steps.map(({ ms }) => median(ms)) },
+    ...libraries.map(library => {
+      const known = steps.filter(({ others }) => others.some(other => other.library === library));
+      return {
+        name: `${library}, ${label}`,
+        sizes: known.map(size),
+        milliseconds: known.map(({ others }) => median(others.find(other => other.library === library)!.ms)),
+        dashed: true,
+      };
+    }),
+  ];
+}
+
+const parts = options.only.split(',');
+const unknown = parts.filter(part => !['small', 'sae', 'growth'].includes(part));
+if (unknown.length > 0) {
+  console.error(`--only ${unknown.join(',')}: choose from small, sae, growth`);
+  process.exit(2);
+}
+const machine = {
+  cpu: cpus()[0]?.model ?? 'unknown',
+  cores: cpus().length,
+  memoryGiB: Math.round(totalmem() / 2 ** 30),
+  node: process.version,
+  platform: `${process.platform} ${process.arch}`,
+};
+console.log(
+  `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.platform}, Node ${machine.node}\n`,
+);
+const folder = await mkdtemp(join(tmpdir(), 'monosemantic-bench-'));
+const python = options.python === undefined ? [] : ['--python', options.python];
+try {
+  const rows: Row[] = [];
+  let small: readonly SmallMeasurement[] = [];
+  let sae: readonly SaeStep[] = [];
+  const growth: { dSae: readonly SaeStep[]; batch: readonly SaeStep[] } = { dSae: [], batch: [] };
+  if (parts.includes('small')) {
+    const engine = await createEngine({ engine: 'onnxruntime' });
+    small = await measureSmallModels(SMALL_WORKS, engine, Number(options.rounds), options.python);
+    const whole = scriptsRow(small);
+    rows.push(...small.map(smallRow), ...(whole ? [whole] : []));
+  }
+  if (parts.includes('sae')) {
+    sae = await saeSteps([...python, '--rounds', options.rounds], folder);
+    rows.push(...sae.map(saeRow));
+  }
+  if (parts.includes('growth')) {
+    const common = ['--kinds', 'topk', '--rounds', '2', ...python];
+    growth.dSae = await saeSteps(['--sizes', '512x4096,512x8192,512x16384,512x32768', ...common], folder);
+    for (const batch of [256, 512, 1024, 2048, 4096]) {
+      const measured = await saeSteps(['--sizes', '512x4096', '--batch', String(batch), ...common], folder);
+      growth.batch = [...growth.batch, ...measured];
+    }
+    rows.push(...[...growth.dSae, ...growth.batch].map(saeRow));
+    await mkdir(options.figures, { recursive: true });
+    const subtitle = `TopK, d_in 512, k 32, Adam; ${machine.cpu}, ${machine.cores} cores`;
+    const byWidth = growthSeries(growth.dSae, ({ work }) => work.dSae, 'batch 1024');
+    const byBatch = growthSeries(growth.batch, ({ work }) => work.batchSize, 'd_sae 4096');
+    await writeFigure(plotScaling(byWidth, { subtitle }), join(options.figures, 'scaling'));
+    await writeFigure(
+      plotScaling(byBatch, { subtitle, sizeLabel: 'batch size' }),
+      join(options.figures, 'scaling-batch'),
+    );
+  }
+  print(rows);
+  const versions = [
+    ...small.flatMap(({ pytorch }) => (pytorch ? [`PyTorch ${pytorch.version}`] : [])),
+    ...sae.flatMap(({ others }) => others.map(({ library, version }) => `${library} ${version}`)),
+  ];
+  if (versions.length > 0) console.log(`\nbeside ${[...new Set(versions)].join(', ')}`);
+  if (options.json) {
+    await writeFileAtomic(options.json, `${JSON.stringify({ machine, small, sae, growth }, null, 2)}\n`);
+  }
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
