@@ -97,6 +97,7 @@ export function publication(collapsed: number): Publication {
       },
     ],
     results: [
+      { from: 'train-toy-model-for-sae/toy-model.json', to: 'toy-model.json' },
       { from: 'recovery/results.csv', to: 'recovery.csv' },
       { from: 'recovery/summary.json', to: 'recovery.json' },
       { from: 'train-toy-models-of-superposition/results.csv', to: 'superposition.csv' },
