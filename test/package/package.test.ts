@@ -16,9 +16,25 @@ import { browserLacks, launchBrowser, serveFolder } from '../support/browser.ts'
 import { installPackedApp, type PackedApp, ROOT, sourceModules } from './packed-app.ts';
 
 /** What inference and the command line need. Every addition makes every app heavier: think twice. */
-const OWN_DEPENDENCIES = ['@petamoriken/float16', 'cli-progress', 'commander', 'd3-random', 'fflate', 'pure-rand'];
-/** What cli-progress brings. */
-const THEIR_DEPENDENCIES = ['ansi-regex', 'emoji-regex', 'is-fullwidth-code-point', 'string-width', 'strip-ansi'];
+const OWN_DEPENDENCIES = [
+  '@petamoriken/float16',
+  'cli-progress',
+  'commander',
+  'd3-random',
+  'fflate',
+  'pure-rand',
+  'tinyglobby',
+];
+/** What cli-progress and tinyglobby bring. */
+const THEIR_DEPENDENCIES = [
+  'fdir',
+  'picomatch',
+  'ansi-regex',
+  'emoji-regex',
+  'is-fullwidth-code-point',
+  'string-width',
+  'strip-ansi',
+];
 
 const UNWANTED = /tensorflow|protobufjs|onnx-proto|onnxruntime-web|\bd3-(?!random)|commander\/node_modules/;
 
