@@ -25,10 +25,10 @@ export interface FeatureGeometrySettings {
 export const FEATURE_GEOMETRY_DEFAULTS: FeatureGeometrySettings = {
   nFeatures: 200,
   nHidden: 20,
-  models: 28,
+  models: 24,
   maxSparsity: 0.97,
   batchSize: 512,
-  steps: 2000,
+  steps: 1500,
   learningRate: 3e-3,
   seed: 0,
 };

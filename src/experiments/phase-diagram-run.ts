@@ -21,9 +21,9 @@ export interface PhaseDiagramSettings {
 
 export const PHASE_DIAGRAM_DEFAULTS: PhaseDiagramSettings = {
   cells: 15,
-  restarts: 6,
+  restarts: 4,
   batchSize: 1024,
-  steps: 3000,
+  steps: 2000,
   learningRate: 3e-3,
   seed: 0,
 };

@@ -51,7 +51,7 @@ export const SAE_BIG_DEFAULTS = {
   /** Weight of the L1 penalty of a ReLU autoencoder. */
   l1: 0.003,
   batchSize: 1024,
-  steps: 5000,
+  steps: 3000,
   learningRate: 0.001,
   seed: 0,
 };

@@ -80,8 +80,8 @@ export interface Solution {
   readonly expected?: Arrangement;
 }
 
-/** Instances trained at once, which bounds memory: 50 steps of their features are drawn ahead. */
-const FEATURES_AT_ONCE = 400;
+/** Features of all models trained at once: a step's tensors then fit the cache, and more make each model slower. */
+const FEATURES_AT_ONCE = 100;
 
 /**
  * Runs the experiment: writes `toy-models.onnx` (the kept models side by side), `results.csv` (a row a restart), `solutions.json`, and the
