@@ -8,7 +8,7 @@
  */
 import { spawn } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { cpus, tmpdir, totalmem } from 'node:os';
+import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -157,11 +157,14 @@ const machine = {
   cores: cpus().length,
   memoryGiB: Math.round(totalmem() / 2 ** 30),
   node: process.version,
+  loadAtStart: loadavg()[0],
   platform: `${process.platform} ${process.arch}`,
 };
 console.log(
   `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.platform}, Node ${machine.node}\n`,
 );
+const [load] = loadavg();
+if (load! > 1) console.log(`other programs are running (load ${load!.toFixed(1)}): ratios are uncertain\n`);
 const folder = await mkdtemp(join(tmpdir(), 'monosemantic-bench-'));
 const python = options.python === undefined ? [] : ['--python', options.python];
 try {

@@ -109,13 +109,15 @@ function isComplete<T>(entries: Record<string, T | null>): entries is Record<str
   return !Object.values(entries).includes(null);
 }
 
-/** Counts multiplications as batch rows times parameters, which is near enough. */
-function isSmall({ state, batch }: StepProgram): boolean {
-  const parameters = Object.entries(state)
+/** Counts multiplications as batch rows times parameters, which is near enough; instances side by side each see their own rows. */
+function isSmall({ state, batch, metrics }: StepProgram): boolean {
+  const shapes = Object.entries(state)
     .filter(([name]) => name.startsWith('parameters.'))
-    .reduce((sum, [, { shape }]) => sum + sizeOf(shape), 0);
+    .map(([, { shape }]) => shape);
+  const parameters = shapes.reduce((sum, shape) => sum + sizeOf(shape), 0);
+  const instances = metrics.includes('losses') ? (shapes[0]?.[0] ?? 1) : 1;
   const rows = Math.max(...Object.values(batch).map(shape => sizeOf(shape.slice(0, -1))));
-  return parameters * rows < SMALL_STEP;
+  return (parameters / instances) * rows < SMALL_STEP;
 }
 
 class OnnxRuntimeRunner implements StepRunner {

@@ -73,18 +73,41 @@ export function hiddenActivations(weight: HostTensor, generator: SampleGenerator
       }
       if (features.length !== samples * nFeatures) features = new Float32Array(samples * nFeatures);
       generator.fill(features);
-      into.fill(0);
-      for (let sample = 0; sample < samples; sample++) {
-        const out = sample * nHidden;
-        for (let feature = 0; feature < nFeatures; feature++) {
-          const value = features[sample * nFeatures + feature]!;
-          if (value === 0) continue;
-          const row = feature * nHidden;
-          for (let i = 0; i < nHidden; i++) into[out + i]! += value * w[row + i]!;
-        }
-      }
+      if (nHidden === 2) projectToPlane(features, w, into);
+      else project(features, w, nHidden, into);
     },
   };
+}
+
+/** features W for W [n_features, n_hidden]. */
+function project(features: Float32Array, w: ArrayLike<number>, nHidden: number, into: Float32Array): void {
+  const nFeatures = w.length / nHidden;
+  into.fill(0);
+  for (let at = 0, out = 0; at < features.length; at += nFeatures, out += nHidden) {
+    for (let feature = 0; feature < nFeatures; feature++) {
+      const value = features[at + feature]!;
+      if (value === 0) continue;
+      const row = feature * nHidden;
+      for (let i = 0; i < nHidden; i++) into[out + i]! += value * w[row + i]!;
+    }
+  }
+}
+
+/** The same, to the bit, for two hidden dimensions: what small models train on. */
+function projectToPlane(features: Float32Array, w: ArrayLike<number>, into: Float32Array): void {
+  const nFeatures = w.length / 2;
+  for (let at = 0, out = 0; at < features.length; out += 2) {
+    let x = 0;
+    let y = 0;
+    for (let weight = 0; weight < 2 * nFeatures; weight += 2) {
+      const value = features[at++]!;
+      if (value === 0) continue;
+      x = Math.fround(x + value * w[weight]!);
+      y = Math.fround(y + value * w[weight + 1]!);
+    }
+    into[out] = x;
+    into[out + 1] = y;
+  }
 }
 
 /** Adds a learning rate for each step, as `schedule` gives it for the number of steps completed, to another source's batches. */
