@@ -1,0 +1,88 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { randomStream } from '../../src/data/streams.ts';
+import type { Engine } from '../../src/engines/engine.ts';
+import { createOnnxRuntimeEngine } from '../../src/engines/onnxruntime.ts';
+import type { ExperimentContext } from '../../src/experiments/context.ts';
+import { runSaeFromFiles, type SaeFromFilesSettings } from '../../src/experiments/sae-from-files.ts';
+import { writeNpy } from '../../src/files/npy.ts';
+import { loadNodeRuntime } from '../../src/sessions/node.ts';
+
+const WIDTH = 8;
+
+describe('an SAE trained on files', () => {
+  let folder: string;
+  let engine: Engine;
+  let settings: SaeFromFilesSettings;
+
+  before(async () => {
+    engine = createOnnxRuntimeEngine(await loadNodeRuntime());
+    folder = await mkdtemp(join(tmpdir(), 'sae-from-files-'));
+    // Each row is one of eight axes, of random length, and a little noise: a dictionary of eight explains nearly all.
+    const random = randomStream(1, 0);
+    for (let file = 0; file < 3; file++) {
+      const rows = 3000 + file;
+      const data = Float32Array.from({ length: rows * WIDTH }, () => 0.01 * random.normal());
+      for (let row = 0; row < rows; row++) data[row * WIDTH + random.integer(WIDTH)]! += 1 + random.uniform();
+      await writeFile(join(folder, `acts-${file}.npy`), writeNpy({ data, shape: [rows, WIDTH] }));
+    }
+    settings = {
+      activations: join(folder, 'acts-*.npy'),
+      shuffleBuffer: 1000,
+      dSae: 16,
+      activation: { kind: 'topk', k: 1 },
+      decoder: 'reparametrise',
+      init: 'spread',
+      batchSize: 128,
+      steps: 300,
+      learningRate: 0.005,
+      seed: 2,
+    };
+  });
+
+  after(() => rm(folder, { recursive: true }));
+
+  async function contextOf(name: string, options: Partial<ExperimentContext> = {}): Promise<ExperimentContext> {
+    const own = join(folder, name);
+    await mkdir(own, { recursive: true });
+    const quiet = { log: () => {}, progress: () => () => {}, figures: [] };
+    return { folder: own, engine, checkpointEvery: 100, resume: false, ...quiet, ...options } as ExperimentContext;
+  }
+
+  it('explains rows that it never saw, and writes what it found', async () => {
+    const context = await contextOf('whole');
+    const { heldOut, file, steps } = await runSaeFromFiles(settings, context);
+    expect(steps).to.equal(300);
+    expect(heldOut.rows).to.equal(150 + 151 + 151);
+    expect(heldOut.explainedVariance).to.be.above(0.9);
+    expect(heldOut.l0).to.be.within(0.9, 1);
+    expect(heldOut.deadLatents).to.be.within(0, 8);
+    expect(file).to.equal(join(context.folder, 'sae.onnx'));
+    expect(JSON.parse(await readFile(join(context.folder, 'sae.json'), 'utf8')).held_out).to.deep.equal(heldOut);
+  });
+
+  it('stopped and resumed writes the same file as never stopped', async () => {
+    const controller = new AbortController();
+    const progress = () => (at: { step: number }) => {
+      if (at.step >= 150) controller.abort();
+    };
+    const stopped = await contextOf('stopped', { signal: controller.signal, progress });
+    const failure = await runSaeFromFiles(settings, stopped).catch((error: Error) => error.message);
+    expect(failure).to.include('stopped after');
+    await runSaeFromFiles(settings, await contextOf('stopped', { resume: true }));
+    await runSaeFromFiles(settings, await contextOf('never-stopped'));
+    const [resumed, whole] = await Promise.all(
+      ['stopped', 'never-stopped'].map(name => readFile(join(folder, name, 'sae.onnx'))),
+    );
+    expect(resumed!.equals(whole!)).to.equal(true);
+  });
+
+  it('refuses to hold nothing out', async () => {
+    const failure = await runSaeFromFiles({ ...settings, holdOut: 0 }, await contextOf('none')).catch(
+      (error: Error) => error.message,
+    );
+    expect(failure).to.include('keeps no row');
+  });
+});
