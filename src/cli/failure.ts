@@ -24,7 +24,11 @@ export function describeFailure(error: unknown, debug: boolean): string {
 }
 
 function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message || error.name : String(error);
+  if (!(error instanceof Error)) return String(error);
+  const missing = /^Cannot find package '((?:@[^/']+\/)?[^/']+)/.exec(error.message)?.[1];
+  return missing === undefined
+    ? error.message || error.name
+    : `this needs the package ${missing}, which is not installed: npm install ${missing}`;
 }
 
 function inOneLine(message: string): string {

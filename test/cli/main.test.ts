@@ -1,7 +1,10 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { createRandomSource } from '../../src/data/random-source.ts';
+import { writeNpy } from '../../src/files/npy.ts';
 import { runCommand } from './run-command.ts';
 
 const COMMANDS = ['inspect', 'encode', 'decode', 'directions', 'convert', 'plot', 'train', 'engines', 'view'];
@@ -43,6 +46,7 @@ describe('command line', () => {
     [['convert', 'a', 'b', '--to', 'pickle'], 'Allowed choices are onnx, saelens'],
     [['train', 'gpt'], 'Allowed choices are toy, sae'],
     [['train', 'toy', '--steps', 'many'], 'expected a positive integer'],
+    [['train', 'sae', '--activations', 'a.npy', '--toy-model', 'b.onnx'], 'cannot be used with'],
     [['train', 'toy', '--stepz', '1'], "unknown option '--stepz' (Did you mean --steps?)"],
   ];
   for (const [args, message] of wrongUsage) {
@@ -97,6 +101,53 @@ describe('command line', () => {
       expect(sae.stdout).to.match(/SAE: recovered \d of 5 at step 0/);
       const inspected = await runCommand(['inspect', join(folder, 'sae.onnx'), '--json']);
       expect(JSON.parse(inspected.stdout).metadata.config.training.steps).to.equal(50);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it('trains an SAE on activations from files, and goes on where it was interrupted', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'monosemantic-train-'));
+    try {
+      const random = createRandomSource(0);
+      for (const name of ['a.npy', 'b.npy']) {
+        const data = Float32Array.from({ length: 1000 * 8 }, () => random.normal());
+        await writeFile(join(folder, name), writeNpy({ data, shape: [1000, 8] }));
+      }
+      const files = ['train', 'sae', '--activations', join(folder, '*.npy')];
+      const asked = await runCommand([...files, '--out', folder]);
+      expect(asked).to.include({ status: 2, stderr: 'monosemantic: --activations needs --d-sae: how many latents\n' });
+      const settings = [
+        ...files,
+        '--d-sae',
+        '16',
+        '--k',
+        '4',
+        '--batch-size',
+        '64',
+        '--steps',
+        '600',
+        '--checkpoint-every',
+        '20',
+        '--json',
+      ];
+      const whole = await runCommand([...settings, '--out', join(folder, 'whole')]);
+      expect(whole.status, whole.stderr).to.equal(0);
+      const { result } = JSON.parse(whole.stdout);
+      expect(result.after.samples).to.equal(100);
+      expect(result.after.l0).to.be.at.most(4);
+      expect(result.after.explainedVariance).to.be.above(result.before.explainedVariance);
+
+      const stop = new AbortController();
+      const broken = runCommand([...settings, '--out', join(folder, 'broken')], { signal: stop.signal });
+      const checkpoint = join(folder, 'broken', 'sae.checkpoint.safetensors');
+      while (!existsSync(checkpoint)) await new Promise(resolve => setImmediate(resolve));
+      stop.abort();
+      expect(await broken).to.include({ status: 130 });
+      const resumed = await runCommand([...settings, '--out', join(folder, 'broken'), '--resume']);
+      expect(resumed.status, resumed.stderr).to.equal(0);
+      const weights = async (run: string) => readFile(join(folder, run, 'sae.onnx'));
+      expect((await weights('broken')).equals(await weights('whole'))).to.equal(true);
     } finally {
       await rm(folder, { recursive: true });
     }

@@ -1,4 +1,5 @@
 /** What an experiment says at its end. */
+import type { ActivationSaeRun, HeldOutScore } from '../../experiments/activation-sae-run.ts';
 import type { SaeRun } from '../../experiments/sae-run.ts';
 import type { ToyModelRun } from '../../experiments/toy-model-run.ts';
 import type { Trained } from '../../training/train.ts';
@@ -17,6 +18,14 @@ export function describeSae({ before, after, file, run }: SaeRun): string {
     `SAE: recovered ${before.recovered} of ${of} at step 0 and ${after.recovered} of ${of} at the end ` +
     `(chance ${(100 * after.chance).toFixed(0)}% each); ${describeRun(run)}\n  ${file}`
   );
+}
+
+/** How well held-out activations are reconstructed, before and after training. */
+export function describeActivationSae({ before, after, file, run }: ActivationSaeRun): string {
+  const score = ({ explainedVariance, l0, dead, samples }: HeldOutScore): string =>
+    `explained variance ${explainedVariance.toFixed(4)}, L0 ${l0.toFixed(1)}, ${dead} latents silent on ${samples} held-out samples`;
+  const scores = before && after ? `\n  step 0: ${score(before)}\n  end: ${score(after)}` : ' nothing was held out';
+  return `SAE:${scores}\n  ${describeRun(run)}\n  ${file}`;
 }
 
 /** Where a run ran and why, and its time. */

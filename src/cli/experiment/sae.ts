@@ -1,5 +1,8 @@
 /** The experiment that trains an SAE on a toy model's activations: `train sae`, and its script. */
 import { Option } from 'commander';
+import { UsageError } from '../../errors.ts';
+import { runActivationSae } from '../../experiments/activation-sae-run.ts';
+import type { ExperimentContext } from '../../experiments/context.ts';
 import { probe, recoveryTable } from '../../experiments/probe.ts';
 import { runSae, SAE_DEFAULTS, type SaeSettings } from '../../experiments/sae-run.ts';
 import { loadToyModel } from '../../inference/node.ts';
@@ -9,12 +12,17 @@ import { INITIALISATIONS } from '../../models/initialisation.ts';
 import { fraction, positiveInteger, positiveNumber } from '../options.ts';
 import { activationConfig } from './activation-options.ts';
 import { type CommonOptions, type Experiment, experimentCommand } from './command.ts';
-import { describeSae } from './report.ts';
+import { describeActivationSae, describeSae } from './report.ts';
 
-export interface SaeOptions extends CommonOptions, Omit<SaeSettings, 'activation'> {
+export interface SaeOptions extends CommonOptions, Omit<SaeSettings, 'activation' | 'dSae'> {
   readonly toyModel: string;
+  readonly activations?: readonly string[];
+  readonly tensor?: string;
+  readonly holdOut: number;
+  readonly shuffleBuffer: number;
+  readonly dSae?: number;
   readonly activation: ActivationKind;
-  readonly k: number;
+  readonly k?: number;
   readonly l1: number;
 }
 
@@ -22,12 +30,21 @@ export interface SaeOptions extends CommonOptions, Omit<SaeSettings, 'activation
 export function saeExperiment(name: string): Experiment<SaeOptions> {
   const command = experimentCommand(
     name,
-    "Trains a sparse autoencoder on a toy model's hidden activations and freezes it to sae.onnx.",
+    "Trains a sparse autoencoder on a toy model's hidden activations, or on activations from files, and freezes it to sae.onnx.",
   )
     .option('--toy-model <file>', 'the frozen toy model', 'models/toy-model.onnx')
-    .option('--d-sae <n>', 'latents', positiveInteger, SAE_DEFAULTS.dSae)
+    .addOption(
+      new Option(
+        '--activations <files...>',
+        'activations [..., d_in] in .npy, .safetensors, .json or .csv: paths or glob patterns',
+      ).conflicts('toyModel'),
+    )
+    .option('--tensor <name>', 'which tensor of .safetensors files that hold several')
+    .option('--hold-out <share>', 'share of the activations that only measures', fraction, 0.05)
+    .option('--shuffle-buffer <rows>', 'activations shuffled together, in memory', positiveInteger, 32_768)
+    .option('--d-sae <n>', 'latents (default: 5 with a toy model)', positiveInteger)
     .addOption(new Option('--activation <kind>', 'architecture').choices(ACTIVATION_KINDS).default('topk'))
-    .option('--k <n>', 'active latents per sample (topk, batchtopk)', positiveNumber, 1)
+    .option('--k <n>', 'active latents per sample for topk, batchtopk (default: 1 with a toy model)', positiveNumber)
     .option('--l1 <weight>', 'weight of the L1 penalty (relu)', positiveNumber, 0.01)
     .addOption(
       new Option('--decoder <form>', 'how decoder rows keep unit norm')
@@ -48,16 +65,34 @@ export function saeExperiment(name: string): Experiment<SaeOptions> {
     .option('--steps <n>', 'training steps', positiveInteger, SAE_DEFAULTS.steps);
   return {
     command,
-    async run(options, context) {
-      const { toyModel, activation, k, l1, ...settings } = options;
-      await using model = await loadToyModel(toyModel, { provider: 'cpu' });
-      const weight = await model.featureDirections();
-      const config = activationConfig(activation, { k, l1 });
-      const result = await runSae({ ...settings, activation: config }, { file: toyModel, weight }, context);
-      context.log(recoveryTable(await probe({ toyModel, sae: result.file }, options)));
-      context.log(describeSae(result));
-      const { file, before, after, run } = result;
-      return { file, before, after, engine: run.engine };
-    },
+    run: (options, context) =>
+      options.activations ? onActivations(options, options.activations, context) : onToyModel(options, context),
   };
+}
+
+async function onToyModel(options: SaeOptions, context: ExperimentContext) {
+  const { toyModel, activation, k = 1, l1, dSae = SAE_DEFAULTS.dSae } = options;
+  await using model = await loadToyModel(toyModel, { provider: 'cpu' });
+  const weight = await model.featureDirections();
+  const settings = { ...options, dSae, activation: activationConfig(activation, { k, l1 }) };
+  const result = await runSae(settings, { file: toyModel, weight }, context);
+  context.log(recoveryTable(await probe({ toyModel, sae: result.file }, options)));
+  context.log(describeSae(result));
+  const { file, before, after, run } = result;
+  return { file, before, after, engine: run.engine };
+}
+
+async function onActivations(options: SaeOptions, files: readonly string[], context: ExperimentContext) {
+  const { activation, k, l1, dSae, decoder, init, batchSize, steps, learningRate, seed } = options;
+  if (dSae === undefined) throw new UsageError('--activations needs --d-sae: how many latents');
+  if (k === undefined && activation !== 'relu') {
+    throw new UsageError(`--activations needs --k: how many latents of ${activation} are active in a sample`);
+  }
+  const { tensor, holdOut, shuffleBuffer } = options;
+  const config = activationConfig(activation, { k: k ?? 1, l1 });
+  const model = { dSae, activation: config, decoder, init, batchSize, steps, learningRate, seed };
+  const result = await runActivationSae({ files, tensor, holdOut, shuffleBuffer, ...model }, context);
+  context.log(describeActivationSae(result));
+  const { file, before, after, run } = result;
+  return { file, before, after, engine: run.engine };
 }
