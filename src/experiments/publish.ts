@@ -68,7 +68,7 @@ export async function publish(
   const readme = `${INTRODUCTION}\n${cards.join('\n')}
 ## How long it took
 
-Several experiments ran at a time; one after another they would have taken ${total} minutes.
+Each alone; they add up to ${total} minutes. Runs that were stopped and resumed are left out.
 
 | experiment | time |
 | --- | ---: |
@@ -127,8 +127,9 @@ export async function durationsOf(runs: string, names: readonly string[]): Promi
   for (const experiment of names) {
     const file = join(runs, experiment, 'run.json');
     if (!existsSync(file)) continue;
-    const { seconds } = JSON.parse(await readFile(file, 'utf8')) as { seconds: number };
-    durations.push({ experiment, seconds });
+    const run = JSON.parse(await readFile(file, 'utf8')) as { seconds: number; options: { resume?: boolean } };
+    // A resumed run knows only how long its last part took.
+    if (!run.options.resume) durations.push({ experiment, seconds: run.seconds });
   }
   return durations;
 }
