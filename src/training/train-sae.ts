@@ -10,6 +10,7 @@ import type { ModelState } from '../models/model.ts';
 import { SparseAutoencoder, unitRows } from '../models/sparse-autoencoder.ts';
 import { type HostTensor, type HostTensors, sizeOf } from '../tensor.ts';
 import { type BatchSource, sideBySide, withLearningRate } from './batch-source.ts';
+import { inGroups } from './in-groups.ts';
 import { type LearningRateSchedule, learningRateAt } from './learning-rate.ts';
 import { saeObjective } from './losses.ts';
 import { type AdamOptions, adam } from './optimizers.ts';
@@ -142,8 +143,9 @@ export async function trainSaes(
     batches: schedule
       ? withLearningRate(LEARNING_RATE, batches, learningRateAt(schedule, adam(optimizer).options.learningRate, steps))
       : batches,
-    steps: settings.steps,
+    steps,
     ...runOptions,
+    engine: inGroups(options.engine, saes.length, (start, end) => saeProgram(settings, saes.slice(start, end))),
     ...(snapshotAt && { snapshots: { steps: snapshotAt, take: state => allDirections(state, decoder) } }),
   });
   const states = seeds.length === 1 ? [modelState(run.state)] : unstackStates(modelState(run.state), seeds.length);

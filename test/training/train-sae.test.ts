@@ -110,6 +110,23 @@ describe('autoencoders side by side', () => {
     expect(together.best).to.equal(together.losses.indexOf(Math.min(...together.losses)));
   });
 
+  it('are the same in several groups, to the last of hundreds', async () => {
+    const data = starActivations(32);
+    const settings = { ...SETTINGS, batchSize: 32, schedule: { warmUpSteps: 5 } };
+    const seeds = Array.from({ length: 101 }, (_, i) => 1000 - i);
+    const together = await trainSaes(settings, seeds, data, { engine, stepsPerCall: 20 });
+    for (const i of [0, 24, 25, 26, 50, 51, 99, 100]) {
+      const alone = await trainSae({ ...settings, seed: seeds[i]! }, data, { engine });
+      for (const [name, expected] of Object.entries(alone.sae.state.parameters)) {
+        expectWithin(together[i]!.sae.state.parameters[name]!, expected, 1e-5, `seed ${seeds[i]}, ${name}`);
+      }
+      const { loss, losses } = together[i]!.run.metrics;
+      expect(losses![49 * 101 + i]).to.be.closeTo(alone.run.metrics['loss']![49]!, 1e-5);
+      const sum = losses!.subarray(49 * 101).reduce((total, one) => total + one, 0);
+      expect(loss![49]).to.be.closeTo(sum, 1e-4 * sum);
+    }
+  });
+
   it('follow a schedule of learning rates, resumed or not', async () => {
     const data = starActivations(64);
     const schedule = { warmUpSteps: 10, decay: 'cosine' } as const;
