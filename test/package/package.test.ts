@@ -2,8 +2,10 @@
  * The package as it is published: built, packed, installed into an empty project with onnxruntime-node alone, and used from Node (ESM and
  * CommonJS), from TypeScript, from a bundler and from a page in Chromium. Needs npm's cache or the registry.
  */
+import { readFileSync } from 'node:fs';
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { expect } from 'chai';
 import { build } from 'esbuild';
 import { publint } from 'publint';
@@ -269,6 +271,84 @@ describe('the package', function () {
     } finally {
       await browser.close();
       await server.close();
+    }
+  });
+
+  describe('examples/', () => {
+    /** What every example prints: the features that fire in each sample. */
+    const expectPrinted = (printed: string): void => {
+      const rows = toNested(answers.features) as number[][];
+      const lines = rows.map((row, sample) => {
+        const fires = row.flatMap((value, feature) => (value > 0 ? [`${feature} (${value.toFixed(2)})`] : []));
+        return `sample ${sample}: ${fires.join(', ')}`;
+      });
+      expect(printed.trim().split('\n')).to.deep.equal(lines);
+    };
+    before(async () => {
+      await app.write('activations.json', activations);
+      await cp(join(ROOT, 'examples'), app.folder, { recursive: true });
+    });
+
+    it('node.mjs', async () => {
+      expectPrinted(await app.run(process.execPath, ['node.mjs', 'sae.onnx', 'activations.json']));
+    });
+
+    it('python.py (needs Python with onnxruntime and numpy)', async function () {
+      const python = process.env['MONOSEMANTIC_PYTHON'] ?? 'python3';
+      const found = await app.run(python, ['-c', 'import onnxruntime, numpy']).catch(() => undefined);
+      // Python with onnxruntime and numpy: set MONOSEMANTIC_PYTHON
+      if (found === undefined) this.skip();
+      expectPrinted(await app.run(python, ['python.py', 'sae.onnx', 'activations.json']));
+    });
+
+    it('page.html (needs Chromium: Linux on x64)', async function () {
+      // The bundled Chromium is for Linux on x64.
+      if (browserLacks() !== undefined) this.skip();
+      await app.borrow('onnxruntime-web');
+      const server = await serveFolder(app.folder);
+      const browser = await launchBrowser();
+      try {
+        const page = await browser.newPage();
+        await page.goto(`${server.url}/page.html`);
+        await page.setInputFiles('#model', join(app.folder, 'sae.onnx'));
+        await page.setInputFiles('#activations', join(app.folder, 'activations.json'));
+        await page.waitForFunction('document.getElementById("features").textContent !== ""');
+        expectPrinted((await page.textContent('#features'))!);
+      } finally {
+        await browser.close();
+        await server.close();
+      }
+    });
+  });
+
+  describe("README.md's code", () => {
+    const blocks = [...readFileSync(join(ROOT, 'README.md'), 'utf8').matchAll(/```(ts|python)\n(.*?)```/gs)].map(
+      ([, language, code]) => ({ language, code: code! }),
+    );
+    before(async () => {
+      await app.borrow('@tensorflow');
+      await mkdir(join(app.folder, 'models'), { recursive: true });
+      await cp(join(ROOT, 'models/sae.onnx'), join(app.folder, 'models/sae.onnx'));
+    });
+
+    for (const [i, { language, code }] of blocks.entries()) {
+      const [, what = `block ${i}`] = /(loadSae\([^)]*\)|compile|trainSae|InferenceSession)/.exec(code) ?? [];
+      it(`${language}: ${what}`, async function () {
+        if (language === 'python') {
+          const python = process.env['MONOSEMANTIC_PYTHON'] ?? 'python3';
+          const found = await app.run(python, ['-c', 'import onnxruntime, numpy']).catch(() => undefined);
+          // Python with onnxruntime and numpy: set MONOSEMANTIC_PYTHON
+          if (found === undefined) this.skip();
+          await app.run(python, ['-c', code]);
+          return;
+        }
+        // What only a page has is given here.
+        const given = 'const [batch, activations] = [2, new Float32Array(4)];\n';
+        const file = 'const fileInput = { files: [await (await import("node:fs")).openAsBlob("models/sae.onnx")] };\n';
+        await app.write('readme.ts', code.includes('fileInput') ? given + file + code : code);
+        const tsx = pathToFileURL(join(ROOT, 'node_modules/tsx/dist/loader.mjs')).href;
+        await app.run(process.execPath, ['--import', tsx, 'readme.ts']);
+      });
     }
   });
 
