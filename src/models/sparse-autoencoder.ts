@@ -5,7 +5,7 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import type { RandomSource } from '../data/random-source.ts';
-import { InvalidShapeError, InvalidValueError } from '../errors.ts';
+import { InvalidShapeError, InvalidTypeError, InvalidValueError } from '../errors.ts';
 import { type HostTensor, type HostTensors, sameShape, zeros } from '../tensor.ts';
 import type { SaeActivation } from './activations/activation.ts';
 import { type ActivationConfig, createActivation } from './activations/registry.ts';
@@ -32,6 +32,9 @@ export interface SparseAutoencoderStart {
   /** Decoder rows [d_sae, d_in], scaled to unit norm here (see initialDirections). Default Gaussian draws. */
   readonly directions?: HostTensor;
 }
+
+/** Samples encoded at once while a threshold is calibrated. */
+const CALIBRATION_BATCH = 4096;
 
 export class SparseAutoencoder implements ModelDefinition {
   readonly kind = 'sparse-autoencoder';
@@ -151,6 +154,39 @@ export class SparseAutoencoder implements ModelDefinition {
       { ...this.state.parameters, ...Object.fromEntries(buffers), input: activations },
     );
     return { features: features!, reconstruction: reconstruction! };
+  }
+
+  /**
+   * Sets BatchTopK's threshold so that held-out `activations` [n, d_in] have k active features on average: ⌊k · n⌋ in all where no two are equal,
+   * every positive one where there are fewer. Gives the threshold. InvalidTypeError for an activation without one.
+   */
+  calibrateThreshold(activations: HostTensor): number {
+    const { k } = this.activation;
+    if (!this.state.buffers['threshold'] || k === undefined) {
+      throw new InvalidTypeError(`activation ${this.activation.kind} has no threshold to calibrate; batchtopk has`);
+    }
+    requireSamples(activations, this.sampleShape, 'activations');
+    this.#setThreshold(0);
+    const samples = activations.data.length / this.config.dIn;
+    const positive = Float32Array.from(this.#positiveFeatures(activations, samples)).sort();
+    // Features above the threshold fire: it is the largest one that must not.
+    const threshold = positive.at(-1 - Math.floor(k * samples)) ?? 0;
+    this.#setThreshold(threshold);
+    return threshold;
+  }
+
+  #setThreshold(value: number): void {
+    const threshold = { data: Float32Array.of(value), shape: [] };
+    this.state = { ...this.state, buffers: { ...this.state.buffers, threshold } };
+  }
+
+  *#positiveFeatures({ data }: HostTensor, samples: number): Generator<number> {
+    const { dIn } = this.config;
+    for (let start = 0; start < samples; start += CALIBRATION_BATCH) {
+      const part = data.subarray(start * dIn, Math.min(start + CALIBRATION_BATCH, samples) * dIn);
+      const features = this.encode({ data: part, shape: [part.length / dIn, dIn] });
+      for (const value of features.data) if (value > 0) yield value;
+    }
   }
 
   /** The direction of each latent: the rows of W_dec, [d_sae, d_in]; of unit norm unless the decoder is `free`. */
