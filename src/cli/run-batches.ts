@@ -32,6 +32,8 @@ export interface BatchOptions {
   readonly resultSize: number;
   /** How the source is called in errors. */
   readonly name: string;
+  /** Samples at once. Default what fits 64 MiB. */
+  readonly batchSize?: number | undefined;
 }
 
 /**
@@ -39,12 +41,12 @@ export interface BatchOptions {
  * InvalidShapeError as `countSamples`, InterruptedError where the person ends it.
  */
 export async function forEachBatch(
-  { source, sampleShape, resultSize, name }: BatchOptions,
+  { source, sampleShape, resultSize, name, batchSize }: BatchOptions,
   run: (batch: HostTensor, start: number) => Promise<void>,
   terminal: Terminal,
 ): Promise<void> {
   const { samples, rowsPerSample } = countSamples(source, sampleShape, name);
-  const atOnce = Math.max(1, Math.floor(VALUES_AT_ONCE / (sizeOf(sampleShape) + resultSize)));
+  const atOnce = batchSize ?? Math.max(1, Math.floor(VALUES_AT_ONCE / (sizeOf(sampleShape) + resultSize)));
   const progress = startProgress(samples, 'samples', terminal);
   try {
     for (let start = 0; start < samples; start += atOnce) {

@@ -119,6 +119,15 @@ describe('command line, models', () => {
     });
   }
 
+  it('gives the same a few samples at a time', async () => {
+    const few = ['--input', at('x.npy'), '--batch-size', '3', '--output'];
+    await done(['encode', sae, ...few, at('few.npy')]);
+    expectClose(readNpy(await readFile(at('few.npy'))) as HostTensor, answers.features, 'dense');
+    await done(['encode', sae, ...few, at('few.npz'), '--sparse']);
+    const decode = ['decode', sae, '--input', at('few.npz'), '--sparse', '--batch-size', '3'];
+    expectClose(rowsOf(await done(decode)), answers.reconstruction, 'sparse');
+  });
+
   it('writes the features that fire as rows of sample, feature, value', async () => {
     await done(['encode', sae, '--input', at('x.npy'), '--output', at('s.npy'), '--sparse']);
     const { data, shape } = readNpy(await readFile(at('s.npy')));
@@ -154,7 +163,8 @@ describe('command line, models', () => {
     await writeFile(at('nx.npy'), writeNpy(x));
     await writeFile(at('nf.npy'), writeNpy(features));
     const decode = ['decode', normed, '--input', at('nf.npy')];
-    expectClose(rowsOf(await done([...decode, '--activations', at('nx.npy')])), reconstruction, 'reconstruction');
+    const printed = await done([...decode, '--activations', at('nx.npy'), '--batch-size', '3']);
+    expectClose(rowsOf(printed), reconstruction, 'reconstruction');
     const { status, stderr } = await runCommand(decode);
     expect(status).to.equal(2);
     expect(stderr).to.include('needs ln_mu, ln_std: give --activations FILE as well');

@@ -23,7 +23,7 @@ export interface DecodeOptions extends ModelOptions, ReportOptions {
 }
 
 export async function decode(file: string, options: DecodeOptions, terminal: Terminal): Promise<void> {
-  const { input, output, sparse = false, activations: activationsFile, tensor } = options;
+  const { input, output, sparse = false, activations: activationsFile, tensor, batchSize } = options;
   checkOutputPath(output);
   if (input === '-' && activationsFile === '-')
     throw new UsageError('--input and --activations cannot both read stdin');
@@ -46,7 +46,7 @@ export async function decode(file: string, options: DecodeOptions, terminal: Ter
       const writer = await openArrayOutput(output, { shape, name: 'reconstruction' }, terminal);
       try {
         await forEachBatch(
-          { source, sampleShape: codeShape, resultSize: sizeOf(reconstructionShape), name: input },
+          { source, sampleShape: codeShape, resultSize: sizeOf(reconstructionShape), name: input, batchSize },
           async (batch, start) => {
             const inputs = activations && (await statistics(model, activations, start, batch.shape[0]!));
             await writer.append((await model.decode(batch, undefined, inputs)).data);

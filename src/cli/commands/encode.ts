@@ -62,7 +62,7 @@ export async function encode(file: string, options: EncodeOptions, terminal: Ter
 async function encodeDense(
   model: Autoencoder,
   source: RowSource,
-  { input, output }: EncodeOptions,
+  { input, output, batchSize }: EncodeOptions,
   terminal: Terminal,
 ): Promise<Encoded> {
   const { inputShape, codeShape, kind } = model.info;
@@ -72,7 +72,7 @@ async function encodeDense(
   let active = 0;
   try {
     await forEachBatch(
-      { source, sampleShape: inputShape, resultSize: sizeOf(codeShape), name: input },
+      { source, sampleShape: inputShape, resultSize: sizeOf(codeShape), name: input, batchSize },
       async batch => {
         const { data } = await model.encode(batch);
         for (const value of data) if (value !== 0) active++;
@@ -90,7 +90,7 @@ async function encodeDense(
 async function encodeSparse(
   model: Autoencoder,
   source: RowSource,
-  { input, output }: EncodeOptions,
+  { input, output, batchSize }: EncodeOptions,
   terminal: Terminal,
 ): Promise<Encoded> {
   const { inputShape, codeShape } = model.info;
@@ -98,7 +98,7 @@ async function encodeSparse(
     throw new UsageError("--sparse is for SAEs: a toy model's code is dense");
   const parts: SparseFeatures[] = [];
   await forEachBatch(
-    { source, sampleShape: inputShape, resultSize: sizeOf(codeShape), name: input },
+    { source, sampleShape: inputShape, resultSize: sizeOf(codeShape), name: input, batchSize },
     async batch => void parts.push(await model.encodeSparse(batch)),
     terminal,
   );
