@@ -5,8 +5,8 @@ import { expect } from 'chai';
 import { randomStream } from '../../src/data/streams.ts';
 import type { Engine } from '../../src/engines/engine.ts';
 import { createOnnxRuntimeEngine } from '../../src/engines/onnxruntime.ts';
+import { type ActivationSaeSettings, runActivationSae } from '../../src/experiments/activation-sae-run.ts';
 import type { ExperimentContext } from '../../src/experiments/context.ts';
-import { runSaeFromFiles, type SaeFromFilesSettings } from '../../src/experiments/sae-from-files.ts';
 import { writeNpy } from '../../src/files/npy.ts';
 import { loadNodeRuntime } from '../../src/sessions/node.ts';
 
@@ -15,7 +15,7 @@ const WIDTH = 8;
 describe('an SAE trained on files', () => {
   let folder: string;
   let engine: Engine;
-  let settings: SaeFromFilesSettings;
+  let settings: ActivationSaeSettings;
 
   before(async () => {
     engine = createOnnxRuntimeEngine(await loadNodeRuntime());
@@ -29,7 +29,8 @@ describe('an SAE trained on files', () => {
       await writeFile(join(folder, `acts-${file}.npy`), writeNpy({ data, shape: [rows, WIDTH] }));
     }
     settings = {
-      activations: join(folder, 'acts-*.npy'),
+      files: [join(folder, 'acts-*.npy')],
+      holdOut: 0.05,
       shuffleBuffer: 1000,
       dSae: 16,
       activation: { kind: 'topk', k: 1 },
@@ -47,20 +48,18 @@ describe('an SAE trained on files', () => {
   async function contextOf(name: string, options: Partial<ExperimentContext> = {}): Promise<ExperimentContext> {
     const own = join(folder, name);
     await mkdir(own, { recursive: true });
-    const quiet = { log: () => {}, progress: () => () => {}, figures: [] };
+    const quiet = { log: () => {}, progress: () => () => {}, draw: async () => {} };
     return { folder: own, engine, checkpointEvery: 100, resume: false, ...quiet, ...options } as ExperimentContext;
   }
 
   it('explains rows that it never saw, and writes what it found', async () => {
     const context = await contextOf('whole');
-    const { heldOut, file, steps } = await runSaeFromFiles(settings, context);
-    expect(steps).to.equal(300);
-    expect(heldOut.rows).to.equal(150 + 151 + 151);
-    expect(heldOut.explainedVariance).to.be.above(0.9);
-    expect(heldOut.l0).to.be.within(0.9, 1);
-    expect(heldOut.deadLatents).to.be.within(0, 8);
+    const { after, file } = await runActivationSae(settings, context);
+    expect(after!.samples).to.equal(150 + 151 + 151);
+    expect(after!.explainedVariance).to.be.above(0.9);
+    expect(after!.l0).to.be.within(0.9, 1);
+    expect(after!.dead).to.be.within(0, 8);
     expect(file).to.equal(join(context.folder, 'sae.onnx'));
-    expect(JSON.parse(await readFile(join(context.folder, 'sae.json'), 'utf8')).held_out).to.deep.equal(heldOut);
   });
 
   it('stopped and resumed writes the same file as never stopped', async () => {
@@ -69,20 +68,13 @@ describe('an SAE trained on files', () => {
       if (at.step >= 150) controller.abort();
     };
     const stopped = await contextOf('stopped', { signal: controller.signal, progress });
-    const failure = await runSaeFromFiles(settings, stopped).catch((error: Error) => error.message);
+    const failure = await runActivationSae(settings, stopped).catch((error: Error) => error.message);
     expect(failure).to.include('stopped after');
-    await runSaeFromFiles(settings, await contextOf('stopped', { resume: true }));
-    await runSaeFromFiles(settings, await contextOf('never-stopped'));
+    await runActivationSae(settings, await contextOf('stopped', { resume: true }));
+    await runActivationSae(settings, await contextOf('never-stopped'));
     const [resumed, whole] = await Promise.all(
       ['stopped', 'never-stopped'].map(name => readFile(join(folder, name, 'sae.onnx'))),
     );
     expect(resumed!.equals(whole!)).to.equal(true);
-  });
-
-  it('refuses to hold nothing out', async () => {
-    const failure = await runSaeFromFiles({ ...settings, holdOut: 0 }, await contextOf('none')).catch(
-      (error: Error) => error.message,
-    );
-    expect(failure).to.include('keeps no row');
   });
 });
