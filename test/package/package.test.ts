@@ -46,8 +46,15 @@ describe('the package', function () {
   let answers: Awaited<ReturnType<typeof readAnswers>>;
   let activations: string;
 
-  before(async () => {
-    app = await installPackedApp();
+  before(async function () {
+    try {
+      app = await installPackedApp();
+    } catch (error) {
+      const { stderr = '' } = error as { stderr?: string };
+      if (!/ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENOTCACHED/.test(stderr)) throw error;
+      console.log("      skipped: npm's registry cannot be reached, and its cache lacks what is to be installed");
+      this.skip();
+    }
     answers = await readAnswers(caseFolders['topk']!);
     const { sae } = await loadSaeFolder(caseFolders['topk']!);
     await app.write('sae.onnx', frozenSaeToOnnx(sae));
@@ -131,7 +138,10 @@ describe('the package', function () {
     const failure = await app.run(command, ['convert', 'nowhere', 'x.onnx']).catch((error: Error) => error);
     // Converting needs TensorFlow.js: the one line says so.
     expect(failure).to.have.property('code', 1);
-    expect((failure as { stderr?: string }).stderr).to.match(/^monosemantic: [^\n]*@tensorflow\/tfjs[^\n]*\n$/);
+    expect(failure).to.have.property(
+      'stderr',
+      'monosemantic: this needs the package @tensorflow/tfjs, which is not installed: npm install @tensorflow/tfjs\n',
+    );
   });
 
   it('has types that hold without skipLibCheck', async () => {
