@@ -19,8 +19,8 @@ describe('superposition over sparsities', () => {
         maxSparsity: 0.9,
         restarts: 20,
         batchSize: 512,
-        steps: 1500,
-        learningRate: 1e-2,
+        steps: 3500,
+        learningRate: 5e-3,
       },
       context,
     );
