@@ -17,7 +17,7 @@ import { plotDirectionSnapshots, plotRecovery, plotRecoveryRates, type RecoveryR
 import type { HostTensor } from '../tensor.ts';
 import type { Snapshot } from '../training/checkpoint.ts';
 import { snapshotSteps } from '../training/snapshot-steps.ts';
-import { initialSae, SAE_OPTIMIZER, type SaeTraining, saeProgram, trainSaes } from '../training/train-sae.ts';
+import { initialSae, saeProgram, trainSaes } from '../training/train-sae.ts';
 import type { ExperimentContext } from './context.ts';
 import {
   checkpointing,
@@ -28,7 +28,7 @@ import {
   writeJson,
   writeTable,
 } from './run-files.ts';
-import { recoveryThreshold, type SaeSettings, sparseFeatures, toyModelActivations } from './sae-run.ts';
+import { recoveryThreshold, type SaeSettings, saeTraining, sparseFeatures, toyModelActivations } from './sae-run.ts';
 
 export interface RecoveryStudySettings extends Omit<SaeSettings, 'init'> {
   readonly inits: readonly Initialisation[];
@@ -127,18 +127,7 @@ async function studyInitialisation(
   const trainedOn = await sha256OfFile(file);
   const folder = join(context.folder, init);
   await mkdir(folder, { recursive: true });
-  const { dSae, activation, decoder, learningRate } = settings;
-  const training: SaeTraining = {
-    dIn,
-    dSae,
-    activation,
-    decoder,
-    init,
-    batchSize,
-    steps,
-    optimizer: { ...SAE_OPTIMIZER, learningRate },
-    seed: firstSeed,
-  };
+  const training = saeTraining({ ...settings, init, seed: firstSeed }, dIn);
   const snapshotAt = snapshotSteps(steps);
   const results: SeedResult[] = [];
   const found = new Float64Array(snapshotAt.length);

@@ -101,6 +101,13 @@ export function scoreSae(sae: SparseAutoencoder, trueDirections: HostTensor, hel
   });
 }
 
+/** The settings of training that an experiment's settings name, for activations of width `dIn`. */
+export function saeTraining(settings: SaeSettings, dIn: number): SaeTraining {
+  const { dSae, activation, decoder, init, batchSize, steps, learningRate, seed } = settings;
+  const optimizer = { ...SAE_OPTIMIZER, learningRate };
+  return { dIn, dSae, activation, decoder, init, batchSize, steps, optimizer, seed };
+}
+
 export interface SaeRun {
   readonly sae: SparseAutoencoder;
   readonly file: string;
@@ -118,21 +125,11 @@ export async function runSae(
   toyModel: { readonly file: string; readonly weight: HostTensor },
   context: ExperimentContext,
 ): Promise<SaeRun> {
-  const { dSae, activation, decoder, init, sparsity, batchSize, steps, learningRate, seed } = settings;
+  const { activation, init, sparsity, batchSize, steps, seed } = settings;
   const { file: toyModelFile, weight } = toyModel;
   const [nFeatures, dIn] = weight.shape as [number, number];
   const data = toyModelActivations(weight, sparseFeatures(nFeatures, sparsity, batchSize), seed);
-  const training: SaeTraining = {
-    dIn,
-    dSae,
-    activation,
-    decoder,
-    init,
-    batchSize,
-    steps,
-    optimizer: { ...SAE_OPTIMIZER, learningRate },
-    seed,
-  };
+  const training = saeTraining(settings, dIn);
   const panels = [0, 1, 2, 3, 4].map(quarter => Math.round((steps * quarter) / 4));
   const start = initialSae(training, data.sample);
   const before = scoreSae(start, weight, data.heldOut);
