@@ -1,11 +1,13 @@
 /** Times small models through the training loop as users run it, data included, in turns with PyTorch. */
 import { fileURLToPath } from 'node:url';
+import { generatedBatches } from '../src/data/batch-source.ts';
+import { hiddenActivations } from '../src/data/hidden-activations.ts';
+import type { SampleGenerator } from '../src/data/sample-generator.ts';
 import { importanceDecayByRatio } from '../src/data/schedules.ts';
 import { randomStream } from '../src/data/streams.ts';
 import { SyntheticSparseDataGenerator } from '../src/data/synthetic-sparse.ts';
 import type { Engine } from '../src/engines/engine.ts';
 import type { HostTensor } from '../src/tensor.ts';
-import { generatedBatches, hiddenActivations, type SampleGenerator } from '../src/training/batch-source.ts';
 import type { Trained } from '../src/training/train.ts';
 import { type SaeTraining, trainSaes } from '../src/training/train-sae.ts';
 import { trainToyModels } from '../src/training/train-toy-models.ts';

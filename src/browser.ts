@@ -2,7 +2,11 @@
  * `monosemantic` in a browser: models, data, training, freezing. The same in Node, which adds what needs files and its own engines
  * (index.ts). Needs the optional package @tensorflow/tfjs.
  */
+
+export { type BatchRecipe, type BatchSource, generatedBatches, sideBySide } from './data/batch-source.ts';
+export { hiddenActivations } from './data/hidden-activations.ts';
 export { createRandomSource, type RandomSource, type RandomState, restoreRandomSource } from './data/random-source.ts';
+export type { PresentEntries, SampleGenerator, SampleRecipe } from './data/sample-generator.ts';
 export {
   createSparsityRange,
   createUniformSparsity,
@@ -63,13 +67,6 @@ export {
   type Shape,
   toNested,
 } from './tensor.ts';
-export {
-  type BatchSource,
-  generatedBatches,
-  hiddenActivations,
-  type SampleGenerator,
-  sideBySide,
-} from './training/batch-source.ts';
 export {
   type Losses,
   type Objective,

@@ -10,6 +10,7 @@
 import { InvalidShapeError, InvalidValueError } from '../errors.ts';
 import { fromNested, type HostTensor, type NestedArray, type Shape, sizeOf } from '../tensor.ts';
 import type { RandomSource } from './random-source.ts';
+import type { PresentEntries, SampleGenerator, SampleRecipe } from './sample-generator.ts';
 
 /** From this probability of presence on, one draw per entry is cheaper than a logarithm per feature present. */
 const SKIP_BELOW = 0.2;
@@ -21,13 +22,17 @@ interface ColumnGroup {
   readonly columns: Int32Array;
 }
 
-export class SyntheticSparseDataGenerator {
+export class SyntheticSparseDataGenerator implements SampleGenerator {
   readonly batchSize: number;
   /** S: the shape of one sample. */
   readonly sampleShape: Shape;
   readonly #random: RandomSource;
   readonly #sampleSize: number;
   readonly #groups: readonly ColumnGroup[];
+  readonly #sparsity: ArrayLike<number>;
+  /** Room for the entries of a batch, used again for every one. */
+  #positions = new Int32Array(0);
+  #values = new Float32Array(0);
 
   /**
    * @param batchSize samples per batch; "must be positive"
@@ -49,6 +54,13 @@ export class SyntheticSparseDataGenerator {
     this.#random = random;
     this.#sampleSize = data.length;
     this.#groups = groupColumns(data);
+    this.#sparsity = data;
+  }
+
+  /** How to build it anew on another random source. */
+  get recipe(): SampleRecipe {
+    const { batchSize, sampleShape } = this;
+    return { kind: 'sparse', batchSize, sparsity: { data: this.#sparsity, shape: sampleShape } };
   }
 
   /** The next batch, [batchSize, ...S]. */
@@ -77,12 +89,22 @@ export class SyntheticSparseDataGenerator {
     }
   }
 
+  /**
+   * The next `samples` samples, at most a batch, as their present entries, which costs less than all of them; the arrays are the
+   * generator's own, good until it draws again. Undefined, with nothing drawn, where most entries are present or sparsities differ.
+   */
+  drawPresent(samples: number): PresentEntries | undefined {
+    const [group] = this.#groups;
+    if (this.#groups.length > 1 || !group || group.presence >= SKIP_BELOW) return undefined;
+    const count = this.#skipThrough(samples * this.#sampleSize, group.presence);
+    return { count, positions: this.#positions, values: this.#values };
+  }
+
   #fillGroup(into: Float32Array, start: number, end: number, { presence, columns }: ColumnGroup): void {
     const random = this.#random;
     const width = columns.length;
     const sampleSize = this.#sampleSize;
     const contiguous = width === sampleSize;
-    if (presence === 0) return;
     if (presence >= SKIP_BELOW) {
       // Given u ≥ absence, (u − absence) / presence is uniform on [0, 1): one draw says whether and how much, no branch.
       const absence = 1 - presence;
@@ -98,16 +120,35 @@ export class SyntheticSparseDataGenerator {
       }
       return;
     }
+    const present = this.#skipThrough(((end - start) / sampleSize) * width, presence);
+    for (let i = 0; i < present; i++) {
+      const at = this.#positions[i]!;
+      const row = contiguous ? 0 : Math.floor(at / width);
+      const position = contiguous ? start + at : start + row * sampleSize + columns[at - row * width]!;
+      into[position] = this.#values[i]!;
+    }
+  }
+
+  /** Draws which of `count` entries are present, and their values; gives how many. */
+  #skipThrough(count: number, presence: number): number {
+    if (presence === 0) return 0;
+    if (this.#positions.length < count) {
+      this.#positions = new Int32Array(count);
+      this.#values = new Float32Array(count);
+    }
+    const random = this.#random;
+    const positions = this.#positions;
+    const values = this.#values;
     const inverseLogAbsence = 1 / Math.log1p(-presence);
-    const count = ((end - start) / sampleSize) * width;
+    let present = 0;
     // 1 − u lies in (0, 1]: P(⌊ln(1 − u) / ln(1 − presence)⌋ ≥ zeros) = (1 − presence)^zeros.
     let at = Math.floor(Math.log(1 - random.uniform()) * inverseLogAbsence);
     while (at < count) {
-      const row = contiguous ? 0 : Math.floor(at / width);
-      const position = contiguous ? start + at : start + row * sampleSize + columns[at - row * width]!;
-      into[position] = random.float32();
+      positions[present] = at;
+      values[present++] = random.float32();
       at += 1 + Math.floor(Math.log(1 - random.uniform()) * inverseLogAbsence);
     }
+    return present;
   }
 }
 

@@ -50,7 +50,14 @@ async function compiledEngine(
 ): Promise<Engine> {
   const { sparseUpdate } = await import('./sparse-update/accelerator.ts');
   const accelerators = accelerate ? [sparseUpdate] : [];
-  return createOnnxRuntimeEngine(await loadNodeRuntime(), { provider, threads, reason, accelerators });
+  const { runInThreads } = await import('./threads/run-in-threads.ts');
+  return createOnnxRuntimeEngine(await loadNodeRuntime(), {
+    provider,
+    threads,
+    reason,
+    accelerators,
+    runElsewhere: runInThreads,
+  });
 }
 
 async function chooseEngine(options: EngineOptions): Promise<Engine> {

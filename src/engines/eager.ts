@@ -47,7 +47,7 @@ class EagerRunner implements StepRunner {
 
   /** Losses are read once, at the end: on a GPU a read waits for everything before it. */
   async run(steps: number, batches: Readonly<Record<string, Float32Array>>): Promise<Record<string, Float32Array>> {
-    requireBatches(this.#program, steps, batches);
+    requireBatches(this.#program.batch, steps, batches);
     await tf.setBackend(this.#backendName);
     const before = this.#state;
     const reported: Tensors[] = [];

@@ -1,4 +1,5 @@
 /** An engine runs training steps; what a step computes is the same on all of them. */
+import type { BatchRecipe } from '../data/batch-source.ts';
 import type { Tensors } from '../models/model.ts';
 import type { HostTensors, Shape } from '../tensor.ts';
 
@@ -12,8 +13,17 @@ export interface StepProgram {
   readonly batch: Readonly<Record<string, Shape>>;
   /** Names of the scalars that each step reports; `loss` is among them. */
   readonly metrics: readonly string[];
+  /** Instances side by side that do not meet: the step may then be run for some of them at a time. Absent where it is one whole. */
+  readonly instances?: Instances | undefined;
   /** What the step is, in plain words, for accelerators; absent where nothing but the function says it. */
   readonly descriptor?: StepDescriptor;
+}
+
+/** Every entry of the state but scalars, and the metric `losses`, has the instances as its leading dimension. */
+export interface Instances {
+  readonly count: number;
+  /** The dimension that counts them in every per-step input that is no scalar. */
+  readonly batchAxis: 0 | 1;
 }
 
 /** A plain description of a sparse autoencoder's training step, from which an accelerator accepts or declines it. */
@@ -53,7 +63,14 @@ export interface EngineDescription {
 export interface StepRunner {
   readonly description: EngineDescription;
   /**
-   * Runs `steps` steps in turn. `batches` holds each per-step input for all of them, [steps, ...shape].
+   * Where the runner draws its own batches, from the recipe it was prepared with: the source's position after the last `run`, and the
+   * milliseconds that drawing has taken. `run` then needs no batches of that input.
+   */
+  readonly drawn?: { readonly position: unknown; readonly milliseconds: number };
+  /** An array for the batches of a coming `run`, which then need not be copied and which uses the array up. Absent where nothing is copied. */
+  take?(length: number): Float32Array;
+  /**
+   * Runs `steps` steps in turn. `batches` holds each per-step input for all of them, [steps, ...shape], but for what the runner draws.
    * Gives each metric as [steps]. DivergenceError where a loss is not finite: the state is then one from before that step
    * and after `step` completed steps of this call.
    */
@@ -63,10 +80,16 @@ export interface StepRunner {
   dispose(): Promise<void>;
 }
 
+export interface PrepareOptions {
+  /** The most steps that one `run` will ask for. Default 1. */
+  readonly maxSteps?: number;
+  /** All the batches to come, for engines that draw them where they are used. */
+  readonly batches?: BatchRecipe | undefined;
+}
+
 export interface Engine {
   readonly name: EngineName;
-  /** Makes `program` ready; `maxSteps` is the most that one `run` will ask for. */
-  prepare(program: StepProgram, options?: { readonly maxSteps?: number }): Promise<StepRunner>;
+  prepare(program: StepProgram, options?: PrepareOptions): Promise<StepRunner>;
 }
 
 /** A faster form of a whole step that an engine may take instead of the recorded graph, which stays its oracle. */

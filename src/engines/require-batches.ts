@@ -1,15 +1,14 @@
 /** The check that every engine makes of what it is given. */
 import { InvalidShapeError } from '../errors.ts';
-import { sizeOf } from '../tensor.ts';
-import type { StepProgram } from './engine.ts';
+import { type Shape, sizeOf } from '../tensor.ts';
 
-/** InvalidShapeError where a per-step input of `program` is missing or does not hold `steps` steps. */
+/** InvalidShapeError where an input of `shapes`, those of one step, is missing or does not hold `steps` steps. */
 export function requireBatches(
-  program: StepProgram,
+  shapes: Readonly<Record<string, Shape>>,
   steps: number,
   batches: Readonly<Record<string, Float32Array>>,
 ): void {
-  for (const [name, shape] of Object.entries(program.batch)) {
+  for (const [name, shape] of Object.entries(shapes)) {
     const expected = steps * sizeOf(shape);
     if (batches[name]?.length !== expected) {
       throw new InvalidShapeError(

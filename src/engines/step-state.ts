@@ -6,6 +6,7 @@ import { encodeModel } from '../onnx/write.ts';
 import type { Runtime } from '../sessions/runtime.ts';
 import { type Outputs, openSession, type Session } from '../sessions/session.ts';
 import type { HostTensor, HostTensors } from '../tensor.ts';
+import type { CompiledStep } from './compiled-step.ts';
 
 export interface StepState {
   /** The state, as inputs of the next run. */
@@ -37,6 +38,11 @@ export class HostState implements StepState {
 
   advance(): void {
     [this.current, this.#spare] = [this.#spare, this.current];
+  }
+
+  /** Makes the state before the last one the state again. */
+  retreat(): void {
+    this.advance();
   }
 
   discard(): void {}
@@ -94,10 +100,15 @@ export class DeviceState implements StepState {
   }
 }
 
-/** The session option that keeps the results of `graph` that are state on the GPU, and the others on the host. */
-export function deviceOutputs(graph: Graph, state: HostTensors): Record<string, 'gpu-buffer' | 'cpu'> {
-  const onDevice = new Set(Object.keys(state).map(nextName));
-  return Object.fromEntries(graph.outputs.map(({ name }) => [name, onDevice.has(name) ? 'gpu-buffer' : 'cpu']));
+/** The session option that keeps a step's next state on the GPU, and its metrics on the host. */
+export function deviceOutputs({
+  state,
+  metrics,
+}: Pick<CompiledStep, 'state' | 'metrics'>): Record<string, 'gpu-buffer' | 'cpu'> {
+  return {
+    ...mapEntries(state, name => [nextName(name), 'gpu-buffer'] as const),
+    ...mapEntries(metrics, name => [name, 'cpu'] as const),
+  };
 }
 
 const copyName = (name: string): string => `${name}.copy`;

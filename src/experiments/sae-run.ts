@@ -2,7 +2,10 @@
 import { basename, join } from 'node:path';
 import { FiringDensity } from '../analysis/firing-density.ts';
 import { type Recovery, recovery } from '../analysis/recovery.ts';
+import { generatedBatches } from '../data/batch-source.ts';
+import { hiddenActivations } from '../data/hidden-activations.ts';
 import type { RandomSource } from '../data/random-source.ts';
+import type { SampleGenerator } from '../data/sample-generator.ts';
 import { randomStream } from '../data/streams.ts';
 import { SyntheticSparseDataGenerator } from '../data/synthetic-sparse.ts';
 import { freezeSae } from '../export/freeze.ts';
@@ -13,7 +16,6 @@ import type { Initialisation } from '../models/initialisation.ts';
 import type { SparseAutoencoder } from '../models/sparse-autoencoder.ts';
 import { plotDirectionSnapshots } from '../plots/index.ts';
 import type { HostTensor } from '../tensor.ts';
-import { generatedBatches, hiddenActivations, type SampleGenerator } from '../training/batch-source.ts';
 import { snapshotSteps } from '../training/snapshot-steps.ts';
 import type { Trained } from '../training/train.ts';
 import {

@@ -19,7 +19,7 @@ export interface ParallelToyModelConfig {
 }
 
 /** Instances are joined into block-diagonal matrices of up to this many columns: fewer, larger products beat many small ones. */
-const BLOCK_DIAGONAL_COLUMNS = 40;
+const BLOCK_DIAGONAL_COLUMNS = 64;
 
 export class ParallelToyModel implements ModelDefinition {
   readonly kind = 'parallel-toy-model';
@@ -59,7 +59,8 @@ export class ParallelToyModel implements ModelDefinition {
    */
   apply({ parameters, buffers }: ModelState<Tensors>, input: tf.Tensor, mode: Mode): Applied {
     const { weight, bias } = parameters as { weight: tf.Tensor; bias: tf.Tensor };
-    const { nInstances, nFeatures } = this.config;
+    // Counted by the weight, not the configuration: engines may run some of the instances at a time.
+    const [nInstances, nFeatures] = weight.shape as [number, number, number];
     // Frozen graphs keep `weight` in the shape that the contract names, and the batch symbolic.
     const joined = mode === 'train' ? instancesPerBlock(nInstances, nFeatures) : 1;
     const outputs =
@@ -69,7 +70,7 @@ export class ParallelToyModel implements ModelDefinition {
 
   /** `joined` instances as the blocks of one matrix: exact, for products with zeros add nothing. */
   #applyBlockDiagonal(weight: tf.Tensor, bias: tf.Tensor, input: tf.Tensor, joined: number): Tensors {
-    const { nInstances, nFeatures: n, nHidden: m } = this.config;
+    const [nInstances, n, m] = weight.shape as [number, number, number];
     const groups = nInstances / joined;
     const identity = tf.reshape(tf.eye(joined), [1, joined, 1, joined, 1]);
     const blocks = tf.mul(tf.reshape(weight, [groups, joined, n, 1, m]), identity);

@@ -1,6 +1,7 @@
 /** Opening and running ONNX Runtime sessions: providers are tried one at a time, and each one's reason is kept. */
 import type { InferenceSession } from 'onnxruntime-common';
 import { DisposedError, EngineUnavailableError, FileFormatError, InvalidValueError } from '../errors.ts';
+import { Queue } from './queue.ts';
 import type { Provider, Runtime } from './runtime.ts';
 
 /** Inputs by name. */
@@ -41,17 +42,6 @@ export interface OpenedSession {
   readonly session: Session;
   readonly provider: Provider;
   readonly attempts: readonly Attempt[];
-}
-
-/** One at a time, in the order of the calls. */
-class Queue {
-  #last: Promise<unknown> = Promise.resolve();
-
-  add<T>(task: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(task);
-    this.#last = result.catch(() => {});
-    return result;
-  }
 }
 
 /** Queues of those runtimes whose calls must not overlap: they share one WebAssembly stack. */

@@ -20,10 +20,12 @@ export type Objective = (applied: Applied, input: tf.Tensor, parameters: Tensors
  * `output` and `target` "must have the same shape" […, n_features]; `weight` "must have shape" [n_features].
  */
 export function weightedMse(output: tf.Tensor, target: tf.Tensor, weight: tf.Tensor): tf.Scalar {
-  return tf.mean(weightedSquares(output, target, weight)).asScalar();
+  const leading = output.shape.slice(0, -1).map((_, axis) => axis);
+  return tf.mean(weightedMeanSquares(output, target, weight, leading)).asScalar();
 }
 
-function weightedSquares(output: tf.Tensor, target: tf.Tensor, weight: tf.Tensor): tf.Tensor {
+/** weight · mean over `axes` of (target − output)². Averaged first: engines weight a few means sooner than every square. */
+function weightedMeanSquares(output: tf.Tensor, target: tf.Tensor, weight: tf.Tensor, axes: number[]): tf.Tensor {
   if (!sameShape(output.shape, target.shape)) {
     throw new InvalidShapeError(
       `output and target must have the same shape, got [${output.shape.join(', ')}] and [${target.shape.join(', ')}]`,
@@ -33,7 +35,7 @@ function weightedSquares(output: tf.Tensor, target: tf.Tensor, weight: tf.Tensor
   if (!sameShape(weight.shape, [nFeatures ?? 0])) {
     throw new InvalidShapeError(`weight must have shape [${nFeatures}], got [${weight.shape.join(', ')}]`);
   }
-  return tf.mul(weight, tf.square(tf.sub(target, output)));
+  return tf.mul(weight, tf.mean(tf.square(tf.sub(target, output)), axes));
 }
 
 /**
@@ -43,9 +45,9 @@ function weightedSquares(output: tf.Tensor, target: tf.Tensor, weight: tf.Tensor
 export function toyModelObjective(importance: HostTensor): Objective {
   return ({ outputs }, input) => {
     const weight = tf.tensor(importance.data, [...importance.shape]);
-    const squares = weightedSquares(outputs['reconstruction']!, input, weight);
-    if (input.rank < 3) return { loss: tf.mean(squares).asScalar() };
-    const perInstance = tf.mean(squares, [0, 2]);
+    const output = outputs['reconstruction']!;
+    if (input.rank < 3) return { loss: weightedMse(output, input, weight) };
+    const perInstance = tf.mean(weightedMeanSquares(output, input, weight, [0]), -1);
     return { loss: tf.sum(perInstance).asScalar(), perInstance };
   };
 }

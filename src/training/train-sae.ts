@@ -1,4 +1,6 @@
 /** Training sparse autoencoders on a stream of activations: one, or many side by side that differ in seed. */
+
+import { type BatchSource, sideBySide, withLearningRate } from '../data/batch-source.ts';
 import { randomStream } from '../data/streams.ts';
 import type { StepDescriptor } from '../engines/engine.ts';
 import { InvalidShapeError } from '../errors.ts';
@@ -9,8 +11,6 @@ import { type Initialisation, initialDirections } from '../models/initialisation
 import type { ModelState } from '../models/model.ts';
 import { SparseAutoencoder, unitRows } from '../models/sparse-autoencoder.ts';
 import { type HostTensor, type HostTensors, sizeOf } from '../tensor.ts';
-import { type BatchSource, sideBySide, withLearningRate } from './batch-source.ts';
-import { inGroups } from './in-groups.ts';
 import { type LearningRateSchedule, learningRateAt } from './learning-rate.ts';
 import { saeObjective } from './losses.ts';
 import { type AdamOptions, adam } from './optimizers.ts';
@@ -145,7 +145,6 @@ export async function trainSaes(
       : batches,
     steps,
     ...runOptions,
-    engine: inGroups(options.engine, saes.length, (start, end) => saeProgram(settings, saes.slice(start, end))),
     ...(snapshotAt && { snapshots: { steps: snapshotAt, take: state => allDirections(state, decoder) } }),
   });
   const states = seeds.length === 1 ? [modelState(run.state)] : unstackStates(modelState(run.state), seeds.length);

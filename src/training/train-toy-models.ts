@@ -1,12 +1,14 @@
 /** Training toy models on sparse features: one, or several side by side as restarts, or one for each sparsity. */
-import type { RandomSource } from '../data/random-source.ts';
+
+import { generatedBatches, generatedSamples } from '../data/batch-source.ts';
+import { createRandomSource, type RandomSource } from '../data/random-source.ts';
+import type { SampleGenerator } from '../data/sample-generator.ts';
 import { randomStream } from '../data/streams.ts';
 import { SyntheticSparseDataGenerator } from '../data/synthetic-sparse.ts';
 import type { Engine } from '../engines/engine.ts';
 import { ParallelToyModel } from '../models/parallel-toy-model.ts';
 import { ToyModel } from '../models/toy-model.ts';
 import { fromNested, type HostTensor, type NestedArray } from '../tensor.ts';
-import { generatedBatches, type SampleGenerator } from './batch-source.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { toyModelObjective } from './losses.ts';
 import { type AdamOptions, adam } from './optimizers.ts';
@@ -75,10 +77,16 @@ export function toyModelProgram(settings: ToyModelTraining) {
     optimizer: adam(settings.optimizer ?? TOY_MODEL_OPTIMIZER),
     batchShape: [batchSize, ...model.sampleShape],
     nInstances: nInstances === 1 ? undefined : nInstances,
+    instanceAxis: 1,
   });
   const sparsity = spread(settings.sparsity, nInstances, nFeatures);
-  const make = settings.data ?? (random => new SyntheticSparseDataGenerator(batchSize, sparsity, random));
-  return { model, program, batches: generatedBatches(model.inputName, randomStream(seed, 1), make) };
+  const random = randomStream(seed, 1);
+  const make = settings.data ?? (source => new SyntheticSparseDataGenerator(batchSize, sparsity, source));
+  const batches =
+    settings.data || nInstances === 1
+      ? generatedBatches(model.inputName, random, make)
+      : sparseSamples(model.inputName, batchSize, sparsity, random);
+  return { model, program, batches };
 }
 
 /** Trains toy models. Errors as `train`, and InvalidValueError for settings out of range. */
@@ -95,6 +103,17 @@ export async function trainToyModels(settings: ToyModelTraining, options: RunOpt
   });
   const losses = finalLosses(run.metrics['losses'] ?? run.metrics['loss']!, run.step, nInstances);
   return { models, losses, best: losses.indexOf(Math.min(...losses)), run };
+}
+
+/** Every instance's features from a source of its own, so that what one draws does not depend on the others. */
+function sparseSamples(inputName: string, batchSize: number, sparsity: HostTensor, random: RandomSource) {
+  const [nInstances, nFeatures] = sparsity.shape as [number, number];
+  const makers = Array.from({ length: nInstances }, (_, i) => {
+    const own = { data: sparsity.data.slice(i * nFeatures, (i + 1) * nFeatures), shape: [nFeatures] };
+    return (source: RandomSource) => new SyntheticSparseDataGenerator(batchSize, own, source);
+  });
+  const randoms = makers.map(() => createRandomSource(random.integer(Number.MAX_SAFE_INTEGER)));
+  return generatedSamples(inputName, nFeatures, makers, randoms);
 }
 
 /** Means over the last twentieth: one batch's loss is too noisy to choose by. */

@@ -1,10 +1,11 @@
 /**
  * The training loop: draws batches, runs steps on an engine, watches, saves. The engine decides where a step runs; nothing else changes.
  */
-import type { Engine, EngineDescription, StepProgram } from '../engines/engine.ts';
+
+import type { BatchSource } from '../data/batch-source.ts';
+import type { Engine, EngineDescription, StepProgram, StepRunner } from '../engines/engine.ts';
 import { DivergenceError, InvalidValueError } from '../errors.ts';
 import { type HostTensor, type HostTensors, sizeOf } from '../tensor.ts';
-import type { BatchSource } from './batch-source.ts';
 import type { Checkpoint, Snapshot } from './checkpoint.ts';
 
 export interface Progress {
@@ -29,7 +30,7 @@ export interface TrainOptions {
   readonly engine: Engine;
   readonly batches: BatchSource;
   readonly steps: number;
-  /** The most steps that the engine runs in one call. Default 50, or as many as 64 MiB of batches hold. */
+  /** The most steps that the engine runs in one call. Default 200, or as many as 64 MiB of batches hold. */
   readonly stepsPerCall?: number | undefined;
   /** What to keep at which steps (before the step of that number; the last is `steps`). */
   readonly snapshots?: {
@@ -75,6 +76,7 @@ export async function train(options: TrainOptions): Promise<Trained> {
   const taken: Snapshot[] = [...(resume?.snapshots ?? [])];
   const runner = await engine.prepare(resume ? { ...program, state: resume.state } : program, {
     maxSteps: stepsPerCall,
+    batches: batches.recipe?.(),
   });
   let step = resume?.step ?? 0;
   let saved = step;
@@ -102,7 +104,7 @@ export async function train(options: TrainOptions): Promise<Trained> {
     const nextSave = checkpoint ? lastSave + checkpoint.every : steps;
     return Math.min(pace, nextStop - first, Math.max(1, nextSave - first));
   };
-  const inputs = new BatchDrawer(program, batches, stepsPerCall);
+  const inputs = new BatchDrawer(program, batches, stepsPerCall, runner);
   try {
     await look();
     let ahead = step < steps ? inputs.draw(callFrom(step, saved)) : undefined;
@@ -126,17 +128,15 @@ export async function train(options: TrainOptions): Promise<Trained> {
       pace = Math.max(1, Math.min(stepsPerCall, Math.round((LONGEST_CALL * count) / took)));
       recorder.add(step, metrics);
       step = done;
-      position = after;
+      position = after();
       options.onProgress?.({ step, steps, loss: metrics['loss']!.at(-1)! });
       await look();
       if (checkpoint && step - saved >= checkpoint.every) await save();
       // ONNX Runtime holds the event loop while it runs: let signals and timers in between calls.
       await new Promise<void>(resolve => yieldToEvents(() => resolve()));
     }
-    if (ahead) {
-      await ahead.catch(() => undefined);
-      await batches.restore(position);
-    }
+    if (ahead) await ahead.catch(() => undefined);
+    if (ahead || runner.drawn) await batches.restore(position);
     await save();
     const state = await runner.read();
     requireFinite(state, step);
@@ -158,7 +158,7 @@ export async function train(options: TrainOptions): Promise<Trained> {
 
 /** Milliseconds that one call of the engine should take, so that progress and signals come through. */
 const LONGEST_CALL = 40;
-const MOST_STEPS = 50;
+const MOST_STEPS = 200;
 const BATCH_BYTES = 64 * 2 ** 20;
 
 function stepsThatFit({ batch }: StepProgram): number {
@@ -166,33 +166,47 @@ function stepsThatFit({ batch }: StepProgram): number {
   return Math.max(1, Math.min(MOST_STEPS, Math.floor(BATCH_BYTES / bytes)));
 }
 
-/** Draws the batches of one call while those of the call before are in use. */
+/** Draws the batches of one call while those of the call before are in use; nothing where the engine draws them itself. */
 class BatchDrawer {
-  /** Milliseconds spent drawing. */
-  time = 0;
   readonly #batches: BatchSource;
-  readonly #inputs: readonly { readonly name: string; readonly size: number; readonly data: readonly Float32Array[] }[];
-  #turn = 0;
+  readonly #runner: StepRunner;
+  readonly #inputs: readonly { readonly name: string; readonly size: number; array(): Float32Array }[];
+  #time = 0;
 
-  constructor({ batch }: StepProgram, batches: BatchSource, stepsPerCall: number) {
+  constructor({ batch }: StepProgram, batches: BatchSource, stepsPerCall: number, runner: StepRunner) {
     this.#batches = batches;
-    this.#inputs = Object.entries(batch).map(([name, shape]) => {
+    this.#runner = runner;
+    this.#inputs = Object.entries(runner.drawn ? {} : batch).map(([name, shape]) => {
       const size = sizeOf(shape);
-      return { name, size, data: [0, 1].map(() => new Float32Array(stepsPerCall * size)) };
+      const length = stepsPerCall * size;
+      if (runner.take) return { name, size, array: () => runner.take!(length) };
+      const [one, other] = [new Float32Array(length), new Float32Array(length)];
+      let isFirst = false;
+      const array = (): Float32Array => {
+        isFirst = !isFirst;
+        return isFirst ? one : other;
+      };
+      return { name, size, array };
     });
   }
 
-  /** The batches of the next `count` steps, and where the source stands after them. */
+  /** Milliseconds spent drawing, here or there. */
+  get time(): number {
+    return this.#runner.drawn?.milliseconds ?? this.#time;
+  }
+
+  /** The batches of the next `count` steps, and where the source stands once they have run. */
   async draw(count: number) {
-    const turn = this.#turn;
-    this.#turn = 1 - turn;
+    const { drawn } = this.#runner;
+    if (drawn) return { count, filled: {}, position: () => drawn.position };
     const started = performance.now();
     const filled = Object.fromEntries(
-      this.#inputs.map(({ name, size, data }) => [name, data[turn]!.subarray(0, count * size)]),
+      this.#inputs.map(({ name, size, array }) => [name, array().subarray(0, count * size)]),
     );
     await this.#batches.fill(filled, count);
-    this.time += performance.now() - started;
-    return { count, filled, position: this.#batches.state() };
+    this.#time += performance.now() - started;
+    const position = this.#batches.state();
+    return { count, filled, position: () => position };
   }
 }
 

@@ -24,6 +24,8 @@ export interface TrainingStepOptions {
   readonly scheduled?: boolean;
   /** How many instances report a loss of their own as metric `losses`. Default none. */
   readonly nInstances?: number | undefined;
+  /** Which dimension of the batch counts them. Default 0. */
+  readonly instanceAxis?: 0 | 1;
   readonly descriptor?: StepDescriptor | undefined;
 }
 
@@ -48,7 +50,7 @@ export function modelState(state: HostTensors): ModelState<HostTensors> {
 
 /** Builds the step that engines run. */
 export function trainingStep(options: TrainingStepOptions): StepProgram {
-  const { model, objective, optimizer, decoder = 'free', scheduled = false, descriptor } = options;
+  const { model, objective, optimizer, decoder = 'free', scheduled = false, descriptor, nInstances } = options;
   const parameterNames = Object.keys(options.state.parameters);
 
   const step = (inputs: Tensors): Tensors => {
@@ -88,7 +90,8 @@ export function trainingStep(options: TrainingStepOptions): StepProgram {
     step,
     state: joinState(options.state, optimizer.init(options.state.parameters)),
     batch: { [model.inputName]: options.batchShape, ...(scheduled && { [LEARNING_RATE]: [] }) },
-    metrics: options.nInstances === undefined ? ['loss'] : ['loss', 'losses'],
+    metrics: nInstances === undefined ? ['loss'] : ['loss', 'losses'],
+    ...(nInstances !== undefined && { instances: { count: nInstances, batchAxis: options.instanceAxis ?? 0 } }),
     ...(descriptor && { descriptor }),
   };
 }

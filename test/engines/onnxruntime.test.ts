@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { createOnnxRuntimeEngine, stepGraph } from '../../src/engines/onnxruntime.ts';
+import { stepGraph } from '../../src/engines/compiled-step.ts';
+import { createOnnxRuntimeEngine } from '../../src/engines/onnxruntime.ts';
 import { DisposedError, EngineUnavailableError, InvalidShapeError } from '../../src/errors.ts';
 import { loadNodeRuntime } from '../../src/sessions/node.ts';
 import { itRunsSteps, toyBatches, toyProgram } from './step-runner-contract.ts';

@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import { compile } from '../../src/compile/compile.ts';
 import { createRandomSource } from '../../src/data/random-source.ts';
-import { stepGraph } from '../../src/engines/onnxruntime.ts';
+import { stepGraph } from '../../src/engines/compiled-step.ts';
 import { freezeSae, freezeToyModel } from '../../src/export/freeze.ts';
 import { DECODER_FORMS } from '../../src/models/decoder.ts';
 import { keepTopK } from '../../src/models/keep-top-k.ts';

@@ -1,8 +1,9 @@
 /** The state of a compiled step on WebGPU: it stays on the device, is read back exactly, and survives a step that diverges. */
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
+import { compileStep, stepGraph } from '../../src/engines/compiled-step.ts';
 import type { StepProgram, StepRunner } from '../../src/engines/engine.ts';
-import { createOnnxRuntimeEngine, stepGraph } from '../../src/engines/onnxruntime.ts';
+import { createOnnxRuntimeEngine } from '../../src/engines/onnxruntime.ts';
 import { DeviceState, deviceOutputs, HostState, type StepState } from '../../src/engines/step-state.ts';
 import { DivergenceError } from '../../src/errors.ts';
 import { encodeModel } from '../../src/onnx/write.ts';
@@ -81,7 +82,7 @@ for (const provider of ['cpu', 'webgpu'] as const satisfies readonly Provider[])
       const isOnDevice = provider === 'webgpu';
       const { session } = await openSession(runtime, encodeModel(graph), {
         provider,
-        ...(isOnDevice && { sessionOptions: { preferredOutputLocation: deviceOutputs(graph, ADDING.state) } }),
+        ...(isOnDevice && { sessionOptions: { preferredOutputLocation: deviceOutputs(compileStep(ADDING, false)) } }),
       });
       const state: StepState = isOnDevice
         ? new DeviceState(runtime, ADDING.state)

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import { nextName, repeatStep } from '../../src/compile/repeat-step.ts';
-import { stepGraph } from '../../src/engines/onnxruntime.ts';
+import { stepGraph } from '../../src/engines/compiled-step.ts';
 import { frozenSaeToOnnx } from '../../src/export/frozen-sae-onnx.ts';
 import { type FrozenSae, frozenSaeShapes, type SaeArchitecture } from '../../src/models/frozen-sae.ts';
 import { encodeModel } from '../../src/onnx/write.ts';

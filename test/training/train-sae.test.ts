@@ -1,5 +1,7 @@
 import { expect } from 'chai';
 import { recovery } from '../../src/analysis/recovery.ts';
+import { generatedBatches } from '../../src/data/batch-source.ts';
+import { hiddenActivations } from '../../src/data/hidden-activations.ts';
 import { createRandomSource } from '../../src/data/random-source.ts';
 import { SyntheticSparseDataGenerator } from '../../src/data/synthetic-sparse.ts';
 import type { Engine } from '../../src/engines/engine.ts';
@@ -7,7 +9,6 @@ import { createOnnxRuntimeEngine } from '../../src/engines/onnxruntime.ts';
 import type { ActivationConfig } from '../../src/models/activations/registry.ts';
 import { loadNodeRuntime } from '../../src/sessions/node.ts';
 import type { HostTensor } from '../../src/tensor.ts';
-import { generatedBatches, hiddenActivations } from '../../src/training/batch-source.ts';
 import { type ActivationData, type SaeTraining, trainSae, trainSaes } from '../../src/training/train-sae.ts';
 import { trainToyModels } from '../../src/training/train-toy-models.ts';
 

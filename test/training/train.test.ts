@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
+import { type BatchSource, generatedBatches } from '../../src/data/batch-source.ts';
 import { randomStream } from '../../src/data/streams.ts';
 import { SyntheticSparseDataGenerator } from '../../src/data/synthetic-sparse.ts';
 import { prepareCpuBackend } from '../../src/engines/backends.ts';
@@ -8,7 +9,6 @@ import type { Engine } from '../../src/engines/engine.ts';
 import { createOnnxRuntimeEngine } from '../../src/engines/onnxruntime.ts';
 import { DivergenceError, InvalidValueError } from '../../src/errors.ts';
 import { loadNodeRuntime } from '../../src/sessions/node.ts';
-import { type BatchSource, generatedBatches } from '../../src/training/batch-source.ts';
 import type { Checkpoint } from '../../src/training/checkpoint.ts';
 import { type Trained, type TrainOptions, train } from '../../src/training/train.ts';
 import { toyModelProgram } from '../../src/training/train-toy-models.ts';
@@ -29,7 +29,8 @@ function poisoned(at: number): BatchSource {
   const good = generatedBatches('features', randomStream(0, 1), make);
   let step = 0;
   return {
-    ...good,
+    state: () => good.state(),
+    restore: state => good.restore(state),
     async fill(inputs, steps) {
       await good.fill(inputs, steps);
       for (let i = 0; i < steps; i++) if (step++ === at) inputs['features']![i * 80 + 7] = Number.NaN;

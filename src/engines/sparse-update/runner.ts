@@ -5,6 +5,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { DisposedError, DivergenceError, InvalidShapeError, InvalidValueError } from '../../errors.ts';
+import { Queue } from '../../sessions/queue.ts';
 import { type HostTensor, type HostTensors, hostTensor, sameShape } from '../../tensor.ts';
 import type { EngineDescription, StepProgram, StepRunner } from '../engine.ts';
 import { acceptsSparseUpdate } from './accept.ts';
@@ -112,7 +113,7 @@ class ShardedRunner implements SparseUpdateRunner {
   readonly #threshold: RunningThreshold | undefined;
   /** Kept between calls; grows with the number of steps asked for. */
   #batches = sharedFloats(0);
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #requests = new Queue();
   #isDisposed = false;
 
   constructor(
@@ -128,7 +129,7 @@ class ShardedRunner implements SparseUpdateRunner {
   }
 
   run(steps: number, batches: Readonly<Record<string, Float32Array>>): Promise<Record<string, Float32Array>> {
-    return this.#afterLast(() => this.#run(steps, batches));
+    return this.#inTurn(() => this.#run(steps, batches));
   }
 
   async #run(steps: number, batches: Readonly<Record<string, Float32Array>>): Promise<Record<string, Float32Array>> {
@@ -157,7 +158,7 @@ class ShardedRunner implements SparseUpdateRunner {
   }
 
   read(): Promise<HostTensors> {
-    return this.#afterLast(async () => {
+    return this.#inTurn(async () => {
       const replies = await this.#ask(shard => shard.request({ kind: 'read' }, 'state'));
       const joined = joinStates(
         this.#plan,
@@ -175,7 +176,7 @@ class ShardedRunner implements SparseUpdateRunner {
   }
 
   times(): Promise<readonly StepTimes[]> {
-    return this.#afterLast(async () => {
+    return this.#inTurn(async () => {
       const replies = await this.#ask(shard => shard.request({ kind: 'times' }, 'times'));
       return replies.map(({ times }) => times);
     });
@@ -184,7 +185,7 @@ class ShardedRunner implements SparseUpdateRunner {
   async dispose(): Promise<void> {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
-    await this.#last.catch(() => {});
+    await this.#requests.idle();
     // A shard that failed cannot answer any more; its thread ends all the same.
     await Promise.allSettled(this.#shards.map(shard => shard.request({ kind: 'dispose' }, 'disposed')));
     await Promise.all(this.#shards.map(shard => shard.terminate()));
@@ -198,11 +199,8 @@ class ShardedRunner implements SparseUpdateRunner {
     return results.map(result => (result as PromiseFulfilledResult<Reply>).value) as [Reply, ...Reply[]];
   }
 
-  /** Requests run one after another, in the order of the calls. */
-  #afterLast<Result>(task: () => Promise<Result>): Promise<Result> {
+  #inTurn<Result>(task: () => Promise<Result>): Promise<Result> {
     if (this.#isDisposed) return Promise.reject(new DisposedError('this sparse update was disposed of'));
-    const result = this.#last.then(task);
-    this.#last = result.catch(() => {});
-    return result;
+    return this.#requests.add(task);
   }
 }

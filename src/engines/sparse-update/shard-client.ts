@@ -1,13 +1,8 @@
-/** A shard's worker thread as the runner sees it: requests go one at a time, and a worker that dies fails them. */
-import type { Worker } from 'node:worker_threads';
+/** A shard's worker thread as the runner sees it. */
 import { invariant } from '../../errors.ts';
-import { startModuleWorker } from './module-worker.ts';
+import { startModuleWorker } from '../threads/module-worker.ts';
+import { ThreadClient } from '../threads/thread-client.ts';
 import type { ShardReply, ShardRequest, ShardWorkerData } from './shard-worker.ts';
-
-interface Pending {
-  resolve(reply: ShardReply): void;
-  reject(error: unknown): void;
-}
 
 /** What a shard reports when it stopped only because another one failed. */
 export class SecondaryFailure extends Error {
@@ -15,64 +10,40 @@ export class SecondaryFailure extends Error {
 }
 
 export class ShardClient {
-  readonly #worker: Worker;
-  #pending: Pending | undefined;
-  #failure: unknown;
+  readonly #thread: ThreadClient<ShardRequest, ShardReply>;
 
-  private constructor(worker: Worker) {
-    this.#worker = worker;
-    worker.on('message', (reply: ShardReply) => {
-      if (reply.kind !== 'failed') return this.#settle(pending => pending.resolve(reply));
-      this.#fail(reply.secondary ? new SecondaryFailure('another shard failed', { cause: reply.error }) : reply.error);
-    });
-    worker.on('error', error => this.#fail(error));
-    worker.on('exit', code => this.#fail(new Error(`a sparse update's worker ended with code ${code}`)));
+  private constructor(thread: ThreadClient<ShardRequest, ShardReply>) {
+    this.#thread = thread;
   }
 
   /** Starts a worker and waits until it holds its shard. Rejects with what went wrong in it. */
   static async start(data: ShardWorkerData): Promise<ShardClient> {
-    const arrays = Object.values(data.state).map(array => array.buffer);
-    const client = new ShardClient(
-      startModuleWorker('shard-worker', import.meta.url, { workerData: data, transferList: arrays }),
-    );
-    await client.#reply();
+    const transferList = Object.values(data.state).map(array => array.buffer);
+    const worker = startModuleWorker('shard-worker', import.meta.url, { workerData: data, transferList });
+    const client = new ShardClient(new ThreadClient(worker, 'a sparse update'));
+    client.#accept(await client.#thread.next());
     return client;
   }
 
-  /** Sends a request; the reply to it. */
+  /** Sends a request; the reply to it. A shard that failed once answers nothing more. */
   async request<Kind extends ShardReply['kind']>(
     request: ShardRequest,
     kind: Kind,
   ): Promise<Extract<ShardReply, { kind: Kind }>> {
-    this.#worker.postMessage(request);
-    const reply = await this.#reply();
+    const reply = this.#accept(await this.#thread.request(request));
     invariant(reply.kind === kind, `a shard answered ${request.kind} with ${reply.kind}`);
     return reply as Extract<ShardReply, { kind: Kind }>;
   }
 
   /** Ends the thread, whatever it is doing. */
-  async terminate(): Promise<void> {
-    await this.#worker.terminate();
+  terminate(): Promise<void> {
+    return this.#thread.terminate();
   }
 
-  /** An idle worker does not keep the process alive. */
-  #reply(): Promise<ShardReply> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    this.#worker.ref();
-    return new Promise((resolve, reject) => {
-      this.#pending = { resolve, reject };
-    });
-  }
-
-  #settle(answer: (pending: Pending) => void): void {
-    const pending = this.#pending;
-    this.#pending = undefined;
-    this.#worker.unref();
-    if (pending) answer(pending);
-  }
-
-  #fail(error: unknown): void {
-    this.#failure ??= error;
-    this.#settle(pending => pending.reject(this.#failure));
+  #accept(reply: ShardReply): ShardReply {
+    if (reply.kind !== 'failed') return reply;
+    const error = reply.secondary ? new SecondaryFailure('another shard failed', { cause: reply.error }) : reply.error;
+    this.#thread.fail(error);
+    throw error;
   }
 }

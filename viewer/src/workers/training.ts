@@ -1,5 +1,7 @@
 /** What the training worker does: the toy models' and autoencoders' own training programs, on the onnxruntime engine in WASM. */
 import { transfer } from 'comlink';
+import { type BatchSource, generatedBatches } from '../../../src/data/batch-source.ts';
+import { hiddenActivations } from '../../../src/data/hidden-activations.ts';
 import { importanceDecayByRatio } from '../../../src/data/schedules.ts';
 import { randomStream } from '../../../src/data/streams.ts';
 import { SyntheticSparseDataGenerator } from '../../../src/data/synthetic-sparse.ts';
@@ -12,7 +14,6 @@ import { unitRows } from '../../../src/models/sparse-autoencoder.ts';
 import { ToyModel } from '../../../src/models/toy-model.ts';
 import { loadWebRuntime } from '../../../src/sessions/browser.ts';
 import { fromNested, type HostTensor, type HostTensors } from '../../../src/tensor.ts';
-import { type BatchSource, generatedBatches, hiddenActivations } from '../../../src/training/batch-source.ts';
 import { snapshotSteps } from '../../../src/training/snapshot-steps.ts';
 import { type Trained, train } from '../../../src/training/train.ts';
 import { initialSae, saeProgram } from '../../../src/training/train-sae.ts';

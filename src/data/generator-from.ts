@@ -1,0 +1,11 @@
+/** Generators from plain data. */
+import { hiddenActivations } from './hidden-activations.ts';
+import type { RandomSource } from './random-source.ts';
+import type { SampleGenerator, SampleRecipe } from './sample-generator.ts';
+import { SyntheticSparseDataGenerator } from './synthetic-sparse.ts';
+
+/** The generator that `recipe` describes, drawing from `random`. */
+export function generatorFrom(recipe: SampleRecipe, random: RandomSource): SampleGenerator {
+  if (recipe.kind === 'hidden') return hiddenActivations(recipe.weight, generatorFrom(recipe.features, random));
+  return new SyntheticSparseDataGenerator(recipe.batchSize, recipe.sparsity, random);
+}

@@ -1,0 +1,82 @@
+/** Activations of a toy model for the features that a generator draws. */
+import { InvalidShapeError } from '../errors.ts';
+import type { HostTensor } from '../tensor.ts';
+import type { PresentEntries, SampleGenerator } from './sample-generator.ts';
+
+/** A toy model's hidden activations of the features that `generator` draws: x W, on the host, zeros skipped. */
+export function hiddenActivations(weight: HostTensor, generator: SampleGenerator): SampleGenerator {
+  const [nFeatures, nHidden] = weight.shape as [number, number];
+  const w = weight.data;
+  let features = new Float32Array(0);
+  const fillDense = (into: Float32Array): void => {
+    const length = (into.length / nHidden) * nFeatures;
+    if (features.length !== length) features = new Float32Array(length);
+    generator.fill(features);
+    if (nHidden === 2) projectToPlane(features, w, into);
+    else project(features, w, nHidden, into);
+  };
+  return {
+    ...(generator.recipe && { recipe: { kind: 'hidden', weight, features: generator.recipe } }),
+    fill(into) {
+      const samples = into.length / nHidden;
+      if (!Number.isInteger(samples)) {
+        throw new InvalidShapeError(`${into.length} values are no whole number of activations of ${nHidden}`);
+      }
+      const { batchSize = samples } = generator;
+      for (let start = 0; start < samples; start += batchSize) {
+        const end = Math.min(start + batchSize, samples);
+        const present = generator.drawPresent?.(end - start);
+        if (!present) return fillDense(into.subarray(start * nHidden));
+        projectPresent(present, nFeatures, w, nHidden, into.subarray(start * nHidden, end * nHidden));
+      }
+    },
+  };
+}
+
+/** features W for W [n_features, n_hidden] and features of which only those present are given: the same sums in the same order. */
+function projectPresent(
+  { count, positions, values }: PresentEntries,
+  nFeatures: number,
+  w: ArrayLike<number>,
+  nHidden: number,
+  into: Float32Array,
+): void {
+  into.fill(0);
+  for (let entry = 0; entry < count; entry++) {
+    const at = positions[entry]!;
+    const sample = Math.floor(at / nFeatures);
+    const row = (at - sample * nFeatures) * nHidden;
+    const value = values[entry]!;
+    for (let i = 0, out = sample * nHidden; i < nHidden; i++, out++) into[out]! += value * w[row + i]!;
+  }
+}
+
+/** features W for W [n_features, n_hidden]. */
+function project(features: Float32Array, w: ArrayLike<number>, nHidden: number, into: Float32Array): void {
+  const nFeatures = w.length / nHidden;
+  into.fill(0);
+  for (let at = 0, out = 0; at < features.length; at += nFeatures, out += nHidden) {
+    for (let feature = 0; feature < nFeatures; feature++) {
+      const value = features[at + feature]!;
+      if (value === 0) continue;
+      const row = feature * nHidden;
+      for (let i = 0; i < nHidden; i++) into[out + i]! += value * w[row + i]!;
+    }
+  }
+}
+
+/** The same, to the bit, for two hidden dimensions: adding zeros costs less than asking which entries are zero. */
+function projectToPlane(features: Float32Array, w: ArrayLike<number>, into: Float32Array): void {
+  const nFeatures = w.length / 2;
+  for (let at = 0, out = 0; at < features.length; out += 2) {
+    let x = 0;
+    let y = 0;
+    for (let weight = 0; weight < 2 * nFeatures; weight += 2) {
+      const value = features[at++]!;
+      x = Math.fround(x + value * w[weight]!);
+      y = Math.fround(y + value * w[weight + 1]!);
+    }
+    into[out] = x;
+    into[out + 1] = y;
+  }
+}

@@ -1,0 +1,73 @@
+/** Instances that do not meet, divided among threads: each draws its own batches and steps its own instances. */
+import { DivergenceError } from '../../errors.ts';
+import { type HostTensor, type HostTensors, sizeOf } from '../../tensor.ts';
+import type { EngineDescription, StepProgram, StepRunner } from '../engine.ts';
+import type { StepThread } from './step-thread.ts';
+
+export interface Part {
+  readonly start: number;
+  readonly end: number;
+  readonly thread: StepThread;
+}
+
+export class DividedStep implements StepRunner {
+  readonly description: EngineDescription;
+  readonly drawn = { position: undefined as unknown, milliseconds: 0 };
+  readonly #parts: readonly Part[];
+  readonly #program: StepProgram;
+  readonly #count: number;
+
+  constructor(parts: readonly Part[], program: StepProgram) {
+    this.description = parts[0]!.thread.description;
+    this.#parts = parts;
+    this.#program = program;
+    this.#count = program.instances!.count;
+  }
+
+  async run(steps: number): Promise<Record<string, Float32Array>> {
+    const results = await Promise.allSettled(this.#parts.map(({ thread }) => thread.run(steps, {})));
+    const failures = results.flatMap(result => (result.status === 'rejected' ? [result.reason as unknown] : []));
+    if (failures.length > 0) throw await this.#stepBack(results, failures);
+
+    const loss = new Float32Array(steps);
+    const losses = new Float32Array(steps * this.#count);
+    for (const [i, { start, end }] of this.#parts.entries()) {
+      const metrics = (results[i] as PromiseFulfilledResult<Record<string, Float32Array>>).value;
+      const width = end - start;
+      for (let step = 0; step < steps; step++) {
+        loss[step]! += metrics['loss']![step]!;
+        losses.set(metrics['losses']!.subarray(step * width, (step + 1) * width), step * this.#count + start);
+      }
+    }
+    this.drawn.position = this.#parts.flatMap(({ thread }) => thread.drawn!.position);
+    this.drawn.milliseconds =
+      this.#parts.reduce((sum, { thread }) => sum + thread.drawn!.milliseconds, 0) / this.#parts.length;
+    return { loss, losses };
+  }
+
+  /** All parts go back to where the failed ones still are, the state before the call; gives the failure that came first. */
+  async #stepBack(results: readonly PromiseSettledResult<unknown>[], failures: readonly unknown[]): Promise<unknown> {
+    for (const [i, { status }] of results.entries()) if (status === 'fulfilled') await this.#parts[i]!.thread.undo();
+    const isDivergence = (failure: unknown): failure is DivergenceError => failure instanceof DivergenceError;
+    const other = failures.find(failure => !isDivergence(failure));
+    if (other !== undefined) return other;
+    return failures.filter(isDivergence).reduce((first, failure) => (failure.at < first.at ? failure : first));
+  }
+
+  async read(): Promise<HostTensors> {
+    const states = await Promise.all(this.#parts.map(({ thread }) => thread.read()));
+    return Object.fromEntries(
+      Object.entries(this.#program.state).map(([name, { shape }]): [string, HostTensor] => {
+        if (shape.length === 0) return [name, states[0]![name]!];
+        const data = new Float32Array(sizeOf(shape));
+        const size = data.length / this.#count;
+        for (const [i, { start }] of this.#parts.entries()) data.set(states[i]![name]!.data, start * size);
+        return [name, { data, shape }];
+      }),
+    );
+  }
+
+  async dispose(): Promise<void> {
+    await Promise.all(this.#parts.map(({ thread }) => thread.dispose()));
+  }
+}

@@ -1,0 +1,45 @@
+/** How many threads a program takes, and which part of it each. */
+import { availableParallelism } from 'node:os';
+import type { BatchRecipe } from '../../data/batch-source.ts';
+import { compileStep, instancesOf } from '../compiled-step.ts';
+import type { EngineDescription, StepProgram, StepRunner } from '../engine.ts';
+import { DividedStep, type Part } from './divided-step.ts';
+import { startStepThread } from './step-thread.ts';
+
+export interface ThreadedOptions {
+  readonly maxSteps: number;
+  /** Threads to use. Default one per core. */
+  readonly threads: number | undefined;
+  /** Whether operators are so small that a second thread within them costs more than it brings. */
+  readonly isSmall: boolean;
+  readonly batches: BatchRecipe | undefined;
+  readonly description: EngineDescription;
+}
+
+/**
+ * Runs `program` on ONNX Runtime's cpu provider in threads of its own: one, or where it has small instances whose batches can be drawn
+ * apart, one for each core.
+ */
+export async function runInThreads(program: StepProgram, options: ThreadedOptions): Promise<StepRunner> {
+  const { maxSteps, threads, isSmall, batches, description } = options;
+  const { instances } = program;
+  const drawsAll = batches !== undefined && Object.keys(program.batch).length === 1;
+  const isDivisible = instances !== undefined && isSmall && drawsAll && batches.members.length === instances.count;
+  const shares = isDivisible ? Math.min(threads ?? availableParallelism(), instances.count) : 1;
+  const common = { maxSteps, threads: isSmall ? 1 : threads, description };
+  if (shares === 1) return startStepThread(compileStep(program, maxSteps > 1), { ...common, batches });
+
+  const bounds = Array.from({ length: shares + 1 }, (_, i) => Math.round((i * instances!.count) / shares));
+  const starting = bounds.slice(1).map(async (end, i): Promise<Part> => {
+    const start = bounds[i]!;
+    const step = compileStep(instancesOf(program, start, end), maxSteps > 1);
+    const own = { ...batches!, members: batches!.members.slice(start, end) };
+    return { start, end, thread: await startStepThread(step, { ...common, batches: own }) };
+  });
+  const started = await Promise.allSettled(starting);
+  const parts = started.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []));
+  const failure = started.find(result => result.status === 'rejected');
+  if (!failure) return new DividedStep(parts, program);
+  await Promise.all(parts.map(({ thread }) => thread.dispose()));
+  throw failure.reason;
+}

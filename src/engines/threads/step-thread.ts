@@ -1,0 +1,129 @@
+/**
+ * Runs a compiled step in a worker thread: the calling one stays free to draw the next batches, to report progress and to hear Ctrl-C,
+ * all of which ONNX Runtime would hold up while it runs. Batches with a recipe are drawn in the worker: they are then in the cache
+ * of the processor that needs them.
+ */
+import type { BatchRecipe } from '../../data/batch-source.ts';
+import { DisposedError, DivergenceError, invariant } from '../../errors.ts';
+import { Queue } from '../../sessions/queue.ts';
+import type { HostTensors, Shape } from '../../tensor.ts';
+import type { CompiledStep } from '../compiled-step.ts';
+import type { EngineDescription, StepRunner } from '../engine.ts';
+import { requireBatches } from '../require-batches.ts';
+import { startModuleWorker } from './module-worker.ts';
+import type { StepReply, StepRequest } from './step-worker.ts';
+import { ThreadClient } from './thread-client.ts';
+
+type Thread = ThreadClient<StepRequest, StepReply>;
+
+export interface StepThreadOptions {
+  readonly maxSteps: number;
+  /** Threads within an operator. */
+  readonly threads: number | undefined;
+  /** What the worker draws; without it every run needs its batches. */
+  readonly batches: BatchRecipe | undefined;
+  readonly description: EngineDescription;
+}
+
+/** Threads whose step was disposed of, for the next ones: loading ONNX Runtime takes longer than many a training. */
+const idle: Thread[] = [];
+const MOST_IDLE = 2;
+
+/** Opens `step` on the cpu provider in a thread of its own. */
+export async function startStepThread(step: CompiledStep, options: StepThreadOptions): Promise<StepThread> {
+  let thread = idle.pop();
+  if (!thread?.isAlive) {
+    thread = new ThreadClient(startModuleWorker('step-worker', import.meta.url, {}), 'a training step');
+  }
+  try {
+    await ask(thread, { kind: 'open', step, ...options }, 'opened');
+  } catch (error) {
+    await thread.terminate();
+    throw error;
+  }
+  return new StepThread(thread, step, options);
+}
+
+async function ask<Kind extends StepReply['kind']>(
+  thread: Thread,
+  request: StepRequest,
+  kind: Kind,
+  transfer: readonly ArrayBuffer[] = [],
+): Promise<Extract<StepReply, { kind: Kind }>> {
+  const reply = await thread.request(request, transfer);
+  if (reply.kind === 'diverged') throw new DivergenceError(reply.message, reply.step, reply.at);
+  if (reply.kind === 'failed') throw reply.error;
+  invariant(reply.kind === kind, `a training step's thread answered ${request.kind} with ${reply.kind}`);
+  return reply as Extract<StepReply, { kind: Kind }>;
+}
+
+/** A step in a worker thread. */
+export class StepThread implements StepRunner {
+  readonly description: EngineDescription;
+  readonly drawn?: { position: unknown; milliseconds: number };
+  readonly #thread: Thread;
+  /** Of the inputs that each run must be given. */
+  readonly #shapes: Readonly<Record<string, Shape>>;
+  /** Memory that went to the thread and came back, for `take`. */
+  readonly #spare: ArrayBuffer[] = [];
+  readonly #taken = new WeakSet<ArrayBufferLike>();
+  readonly #requests = new Queue();
+  #isDisposed = false;
+
+  constructor(thread: Thread, step: CompiledStep, { batches, description }: StepThreadOptions) {
+    this.description = description;
+    this.#thread = thread;
+    this.#shapes = Object.fromEntries(Object.entries(step.batch).filter(([name]) => name !== batches?.input));
+    if (batches) this.drawn = { position: undefined, milliseconds: 0 };
+  }
+
+  take(length: number): Float32Array {
+    const bytes = 4 * length;
+    const found = this.#spare.findIndex(({ byteLength }) => byteLength >= bytes);
+    const buffer = found < 0 ? new ArrayBuffer(bytes) : this.#spare.splice(found, 1)[0]!;
+    this.#taken.add(buffer);
+    return new Float32Array(buffer, 0, length);
+  }
+
+  async run(steps: number, batches: Readonly<Record<string, Float32Array>>): Promise<Record<string, Float32Array>> {
+    requireBatches(this.#shapes, steps, batches);
+    const moved = Object.fromEntries(
+      Object.keys(this.#shapes).map(name => {
+        const array = batches[name]!;
+        return [name, this.#taken.has(array.buffer) ? array : Float32Array.from(array)];
+      }),
+    );
+    const buffers = Object.values(moved).map(({ buffer }) => buffer as ArrayBuffer);
+    const request = { kind: 'run', steps, batches: moved } as const;
+    const ran = await this.#inTurn(() => ask(this.#thread, request, 'ran', buffers));
+    this.#spare.push(...Object.values(ran.batches).map(({ buffer }) => buffer as ArrayBuffer));
+    if (this.drawn) {
+      this.drawn.position = ran.position;
+      this.drawn.milliseconds += ran.drawing;
+    }
+    return ran.metrics;
+  }
+
+  /** Goes back to the state before the last run, which must have been a good one. Where batches are drawn here, they stay drawn. */
+  async undo(): Promise<void> {
+    await this.#inTurn(() => ask(this.#thread, { kind: 'undo' }, 'undone'));
+  }
+
+  async read(): Promise<HostTensors> {
+    return (await this.#inTurn(() => ask(this.#thread, { kind: 'read' }, 'state'))).state;
+  }
+
+  async dispose(): Promise<void> {
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
+    await this.#requests.idle();
+    const closed = await ask(this.#thread, { kind: 'close' }, 'closed').catch(() => undefined);
+    if (closed && idle.length < MOST_IDLE) idle.push(this.#thread);
+    else await this.#thread.terminate();
+  }
+
+  #inTurn<Result>(task: () => Promise<Result>): Promise<Result> {
+    if (this.#isDisposed) return Promise.reject(new DisposedError('this training step was disposed of'));
+    return this.#requests.add(task);
+  }
+}
