@@ -23,25 +23,42 @@ const command = experimentCommand(
   .option('--l1 <weight>', 'weight of the L1 penalty (relu)', positiveNumber, DEFAULTS.l1)
   .option('--learning-rate <rate>', "Adam's learning rate", positiveNumber, DEFAULTS.learningRate)
   .option('--batch-size <n>', 'activations per step', positiveInteger, DEFAULTS.batchSize)
-  .option('--steps <n>', 'training steps', positiveInteger, DEFAULTS.steps);
+  .option('--steps <n>', 'training steps', positiveInteger, DEFAULTS.steps)
+  .option('--seeds <n>', 'seeds of each, from --seed on', positiveInteger, DEFAULTS.seeds);
 
 await runExperiment<Options>(command, async (options, context) => {
   await using toyModel = await loadToyModel(options.toyModel, { provider: 'cpu' });
   const weight = await toyModel.featureDirections();
   const settings = { ...options, variants: saeBigVariants(options) };
   const { trueL0, saes } = await runSaeBig(settings, { file: options.toyModel, weight }, context);
-  const header = ['SAE', 'step', 'recovered', 'chance', 'cosine', 'explained', 'L0', 'dead', 'duplicates', 'F1'];
-  const rows = saes.flatMap(({ name, before, after }) => [cells(name, 0, before), cells(name, options.steps, after)]);
+  const header = [
+    'SAE',
+    'seed',
+    'step',
+    'recovered',
+    'chance',
+    'cosine',
+    'explained',
+    'L0',
+    'dead',
+    'duplicates',
+    'F1',
+  ];
+  const rows = saes.flatMap(({ name, seed, before, after }) => [
+    cells(name, seed, 0, before),
+    cells(name, seed, options.steps, after),
+  ]);
   context.log(
     `\n${textTable(header, rows)}\n\nk = ${options.k}; ${trueL0.toFixed(2)} true features are active in a sample`,
   );
 });
 
-function cells(name: string, step: number, score: SaeScore): string[] {
+function cells(name: string, seed: number, step: number, score: SaeScore): string[] {
   const { recovered, of, chance, meanCosine, explainedVariance, l0, dead, duplicates, f1 } = score;
   const shares = [chance, meanCosine, explainedVariance].map(share => share.toFixed(3));
   return [
     name,
+    String(seed),
     String(step),
     `${recovered}/${of}`,
     ...shares,

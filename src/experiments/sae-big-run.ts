@@ -23,7 +23,14 @@ import type { SparseAutoencoder } from '../models/sparse-autoencoder.ts';
 import { plotCosineHeatMap, plotRecovery, plotTrainingCurves } from '../plots/index.ts';
 import type { HostTensor } from '../tensor.ts';
 import { snapshotSteps } from '../training/snapshot-steps.ts';
-import { initialSae, SAE_OPTIMIZER, type SaeTraining, saeProgram, trainSae } from '../training/train-sae.ts';
+import {
+  type ActivationData,
+  initialSae,
+  SAE_OPTIMIZER,
+  type SaeTraining,
+  saeProgram,
+  trainSae,
+} from '../training/train-sae.ts';
 import { REPRESENTED, rowLengths } from './clustered-toy-model-run.ts';
 import type { ExperimentContext } from './context.ts';
 import { lossCurve } from './loss-curve.ts';
@@ -42,7 +49,9 @@ export interface SaeBigSettings {
   readonly batchSize: number;
   readonly steps: number;
   readonly learningRate: number;
+  /** The first seed, and how many from it on: each variant is trained from every one. */
   readonly seed: number;
+  readonly seeds: number;
 }
 
 export const SAE_BIG_DEFAULTS = {
@@ -54,6 +63,7 @@ export const SAE_BIG_DEFAULTS = {
   steps: 3000,
   learningRate: 0.001,
   seed: 0,
+  seeds: 4,
 };
 
 /** TopK from three initialisations, and the other architectures from the best of them. */
@@ -83,7 +93,9 @@ export interface SaeScore {
 }
 
 export interface ScoredVariant extends SaeVariant {
+  /** ARCHITECTURE-INIT. */
   readonly name: string;
+  readonly seed: number;
   readonly file: string;
   readonly before: SaeScore;
   readonly after: SaeScore;
@@ -114,7 +126,8 @@ const HELD_OUT_STREAM = 6;
 
 /**
  * Runs the comparison on the toy model `file`, which `runClusteredToyModel` froze: writes for each variant `NAME.onnx` and
- * `NAME.history.json`; `results.csv`; and the figures `recovery`, `training-curves` and `cosines`, of the variant that recovers most.
+ * `NAME.history.json` of its first seed, `NAME-seed-N` of the others; `results.csv`; and the figures `recovery` (means over seeds),
+ * `training-curves` (first seeds) and `cosines`, of the one that recovers most.
  */
 export async function runSaeBig(
   settings: SaeBigSettings,
@@ -127,9 +140,8 @@ export async function runSaeBig(
   const isRepresented = rowLengths(weight).map(length => length > REPRESENTED);
   const represented = isRepresented.filter(Boolean).length;
   const trueL0 = meanActive(heldOut.features, isRepresented);
-  const mean = trueL0.toFixed(2);
   context.log(
-    `${represented} of ${weight.shape[0]} features are represented; ${mean} of them are active in a sample, on average`,
+    `${represented} of ${weight.shape[0]} features are represented; ${trueL0.toFixed(2)} of them are active in a sample, on average`,
   );
   const truth: Truth = { directions: rowsWhere(weight, isRepresented), heldOut, isRepresented };
 
@@ -143,56 +155,80 @@ export async function runSaeBig(
   const saes: ScoredVariant[] = [];
   const curves = [];
   const recoveries = [];
-  const finalDirections = new Map<string, HostTensor>();
-  for (const { activation, init } of settings.variants) {
+  const finalDirections = new Map<ScoredVariant, HostTensor>();
+  for (const variant of settings.variants) {
+    const { activation, init } = variant;
     const name = `${activation.kind}-${init}`;
-    const training = trainingOf(settings, { activation, init }, weight.shape[1]!);
-    const { steps } = settings;
-    const start = initialSae(training, data.sample);
-    const experiment = { what: 'sae-big', trainedOn, ...training };
-    const { sae, run, directions } = await trainSae(training, data, {
-      engine: context.engine,
-      signal: context.signal,
-      snapshotAt: snapshotSteps(steps, 40),
-      onProgress: context.progress(name, steps),
-      ...(await checkpointing(context, name, experiment, saeProgram(training, [start]).state)),
-    });
-    requireFinished(run, `the autoencoder ${name}`, context);
-    const [before, after] = [scoreBig(start, truth), scoreBig(sae, truth)];
-    const record = {
-      seed: settings.seed,
-      data: { kind: 'clustered', toy_model: basename(file) },
-      steps,
-      batch: settings.batchSize,
-      optimizer: training.optimizer,
-      engine: `${run.engine.engine} (${run.engine.provider})`,
-      metrics: { step_0: before, end: after },
-    };
-    const saeFile = join(context.folder, `${name}.onnx`);
-    await writeFileAtomic(saeFile, freezeSae(sae, { training: record, init, trainedOn }));
-    await writeJson(join(context.folder, `${name}.history.json`), historyOf(run.metrics['loss']!, directions), false);
-    saes.push({ activation, init, name, file: saeFile, before, after });
-    finalDirections.set(name, sae.featureDirections());
-    curves.push(lossCurve(name, run.metrics['loss']!));
-    recoveries.push({
-      name,
-      steps: directions.map(({ step }) => step),
-      fraction: directions.map(({ value }) => recoveryOf(value, truth).share),
-    });
+    const shares: number[][] = [];
+    let snapshots: readonly number[] = [];
+    for (let seed = settings.seed; seed < settings.seed + settings.seeds; seed++) {
+      const isFirst = seed === settings.seed;
+      const label = isFirst ? name : `${name}-seed-${seed}`;
+      const training = trainingOf({ ...settings, seed }, variant, weight.shape[1]!);
+      const { sae, start, run, directions } = await trainVariant(label, training, data, trainedOn, context);
+      const [before, after] = [scoreBig(start, truth), scoreBig(sae, truth)];
+      const record = {
+        seed,
+        data: { kind: 'clustered', toy_model: basename(file) },
+        steps: settings.steps,
+        batch: settings.batchSize,
+        optimizer: training.optimizer,
+        engine: `${run.engine.engine} (${run.engine.provider})`,
+        metrics: { step_0: before, end: after },
+      };
+      const saeFile = join(context.folder, `${label}.onnx`);
+      await writeFileAtomic(saeFile, freezeSae(sae, { training: record, init, trainedOn }));
+      await writeJson(
+        join(context.folder, `${label}.history.json`),
+        historyOf(run.metrics['loss']!, directions),
+        false,
+      );
+      const scored = { ...variant, name, seed, file: saeFile, before, after };
+      saes.push(scored);
+      finalDirections.set(scored, sae.featureDirections());
+      if (isFirst) curves.push(lossCurve(name, run.metrics['loss']!));
+      snapshots = directions.map(({ step }) => step);
+      shares.push(directions.map(({ value }) => recoveryOf(value, truth).share));
+    }
+    recoveries.push({ name, steps: snapshots, fraction: snapshots.map((_, i) => mean(shares.map(all => all[i]!))) });
   }
   await writeTable(join(context.folder, 'results.csv'), saes.flatMap(tableRows(settings.steps)));
   await writeJson(join(context.folder, 'results.json'), { trueL0, represented, saes });
   const size = `${weight.shape[1]}→${settings.dSae}`;
-  const subtitle = `${size} autoencoders; ${represented} true features, ${mean} active in a sample`;
+  const subtitle = `${size} autoencoders; ${represented} true features, ${trueL0.toFixed(2)} active in a sample`;
   await context.draw('recovery', plotRecovery(recoveries, { subtitle, logSteps: true, chance: saes[0]!.after.chance }));
   await context.draw('training-curves', plotTrainingCurves(curves, { subtitle, logSteps: true }));
   const best = saes.reduce((most, next) => (next.after.recovered > most.after.recovered ? next : most));
-  const words = `${best.name}: ${best.after.recovered} of ${best.after.of} true features recovered`;
-  await context.draw(
-    'cosines',
-    plotCosineHeatMap(finalDirections.get(best.name)!, truth.directions, { subtitle: words }),
-  );
+  const words = `${best.name}, seed ${best.seed}: ${best.after.recovered} of ${best.after.of} true features recovered`;
+  await context.draw('cosines', plotCosineHeatMap(finalDirections.get(best)!, truth.directions, { subtitle: words }));
   return { trueL0, represented, saes };
+}
+
+/** Trains one autoencoder; `start` is where from. BatchTopK's threshold is set for k active latents a sample on the data's sample. */
+async function trainVariant(
+  label: string,
+  training: SaeTraining,
+  data: ActivationData,
+  trainedOn: string,
+  context: ExperimentContext,
+) {
+  const { steps } = training;
+  const start = initialSae(training, data.sample);
+  const experiment = { what: 'sae-big', trainedOn, ...training };
+  const { sae, run, directions } = await trainSae(training, data, {
+    engine: context.engine,
+    signal: context.signal,
+    snapshotAt: snapshotSteps(steps, 40),
+    onProgress: context.progress(label, steps),
+    ...(await checkpointing(context, label, experiment, saeProgram(training, [start]).state)),
+  });
+  requireFinished(run, `the autoencoder ${label}`, context);
+  if (training.activation.kind === 'batchtopk') sae.calibrateThreshold(data.sample);
+  return { sae, start, run, directions };
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 /** The topics that a toy model was trained on; FileFormatError where its metadata hold none. */
@@ -221,7 +257,11 @@ function meanActive({ data, shape }: HostTensor, counts: readonly boolean[]): nu
   return active / shape[0]!;
 }
 
-function trainingOf(settings: SaeBigSettings, { activation, init }: SaeVariant, dIn: number): SaeTraining {
+function trainingOf(
+  settings: Omit<SaeBigSettings, 'seeds'>,
+  { activation, init }: SaeVariant,
+  dIn: number,
+): SaeTraining {
   const { dSae, batchSize, steps, learningRate, seed } = settings;
   return {
     dIn,
@@ -288,7 +328,7 @@ function columnsWhere({ data, shape }: HostTensor, keep: readonly boolean[]): Ho
 }
 
 function tableRows(steps: number) {
-  return ({ name, activation, init, before, after }: ScoredVariant): Record<string, string | number>[] =>
+  return ({ name, activation, init, seed, before, after }: ScoredVariant): Record<string, string | number>[] =>
     (
       [
         [0, before],
@@ -298,6 +338,7 @@ function tableRows(steps: number) {
       name,
       architecture: activation.kind,
       init,
+      seed,
       step,
       ...score,
     }));

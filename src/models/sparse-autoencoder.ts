@@ -9,6 +9,7 @@ import { InvalidShapeError, InvalidTypeError, InvalidValueError } from '../error
 import { type HostTensor, type HostTensors, sameShape, zeros } from '../tensor.ts';
 import type { SaeActivation } from './activations/activation.ts';
 import { type ActivationConfig, createActivation } from './activations/registry.ts';
+import { centredProduct, centredProductBatchLast } from './centred-product.ts';
 import { DECODER_FORMS, type DecoderForm, decoderMatrix, decoderParameter } from './decoder.ts';
 import { requirePositiveInteger } from './dimensions.ts';
 import { requireSamples, runEagerly } from './eager.ts';
@@ -96,8 +97,8 @@ export class SparseAutoencoder implements ModelDefinition {
       return this.#applyLatentsFirst(parameters, buffers, input);
     }
     const bias = rowOf(parameters['b_dec']!);
-    const centred = tf.sub(input, bias);
-    const preActivations = tf.add(tf.matMul(centred, parameters['W_enc']!), rowOf(parameters['b_enc']!));
+    const product = centredProduct(input, parameters['b_dec']!, parameters['W_enc']!);
+    const preActivations = tf.add(product, rowOf(parameters['b_enc']!));
     const { features, buffers: next, named } = this.activation.apply(preActivations, buffers, mode);
     const decoded = tf.matMul(features, decoderMatrix(this.config.decoder, parameters));
     return { outputs: { ...named, features, reconstruction: tf.add(decoded, bias) }, buffers: next };
@@ -106,8 +107,8 @@ export class SparseAutoencoder implements ModelDefinition {
   /** The same with the batch along the last axis, where engines add biases and compare latents several times as fast. */
   #applyLatentsFirst(parameters: Tensors, buffers: Tensors, input: tf.Tensor): Applied {
     const bias = columnOf(parameters['b_dec']!);
-    const centred = subtractColumn(swapLastTwo(input), bias);
-    const preActivations = tf.add(tf.matMul(parameters['W_enc']!, centred, true), columnOf(parameters['b_enc']!));
+    const product = centredProductBatchLast(swapLastTwo(input), parameters['b_dec']!, parameters['W_enc']!);
+    const preActivations = tf.add(product, columnOf(parameters['b_enc']!));
     const { features, buffers: next } = this.activation.applyLatentsFirst!(preActivations, buffers);
     const decoded = tf.matMul(decoderMatrix(this.config.decoder, parameters), features, true);
     const reconstruction = swapLastTwo(tf.add(decoded, bias));
@@ -209,17 +210,6 @@ function columnOf(bias: tf.Tensor): tf.Tensor {
 
 function swapLastTwo(x: tf.Tensor): tf.Tensor {
   return tf.transpose(x, x.rank === 2 ? [1, 0] : [0, 2, 1]);
-}
-
-/**
- * x − column, [..., d, batch]. The detour through another shape keeps ONNX Runtime from moving the transposition that x comes from
- * behind the subtraction, where it would cost twenty times as much.
- */
-function subtractColumn(x: tf.Tensor, column: tf.Tensor): tf.Tensor {
-  const batch = x.shape.at(-1)!;
-  const rows = x.size / batch;
-  const shape = x.rank === 2 ? [1, rows] : [rows];
-  return tf.reshape(tf.sub(tf.reshape(x, [...shape, batch]), tf.reshape(column, [...shape, 1])), x.shape);
 }
 
 /** Rows scaled to unit norm; a zero row stays zero. */

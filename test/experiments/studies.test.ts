@@ -73,7 +73,15 @@ describe('the comparison of autoencoders on clustered features', () => {
       { activation: { kind: 'topk', k: 2 }, init: 'spread' },
       { activation: { kind: 'batchtopk', k: 2 }, init: 'gaussian' },
     ] as const;
-    const settings = { ...SAE_BIG_DEFAULTS, dSae: 12, variants, steps: 300, batchSize: 128, learningRate: 0.01 };
+    const settings = {
+      ...SAE_BIG_DEFAULTS,
+      seeds: 2,
+      dSae: 12,
+      variants,
+      steps: 300,
+      batchSize: 128,
+      learningRate: 0.01,
+    };
     const result = await runSaeBig(settings, { file, weight: model.featureDirections() }, context);
     expect(result.represented).to.equal(represented);
     expect(result.trueL0).to.be.within(0.1, represented);
@@ -83,10 +91,15 @@ describe('the comparison of autoencoders on clustered features', () => {
     }
     expect(result.saes[0]!.after.l0).to.be.within(0.5, 2);
     const rows = csvParse(await readFile(join(context.folder, 'results.csv'), 'utf8'));
-    expect(rows.map(({ name, step }) => `${name} ${step}`)).to.deep.equal([
-      ...['topk-spread 0', 'topk-spread 300'],
-      ...['batchtopk-gaussian 0', 'batchtopk-gaussian 300'],
+    expect(rows.map(({ name, seed, step }) => `${name} ${seed} ${step}`)).to.deep.equal([
+      ...['topk-spread 0 0', 'topk-spread 0 300', 'topk-spread 1 0', 'topk-spread 1 300'],
+      ...['batchtopk-gaussian 0 0', 'batchtopk-gaussian 0 300', 'batchtopk-gaussian 1 0', 'batchtopk-gaussian 1 300'],
     ]);
+    expect(new Set(result.saes.map(({ file: saved }) => saved)).size).to.equal(4);
+    // Calibrated on as many activations of the same distribution: 2 latents each, to a few hundredths.
+    for (const { name, after } of result.saes) {
+      if (name.startsWith('batchtopk')) expect(after.l0).to.be.closeTo(2, 0.1);
+    }
   });
 
   it('refuses a toy model without topics', async () => {
