@@ -1,0 +1,146 @@
+import { expect } from 'chai';
+import {
+  type BatchSource,
+  batchesFrom,
+  generatedBatches,
+  generatedSamples,
+  sideBySide,
+} from '../../src/data/batch-source.ts';
+import { hiddenActivations } from '../../src/data/hidden-activations.ts';
+import { createRandomSource, type RandomSource } from '../../src/data/random-source.ts';
+import type { SampleGenerator } from '../../src/data/sample-generator.ts';
+import { SyntheticSparseDataGenerator } from '../../src/data/synthetic-sparse.ts';
+import { FileFormatError } from '../../src/errors.ts';
+import { hostTensor } from '../../src/tensor.ts';
+
+const [BATCH, N_FEATURES] = [6, 3];
+const WEIGHT = hostTensor([1, 2, -3, 0.5, 0.25, 4], [N_FEATURES, 2]);
+
+const features =
+  (sparsity: number | number[]) =>
+  (random: RandomSource): SampleGenerator =>
+    new SyntheticSparseDataGenerator(
+      BATCH,
+      typeof sparsity === 'number' ? Array<number>(N_FEATURES).fill(sparsity) : sparsity,
+      random,
+    );
+
+const hidden =
+  (sparsity: number | number[]) =>
+  (random: RandomSource): SampleGenerator =>
+    hiddenActivations(WEIGHT, features(sparsity)(random));
+
+/** The next batches of `steps` steps of `size` numbers. */
+async function next(source: BatchSource, steps: number, size: number): Promise<Float32Array> {
+  const x = new Float32Array(steps * size);
+  await source.fill({ x }, steps);
+  return x;
+}
+
+const SOURCES: Readonly<Record<string, { size: number; make: () => BatchSource }>> = {
+  'one generator': {
+    size: BATCH * N_FEATURES,
+    make: () => generatedBatches('x', createRandomSource(1), features(0.9)),
+  },
+  'hidden activations': { size: BATCH * 2, make: () => generatedBatches('x', createRandomSource(2), hidden(0.4)) },
+  'batches in turn': {
+    size: 3 * BATCH * 2,
+    make: () =>
+      sideBySide(
+        'x',
+        [1, 2, 3].map(seed => generatedBatches('x', createRandomSource(seed), hidden(0.9))),
+      ),
+  },
+  'samples side by side': {
+    size: BATCH * 2 * N_FEATURES,
+    make: () =>
+      generatedSamples(
+        'x',
+        N_FEATURES,
+        [features(0.5), features([0.9, 0.95, 0.9])],
+        [createRandomSource(4), createRandomSource(5)],
+      ),
+  },
+};
+
+describe('batch sources', () => {
+  for (const [name, { size, make }] of Object.entries(SOURCES)) {
+    it(`are the same from their recipe, in another thread's copy of it, from wherever they stand: ${name}`, async () => {
+      const source = make();
+      await next(source, 2, size);
+      const other = batchesFrom(structuredClone(source.recipe!()!));
+      expect(await next(other, 3, size)).to.deep.equal(await next(source, 3, size));
+      expect(other.state()).to.deep.equal(source.state());
+    });
+
+    it(`give the same one step at a time or many, and again from a position that went through JSON: ${name}`, async () => {
+      const [whole, parts] = [make(), make()];
+      const all = await next(whole, 4, size);
+      const first = await next(parts, 1, size);
+      const position = JSON.parse(JSON.stringify(parts.state()));
+      const rest = await next(parts, 3, size);
+      expect([...first, ...rest]).to.deep.equal([...all]);
+      await parts.restore(position);
+      expect(await next(parts, 3, size)).to.deep.equal(rest);
+    });
+  }
+
+  it('put each instance in its own columns, as it would be drawn alone', async () => {
+    const x = await next(SOURCES['samples side by side']!.make(), 1, BATCH * 2 * N_FEATURES);
+    for (const [i, sparsity] of [0.5, [0.9, 0.95, 0.9]].entries()) {
+      const alone = new Float32Array(BATCH * N_FEATURES);
+      features(sparsity)(createRandomSource(4 + i)).fill(alone);
+      const columns = x.filter((_, at) => Math.floor(at / N_FEATURES) % 2 === i);
+      expect(columns).to.deep.equal(alone);
+    }
+  });
+
+  it('have no recipe where a generator is code alone, or one of several is', () => {
+    const own = () => ({ fill: (into: Float32Array) => void into.fill(1) });
+    const coded = generatedBatches('x', createRandomSource(1), own);
+    expect(coded.recipe!()).to.equal(undefined);
+    expect(sideBySide('x', [SOURCES['one generator']!.make(), coded]).recipe!()).to.equal(undefined);
+    expect(generatedBatches('x', createRandomSource(1), () => hiddenActivations(WEIGHT, own())).recipe!()).to.equal(
+      undefined,
+    );
+  });
+
+  it('refuse a position that is none of theirs', () => {
+    expect(() => SOURCES['one generator']!.make().restore('here')).to.throw(FileFormatError, 'no random state');
+    expect(() => SOURCES['samples side by side']!.make().restore([[1, 2, 3, 4]])).to.throw(
+      FileFormatError,
+      '2 sources',
+    );
+  });
+});
+
+describe('hiddenActivations', () => {
+  for (const nHidden of [2, 3]) {
+    it(`are the features times the weight, to the bit whether drawn as present entries or all: ${nHidden} hidden`, () => {
+      const weight = hostTensor(
+        Float32Array.from({ length: 4 * nHidden }, (_, i) => Math.sin(i + 1)),
+        [4, nHidden],
+      );
+      const samples = 500;
+      // Batches of 64, so that the last one is short.
+      const draw = (seed: number) =>
+        new SyntheticSparseDataGenerator(64, [0.9, 0.9, 0.9, 0.9], createRandomSource(seed));
+      const sparse = new Float32Array(samples * nHidden);
+      hiddenActivations(weight, draw(7)).fill(sparse);
+      const dense = new Float32Array(samples * nHidden);
+      const generator = draw(7);
+      hiddenActivations(weight, { fill: into => generator.fill(into) }).fill(dense);
+      expect(sparse).to.deep.equal(dense);
+
+      const x = new Float32Array(samples * 4);
+      draw(7).fill(x);
+      for (let sample = 0; sample < samples; sample++) {
+        for (let i = 0; i < nHidden; i++) {
+          let sum = 0;
+          for (let j = 0; j < 4; j++) sum += x[sample * 4 + j]! * weight.data[j * nHidden + i]!;
+          expect(sparse[sample * nHidden + i]).to.be.closeTo(sum, 1e-6);
+        }
+      }
+    });
+  }
+});

@@ -1,0 +1,158 @@
+/** Compiled steps in worker threads: the same as in this one, divided among several, and what happens when something fails. */
+
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'chai';
+import type { BatchRecipe } from '../../src/data/batch-source.ts';
+import { createRandomSource } from '../../src/data/random-source.ts';
+import { createEngine } from '../../src/engines/create-engine.ts';
+import type { Engine } from '../../src/engines/engine.ts';
+import { createOnnxRuntimeEngine } from '../../src/engines/onnxruntime.ts';
+import { DivergenceError } from '../../src/errors.ts';
+import { loadNodeRuntime } from '../../src/sessions/node.ts';
+import type { HostTensors } from '../../src/tensor.ts';
+import { train } from '../../src/training/train.ts';
+import { type ToyModelTraining, toyModelProgram, trainToyModels } from '../../src/training/train-toy-models.ts';
+import { itRunsSteps } from './step-runner-contract.ts';
+
+const threaded = (threads?: number): Promise<Engine> => createEngine({ engine: 'onnxruntime', threads });
+
+describe('onnxruntime in a thread, a step a call', () => itRunsSteps(threaded, 1));
+describe('onnxruntime in a thread, Scan', () => itRunsSteps(threaded, 7));
+
+const SETTINGS: ToyModelTraining = {
+  nFeatures: 5,
+  nHidden: 2,
+  nInstances: 7,
+  sparsity: 0.9,
+  batchSize: 32,
+  steps: 60,
+  seed: 3,
+};
+
+function expectClose(actual: HostTensors, expected: HostTensors, tolerance: number): void {
+  expect(Object.keys(actual)).to.have.members(Object.keys(expected));
+  for (const [name, { data, shape }] of Object.entries(expected)) {
+    expect(actual[name]!.shape, name).to.deep.equal(shape);
+    for (let i = 0; i < data.length; i++) expect(actual[name]!.data[i], name).to.be.closeTo(data[i]!, tolerance);
+  }
+}
+
+/** The recipe of a program's batches whose instance `bad` draws features scaled by a weight that is not finite. */
+function poisoned(recipe: BatchRecipe, bad: number): BatchRecipe {
+  return {
+    ...recipe,
+    members: recipe.members.map((member, i) => {
+      if (i !== bad) return member;
+      const data = new Float32Array(25).fill(Number.NaN);
+      return { ...member, samples: { kind: 'hidden', weight: { data, shape: [5, 5] }, features: member.samples } };
+    }),
+  };
+}
+
+describe('steps in threads', () => {
+  it('train as in this thread, drawing the same batches, with one thread or several that share the instances', async () => {
+    const here = await trainToyModels(SETTINGS, { engine: createOnnxRuntimeEngine(await loadNodeRuntime()) });
+    for (const threads of [1, 2, 3, 16]) {
+      const there = await trainToyModels(SETTINGS, { engine: await threaded(threads), stepsPerCall: 13 });
+      expectClose(there.run.state, here.run.state, 1e-5);
+      expectClose(
+        { losses: { data: there.run.metrics['losses']!, shape: [] } },
+        { losses: { data: here.run.metrics['losses']!, shape: [] } },
+        1e-5,
+      );
+    }
+  });
+
+  it('repeat to the bit, and leave the source where training ended, so that a run goes on as if never stopped', async () => {
+    const engine = await threaded(2);
+    const run = async (cut: number | undefined) => {
+      const { program, batches } = toyModelProgram(SETTINGS);
+      const first = await train({ program, batches, engine, steps: cut ?? 60 });
+      if (cut === undefined) return first.state;
+      return (await train({ program: { ...program, state: first.state }, batches, engine, steps: 60 - cut })).state;
+    };
+    const whole = await run(undefined);
+    expect(await run(undefined)).to.deep.equal(whole);
+    expect(await run(25)).to.deep.equal(whole);
+  });
+
+  it('gives an instance the numbers that it has among fewer', async () => {
+    const engine = await threaded(2);
+    const seven = await trainToyModels(SETTINGS, { engine });
+    const three = await trainToyModels({ ...SETTINGS, nInstances: 3 }, { engine });
+    for (let i = 0; i < 3; i++) {
+      expectClose(three.models[i]!.state.parameters, seven.models[i]!.state.parameters, 1e-5);
+    }
+  });
+
+  for (const bad of [1, 6]) {
+    it(`stands at one step after instance ${bad} of two threads' seven diverged, and can go on`, async () => {
+      const { program, batches } = toyModelProgram(SETTINGS);
+      const engine = await threaded(2);
+      const good = await engine.prepare(program, { maxSteps: 5, batches: batches.recipe!() });
+      await good.run(5, {});
+      const state = await good.read();
+      const position = good.drawn!.position;
+      await good.dispose();
+
+      const restored = toyModelProgram(SETTINGS).batches;
+      restored.restore(position);
+      const runner = await engine.prepare(
+        { ...program, state },
+        { maxSteps: 5, batches: poisoned(restored.recipe!()!, bad) },
+      );
+      const error = await runner.run(5, {}).catch((reason: unknown) => reason);
+      expect(error).to.be.instanceOf(DivergenceError);
+      expect((error as DivergenceError).at).to.equal(0);
+      expect(await runner.read()).to.deep.equal(state);
+      await runner.dispose();
+    });
+  }
+
+  it('takes given arrays as they are, and those it lent without a copy', async () => {
+    const { program, batches } = toyModelProgram({ ...SETTINGS, nInstances: 1 });
+    const runner = await (await threaded()).prepare(program, { maxSteps: 4 });
+    expect(runner.drawn).to.equal(undefined);
+    const lent = runner.take!(4 * 160);
+    await batches.fill({ features: lent }, 4);
+    const own = Float32Array.from(lent);
+    const first = await runner.run(4, { features: own });
+    expect(own).to.have.length(4 * 160);
+    const other = await (await threaded()).prepare(program, { maxSteps: 4 });
+    expect(await runner.run(4, { features: lent })).to.not.deep.equal(first);
+    expect(lent.length).to.equal(0);
+    expect(await other.run(4, { features: own })).to.deep.equal(first);
+    await Promise.all([runner.dispose(), other.dispose()]);
+  });
+
+  it('leaves this thread free: no event waits longer than a few milliseconds', async () => {
+    const settings = { ...SETTINGS, nInstances: 64, batchSize: 1024, steps: 300 };
+    const delay = monitorEventLoopDelay({ resolution: 1 });
+    const engine = await threaded(1);
+    // Recording the step and drawing snapshots do hold it; running does not.
+    const { program, batches } = toyModelProgram(settings);
+    const runner = await engine.prepare(program, { maxSteps: 300, batches: batches.recipe!() });
+    await sleep(20);
+    delay.enable();
+    const started = performance.now();
+    await runner.run(300, {});
+    const took = performance.now() - started;
+    delay.disable();
+    await runner.dispose();
+    expect(took).to.be.greaterThan(200);
+    expect(delay.max / 1e6).to.be.lessThan(took / 2);
+  });
+
+  it('reports what goes wrong in the thread, with the last good state still there to save', async () => {
+    const { program } = toyModelProgram({ ...SETTINGS, nInstances: 1 });
+    const samples = { kind: 'sparse', batchSize: 32, sparsity: { data: [0.9, 0.9, 0.9], shape: [3] } } as const;
+    const random = createRandomSource(1).state();
+    const batches: BatchRecipe = { input: 'features', layout: 'alone', members: [{ samples, random }] };
+    const runner = await (await threaded()).prepare(program, { maxSteps: 2, batches });
+    const error = await runner.run(2, {}).catch((reason: unknown) => reason as Error);
+    expect((error as Error).message).to.include('320 values cannot be filled with samples of 3 values');
+    expect(await runner.read()).to.deep.equal(program.state);
+    await runner.dispose();
+  });
+});
