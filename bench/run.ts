@@ -73,7 +73,7 @@ function milliseconds(value: number): string {
   return `${value.toFixed(value < 10 ? 3 : 1)} ms`;
 }
 
-function smallRow({ name, ms, shares, memoryGrowthMiB, pytorch }: SmallMeasurement): Row {
+function smallRow({ name, ms, shares, memoryGrowthMiB, eventDelay, pytorch }: SmallMeasurement): Row {
   const percent = (share: number): string => `${(100 * share).toFixed(0)}%`;
   return {
     work: name,
@@ -82,7 +82,7 @@ function smallRow({ name, ms, shares, memoryGrowthMiB, pytorch }: SmallMeasureme
     ratio: pytorch ? `${(median(pytorch.ms) / median(ms)).toFixed(1)}×` : '',
     detail:
       `data ${percent(shares.data)}, step ${percent(shares.step)}, rest ${percent(shares.rest)}; ` +
-      `memory ${memoryGrowthMiB >= 0 ? '+' : ''}${memoryGrowthMiB.toFixed(0)} MiB`,
+      `memory ${memoryGrowthMiB >= 0 ? '+' : ''}${memoryGrowthMiB.toFixed(0)} MiB; events wait ${eventDelay.toFixed(1)} ms`,
   };
 }
 

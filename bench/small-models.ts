@@ -1,4 +1,5 @@
 /** Times small models through the training loop as users run it, data included, in turns with PyTorch. */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import { generatedBatches } from '../src/data/batch-source.ts';
 import { hiddenActivations } from '../src/data/hidden-activations.ts';
@@ -36,6 +37,8 @@ export interface SmallMeasurement {
   readonly shares: { readonly data: number; readonly step: number; readonly rest: number };
   /** Resident memory gained over all rounds but the first. */
   readonly memoryGrowthMiB: number;
+  /** Milliseconds that an event of the calling thread waits at most, in 99 of 100 moments. */
+  readonly eventDelay: number;
   readonly engine: string;
   readonly pytorch?: { readonly version: string; readonly ms: readonly number[]; readonly dataShare: number };
 }
@@ -57,9 +60,12 @@ export async function measureSmallModels(
     let memory = 0;
     let last: Trained | undefined;
     await RUNS[name](Math.ceil(steps / 10), engine);
+    const delay = monitorEventLoopDelay({ resolution: 1 });
     for (let round = 0; round < rounds; round++) {
       if (round === 1) memory = process.memoryUsage.rss();
+      delay.enable();
       last = await RUNS[name](steps, engine);
+      delay.disable();
       ms.push(last.time.total / steps);
       for (const part of ['data', 'step', 'total'] as const) time[part] += last.time[part];
       if (other) answers.push(await other.ask({ work: name, steps: otherSteps, warmup: 2 }));
@@ -70,6 +76,7 @@ export async function measureSmallModels(
       ms,
       shares: { ...shares, rest: 1 - shares.data - shares.step },
       memoryGrowthMiB: rounds > 1 ? (process.memoryUsage.rss() - memory) / 2 ** 20 : 0,
+      eventDelay: delay.percentile(99) / 1e6,
       engine: `${last!.engine.engine} (${last!.engine.provider})`,
       ...(answers.length > 0 && {
         pytorch: {

@@ -37,6 +37,9 @@ async function next(source: BatchSource, steps: number, size: number): Promise<F
   return x;
 }
 
+/** Most present, of several sparsities, and few present: each is drawn another way. */
+const SPARSITIES = [0.5, [0.9, 0.95, 0.9], 0.9];
+
 const SOURCES: Readonly<Record<string, { size: number; make: () => BatchSource }>> = {
   'one generator': {
     size: BATCH * N_FEATURES,
@@ -52,14 +55,8 @@ const SOURCES: Readonly<Record<string, { size: number; make: () => BatchSource }
       ),
   },
   'samples side by side': {
-    size: BATCH * 2 * N_FEATURES,
-    make: () =>
-      generatedSamples(
-        'x',
-        N_FEATURES,
-        [features(0.5), features([0.9, 0.95, 0.9])],
-        [createRandomSource(4), createRandomSource(5)],
-      ),
+    size: BATCH * 3 * N_FEATURES,
+    make: () => generatedSamples('x', N_FEATURES, SPARSITIES.map(features), [4, 5, 6].map(createRandomSource)),
   },
 };
 
@@ -86,11 +83,11 @@ describe('batch sources', () => {
   }
 
   it('put each instance in its own columns, as it would be drawn alone', async () => {
-    const x = await next(SOURCES['samples side by side']!.make(), 1, BATCH * 2 * N_FEATURES);
-    for (const [i, sparsity] of [0.5, [0.9, 0.95, 0.9]].entries()) {
-      const alone = new Float32Array(BATCH * N_FEATURES);
+    const x = await next(SOURCES['samples side by side']!.make(), 2, BATCH * 3 * N_FEATURES);
+    for (const [i, sparsity] of SPARSITIES.entries()) {
+      const alone = new Float32Array(2 * BATCH * N_FEATURES);
       features(sparsity)(createRandomSource(4 + i)).fill(alone);
-      const columns = x.filter((_, at) => Math.floor(at / N_FEATURES) % 2 === i);
+      const columns = x.filter((_, at) => Math.floor(at / N_FEATURES) % 3 === i);
       expect(columns).to.deep.equal(alone);
     }
   });
@@ -109,7 +106,7 @@ describe('batch sources', () => {
     expect(() => SOURCES['one generator']!.make().restore('here')).to.throw(FileFormatError, 'no random state');
     expect(() => SOURCES['samples side by side']!.make().restore([[1, 2, 3, 4]])).to.throw(
       FileFormatError,
-      '2 sources',
+      '3 sources',
     );
   });
 });
