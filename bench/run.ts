@@ -51,8 +51,9 @@ interface Row {
   readonly detail: string;
 }
 
+/** NaN of none. */
 function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1]!;
+  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }
 
 /** bench/sae-step.ts in a process of its own: its peak memory is then its own too. */
@@ -86,21 +87,27 @@ function smallRow({ name, ms, shares, memoryGrowthMiB, eventDelay, pytorch }: Sm
   };
 }
 
-/** The seed's two scripts: 10,000 steps of a toy model and 20,000 of an autoencoder. */
-function scriptsRow(small: readonly SmallMeasurement[]): Row | undefined {
-  const [toy, sae] = ['toy model', 'SAE'].map(name => small.find(measured => measured.name === name));
-  if (!toy || !sae) return undefined;
-  const seconds = (toyMs: readonly number[], saeMs: readonly number[]): number =>
-    10 * median(toyMs) + 20 * median(saeMs);
-  const ours = seconds(toy.ms, sae.ms);
-  const theirs = toy.pytorch && sae.pytorch && seconds(toy.pytorch.ms, sae.pytorch.ms);
-  return {
-    work: "the seed's two scripts",
-    ours: `${ours.toFixed(2)} s`,
-    others: theirs ? `PyTorch ${theirs.toFixed(1)} s` : '',
-    ratio: theirs ? `${(theirs / ours).toFixed(1)}×` : '',
-    detail: 'toy model 10,000 steps, SAE 20,000, scaled up from the rows above',
-  };
+/** The seed's scripts, as thousands of steps of the works above. */
+const SCRIPTS: Readonly<Record<string, Partial<Record<SmallMeasurement['name'], number>>>> = {
+  "the seed's two scripts": { 'toy model': 10, SAE: 20 },
+  "the seed's parallel script": { 'parallel toy models': 10 },
+};
+
+function scriptRows(small: readonly SmallMeasurement[]): Row[] {
+  return Object.entries(SCRIPTS).flatMap(([work, parts]) => {
+    const measured = small.filter(({ name }) => name in parts);
+    if (measured.length < Object.keys(parts).length) return [];
+    const ours = measured.reduce((sum, { name, ms }) => sum + parts[name]! * median(ms), 0);
+    const theirs = measured.reduce((sum, { name, pytorch }) => sum + parts[name]! * median(pytorch?.ms ?? []), 0);
+    const steps = measured.map(({ name }) => `${parts[name]},000 steps of ${name}`);
+    return {
+      work,
+      ours: `${ours.toFixed(2)} s`,
+      others: theirs ? `PyTorch ${theirs.toFixed(1)} s` : '',
+      ratio: theirs ? `${(theirs / ours).toFixed(1)}×` : '',
+      detail: `${steps.join(', ')}, scaled up from the rows above`,
+    };
+  });
 }
 
 function saeRow({ work, ms, parts, gemmGflops, updateGBps, peakMemoryMiB, others }: SaeStep): Row {
@@ -175,8 +182,7 @@ try {
   if (parts.includes('small')) {
     const engine = await createEngine({ engine: 'onnxruntime' });
     small = await measureSmallModels(SMALL_WORKS, engine, Number(options.rounds), options.python);
-    const whole = scriptsRow(small);
-    rows.push(...small.map(smallRow), ...(whole ? [whole] : []));
+    rows.push(...small.map(smallRow), ...scriptRows(small));
   }
   if (parts.includes('sae')) {
     sae = await saeSteps([...python, '--rounds', options.rounds], folder);

@@ -1,5 +1,6 @@
 /** What draws samples, and plain data from which another thread can build the same. */
 import type { HostTensor } from '../tensor.ts';
+import type { ClusteredDataState } from './synthetic-clustered.ts';
 
 /** Anything that overwrites an array with its next samples. */
 export interface SampleGenerator {
@@ -19,6 +20,7 @@ export type SampleRecipe =
       readonly batchSize: number;
       readonly sparsity: HostTensor<ArrayLike<number>>;
     }
+  | { readonly kind: 'clustered'; readonly state: ClusteredDataState }
   | { readonly kind: 'hidden'; readonly weight: HostTensor; readonly features: SampleRecipe };
 
 /** The entries of some samples that are present, in ascending order: `count` of them, of positions among all entries and their values. */

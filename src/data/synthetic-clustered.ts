@@ -8,6 +8,7 @@
 import { InvalidShapeError, InvalidValueError } from '../errors.ts';
 import type { HostTensor } from '../tensor.ts';
 import type { RandomSource } from './random-source.ts';
+import type { SampleGenerator, SampleRecipe } from './sample-generator.ts';
 
 export interface ClusteredDataOptions {
   /** Concentration of the Dirichlet over topics; small means few topics a sample. Default 1. */
@@ -27,7 +28,7 @@ export interface ClusteredDataState {
   readonly featureProbabilities: readonly number[];
 }
 
-export class SyntheticClusteredDataGenerator {
+export class SyntheticClusteredDataGenerator implements SampleGenerator {
   readonly nTopics: number;
   readonly nFeatures: number;
   readonly alpha: number;
@@ -67,6 +68,11 @@ export class SyntheticClusteredDataGenerator {
       throw new InvalidValueError('saved clustered data: expected featureProbabilities, an array of numbers');
     }
     return new SyntheticClusteredDataGenerator(nTopics, nFeatures, random, { alpha, featureProbabilities });
+  }
+
+  /** How to build it anew on another random source. */
+  get recipe(): SampleRecipe {
+    return { kind: 'clustered', state: this.state() };
   }
 
   /** Everything but the random source, for JSON and `fromState`. */

@@ -16,7 +16,7 @@ export interface EngineOptions {
   readonly provider?: Provider | 'auto' | undefined;
   /** tensorflow only. Default the GPU where there is one. */
   readonly device?: 'cpu' | 'gpu' | undefined;
-  /** Threads within an operator. Default: what suits the size of the step. */
+  /** Threads among which small instances side by side are divided, or within an operator. Default: what suits the size of the step. */
   readonly threads?: number | undefined;
   /** Whether large autoencoders take the sparse update instead of the whole graph. Default true. */
   readonly accelerate?: boolean | undefined;

@@ -29,12 +29,20 @@ import {
   SAE_OPTIMIZER,
   type SaeTraining,
   saeProgram,
-  trainSae,
+  trainSaes,
 } from '../training/train-sae.ts';
 import { REPRESENTED, rowLengths } from './clustered-toy-model-run.ts';
 import type { ExperimentContext } from './context.ts';
 import { lossCurve } from './loss-curve.ts';
-import { checkpointing, historyOf, requireFinished, sha256OfFile, writeJson, writeTable } from './run-files.ts';
+import {
+  checkpointing,
+  historyOf,
+  lossesOf,
+  requireFinished,
+  sha256OfFile,
+  writeJson,
+  writeTable,
+} from './run-files.ts';
 import { recoveryThreshold, toyModelActivations } from './sae-run.ts';
 
 /** One autoencoder of the comparison. */
@@ -60,7 +68,7 @@ export const SAE_BIG_DEFAULTS = {
   /** Weight of the L1 penalty of a ReLU autoencoder. */
   l1: 0.003,
   batchSize: 1024,
-  steps: 3000,
+  steps: 10_000,
   learningRate: 0.001,
   seed: 0,
   seeds: 4,
@@ -156,16 +164,17 @@ export async function runSaeBig(
   const curves = [];
   const recoveries = [];
   const finalDirections = new Map<ScoredVariant, HostTensor>();
+  const seeds = Array.from({ length: settings.seeds }, (_, i) => settings.seed + i);
   for (const variant of settings.variants) {
     const { activation, init } = variant;
     const name = `${activation.kind}-${init}`;
+    const training = trainingOf(settings, variant, weight.shape[1]!);
+    const trained = await trainVariant(name, training, seeds, data, trainedOn, context);
     const shares: number[][] = [];
-    let snapshots: readonly number[] = [];
-    for (let seed = settings.seed; seed < settings.seed + settings.seeds; seed++) {
-      const isFirst = seed === settings.seed;
-      const label = isFirst ? name : `${name}-seed-${seed}`;
-      const training = trainingOf({ ...settings, seed }, variant, weight.shape[1]!);
-      const { sae, start, run, directions } = await trainVariant(label, training, data, trainedOn, context);
+    for (const [i, { sae, start, run, directions }] of trained.entries()) {
+      const seed = seeds[i]!;
+      const label = i === 0 ? name : `${name}-seed-${seed}`;
+      const loss = lossesOf(run, i);
       const [before, after] = [scoreBig(start, truth), scoreBig(sae, truth)];
       const record = {
         seed,
@@ -178,19 +187,15 @@ export async function runSaeBig(
       };
       const saeFile = join(context.folder, `${label}.onnx`);
       await writeFileAtomic(saeFile, freezeSae(sae, { training: record, init, trainedOn }));
-      await writeJson(
-        join(context.folder, `${label}.history.json`),
-        historyOf(run.metrics['loss']!, directions),
-        false,
-      );
+      await writeJson(join(context.folder, `${label}.history.json`), historyOf(loss, directions), false);
       const scored = { ...variant, name, seed, file: saeFile, before, after };
       saes.push(scored);
       finalDirections.set(scored, sae.featureDirections());
-      if (isFirst) curves.push(lossCurve(name, run.metrics['loss']!));
-      snapshots = directions.map(({ step }) => step);
+      if (i === 0) curves.push(lossCurve(name, loss));
       shares.push(directions.map(({ value }) => recoveryOf(value, truth).share));
     }
-    recoveries.push({ name, steps: snapshots, fraction: snapshots.map((_, i) => mean(shares.map(all => all[i]!))) });
+    const steps = trained[0]!.directions.map(({ step }) => step);
+    recoveries.push({ name, steps, fraction: steps.map((_, i) => mean(shares.map(all => all[i]!))) });
   }
   await writeTable(join(context.folder, 'results.csv'), saes.flatMap(tableRows(settings.steps)));
   await writeJson(join(context.folder, 'results.json'), { trueL0, represented, saes });
@@ -204,27 +209,30 @@ export async function runSaeBig(
   return { trueL0, represented, saes };
 }
 
-/** Trains one autoencoder; `start` is where from. BatchTopK's threshold is set for k active latents a sample on the data's sample. */
+/** Trains a variant from every seed side by side; `start` is where from. BatchTopK's thresholds are set for k on the data's sample. */
 async function trainVariant(
-  label: string,
+  name: string,
   training: SaeTraining,
+  seeds: readonly number[],
   data: ActivationData,
   trainedOn: string,
   context: ExperimentContext,
 ) {
   const { steps } = training;
-  const start = initialSae(training, data.sample);
-  const experiment = { what: 'sae-big', trainedOn, ...training };
-  const { sae, run, directions } = await trainSae(training, data, {
+  const starts = seeds.map(seed => initialSae({ ...training, seed }, data.sample));
+  const experiment = { what: 'sae-big', trainedOn, ...training, seeds };
+  const trained = await trainSaes(training, seeds, data, {
     engine: context.engine,
     signal: context.signal,
     snapshotAt: snapshotSteps(steps, 40),
-    onProgress: context.progress(label, steps),
-    ...(await checkpointing(context, label, experiment, saeProgram(training, [start]).state)),
+    onProgress: context.progress(seeds.length > 1 ? `${name}, ${seeds.length} seeds` : name, steps),
+    ...(await checkpointing(context, name, experiment, saeProgram(training, starts).state)),
   });
-  requireFinished(run, `the autoencoder ${label}`, context);
-  if (training.activation.kind === 'batchtopk') sae.calibrateThreshold(data.sample);
-  return { sae, start, run, directions };
+  requireFinished(trained[0]!.run, `the autoencoder ${name}`, context);
+  return trained.map((one, i) => {
+    if (training.activation.kind === 'batchtopk') one.sae.calibrateThreshold(data.sample);
+    return { ...one, start: starts[i]! };
+  });
 }
 
 function mean(values: readonly number[]): number {

@@ -98,7 +98,8 @@ export async function train(options: TrainOptions): Promise<Trained> {
   };
 
   const stops = [...(snapshots?.steps ?? []), steps].sort((a, b) => a - b);
-  let pace = stepsPerCall;
+  // A first call of few steps tells how long one takes.
+  let pace = options.stepsPerCall ?? Math.min(FIRST_CALL, stepsPerCall);
   const callFrom = (first: number, lastSave: number): number => {
     const nextStop = stops.find(stop => stop > first) ?? steps;
     const nextSave = checkpoint ? lastSave + checkpoint.every : steps;
@@ -159,6 +160,7 @@ export async function train(options: TrainOptions): Promise<Trained> {
 /** Milliseconds that one call of the engine should take, so that progress and signals come through. */
 const LONGEST_CALL = 40;
 const MOST_STEPS = 200;
+const FIRST_CALL = 4;
 const BATCH_BYTES = 64 * 2 ** 20;
 
 function stepsThatFit({ batch }: StepProgram): number {

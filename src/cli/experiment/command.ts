@@ -40,7 +40,7 @@ export function experimentCommand(name: string, description: string): Command {
     .addOption(new Option('--engine <name>', 'where steps run').choices(['auto', ...ENGINE_NAMES]).default('auto'))
     .addOption(new Option('--provider <name>', "onnxruntime's provider").choices(['cpu', 'webgpu', 'cuda']))
     .addOption(new Option('--device <name>', "tensorflow's device").choices(['cpu', 'gpu']))
-    .option('--threads <n>', 'threads within an operator (default: what suits the step)', positiveInteger)
+    .option('--threads <n>', 'threads to train with (default: what suits the step)', positiveInteger)
     .option('--checkpoint-every <steps>', 'steps between checkpoints', positiveInteger, 5000)
     .option('--resume', 'go on from the checkpoints in the folder of the run')
     .option('--html', 'write all figures into one self-contained file, NAME.html, in the folder of the run')
