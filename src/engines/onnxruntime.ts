@@ -4,10 +4,10 @@
  */
 import type { Provider, Runtime } from '../sessions/runtime.ts';
 import { openSession } from '../sessions/session.ts';
-import { sizeOf } from '../tensor.ts';
 import { compileStep } from './compiled-step.ts';
 import { CompiledStepRunner } from './compiled-step-runner.ts';
 import type { Accelerator, Engine, EngineDescription, StepProgram, StepRunner } from './engine.ts';
+import { isSmall, multiplications } from './step-size.ts';
 import { DeviceState, deviceOutputs, HostState } from './step-state.ts';
 import type { ThreadedOptions } from './threads/run-in-threads.ts';
 
@@ -24,9 +24,6 @@ export interface OnnxRuntimeEngineOptions {
   readonly runElsewhere?: (program: StepProgram, options: ThreadedOptions) => Promise<StepRunner>;
 }
 
-/** Steps with fewer multiplications than this run on one thread. */
-const SMALL_STEP = 2e7;
-
 /** Makes the engine on a loaded runtime (see src/sessions). */
 export function createOnnxRuntimeEngine(runtime: Runtime, options: OnnxRuntimeEngineOptions = {}): Engine {
   const { provider = runtime.name === 'onnxruntime-web' ? 'wasm' : 'cpu', reason = 'asked for' } = options;
@@ -35,13 +32,12 @@ export function createOnnxRuntimeEngine(runtime: Runtime, options: OnnxRuntimeEn
     async prepare(program, { maxSteps = 1, batches } = {}) {
       const accelerated = provider === 'cpu' ? await accelerate(program, options) : undefined;
       if (accelerated) return accelerated;
-      const small = isSmall(program);
-      const threads = options.threads ?? (small ? 1 : undefined);
+      const threads = options.threads ?? (isSmall(multiplications(program)) ? 1 : undefined);
       const describe = (used: Provider): EngineDescription => ({ engine: 'onnxruntime', provider: used, reason });
       if (provider === 'cpu' && options.runElsewhere) {
         const { threads: asked, runElsewhere } = options;
         const description = describe('cpu');
-        return runElsewhere(program, { maxSteps, threads: asked, isSmall: small, batches, description });
+        return runElsewhere(program, { maxSteps, threads: asked, batches, description });
       }
       const open = async (wanted: Provider | 'auto') => {
         // Scan runs on the host: on WebGPU it would fetch the state after each step, which can stay where it is between calls.
@@ -72,15 +68,4 @@ async function accelerate(
   const { descriptor } = program;
   const accelerator = descriptor && accelerators.find(candidate => candidate.accepts(descriptor).accepted);
   return accelerator?.start(program, { threads });
-}
-
-/** Counts multiplications as batch rows times parameters, which is near enough; instances side by side each see their own rows. */
-function isSmall({ state, batch, metrics }: StepProgram): boolean {
-  const shapes = Object.entries(state)
-    .filter(([name]) => name.startsWith('parameters.'))
-    .map(([, { shape }]) => shape);
-  const parameters = shapes.reduce((sum, shape) => sum + sizeOf(shape), 0);
-  const instances = metrics.includes('losses') ? (shapes[0]?.[0] ?? 1) : 1;
-  const rows = Math.max(...Object.values(batch).map(shape => sizeOf(shape.slice(0, -1))));
-  return (parameters / instances) * rows < SMALL_STEP;
 }

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import type { BatchRecipe } from '../../data/batch-source.ts';
 import { compileStep, instancesOf } from '../compiled-step.ts';
 import type { EngineDescription, StepProgram, StepRunner } from '../engine.ts';
+import { isSmall, multiplications } from '../step-size.ts';
 import { DividedStep, type Part } from './divided-step.ts';
 import { startStepThread } from './step-thread.ts';
 
@@ -10,8 +11,6 @@ export interface ThreadedOptions {
   readonly maxSteps: number;
   /** Threads to use. Default one per core. */
   readonly threads: number | undefined;
-  /** Whether operators are so small that a second thread within them costs more than it brings. */
-  readonly isSmall: boolean;
   readonly batches: BatchRecipe | undefined;
   readonly description: EngineDescription;
 }
@@ -21,12 +20,16 @@ export interface ThreadedOptions {
  * apart, one for each core.
  */
 export async function runInThreads(program: StepProgram, options: ThreadedOptions): Promise<StepRunner> {
-  const { maxSteps, threads, isSmall, batches, description } = options;
+  const { maxSteps, threads, batches, description } = options;
   const { instances } = program;
   const drawsAll = batches !== undefined && Object.keys(program.batch).length === 1;
-  const isDivisible = instances !== undefined && isSmall && drawsAll && batches.members.length === instances.count;
-  const shares = isDivisible ? Math.min(threads ?? availableParallelism(), instances.count) : 1;
-  const common = { maxSteps, threads: isSmall ? 1 : threads, description };
+  const isDivisible = instances !== undefined && drawsAll && batches.members.length === instances.count;
+  const most = isDivisible ? Math.min(threads ?? availableParallelism(), instances.count) : 1;
+  const size = multiplications(program);
+  // Large instances go one after the other, each on all cores.
+  const shares = isSmall(size / most) ? most : 1;
+  const within = shares > 1 || (threads === undefined && isSmall(size)) ? 1 : threads;
+  const common = { maxSteps, threads: within, description };
   if (shares === 1) return startStepThread(compileStep(program, maxSteps > 1), { ...common, batches });
 
   const bounds = Array.from({ length: shares + 1 }, (_, i) => Math.round((i * instances!.count) / shares));
