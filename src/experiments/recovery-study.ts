@@ -29,6 +29,7 @@ import {
   writeTable,
 } from './run-files.ts';
 import { recoveryThreshold, type SaeSettings, saeTraining, sparseFeatures, toyModelActivations } from './sae-run.ts';
+import { textTable } from './text-table.ts';
 
 export interface RecoveryStudySettings extends Omit<SaeSettings, 'init'> {
   readonly inits: readonly Initialisation[];
@@ -53,6 +54,8 @@ export interface SeedResult {
   readonly before: Score;
   readonly after: Score;
   readonly loss: number;
+  /** How far b_dec is from where it started, the activations' geometric median. */
+  readonly biasMoved: number;
   /** Its decoder directions over training. */
   readonly directions: readonly Snapshot[];
 }
@@ -102,6 +105,7 @@ export async function runRecoveryStudy(
   }
   const summaries = [...results].flatMap(([init, own]) => summarise(init, own, nFeatures, steps));
   const rows = [...results].flatMap(([init, own]) => own.map(result => tableRow(init, result)));
+  context.log(`\n${textTable(OUTCOME_HEADER, outcomes([...results.values()].flat()))}`);
   await writeTable(join(context.folder, 'results.csv'), rows);
   await writeJson(join(context.folder, 'summary.json'), summaries);
   const what = `${toyModel.weight.shape[1]}→${settings.dSae} ${settings.activation.kind}, ${seeds} seeds each`;
@@ -152,6 +156,7 @@ async function studyInitialisation(
         before: score(starts[i]!, weight, data.heldOut),
         after: score(sae, weight, data.heldOut),
         loss: mean(loss.subarray(-Math.ceil(steps / 20))),
+        biasMoved: distance(biasOf(starts[i]!), biasOf(sae)),
         directions,
       };
       results.push(result);
@@ -271,7 +276,10 @@ function rates(summaries: readonly RecoverySummary[], nFeatures: number): Recove
   ];
 }
 
-function tableRow(init: Initialisation, { seed, before, after, loss }: SeedResult): Record<string, string | number> {
+function tableRow(
+  init: Initialisation,
+  { seed, before, after, loss, biasMoved }: SeedResult,
+): Record<string, string | number> {
   return {
     init,
     seed,
@@ -282,7 +290,37 @@ function tableRow(init: Initialisation, { seed, before, after, loss }: SeedResul
     duplicates_step_0: before.duplicates,
     duplicates_end: after.duplicates,
     loss_end: loss,
+    bias_moved: biasMoved,
   };
+}
+
+const OUTCOME_HEADER = ['directions found', 'seeds', 'loss', 'b_dec moved by'];
+
+/** What seeds that found equally many directions end with, whatever their initialisation. */
+function outcomes(results: readonly SeedResult[]): string[][] {
+  const counts = [...new Set(results.map(({ after }) => after.recovered))].sort((a, b) => a - b);
+  return counts.map(found => {
+    const own = results.filter(({ after }) => after.recovered === found);
+    const range = (values: readonly number[], digits: number): string =>
+      `${Math.min(...values).toFixed(digits)}–${Math.max(...values).toFixed(digits)}`;
+    const losses = range(
+      own.map(({ loss }) => loss),
+      4,
+    );
+    const moved = range(
+      own.map(({ biasMoved }) => biasMoved),
+      3,
+    );
+    return [String(found), String(own.length), losses, moved];
+  });
+}
+
+function biasOf({ state }: SparseAutoencoder): Float32Array {
+  return state.parameters['b_dec']!.data;
+}
+
+function distance(a: Float32Array, b: Float32Array): number {
+  return Math.hypot(...a.map((value, i) => value - b[i]!));
 }
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
