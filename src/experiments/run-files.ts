@@ -97,5 +97,6 @@ export async function checkpointing(
 /** Ends an experiment whose training was stopped. */
 export function requireFinished(run: Trained, what: string, { folder }: ExperimentContext): void {
   if (!run.stopped) return;
-  throw new StoppedError(`${what} stopped after ${run.step} steps; --resume goes on from the checkpoint in ${folder}`);
+  const rest = run.step > 0 ? `; --resume goes on from the checkpoint in ${folder}` : '';
+  throw new StoppedError(`${what} stopped after ${run.step} steps${rest}`);
 }
