@@ -11,6 +11,8 @@ export interface AxisRequest {
   readonly include?: readonly number[];
   /** About how many ticks. */
   readonly count?: number;
+  /** Where ticks stand, instead of at round numbers. */
+  readonly ticks?: readonly number[];
   readonly format?: 'number' | 'percent';
 }
 
@@ -21,9 +23,18 @@ export function fittedAxis(values: readonly number[], request: AxisRequest = {})
   const [low, high] = request.domain ?? extent(shown, type);
   const domain = request.domain ?? (type === 'log' ? logDomain(low, high) : linearDomain(low, high, count));
   const label = request.label === undefined ? {} : { label: request.label };
-  if (type === 'linear') return { type, domain, ticks: ticks(...domain, count), format, grid: true, ...label };
+  if (type === 'linear') {
+    return { type, domain, ticks: request.ticks ?? ticks(...domain, count), format, grid: true, ...label };
+  }
   const decades = Math.log10(domain[1] / domain[0]);
-  return { type, domain, ticks: logTicks(domain), format: decades > 4 ? 'power' : format, grid: true, ...label };
+  return {
+    type,
+    domain,
+    ticks: request.ticks ?? logTicks(domain),
+    format: decades > 4 ? 'power' : format,
+    grid: true,
+    ...label,
+  };
 }
 
 /** True where an axis of this type has a place for `value`. */

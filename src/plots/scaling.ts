@@ -20,6 +20,8 @@ export interface ScalingOptions extends FigureText {
   readonly sizeLabel?: string;
 }
 
+const MOST_TICKS = 8;
+
 /**
  * One line per engine or program, with a dot at each measured size.
  *
@@ -27,13 +29,15 @@ export interface ScalingOptions extends FigureText {
  */
 export function plotScaling(series: readonly ScalingSeries[], options: ScalingOptions = {}): Figure {
   const { title = 'Time per training step', subtitle, sizeLabel = 'd_sae' } = options;
+  const sizes = [...new Set(series.flatMap(line => line.sizes))];
   return lineChart(
-    series.map(({ sizes, milliseconds, ...rest }) => ({ ...rest, x: sizes, y: milliseconds })),
+    series.map(({ sizes: x, milliseconds, ...rest }) => ({ ...rest, x, y: milliseconds })),
     {
       name: 'scaling',
       title,
       subtitle,
-      x: { type: 'log', label: sizeLabel },
+      // Sizes are powers of two, between which round numbers say nothing.
+      x: { type: 'log', label: sizeLabel, ...(sizes.length <= MOST_TICKS && { ticks: sizes }) },
       y: { type: 'log', label: 'milliseconds per step' },
       mostDots: Number.POSITIVE_INFINITY,
     },
