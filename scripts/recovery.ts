@@ -15,6 +15,7 @@ interface Options extends CommonOptions {
   readonly init: readonly Initialisation[];
   readonly steps: number;
   readonly atOnce: number;
+  readonly holdBias?: boolean;
 }
 
 const command = experimentCommand(
@@ -29,13 +30,14 @@ const command = experimentCommand(
       .default(['gaussian', 'activations', 'spread']),
   )
   .option('--steps <n>', 'training steps', positiveInteger, SAE_DEFAULTS.steps)
+  .option('--hold-bias', 'keep b_dec where it starts')
   .option('--at-once <n>', 'autoencoders trained side by side', positiveInteger, AT_ONCE);
 
 await runExperiment<Options>(command, async (options, context) => {
   await using toyModel = await loadToyModel(options.toyModel, { provider: 'cpu' });
   const weight = await toyModel.featureDirections();
-  const { init: inits, seed, seeds, steps, atOnce } = options;
-  const settings = { ...SAE_DEFAULTS, seed, steps, inits, seeds, atOnce };
+  const { init: inits, seed, seeds, steps, atOnce, holdBias = false } = options;
+  const settings = { ...SAE_DEFAULTS, seed, steps, inits, seeds, atOnce, holdBias };
   const summaries = await runRecoveryStudy(settings, { file: options.toyModel, weight }, context);
   const header = ['init', 'step', 'found all', '95%', 'directions found', '95%', 'dead', 'duplicates'];
   context.log(`\n${textTable(header, summaries.map(cells))}`);

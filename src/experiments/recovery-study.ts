@@ -35,6 +35,8 @@ export interface RecoveryStudySettings extends Omit<SaeSettings, 'init'> {
   readonly inits: readonly Initialisation[];
   /** Seeds of the autoencoders: `seed`, `seed` + 1, … */
   readonly seeds: number;
+  /** Whether b_dec is held where it starts. Default false. */
+  readonly holdBias?: boolean;
   /** How many are trained side by side. */
   readonly atOnce: number;
 }
@@ -108,7 +110,8 @@ export async function runRecoveryStudy(
   context.log(`\n${textTable(OUTCOME_HEADER, outcomes([...results.values()].flat()))}`);
   await writeTable(join(context.folder, 'results.csv'), rows);
   await writeJson(join(context.folder, 'summary.json'), summaries);
-  const what = `${toyModel.weight.shape[1]}→${settings.dSae} ${settings.activation.kind}, ${seeds} seeds each`;
+  const held = settings.holdBias ? ', b_dec held' : '';
+  const what = `${toyModel.weight.shape[1]}→${settings.dSae} ${settings.activation.kind}${held}, ${seeds} seeds each`;
   const intervals = `${what}, with 95% Wilson intervals`;
   await context.draw('recovery-rates', plotRecoveryRates(rates(summaries, nFeatures), { subtitle: intervals }));
   const all = `${what}; every latent counts, whether it fires or not`;
@@ -131,7 +134,8 @@ async function studyInitialisation(
   const trainedOn = await sha256OfFile(file);
   const folder = join(context.folder, init);
   await mkdir(folder, { recursive: true });
-  const training = saeTraining({ ...settings, init, seed: firstSeed }, dIn);
+  const own = saeTraining({ ...settings, init, seed: firstSeed }, dIn);
+  const training = settings.holdBias ? { ...own, holdBias: true } : own;
   const snapshotAt = snapshotSteps(steps);
   const results: SeedResult[] = [];
   const found = new Float64Array(snapshotAt.length);
@@ -167,6 +171,7 @@ async function studyInitialisation(
         steps,
         batch: batchSize,
         optimizer: training.optimizer,
+        ...(settings.holdBias && { hold_bias: true }),
         engine: `${run.engine.engine} (${run.engine.provider})`,
         metrics: { step_0: { loss: loss[0], ...result.before }, end: { ...result.after, loss: result.loss } },
       };

@@ -31,6 +31,8 @@ export interface SaeTraining {
   readonly steps: number;
   /** Default Adam, learning rate .005, betas (0, .999). */
   readonly optimizer?: AdamOptions;
+  /** Whether b_dec stays the activations' geometric median, where it starts. Default false: it is trained. The sparse update trains it. */
+  readonly holdBias?: boolean;
   /** How the learning rate changes. Default not at all. */
   readonly schedule?: LearningRateSchedule;
   readonly seed: number;
@@ -107,7 +109,8 @@ export function saeProgram(settings: SaeTraining, saes: readonly SparseAutoencod
     decoder,
     nInstances: parallel ? saes.length : undefined,
     scheduled: settings.schedule !== undefined,
-    descriptor: parallel ? undefined : descriptor,
+    held: settings.holdBias ? ['b_dec'] : [],
+    descriptor: parallel || settings.holdBias ? undefined : descriptor,
   });
 }
 

@@ -18,6 +18,8 @@ export interface TrainingStepOptions {
   readonly optimizer: Optimizer;
   /** The shape of one batch of the model's input. */
   readonly batchShape: Shape;
+  /** Parameters that stay as they are, without gradient or moments. Default none. */
+  readonly held?: readonly string[] | undefined;
   /** Where the decoder is constrained, how. */
   readonly decoder?: DecoderForm | undefined;
   /** Whether each step takes its learning rate as an input. Default false: the optimizer's own. */
@@ -50,8 +52,19 @@ export function modelState(state: HostTensors): ModelState<HostTensors> {
 
 /** Builds the step that engines run. */
 export function trainingStep(options: TrainingStepOptions): StepProgram {
-  const { model, objective, optimizer, decoder = 'free', scheduled = false, descriptor, nInstances } = options;
-  const parameterNames = Object.keys(options.state.parameters);
+  const {
+    model,
+    objective,
+    optimizer,
+    decoder = 'free',
+    scheduled = false,
+    descriptor,
+    nInstances,
+    held = [],
+  } = options;
+  const parameterNames = Object.keys(options.state.parameters).filter(name => !held.includes(name));
+  const trained = <T>(entries: Readonly<Record<string, T>>): Record<string, T> =>
+    Object.fromEntries(parameterNames.map(name => [name, entries[name]!]));
 
   const step = (inputs: Tensors): Tensors => {
     const parameters = stripped(PARAMETERS, inputs);
@@ -61,7 +74,7 @@ export function trainingStep(options: TrainingStepOptions): StepProgram {
     let nextBuffers: Tensors = buffers;
     let perInstance: tf.Tensor | undefined;
     const lossOf = (...values: tf.Tensor[]): tf.Scalar => {
-      const current = Object.fromEntries(parameterNames.map((name, i) => [name, values[i]!]));
+      const current = { ...parameters, ...Object.fromEntries(parameterNames.map((name, i) => [name, values[i]!])) };
       const applied = model.apply({ parameters: current, buffers }, input, 'train');
       const losses = objective(applied, input, current);
       nextBuffers = applied.buffers;
@@ -76,11 +89,16 @@ export function trainingStep(options: TrainingStepOptions): StepProgram {
       parameters,
       Object.fromEntries(parameterNames.map((name, i) => [name, grads[i]!])),
     );
-    const updated = optimizer.update(parameters, gradients, stripped(OPTIMIZER, inputs), inputs[LEARNING_RATE]);
+    const updated = optimizer.update(
+      trained(parameters),
+      gradients,
+      stripped(OPTIMIZER, inputs),
+      inputs[LEARNING_RATE],
+    );
     return {
       loss,
       ...(perInstance && { losses: perInstance }),
-      ...prefixed(PARAMETERS, constrainParameters(decoder, updated.parameters)),
+      ...prefixed(PARAMETERS, constrainParameters(decoder, { ...parameters, ...updated.parameters })),
       ...prefixed(BUFFERS, nextBuffers),
       ...prefixed(OPTIMIZER, updated.state),
     };
@@ -88,7 +106,7 @@ export function trainingStep(options: TrainingStepOptions): StepProgram {
 
   return {
     step,
-    state: joinState(options.state, optimizer.init(options.state.parameters)),
+    state: joinState(options.state, optimizer.init(trained(options.state.parameters))),
     batch: { [model.inputName]: options.batchShape, ...(scheduled && { [LEARNING_RATE]: [] }) },
     metrics: nInstances === undefined ? ['loss'] : ['loss', 'losses'],
     ...(nInstances !== undefined && { instances: { count: nInstances, batchAxis: options.instanceAxis ?? 0 } }),

@@ -9,7 +9,13 @@ import { createOnnxRuntimeEngine } from '../../src/engines/onnxruntime.ts';
 import type { ActivationConfig } from '../../src/models/activations/registry.ts';
 import { loadNodeRuntime } from '../../src/sessions/node.ts';
 import type { HostTensor } from '../../src/tensor.ts';
-import { type ActivationData, type SaeTraining, trainSae, trainSaes } from '../../src/training/train-sae.ts';
+import {
+  type ActivationData,
+  initialSae,
+  type SaeTraining,
+  trainSae,
+  trainSaes,
+} from '../../src/training/train-sae.ts';
 import { trainToyModels } from '../../src/training/train-toy-models.ts';
 
 /** Five directions at equal angles. */
@@ -126,6 +132,26 @@ describe('autoencoders side by side', () => {
       const sum = losses!.subarray(49 * 104).reduce((total, one) => total + one, 0);
       expect(loss![49]).to.be.closeTo(sum, 1e-4 * sum);
     }
+  });
+
+  it('keep b_dec where it starts when it is held, alone and side by side; the first step of all else is the same', async () => {
+    const data = starActivations(256);
+    const held = { ...SETTINGS, holdBias: true };
+    const start = initialSae(SETTINGS, data.sample).state.parameters;
+    const { sae, run } = await trainSae(held, data, { engine });
+    expect(sae.state.parameters['b_dec']).to.deep.equal(start['b_dec']);
+    expect(sae.state.parameters['W_enc']).to.not.deep.equal(start['W_enc']);
+    expect(Object.keys(run.state)).to.include('optimizer.v.V').and.not.include('optimizer.v.b_dec');
+
+    const one = { steps: 1 };
+    const [trained, still] = [SETTINGS, held].map(settings => trainSae({ ...settings, ...one }, data, { engine }));
+    const [a, b] = [(await trained!).sae.state.parameters, (await still!).sae.state.parameters];
+    for (const name of ['V', 'W_enc', 'b_enc']) expectWithin(b[name]!, a[name]!, 1e-6, name);
+    expect(a['b_dec']).to.not.deep.equal(start['b_dec']);
+
+    const together = await trainSaes(held, [0, 1], data, { engine });
+    for (const { sae: each } of together) expect(each.state.parameters['b_dec']).to.deep.equal(start['b_dec']);
+    expectWithin(together[0]!.sae.state.parameters['V']!, sae.state.parameters['V']!, 1e-5, 'V');
   });
 
   it('follow a schedule of learning rates, resumed or not', async () => {
