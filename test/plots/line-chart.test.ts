@@ -61,14 +61,18 @@ describe('plotTrainingCurves', () => {
 });
 
 describe('plotScaling', () => {
-  it('is logarithmic on both axes, with ticks inside', () => {
+  it('is logarithmic on both axes, with ticks inside, those of sizes at the measured ones unless they are many', () => {
     const { x, y } = plotScaling([{ name: 'a', sizes: [512, 16_384], milliseconds: [1, 100] }]).panels[0]!;
     for (const axis of [x, y]) {
       expect(axis.type).to.equal('log');
       const [low, high] = axis.domain as [number, number];
       for (const tick of axis.ticks as number[]) expect(tick).to.be.within(low, high);
-      expect(axis.ticks).to.have.length.greaterThan(2);
     }
+    expect(x.ticks).to.deep.equal([512, 16_384]);
+    expect(y.ticks).to.have.length.greaterThan(2);
+    const sizes = Array.from({ length: 20 }, (_, i) => 100 + i);
+    const many = plotScaling([{ name: 'a', sizes, milliseconds: sizes }]).panels[0]!.x;
+    expect(many.ticks).to.have.length.lessThan(20);
   });
 });
 
