@@ -10,7 +10,7 @@ export interface SampleGenerator {
   /** The next samples, at most a batch, as those entries that are not zero; undefined where they are not few. */
   drawPresent?(samples: number): PresentEntries | undefined;
   /** How to build it anew on another random source. Absent where only code says it. */
-  readonly recipe?: SampleRecipe;
+  readonly recipe?: SampleRecipe | undefined;
 }
 
 /** A generator as plain data. */

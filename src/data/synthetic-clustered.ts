@@ -70,8 +70,9 @@ export class SyntheticClusteredDataGenerator implements SampleGenerator {
     return new SyntheticClusteredDataGenerator(nTopics, nFeatures, random, { alpha, featureProbabilities });
   }
 
-  /** How to build it anew on another random source. */
-  get recipe(): SampleRecipe {
+  /** How to build it anew on another random source; undefined for a subclass, which may draw otherwise. */
+  get recipe(): SampleRecipe | undefined {
+    if (this.constructor !== SyntheticClusteredDataGenerator) return undefined;
     return { kind: 'clustered', state: this.state() };
   }
 

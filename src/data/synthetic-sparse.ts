@@ -57,8 +57,9 @@ export class SyntheticSparseDataGenerator implements SampleGenerator {
     this.#sparsity = data;
   }
 
-  /** How to build it anew on another random source. */
-  get recipe(): SampleRecipe {
+  /** How to build it anew on another random source; undefined for a subclass, which may draw otherwise. */
+  get recipe(): SampleRecipe | undefined {
+    if (!this.#isOurs) return undefined;
     const { batchSize, sampleShape } = this;
     return { kind: 'sparse', batchSize, sparsity: { data: this.#sparsity, shape: sampleShape } };
   }
@@ -91,13 +92,18 @@ export class SyntheticSparseDataGenerator implements SampleGenerator {
 
   /**
    * The next `samples` samples, at most a batch, as their present entries, which costs less than all of them; the arrays are the
-   * generator's own, good until it draws again. Undefined, with nothing drawn, where most entries are present or sparsities differ.
+   * generator's own, good until it draws again. Undefined, with nothing drawn, where most entries are present or sparsities differ, and for a
+   * subclass.
    */
   drawPresent(samples: number): PresentEntries | undefined {
     const [group] = this.#groups;
-    if (this.#groups.length > 1 || !group || group.presence >= SKIP_BELOW) return undefined;
+    if (!this.#isOurs || this.#groups.length > 1 || !group || group.presence >= SKIP_BELOW) return undefined;
     const count = this.#skipThrough(samples * this.#sampleSize, group.presence);
     return { count, positions: this.#positions, values: this.#values };
+  }
+
+  get #isOurs(): boolean {
+    return this.constructor === SyntheticSparseDataGenerator;
   }
 
   #fillGroup(into: Float32Array, start: number, end: number, { presence, columns }: ColumnGroup): void {

@@ -9,6 +9,7 @@ import {
 import { hiddenActivations } from '../../src/data/hidden-activations.ts';
 import { createRandomSource, type RandomSource } from '../../src/data/random-source.ts';
 import type { SampleGenerator } from '../../src/data/sample-generator.ts';
+import { SyntheticClusteredDataGenerator } from '../../src/data/synthetic-clustered.ts';
 import { SyntheticSparseDataGenerator } from '../../src/data/synthetic-sparse.ts';
 import { FileFormatError } from '../../src/errors.ts';
 import { hostTensor } from '../../src/tensor.ts';
@@ -44,6 +45,18 @@ const SOURCES: Readonly<Record<string, { size: number; make: () => BatchSource }
   'one generator': {
     size: BATCH * N_FEATURES,
     make: () => generatedBatches('x', createRandomSource(1), features(0.9)),
+  },
+  'clustered features': {
+    size: BATCH * N_FEATURES,
+    make: () => {
+      const { featureProbabilities } = new SyntheticClusteredDataGenerator(2, N_FEATURES, createRandomSource(9));
+      const options = { alpha: 0.5, featureProbabilities };
+      return generatedBatches(
+        'x',
+        createRandomSource(3),
+        random => new SyntheticClusteredDataGenerator(2, N_FEATURES, random, options),
+      );
+    },
   },
   'hidden activations': { size: BATCH * 2, make: () => generatedBatches('x', createRandomSource(2), hidden(0.4)) },
   'batches in turn': {
@@ -100,6 +113,23 @@ describe('batch sources', () => {
     expect(generatedBatches('x', createRandomSource(1), () => hiddenActivations(WEIGHT, own())).recipe!()).to.equal(
       undefined,
     );
+  });
+
+  it('have no recipe where a generator is one of ours with a fill of its own', async () => {
+    class Halved extends SyntheticSparseDataGenerator {
+      override fill(into: Float32Array): void {
+        super.fill(into);
+        for (let i = 0; i < into.length; i++) into[i]! /= 2;
+      }
+    }
+    const sparsity = [0.9, 0.9, 0.9];
+    const halved = generatedBatches('x', createRandomSource(1), random => new Halved(BATCH, sparsity, random));
+    expect(halved.recipe!()).to.equal(undefined);
+    const [half, whole] = [new Float32Array(400), new Float32Array(400)];
+    hiddenActivations(WEIGHT, new Halved(BATCH, sparsity, createRandomSource(1))).fill(half);
+    hiddenActivations(WEIGHT, new SyntheticSparseDataGenerator(BATCH, sparsity, createRandomSource(1))).fill(whole);
+    expect(whole.some(value => value !== 0)).to.equal(true);
+    expect(half).to.deep.equal(whole.map(value => value / 2));
   });
 
   it('refuse a position that is none of theirs', () => {
