@@ -1,5 +1,4 @@
 /** Training sparse autoencoders on a stream of activations: one, or many side by side that differ in seed. */
-
 import { type BatchSource, sideBySide, withLearningRate } from '../data/batch-source.ts';
 import { randomStream } from '../data/streams.ts';
 import type { StepDescriptor } from '../engines/engine.ts';

@@ -1,5 +1,4 @@
 /** Training toy models on sparse features: one, or several side by side as restarts, or one for each sparsity. */
-
 import { generatedBatches, generatedSamples } from '../data/batch-source.ts';
 import { createRandomSource, type RandomSource } from '../data/random-source.ts';
 import type { SampleGenerator } from '../data/sample-generator.ts';

@@ -1,7 +1,6 @@
 /**
  * The training loop: draws batches, runs steps on an engine, watches, saves. The engine decides where a step runs; nothing else changes.
  */
-
 import type { BatchSource } from '../data/batch-source.ts';
 import type { Engine, EngineDescription, StepProgram, StepRunner } from '../engines/engine.ts';
 import { DivergenceError, InvalidValueError } from '../errors.ts';

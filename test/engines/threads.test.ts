@@ -1,5 +1,4 @@
 /** Compiled steps in worker threads: the same as in this one, divided among several, and what happens when something fails. */
-
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
