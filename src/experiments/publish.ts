@@ -68,7 +68,7 @@ export async function publish(
   const readme = `${INTRODUCTION}\n${cards.join('\n')}
 ## How long it took
 
-Each alone; they add up to ${total} minutes. Runs that were stopped and resumed are left out.
+From start to end of each, run beside others; they add up to ${total} minutes. Runs that were stopped and resumed are left out.
 
 | experiment | time |
 | --- | ---: |
