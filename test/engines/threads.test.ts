@@ -125,6 +125,19 @@ describe('steps in threads', () => {
     await Promise.all([runner.dispose(), other.dispose()]);
   });
 
+  it('does not grow from run to run on arrays that are given, not lent', async () => {
+    const { program, batches } = toyModelProgram({ ...SETTINGS, nInstances: 1, batchSize: 1024 });
+    const runner = await (await threaded()).prepare(program, { maxSteps: 20 });
+    const features = new Float32Array(20 * 1024 * 5);
+    await batches.fill({ features }, 20);
+    await runner.run(20, { features });
+    const before = process.memoryUsage().arrayBuffers;
+    for (let run = 0; run < 100; run++) await runner.run(20, { features });
+    // 400 KB a run.
+    expect((process.memoryUsage().arrayBuffers - before) / 2 ** 20).to.be.lessThan(10);
+    await runner.dispose();
+  });
+
   it('leaves this thread free: no event waits longer than a few milliseconds', async () => {
     const settings = { ...SETTINGS, nInstances: 64, batchSize: 1024, steps: 300 };
     const delay = monitorEventLoopDelay({ resolution: 1 });

@@ -90,7 +90,10 @@ export class StepThread implements StepRunner {
     const moved = Object.fromEntries(
       Object.keys(this.#shapes).map(name => {
         const array = batches[name]!;
-        return [name, this.#taken.has(array.buffer) ? array : Float32Array.from(array)];
+        if (this.#taken.has(array.buffer)) return [name, array];
+        const copy = this.take(array.length);
+        copy.set(array);
+        return [name, copy];
       }),
     );
     const buffers = Object.values(moved).map(({ buffer }) => buffer as ArrayBuffer);
