@@ -32,13 +32,13 @@ export function createOnnxRuntimeEngine(runtime: Runtime, options: OnnxRuntimeEn
     async prepare(program, { maxSteps = 1, batches } = {}) {
       const accelerated = provider === 'cpu' ? await accelerate(program, options) : undefined;
       if (accelerated) return accelerated;
-      const threads = options.threads ?? (isSmall(multiplications(program)) ? 1 : undefined);
       const describe = (used: Provider): EngineDescription => ({ engine: 'onnxruntime', provider: used, reason });
       if (provider === 'cpu' && options.runElsewhere) {
         const { threads: asked, runElsewhere } = options;
         const description = describe('cpu');
         return runElsewhere(program, { maxSteps, threads: asked, batches, description });
       }
+      const threads = options.threads ?? (isSmall(multiplications(program)) ? 1 : undefined);
       const open = async (wanted: Provider | 'auto') => {
         // Scan runs on the host: on WebGPU it would fetch the state after each step, which can stay where it is between calls.
         const step = compileStep(program, maxSteps > 1 && wanted !== 'webgpu');

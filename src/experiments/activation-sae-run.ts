@@ -9,12 +9,12 @@ import { writeFileAtomic } from '../files/write-atomic.ts';
 import { loadSae } from '../inference/node.ts';
 import { plotTrainingCurves } from '../plots/index.ts';
 import { type Trained, train } from '../training/train.ts';
-import { initialSae, SAE_OPTIMIZER, type SaeTraining, saeProgram } from '../training/train-sae.ts';
+import { initialSae, saeProgram } from '../training/train-sae.ts';
 import { modelState } from '../training/training-step.ts';
 import type { ExperimentContext } from './context.ts';
 import { lossCurve } from './loss-curve.ts';
 import { checkpointing, requireFinished, writeJson } from './run-files.ts';
-import type { SaeSettings } from './sae-run.ts';
+import { type SaeSettings, saeTraining } from './sae-run.ts';
 
 export interface ActivationSaeSettings extends Omit<SaeSettings, 'sparsity'> {
   /** Paths or glob patterns. */
@@ -57,12 +57,11 @@ export async function runActivationSae(
   context: ExperimentContext,
 ): Promise<ActivationSaeRun> {
   const { files, tensor, holdOut, shuffleBuffer, ...model } = settings;
-  const { dSae, activation, init, batchSize, steps, learningRate, seed } = model;
+  const { dSae, activation, init, batchSize, steps, seed } = model;
   const activations = await openActivations(files, { tensor, holdOut, shuffleBuffer, seed });
   try {
     const dIn = activations.width;
-    const optimizer = { ...SAE_OPTIMIZER, learningRate };
-    const training: SaeTraining = { ...model, dIn, optimizer };
+    const training = saeTraining(model, dIn);
     const words = `${activations.files.length} files, ${activations.rows} rows of ${dIn} (${activations.heldOutRows} held out)`;
     context.log(`activations: ${words}`);
     const sae = initialSae(training, await activations.sample(Math.max(SAMPLE_SIZE, dSae), seed));
@@ -85,7 +84,7 @@ export async function runActivationSae(
       data: { kind: 'files', files: activations.files, rows: activations.rows, held_out: activations.heldOutRows },
       steps,
       batch: batchSize,
-      optimizer,
+      optimizer: training.optimizer,
       engine: `${run.engine.engine} (${run.engine.provider})`,
     };
     const after = await measure(freezeSae(sae), activations);

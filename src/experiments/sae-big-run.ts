@@ -4,6 +4,7 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { mean } from 'd3-array';
 import { DetectionF1 } from '../analysis/detection-f1.ts';
 import { duplicates } from '../analysis/duplicates.ts';
 import { ExplainedVariance } from '../analysis/explained-variance.ts';
@@ -18,19 +19,13 @@ import { freezeSae } from '../export/freeze.ts';
 import { writeFileAtomic } from '../files/write-atomic.ts';
 import { inspectModel } from '../inference/node.ts';
 import type { ActivationConfig } from '../models/activations/registry.ts';
+import { geometricMedian } from '../models/geometric-median.ts';
 import type { Initialisation } from '../models/initialisation.ts';
 import type { SparseAutoencoder } from '../models/sparse-autoencoder.ts';
 import { plotCosineHeatMap, plotRecovery, plotTrainingCurves } from '../plots/index.ts';
 import type { HostTensor } from '../tensor.ts';
 import { snapshotSteps } from '../training/snapshot-steps.ts';
-import {
-  type ActivationData,
-  initialSae,
-  SAE_OPTIMIZER,
-  type SaeTraining,
-  saeProgram,
-  trainSaes,
-} from '../training/train-sae.ts';
+import { type ActivationData, initialSae, type SaeTraining, saeProgram, trainSaes } from '../training/train-sae.ts';
 import { REPRESENTED, rowLengths } from './clustered-toy-model-run.ts';
 import type { ExperimentContext } from './context.ts';
 import { lossCurve } from './loss-curve.ts';
@@ -43,7 +38,7 @@ import {
   writeJson,
   writeTable,
 } from './run-files.ts';
-import { recoveryThreshold, toyModelActivations } from './sae-run.ts';
+import { recoveryThreshold, saeTraining, toyModelActivations } from './sae-run.ts';
 
 /** One autoencoder of the comparison. */
 export interface SaeVariant {
@@ -168,7 +163,7 @@ export async function runSaeBig(
   for (const variant of settings.variants) {
     const { activation, init } = variant;
     const name = `${activation.kind}-${init}`;
-    const training = trainingOf(settings, variant, weight.shape[1]!);
+    const training = saeTraining({ ...settings, ...variant, decoder: 'reparametrise' }, weight.shape[1]!);
     const trained = await trainVariant(name, training, seeds, data, trainedOn, context);
     const shares: number[][] = [];
     for (const [i, { sae, start, run, directions }] of trained.entries()) {
@@ -195,7 +190,7 @@ export async function runSaeBig(
       shares.push(directions.map(({ value }) => recoveryOf(value, truth).share));
     }
     const steps = trained[0]!.directions.map(({ step }) => step);
-    recoveries.push({ name, steps, fraction: steps.map((_, i) => mean(shares.map(all => all[i]!))) });
+    recoveries.push({ name, steps, fraction: steps.map((_, i) => mean(shares, all => all[i]!) ?? 0) });
   }
   await writeTable(join(context.folder, 'results.csv'), saes.flatMap(tableRows(settings.steps)));
   await writeJson(join(context.folder, 'results.json'), { trueL0, represented, saes });
@@ -219,7 +214,8 @@ async function trainVariant(
   context: ExperimentContext,
 ) {
   const { steps } = training;
-  const starts = seeds.map(seed => initialSae({ ...training, seed }, data.sample));
+  const median = geometricMedian(data.sample);
+  const starts = seeds.map(seed => initialSae({ ...training, seed }, data.sample, median));
   const experiment = { what: 'sae-big', trainedOn, ...training, seeds };
   const trained = await trainSaes(training, seeds, data, {
     engine: context.engine,
@@ -233,10 +229,6 @@ async function trainVariant(
     if (training.activation.kind === 'batchtopk') one.sae.calibrateThreshold(data.sample);
     return { ...one, start: starts[i]! };
   });
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 /** The topics that a toy model was trained on; FileFormatError where its metadata hold none. */
@@ -263,25 +255,6 @@ function meanActive({ data, shape }: HostTensor, counts: readonly boolean[]): nu
   let active = 0;
   for (let i = 0; i < data.length; i++) if (data[i]! > 0 && counts[i % width]) active++;
   return active / shape[0]!;
-}
-
-function trainingOf(
-  settings: Omit<SaeBigSettings, 'seeds'>,
-  { activation, init }: SaeVariant,
-  dIn: number,
-): SaeTraining {
-  const { dSae, batchSize, steps, learningRate, seed } = settings;
-  return {
-    dIn,
-    dSae,
-    activation,
-    decoder: 'reparametrise',
-    init,
-    batchSize,
-    steps,
-    optimizer: { ...SAE_OPTIMIZER, learningRate },
-    seed,
-  };
 }
 
 function recoveryOf(directions: HostTensor, truth: Truth, alive?: readonly boolean[]) {

@@ -104,7 +104,7 @@ export function scoreSae(sae: SparseAutoencoder, trueDirections: HostTensor, hel
 }
 
 /** The settings of training that an experiment's settings name, for activations of width `dIn`. */
-export function saeTraining(settings: SaeSettings, dIn: number): SaeTraining {
+export function saeTraining(settings: Omit<SaeSettings, 'sparsity'>, dIn: number): SaeTraining {
   const { dSae, activation, decoder, init, batchSize, steps, learningRate, seed } = settings;
   const optimizer = { ...SAE_OPTIMIZER, learningRate };
   return { dIn, dSae, activation, decoder, init, batchSize, steps, optimizer, seed };

@@ -30,7 +30,7 @@ export interface SaeTraining {
   readonly steps: number;
   /** Default Adam, learning rate .005, betas (0, .999). */
   readonly optimizer?: AdamOptions;
-  /** Whether b_dec stays the activations' geometric median, where it starts. Default false: it is trained. The sparse update trains it. */
+  /** Whether b_dec stays the activations' geometric median, where it starts. Default false: it is trained, which the sparse update always does. */
   readonly holdBias?: boolean;
   /** How the learning rate changes. Default not at all. */
   readonly schedule?: LearningRateSchedule;

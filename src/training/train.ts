@@ -132,7 +132,7 @@ export async function train(options: TrainOptions): Promise<Trained> {
       options.onProgress?.({ step, steps, loss: metrics['loss']!.at(-1)! });
       await look();
       if (checkpoint && step - saved >= checkpoint.every) await save();
-      // ONNX Runtime holds the event loop while it runs: let signals and timers in between calls.
+      // Some engines hold the event loop while they run: let signals and timers in between calls.
       await new Promise<void>(resolve => yieldToEvents(() => resolve()));
     }
     if (ahead) await ahead.catch(() => undefined);

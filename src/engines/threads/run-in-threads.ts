@@ -1,7 +1,7 @@
 /** How many threads a program takes, and which part of it each. */
 import { availableParallelism } from 'node:os';
 import type { BatchRecipe } from '../../data/batch-source.ts';
-import { compileStep, instancesOf } from '../compiled-step.ts';
+import { type CompiledStep, compileStep, instancesOf } from '../compiled-step.ts';
 import type { EngineDescription, StepProgram, StepRunner } from '../engine.ts';
 import { isSmall, multiplications } from '../step-size.ts';
 import { DividedStep, type Part } from './divided-step.ts';
@@ -33,9 +33,14 @@ export async function runInThreads(program: StepProgram, options: ThreadedOption
   if (shares === 1) return startStepThread(compileStep(program, maxSteps > 1), { ...common, batches });
 
   const bounds = Array.from({ length: shares + 1 }, (_, i) => Math.round((i * instances!.count) / shares));
+  // Recorded once for each number of instances, which is one or two; parts differ in their state.
+  const compiled = new Map<number, CompiledStep>();
   const starting = bounds.slice(1).map(async (end, i): Promise<Part> => {
     const start = bounds[i]!;
-    const step = compileStep(instancesOf(program, start, end), maxSteps > 1);
+    const part = instancesOf(program, start, end);
+    const recorded = compiled.get(end - start) ?? compileStep(part, maxSteps > 1);
+    compiled.set(end - start, recorded);
+    const step = { ...recorded, state: part.state };
     const own = { ...batches!, members: batches!.members.slice(start, end) };
     return { start, end, thread: await startStepThread(step, { ...common, batches: own }) };
   });
