@@ -69,7 +69,17 @@ export function adam(parameters: usize, first: usize, second: usize, gradient: u
   return squares;
 }
 
-/** The same for one number. */
+/** The four lanes of the sum of squares, added in the order in which `adam` adds them. */
+export function sumOfSquares(parameters: usize, bytes: usize): v128 {
+  let squares = f32x4.splat(0);
+  for (let at: usize = 0; at < bytes; at += 16) {
+    const p = v128.load(parameters + at);
+    squares = f32x4.add(squares, f32x4.mul(p, p));
+  }
+  return squares;
+}
+
+/** `adam` for one number. */
 export function adamScalar(parameter: usize, first: usize, second: usize, gradient: f32): void {
   let m = gradient;
   if (beta1 !== 0) {

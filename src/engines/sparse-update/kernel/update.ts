@@ -1,5 +1,5 @@
 /** Gradient and optimizer in one pass over latents: an active latent's rows are read and written once. */
-import { adam, adamScalar, beta2, canWait, makeUp, step } from './adam.ts';
+import { adam, adamScalar, beta2, canWait, makeUp, step, sumOfSquares } from './adam.ts';
 import {
   centred,
   decoder,
@@ -133,12 +133,12 @@ export function updateDecoderBias(parts: usize, shards: i32): void {
   adam(decoderBias, decoderBiasM, decoderBiasV, sumRow, 0, rowBytes);
 }
 
-/** Sets one over each decoder row's norm, from which every later step keeps it. */
+/** Sets one over each decoder row's norm, to the bits that the step which wrote the row would have left there. */
 export function measureNorms(): void {
   const rowBytes = (<usize>width) << 2;
   for (let latent: usize = 0, end = <usize>latents; latent < end; latent++) {
-    const row = decoder + latent * rowBytes;
-    store<f32>(inverseNorms + (latent << 2), 1 / sqrt(dot(row, row)));
+    const squares = sumOfSquares(decoder + latent * rowBytes, rowBytes);
+    store<f32>(inverseNorms + (latent << 2), 1 / sqrt(sumLanes(squares)));
   }
 }
 
