@@ -121,10 +121,10 @@ async function runSaes(count: number, steps: number, engine: Engine): Promise<Tr
     steps,
     seed: 0,
   };
-  const seeds = Array.from({ length: count }, (_, i) => i);
   const data = {
     sample: { data: sample, shape: [4000, 2] },
     batches: (seed: number) => generatedBatches('activations', randomStream(seed, 1), make),
   };
-  return (await trainSaes(settings, seeds, data, { engine }))[0]!.run;
+  const runs = Array.from({ length: count }, (_, seed) => ({ ...settings, seed }));
+  return (await trainSaes(runs, data, { engine }))[0]!.run;
 }

@@ -122,17 +122,11 @@ interface Sae {
 async function makeSaes(engine: Engine, toy: Toy, { dSae, k, init, steps, seeds }: SaeSettings): Promise<Sae[]> {
   const [nFeatures, dIn] = toy.weight.shape as [number, number];
   const data = toyModelActivations(toy.weight, sparseFeatures(nFeatures, toy.sparsity, SAE_BATCH), 0);
-  const trained = await trainSaes(
-    { dIn, dSae, activation: { kind: 'topk', k }, init, batchSize: SAE_BATCH, steps, seed: 0 },
-    seeds,
-    data,
-    { engine, snapshotAt: snapshotSteps(steps) },
-  );
-  return trained.map(({ sae, run, directions }, i): Sae => {
+  const activation = { kind: 'topk', k } as const;
+  const runs = seeds.map(seed => ({ dIn, dSae, activation, init, batchSize: SAE_BATCH, steps, seed }));
+  const trained = await trainSaes(runs, data, { engine, snapshotAt: snapshotSteps(steps) });
+  return trained.map(({ sae, loss, run, directions }, i): Sae => {
     const seed = seeds[i]!;
-    const all = run.metrics['losses'] ?? run.metrics['loss']!;
-    const width = all.length / steps;
-    const own = Float32Array.from({ length: steps }, (_, step) => all[step * width + (width > 1 ? i : 0)]!);
     const { recovered } = scoreSae(sae, toy.weight, data.heldOut);
     const training = {
       seed,
@@ -141,12 +135,12 @@ async function makeSaes(engine: Engine, toy: Toy, { dSae, k, init, steps, seeds 
       batch: SAE_BATCH,
       optimizer: 'adam',
       engine: `${run.engine.engine} (${run.engine.provider})`,
-      metrics: { end: { loss: own.at(-1), recovered } },
+      metrics: { end: { loss: loss.at(-1), recovered } },
     };
     return {
       seed,
       onnx: freezeSae(sae, { training, init, trainedOn: toy.hash }),
-      history: historyOf(own, directions),
+      history: historyOf(loss, directions),
       recovered,
     };
   });

@@ -76,7 +76,7 @@ export {
 } from './training/losses.ts';
 export { type AdamOptions, adam, type Optimizer } from './training/optimizers.ts';
 export { snapshotSteps } from './training/snapshot-steps.ts';
-export { type Progress, type Trained, type TrainOptions, train } from './training/train.ts';
+export { type Progress, type RunOptions, type Trained, type TrainOptions, train } from './training/train.ts';
 export {
   type ActivationData,
   type SaeRunOptions,
@@ -86,7 +86,6 @@ export {
   trainSaes,
 } from './training/train-sae.ts';
 export {
-  type RunOptions,
   type ToyModelTraining,
   type TrainedToyModels,
   trainToyModels,

@@ -8,12 +8,12 @@ import { freezeSae } from '../export/freeze.ts';
 import { writeFileAtomic } from '../files/write-atomic.ts';
 import { loadSae } from '../inference/node.ts';
 import { plotTrainingCurves } from '../plots/index.ts';
-import { type Trained, train } from '../training/train.ts';
-import { initialSae, saeProgram } from '../training/train-sae.ts';
-import { modelState } from '../training/training-step.ts';
+import type { Trained } from '../training/train.ts';
+import { trainSae } from '../training/train-sae.ts';
 import type { ExperimentContext } from './context.ts';
 import { lossCurve } from './loss-curve.ts';
-import { checkpointing, requireFinished, writeJson } from './run-files.ts';
+import { requireFinished, writeJson } from './run-files.ts';
+import { runOptions } from './run-options.ts';
 import { type SaeSettings, saeTraining } from './sae-run.ts';
 
 export interface ActivationSaeSettings extends Omit<SaeSettings, 'sparsity'> {
@@ -64,21 +64,12 @@ export async function runActivationSae(
     const training = saeTraining(model, dIn);
     const words = `${activations.files.length} files, ${activations.rows} rows of ${dIn} (${activations.heldOutRows} held out)`;
     context.log(`activations: ${words}`);
-    const sae = initialSae(training, await activations.sample(Math.max(SAMPLE_SIZE, dSae), seed));
-    const before = await measure(freezeSae(sae), activations);
-    const program = saeProgram(training, [sae]);
+    const sample = await activations.sample(Math.max(SAMPLE_SIZE, dSae), seed);
     const experiment = { what: 'activation-sae', dIn, rows: activations.rows, ...settings };
-    const run = await train({
-      program,
-      batches: activations,
-      steps,
-      engine: context.engine,
-      signal: context.signal,
-      onProgress: context.progress(`SAE (${activation.kind}, ${init})`, steps),
-      ...(await checkpointing(context, 'sae', experiment, program.state)),
-    });
+    const label = `SAE (${activation.kind}, ${init})`;
+    const options = await runOptions(context, { name: 'sae', experiment, label, steps });
+    const { sae, start, run } = await trainSae(training, { sample, batches: () => activations }, options);
     requireFinished(run, 'the autoencoder', context);
-    sae.state = modelState(run.state);
     const record = {
       seed,
       data: { kind: 'files', files: activations.files, rows: activations.rows, held_out: activations.heldOutRows },
@@ -87,7 +78,7 @@ export async function runActivationSae(
       optimizer: training.optimizer,
       engine: `${run.engine.engine} (${run.engine.provider})`,
     };
-    const after = await measure(freezeSae(sae), activations);
+    const [before, after] = [await measure(freezeSae(start), activations), await measure(freezeSae(sae), activations)];
     const file = join(context.folder, 'sae.onnx');
     const metrics = { step_0: before, end: after };
     await writeFileAtomic(file, freezeSae(sae, { training: { ...record, metrics }, init }));

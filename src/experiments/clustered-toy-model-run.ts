@@ -8,16 +8,13 @@ import { writeFileAtomic } from '../files/write-atomic.ts';
 import type { ToyModel } from '../models/toy-model.ts';
 import { plotFeatureAnalysis, plotTrainingCurves } from '../plots/index.ts';
 import type { HostTensor } from '../tensor.ts';
+import { lossesOf } from '../training/side-by-side.ts';
 import type { Trained } from '../training/train.ts';
-import {
-  TOY_MODEL_OPTIMIZER,
-  type ToyModelTraining,
-  toyModelProgram,
-  trainToyModels,
-} from '../training/train-toy-models.ts';
+import { TOY_MODEL_OPTIMIZER, type ToyModelTraining, trainToyModels } from '../training/train-toy-models.ts';
 import type { ExperimentContext } from './context.ts';
 import { lossCurve } from './loss-curve.ts';
-import { checkpointing, lossesOf, requireFinished, writeJson, writeTable } from './run-files.ts';
+import { requireFinished, writeJson, writeTable } from './run-files.ts';
+import { runOptions } from './run-options.ts';
 import { settingsOf } from './settings-of.ts';
 
 export interface ClusteredToyModelSettings {
@@ -85,17 +82,9 @@ export async function runClusteredToyModel(
     steps,
     seed,
   };
-  const { models, losses, best, run } = await trainToyModels(training, {
-    engine: context.engine,
-    signal: context.signal,
-    onProgress: context.progress('toy model', steps),
-    ...(await checkpointing(
-      context,
-      'toy-model',
-      { what: 'clustered-toy-model', ...settingsOf(settings, CLUSTERED_TOY_MODEL_DEFAULTS) },
-      toyModelProgram(training).program.state,
-    )),
-  });
+  const experiment = { what: 'clustered-toy-model', ...settingsOf(settings, CLUSTERED_TOY_MODEL_DEFAULTS) };
+  const options = await runOptions(context, { name: 'toy-model', experiment, label: 'toy model', steps });
+  const { models, losses, best, run } = await trainToyModels(training, options);
   requireFinished(run, 'the toy model', context);
   const model = models[best]!;
   const weight = model.featureDirections();

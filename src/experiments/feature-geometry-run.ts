@@ -6,9 +6,10 @@ import { join } from 'node:path';
 import { featureDimensionality } from '../analysis/feature-dimensionality.ts';
 import { createSparsityRange } from '../data/schedules.ts';
 import { type FeatureGeometryPoint, plotFeatureGeometry } from '../plots/index.ts';
-import { type ToyModelTraining, toyModelProgram, trainToyModels } from '../training/train-toy-models.ts';
+import { type ToyModelTraining, trainToyModels } from '../training/train-toy-models.ts';
 import type { ExperimentContext } from './context.ts';
-import { checkpointing, requireFinished, writeJson, writeTable } from './run-files.ts';
+import { requireFinished, writeJson, writeTable } from './run-files.ts';
+import { runOptions } from './run-options.ts';
 
 export interface FeatureGeometrySettings {
   readonly nFeatures: number;
@@ -69,13 +70,9 @@ export async function runFeatureGeometry(
       seed: seed + i,
     };
     const experiment = { what: 'feature-geometry', ...settings, sparsity };
-    const { models: trained, run } = await trainToyModels(training, {
-      engine: context.engine,
-      signal: context.signal,
-      stepsPerCall: 20,
-      onProgress: context.progress(`sparsity ${sparsity.toFixed(3)} (${i + 1}/${models})`, steps),
-      ...(await checkpointing(context, `geometry-${i}`, experiment, toyModelProgram(training).program.state)),
-    });
+    const label = `sparsity ${sparsity.toFixed(3)} (${i + 1}/${models})`;
+    const options = await runOptions(context, { name: `geometry-${i}`, experiment, label, steps });
+    const { models: trained, run } = await trainToyModels(training, { ...options, stepsPerCall: 20 });
     requireFinished(run, 'the sweep over sparsities', context);
     const weight = trained[0]!.featureDirections();
     const squaredNorm = weight.data.reduce((sum, value) => sum + value ** 2, 0);

@@ -5,9 +5,10 @@
 import { join } from 'node:path';
 import { plotPhaseDiagram, superpositionBoundary } from '../plots/index.ts';
 import { type HostTensor, hostTensor } from '../tensor.ts';
-import { type ToyModelTraining, toyModelProgram, trainToyModels } from '../training/train-toy-models.ts';
+import { type ToyModelTraining, trainToyModels } from '../training/train-toy-models.ts';
 import type { ExperimentContext } from './context.ts';
-import { checkpointing, requireFinished, writeJson, writeTable } from './run-files.ts';
+import { requireFinished, writeJson, writeTable } from './run-files.ts';
+import { runOptions } from './run-options.ts';
 
 export interface PhaseDiagramSettings {
   /** Cells along each side. */
@@ -83,12 +84,9 @@ export async function runPhaseDiagram(
       seed: seed + row,
     };
     const experiment = { what: 'phase-diagram', ...settings, relativeImportance };
-    const { models, losses, run } = await trainToyModels(training, {
-      engine: context.engine,
-      signal: context.signal,
-      onProgress: context.progress(`importance ${relativeImportance.toFixed(2)} (${row + 1}/${side})`, steps),
-      ...(await checkpointing(context, `phase-diagram-${row}`, experiment, toyModelProgram(training).program.state)),
-    });
+    const label = `importance ${relativeImportance.toFixed(2)} (${row + 1}/${side})`;
+    const options = await runOptions(context, { name: `phase-diagram-${row}`, experiment, label, steps });
+    const { models, losses, run } = await trainToyModels(training, options);
     requireFinished(run, 'the phase diagram', context);
     for (const [column, density] of densities.entries()) {
       const own = Array.from({ length: restarts }, (_, restart) => restart * side + column);

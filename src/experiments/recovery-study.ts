@@ -10,24 +10,16 @@ import { type Recovery, recovery } from '../analysis/recovery.ts';
 import { wilsonInterval } from '../analysis/wilson-interval.ts';
 import { freezeSae } from '../export/freeze.ts';
 import { writeFileAtomic } from '../files/write-atomic.ts';
-import { geometricMedian } from '../models/geometric-median.ts';
 import type { Initialisation } from '../models/initialisation.ts';
 import type { SparseAutoencoder } from '../models/sparse-autoencoder.ts';
 import { plotDirectionSnapshots, plotRecovery, plotRecoveryRates, type RecoveryRate } from '../plots/index.ts';
 import type { HostTensor } from '../tensor.ts';
 import type { Snapshot } from '../training/checkpoint.ts';
 import { snapshotSteps } from '../training/snapshot-steps.ts';
-import { initialSae, saeProgram, trainSaes } from '../training/train-sae.ts';
+import { trainSaes } from '../training/train-sae.ts';
 import type { ExperimentContext } from './context.ts';
-import {
-  checkpointing,
-  historyOf,
-  lossesOf,
-  requireFinished,
-  sha256OfFile,
-  writeJson,
-  writeTable,
-} from './run-files.ts';
+import { historyOf, requireFinished, sha256OfFile, writeJson, writeTable } from './run-files.ts';
+import { runOptions } from './run-options.ts';
 import { recoveryThreshold, type SaeSettings, saeTraining, sparseFeatures, toyModelActivations } from './sae-run.ts';
 import { textTable } from './text-table.ts';
 
@@ -130,7 +122,6 @@ async function studyInitialisation(
   const { weight, file } = toyModel;
   const [nFeatures, dIn] = weight.shape as [number, number];
   const data = toyModelActivations(weight, sparseFeatures(nFeatures, sparsity, batchSize), firstSeed);
-  const median = geometricMedian(data.sample);
   const trainedOn = await sha256OfFile(file);
   const folder = join(context.folder, init);
   await mkdir(folder, { recursive: true });
@@ -139,28 +130,25 @@ async function studyInitialisation(
   const snapshotAt = snapshotSteps(steps);
   const results: SeedResult[] = [];
   const found = new Float64Array(snapshotAt.length);
-  for (let start = 0; start < seeds; start += atOnce) {
-    const group = Array.from({ length: Math.min(atOnce, seeds - start) }, (_, i) => firstSeed + start + i);
-    const starts = group.map(seed => initialSae({ ...training, seed }, data.sample, median));
+  for (let first = 0; first < seeds; first += atOnce) {
+    const group = Array.from({ length: Math.min(atOnce, seeds - first) }, (_, i) => firstSeed + first + i);
     const experiment = { what: 'recovery', trainedOn, ...training, sparsity, group };
     const name = `${init}-${group[0]}`;
-    const trained = await trainSaes(training, group, data, {
-      engine: context.engine,
-      signal: context.signal,
+    const label = `${init}, seeds ${group[0]}–${group.at(-1)}`;
+    const runs = group.map(seed => ({ ...training, seed }));
+    const trained = await trainSaes(runs, data, {
+      ...(await runOptions(context, { name, experiment, label, steps })),
       snapshotAt,
-      onProgress: context.progress(`${init}, seeds ${group[0]}–${group.at(-1)}`, steps),
-      ...(await checkpointing(context, name, experiment, saeProgram(training, starts).state)),
     });
     requireFinished(trained[0]!.run, `the study of ${init}`, context);
-    for (const [i, { sae, run, directions }] of trained.entries()) {
+    for (const [i, { sae, start, loss, run, directions }] of trained.entries()) {
       const seed = group[i]!;
-      const loss = lossesOf(run, i);
       const result: SeedResult = {
         seed,
-        before: score(starts[i]!, weight, data.heldOut),
+        before: score(start, weight, data.heldOut),
         after: score(sae, weight, data.heldOut),
         loss: mean(loss.subarray(-Math.ceil(steps / 20))),
-        biasMoved: distance(biasOf(starts[i]!), biasOf(sae)),
+        biasMoved: distance(biasOf(start), biasOf(sae)),
         directions,
       };
       results.push(result);

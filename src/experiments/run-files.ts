@@ -1,15 +1,12 @@
 /** Files that experiments write into their run's folder, each whole or not at all. */
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { csvFormat } from 'd3-dsv';
 import { FileFormatError } from '../errors.ts';
 import { writeFileAtomic } from '../files/write-atomic.ts';
-import type { HostTensor, HostTensors, NestedArray } from '../tensor.ts';
+import type { HostTensor, NestedArray } from '../tensor.ts';
 import { toNested } from '../tensor.ts';
-import { type Checkpoint, checkpointFile, loadCheckpoint } from '../training/checkpoint.ts';
-import type { CheckpointOptions, Trained } from '../training/train.ts';
+import type { Trained } from '../training/train.ts';
 import { type ExperimentContext, StoppedError } from './context.ts';
 
 /** Directions over training: about 60 snapshots spaced by log step, step 0 included. */
@@ -51,14 +48,6 @@ export async function writeTable(
   await writeFileAtomic(file, `${csvFormat(rows.map(row => ({ ...row })))}\n`);
 }
 
-/** The losses of instance `index` of several trained side by side, [step]. */
-export function lossesOf({ metrics, step }: Trained, index: number): Float32Array {
-  const all = metrics['losses'];
-  if (!all) return metrics['loss']!;
-  const width = all.length / Math.max(1, step);
-  return Float32Array.from({ length: step }, (_, at) => all[at * width + index]!);
-}
-
 /** SHA-256 of a file's bytes, in hexadecimal: how an autoencoder's file names the model it was trained on. */
 export function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
@@ -69,29 +58,14 @@ export async function sha256OfFile(file: string): Promise<string> {
   return sha256(await readFile(file));
 }
 
-const CHECKPOINT = '.checkpoint.safetensors';
+/** How the name of every checkpoint ends. */
+export const CHECKPOINT = '.checkpoint.safetensors';
 
 /** FileFormatError where a folder holds no checkpoint to resume from. */
 export async function requireCheckpoint(folder: string): Promise<void> {
   const names = await readdir(folder);
   if (names.some(name => name.endsWith(CHECKPOINT))) return;
   throw new FileFormatError('there is no checkpoint to resume from', { file: folder });
-}
-
-/**
- * The options under which `train` keeps a checkpoint called `name` in the run's folder, and goes on from it where asked to. A run of
- * several trainings may have been stopped before it came to this one: without a checkpoint it begins.
- */
-export async function checkpointing(
-  { folder, checkpointEvery, resume }: ExperimentContext,
-  name: string,
-  experiment: unknown,
-  template: HostTensors,
-): Promise<{ readonly checkpoint: CheckpointOptions; readonly resume?: Checkpoint }> {
-  const file = join(folder, `${name}${CHECKPOINT}`);
-  const checkpoint = { ...checkpointFile(file), every: checkpointEvery, experiment };
-  if (!resume || !existsSync(file)) return { checkpoint };
-  return { checkpoint, resume: await loadCheckpoint(file, experiment, template) };
 }
 
 /** Ends an experiment whose training was stopped. */

@@ -19,25 +19,17 @@ import { freezeSae } from '../export/freeze.ts';
 import { writeFileAtomic } from '../files/write-atomic.ts';
 import { inspectModel } from '../inference/node.ts';
 import type { ActivationConfig } from '../models/activations/registry.ts';
-import { geometricMedian } from '../models/geometric-median.ts';
 import type { Initialisation } from '../models/initialisation.ts';
 import type { SparseAutoencoder } from '../models/sparse-autoencoder.ts';
 import { plotCosineHeatMap, plotRecovery, plotTrainingCurves } from '../plots/index.ts';
 import type { HostTensor } from '../tensor.ts';
 import { snapshotSteps } from '../training/snapshot-steps.ts';
-import { type ActivationData, initialSae, type SaeTraining, saeProgram, trainSaes } from '../training/train-sae.ts';
+import { type ActivationData, type SaeTraining, trainSaes } from '../training/train-sae.ts';
 import { REPRESENTED, rowLengths } from './clustered-toy-model-run.ts';
 import type { ExperimentContext } from './context.ts';
 import { lossCurve } from './loss-curve.ts';
-import {
-  checkpointing,
-  historyOf,
-  lossesOf,
-  requireFinished,
-  sha256OfFile,
-  writeJson,
-  writeTable,
-} from './run-files.ts';
+import { historyOf, requireFinished, sha256OfFile, writeJson, writeTable } from './run-files.ts';
+import { runOptions } from './run-options.ts';
 import { recoveryThreshold, saeTraining, toyModelActivations } from './sae-run.ts';
 
 /** One autoencoder of the comparison. */
@@ -166,10 +158,9 @@ export async function runSaeBig(
     const training = saeTraining({ ...settings, ...variant, decoder: 'reparametrise' }, weight.shape[1]!);
     const trained = await trainVariant(name, training, seeds, data, trainedOn, context);
     const shares: number[][] = [];
-    for (const [i, { sae, start, run, directions }] of trained.entries()) {
+    for (const [i, { sae, start, loss, run, directions }] of trained.entries()) {
       const seed = seeds[i]!;
       const label = i === 0 ? name : `${name}-seed-${seed}`;
-      const loss = lossesOf(run, i);
       const [before, after] = [scoreBig(start, truth), scoreBig(sae, truth)];
       const record = {
         seed,
@@ -204,7 +195,7 @@ export async function runSaeBig(
   return { trueL0, represented, saes };
 }
 
-/** Trains a variant from every seed side by side; `start` is where from. BatchTopK's thresholds are set for k on the data's sample. */
+/** Trains a variant from every seed side by side. BatchTopK's thresholds are set for k on the data's sample. */
 async function trainVariant(
   name: string,
   training: SaeTraining,
@@ -214,21 +205,16 @@ async function trainVariant(
   context: ExperimentContext,
 ) {
   const { steps } = training;
-  const median = geometricMedian(data.sample);
-  const starts = seeds.map(seed => initialSae({ ...training, seed }, data.sample, median));
   const experiment = { what: 'sae-big', trainedOn, ...training, seeds };
-  const trained = await trainSaes(training, seeds, data, {
-    engine: context.engine,
-    signal: context.signal,
+  const label = seeds.length > 1 ? `${name}, ${seeds.length} seeds` : name;
+  const runs = seeds.map(seed => ({ ...training, seed }));
+  const trained = await trainSaes(runs, data, {
+    ...(await runOptions(context, { name, experiment, label, steps })),
     snapshotAt: snapshotSteps(steps, 40),
-    onProgress: context.progress(seeds.length > 1 ? `${name}, ${seeds.length} seeds` : name, steps),
-    ...(await checkpointing(context, name, experiment, saeProgram(training, starts).state)),
   });
   requireFinished(trained[0]!.run, `the autoencoder ${name}`, context);
-  return trained.map((one, i) => {
-    if (training.activation.kind === 'batchtopk') one.sae.calibrateThreshold(data.sample);
-    return { ...one, start: starts[i]! };
-  });
+  if (training.activation.kind === 'batchtopk') for (const { sae } of trained) sae.calibrateThreshold(data.sample);
+  return trained;
 }
 
 /** The topics that a toy model was trained on; FileFormatError where its metadata hold none. */

@@ -18,16 +18,10 @@ import { plotDirectionSnapshots } from '../plots/index.ts';
 import type { HostTensor } from '../tensor.ts';
 import { snapshotSteps } from '../training/snapshot-steps.ts';
 import type { Trained } from '../training/train.ts';
-import {
-  type ActivationData,
-  initialSae,
-  SAE_OPTIMIZER,
-  type SaeTraining,
-  saeProgram,
-  trainSae,
-} from '../training/train-sae.ts';
+import { type ActivationData, SAE_OPTIMIZER, type SaeTraining, trainSae } from '../training/train-sae.ts';
 import type { ExperimentContext } from './context.ts';
-import { checkpointing, historyOf, requireFinished, sha256OfFile, writeJson } from './run-files.ts';
+import { historyOf, requireFinished, sha256OfFile, writeJson } from './run-files.ts';
+import { runOptions } from './run-options.ts';
 import { settingsOf } from './settings-of.ts';
 
 export interface SaeSettings {
@@ -133,19 +127,15 @@ export async function runSae(
   const data = toyModelActivations(weight, sparseFeatures(nFeatures, sparsity, batchSize), seed);
   const training = saeTraining(settings, dIn);
   const panels = [0, 1, 2, 3, 4].map(quarter => Math.round((steps * quarter) / 4));
-  const start = initialSae(training, data.sample);
-  const before = scoreSae(start, weight, data.heldOut);
   const trainedOn = await sha256OfFile(toyModelFile);
   const experiment = { what: 'sae', trainedOn, ...settingsOf(settings, SAE_DEFAULTS) };
-  const { sae, run, directions } = await trainSae(training, data, {
-    engine: context.engine,
-    signal: context.signal,
+  const label = `SAE (${activation.kind}, ${init})`;
+  const { sae, start, loss, run, directions } = await trainSae(training, data, {
+    ...(await runOptions(context, { name: 'sae', experiment, label, steps })),
     snapshotAt: snapshotSteps(steps, 60, panels),
-    onProgress: context.progress(`SAE (${activation.kind}, ${init})`, steps),
-    ...(await checkpointing(context, 'sae', experiment, saeProgram(training, [start]).state)),
   });
   requireFinished(run, 'the autoencoder', context);
-  const after = scoreSae(sae, weight, data.heldOut);
+  const [before, after] = [scoreSae(start, weight, data.heldOut), scoreSae(sae, weight, data.heldOut)];
   const record = {
     seed,
     data: { kind: 'sparse', sparsity, toy_model: basename(toyModelFile) },
@@ -154,13 +144,13 @@ export async function runSae(
     optimizer: training.optimizer,
     engine: `${run.engine.engine} (${run.engine.provider})`,
     metrics: {
-      step_0: { loss: run.metrics['loss']![0]!, recovered: before.recovered },
-      end: { loss: run.metrics['loss']!.at(-1)!, recovered: after.recovered },
+      step_0: { loss: loss[0]!, recovered: before.recovered },
+      end: { loss: loss.at(-1)!, recovered: after.recovered },
     },
   };
   const file = join(context.folder, 'sae.onnx');
   await writeFileAtomic(file, freezeSae(sae, { training: record, init, trainedOn }));
-  await writeJson(join(context.folder, 'history.json'), historyOf(run.metrics['loss']!, directions), false);
+  await writeJson(join(context.folder, 'history.json'), historyOf(loss, directions), false);
   await writeJson(join(context.folder, 'sae.json'), { ...record, before, after });
   if (dIn === 2) {
     const shown = directions.filter(({ step }) => panels.includes(step));

@@ -12,16 +12,13 @@ import { ParallelToyModel } from '../models/parallel-toy-model.ts';
 import type { ToyModel } from '../models/toy-model.ts';
 import { plotFeatureAnalysis, plotFeatureDirections, plotTrainingCurves } from '../plots/index.ts';
 import { type HostTensor, type HostTensors, type NestedArray, toNested } from '../tensor.ts';
-import {
-  TOY_MODEL_OPTIMIZER,
-  type ToyModelTraining,
-  toyModelProgram,
-  trainToyModels,
-} from '../training/train-toy-models.ts';
+import { lossesOf } from '../training/side-by-side.ts';
+import { TOY_MODEL_OPTIMIZER, type ToyModelTraining, trainToyModels } from '../training/train-toy-models.ts';
 import type { ExperimentContext } from './context.ts';
 import { lossCurve } from './loss-curve.ts';
 import { type Arrangement, arrangementOf, expectedArrangement } from './planar-arrangement.ts';
-import { checkpointing, lossesOf, requireFinished, writeJson, writeTable } from './run-files.ts';
+import { requireFinished, writeJson, writeTable } from './run-files.ts';
+import { runOptions } from './run-options.ts';
 import { settingsOf } from './settings-of.ts';
 
 export interface SuperpositionSettings {
@@ -116,16 +113,8 @@ export async function runSuperposition(
     };
     const label = restarts === 1 ? 'toy models' : `restarts ${first + 1}–${first + count} of ${restarts}`;
     const experiment = { what: 'superposition', ...settingsOf(settings, SUPERPOSITION_DEFAULTS), first, count };
-    const {
-      models: trained,
-      losses,
-      run,
-    } = await trainToyModels(training, {
-      engine: context.engine,
-      signal: context.signal,
-      onProgress: context.progress(label, steps),
-      ...(await checkpointing(context, `toy-models-${first}`, experiment, toyModelProgram(training).program.state)),
-    });
+    const options = await runOptions(context, { name: `toy-models-${first}`, experiment, label, steps });
+    const { models: trained, losses, run } = await trainToyModels(training, options);
     requireFinished(run, 'the toy models', context);
     for (const [i, model] of trained.entries()) {
       const restart = first + Math.floor(i / models);

@@ -7,14 +7,10 @@ import { writeFileAtomic } from '../files/write-atomic.ts';
 import type { ToyModel } from '../models/toy-model.ts';
 import { plotFeatureDirections } from '../plots/index.ts';
 import type { Trained } from '../training/train.ts';
-import {
-  TOY_MODEL_OPTIMIZER,
-  type ToyModelTraining,
-  toyModelProgram,
-  trainToyModels,
-} from '../training/train-toy-models.ts';
+import { TOY_MODEL_OPTIMIZER, type ToyModelTraining, trainToyModels } from '../training/train-toy-models.ts';
 import type { ExperimentContext } from './context.ts';
-import { checkpointing, requireFinished, writeJson } from './run-files.ts';
+import { requireFinished, writeJson } from './run-files.ts';
+import { runOptions } from './run-options.ts';
 import { settingsOf } from './settings-of.ts';
 
 export interface ToyModelSettings {
@@ -66,18 +62,10 @@ export async function runToyModel(settings: ToyModelSettings, context: Experimen
     steps,
     seed,
   };
-  const { program } = toyModelProgram(training);
-  const { models, losses, best, run } = await trainToyModels(training, {
-    engine: context.engine,
-    signal: context.signal,
-    onProgress: context.progress(restarts > 1 ? `toy models (${restarts} restarts)` : 'toy model', steps),
-    ...(await checkpointing(
-      context,
-      'toy-model',
-      { what: 'toy-model', ...settingsOf(settings, TOY_MODEL_DEFAULTS) },
-      program.state,
-    )),
-  });
+  const experiment = { what: 'toy-model', ...settingsOf(settings, TOY_MODEL_DEFAULTS) };
+  const label = restarts > 1 ? `toy models (${restarts} restarts)` : 'toy model';
+  const options = await runOptions(context, { name: 'toy-model', experiment, label, steps });
+  const { models, losses, best, run } = await trainToyModels(training, options);
   requireFinished(run, 'the toy model', context);
   const model = models[best]!;
   const stars =

@@ -8,11 +8,13 @@ export const TOP_K_MASK = 'TopKMask';
 
 /**
  * `x` [..., n] with all but the `k` largest entries of the last axis set to 0; exactly k stay, ties broken by the backend.
- * Gradients flow to the entries that stay.
+ * With `counts` [n_instances], at most k each, entry i of the leading axis keeps its own number. Gradients flow to the entries that stay.
  */
-export function keepTopK(x: tf.Tensor, k: number): tf.Tensor {
+export function keepTopK(x: tf.Tensor, k: number, counts?: tf.Tensor): tf.Tensor {
   const keep = tf.customGrad((given, save) => {
-    const mask = tf.engine().runKernel(TOP_K_MASK, { x: given as tf.Tensor }, { k }) as tf.Tensor;
+    const mask = counts
+      ? maskOfEach(given as tf.Tensor, k, counts)
+      : (tf.engine().runKernel(TOP_K_MASK, { x: given as tf.Tensor }, { k }) as tf.Tensor);
     (save as tf.GradSaveFunc)([mask]);
     return {
       value: tf.mul(given as tf.Tensor, mask),
@@ -20,6 +22,14 @@ export function keepTopK(x: tf.Tensor, k: number): tf.Tensor {
     };
   });
   return keep(x);
+}
+
+/** 1 at the `counts` largest entries of each row: of the `most` largest in order, those whose rank is below the count. */
+function maskOfEach(x: tf.Tensor, most: number, counts: tf.Tensor): tf.Tensor {
+  const { indices } = tf.topk(x, most, true);
+  const each = tf.reshape(counts, [-1, ...Array<number>(x.rank - 1).fill(1)]);
+  const stays = tf.cast(tf.less(tf.range(0, most), each), 'float32');
+  return scatterUnique(tf.mul(tf.ones(indices.shape), stays), indices, x.shape.at(-1)!);
 }
 
 for (const backendName of EAGER_BACKENDS) {

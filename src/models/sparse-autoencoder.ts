@@ -4,7 +4,7 @@
  * norm in decoder.ts. Names and shapes are SAELens's.
  */
 import * as tf from '@tensorflow/tfjs';
-import type { RandomSource } from '../data/random-source.ts';
+import { createRandomSource, type RandomSource } from '../data/random-source.ts';
 import { InvalidShapeError, InvalidTypeError, InvalidValueError } from '../errors.ts';
 import { type HostTensor, type HostTensors, sameShape, zeros } from '../tensor.ts';
 import type { SaeActivation } from './activations/activation.ts';
@@ -61,6 +61,15 @@ export class SparseAutoencoder implements ModelDefinition {
     this.sampleShape = [config.dIn];
     this.activation = createActivation(config.activation, config.dSae);
     this.state = this.init(random, start);
+  }
+
+  /** The same autoencoder with another state, as training leaves it. */
+  withState(state: ModelState<HostTensors>): SparseAutoencoder {
+    const directions = state.parameters[decoderParameter(this.config.decoder)]!;
+    // Nothing is drawn: the directions are given.
+    const other = new SparseAutoencoder(this.config, createRandomSource(0), { directions });
+    other.state = state;
+    return other;
   }
 
   /** Unit decoder rows, W_enc their transpose, b_enc zero, b_dec the given bias. */

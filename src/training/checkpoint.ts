@@ -7,7 +7,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { FileFormatError } from '../errors.ts';
 import { readSafetensors, writeSafetensors } from '../files/safetensors.ts';
 import { writeFileAtomic } from '../files/write-atomic.ts';
-import { type HostTensor, type HostTensors, sameShape } from '../tensor.ts';
+import type { HostTensor, HostTensors } from '../tensor.ts';
 import type { CheckpointOptions } from './train.ts';
 
 export interface Checkpoint {
@@ -55,10 +55,10 @@ export async function saveCheckpoint(file: string, checkpoint: Checkpoint): Prom
 }
 
 /**
- * Reads a checkpoint of `experiment` whose state has the names and shapes of `template`.
+ * Reads a checkpoint of `experiment`.
  * FileFormatError where the file is missing, damaged, or of another experiment: it names the settings that differ.
  */
-export async function loadCheckpoint(file: string, experiment: unknown, template: HostTensors): Promise<Checkpoint> {
+export async function loadCheckpoint(file: string, experiment: unknown): Promise<Checkpoint> {
   const bytes = await readFile(file).catch((cause: unknown) => {
     throw new FileFormatError(`cannot be read: ${(cause as Error).message}`, { file, cause });
   });
@@ -70,17 +70,10 @@ export async function loadCheckpoint(file: string, experiment: unknown, template
     throw new FileFormatError(`is a checkpoint of another experiment: ${differing.join('; ')}`, { file });
   }
   const state: Record<string, HostTensor> = {};
-  for (const [name, { shape }] of Object.entries(template)) {
-    const tensor = tensors.get(STATE + name);
-    if (!tensor || !sameShape(tensor.shape, shape)) {
-      const found = tensor ? `[${tensor.shape.join(', ')}]` : 'nothing';
-      throw new FileFormatError(`expected "${name}" of shape [${shape.join(', ')}], found ${found}`, { file });
-    }
-    state[name] = { data: Float32Array.from(tensor.data), shape };
-  }
   const metrics: Record<string, Float32Array> = {};
   const snapshots: Snapshot[] = [];
   for (const [name, { data, shape }] of tensors) {
+    if (name.startsWith(STATE)) state[name.slice(STATE.length)] = { data: Float32Array.from(data), shape };
     if (name.startsWith(METRICS)) metrics[name.slice(METRICS.length)] = Float32Array.from(data);
     if (name.startsWith(SNAPSHOT)) {
       snapshots.push({ step: Number(name.slice(SNAPSHOT.length)), value: { data: Float32Array.from(data), shape } });

@@ -1,6 +1,7 @@
 /** What training minimises. */
 import * as tf from '@tensorflow/tfjs';
 import { InvalidShapeError } from '../errors.ts';
+import { L1 } from '../models/activations/activation.ts';
 import { decoderMatrix } from '../models/decoder.ts';
 import type { Applied, Tensors } from '../models/model.ts';
 import type { SparseAutoencoder } from '../models/sparse-autoencoder.ts';
@@ -54,18 +55,20 @@ export function toyModelObjective(importance: HostTensor): Objective {
 
 /**
  * An autoencoder's loss: mean over batch and d_in of (x − x̂)², and for an L1 weight l1 · mean over batch of Σ_j |f_j|·‖W_dec_j‖.
- * For instances side by side, input [n_instances, batch, d_in], each one's own, and their sum.
+ * For instances side by side, input [n_instances, batch, d_in], each one's own, and their sum; l1 is each one's own where there is a buffer of it.
  */
 export function saeObjective(sae: SparseAutoencoder): Objective {
   const { l1 } = sae.activation;
-  return ({ outputs }, input, parameters) => {
+  return (applied, input, parameters) => {
+    const { outputs } = applied;
     const parallel = input.rank === 3;
     const axes = parallel ? [1, 2] : undefined;
     let losses = tf.mean(tf.square(tf.sub(outputs['reconstruction']!, input)), axes);
     if (l1 > 0) {
       const features = outputs['features']!;
       const magnitudes = sae.config.decoder === 'free' ? tf.mul(features, rowNorms(sae, parameters)) : features;
-      losses = tf.add(losses, tf.mul(tf.mean(tf.sum(tf.abs(magnitudes), -1), -1), l1));
+      const weight = applied.buffers[L1] ?? l1;
+      losses = tf.add(losses, tf.mul(tf.mean(tf.sum(tf.abs(magnitudes), -1), -1), weight));
     }
     if (!parallel) return { loss: losses.asScalar() };
     return { loss: tf.sum(losses).asScalar(), perInstance: losses };

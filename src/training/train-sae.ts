@@ -1,20 +1,21 @@
-/** Training sparse autoencoders on a stream of activations: one, or many side by side that differ in seed. */
+/** Training sparse autoencoders on a stream of activations: one, or many side by side that differ in seed, start or sparsity. */
 import { type BatchSource, sideBySide, withLearningRate } from '../data/batch-source.ts';
 import { randomStream } from '../data/streams.ts';
 import type { StepDescriptor } from '../engines/engine.ts';
 import { InvalidShapeError } from '../errors.ts';
+import { KEPT, L1 } from '../models/activations/activation.ts';
 import type { ActivationConfig } from '../models/activations/registry.ts';
 import type { DecoderForm } from '../models/decoder.ts';
 import { geometricMedian } from '../models/geometric-median.ts';
 import { type Initialisation, initialDirections } from '../models/initialisation.ts';
 import type { ModelState } from '../models/model.ts';
 import { SparseAutoencoder, unitRows } from '../models/sparse-autoencoder.ts';
-import { type HostTensor, type HostTensors, sizeOf } from '../tensor.ts';
+import { type HostTensor, type HostTensors, hostTensor } from '../tensor.ts';
 import { type LearningRateSchedule, learningRateAt } from './learning-rate.ts';
 import { saeObjective } from './losses.ts';
 import { type AdamOptions, adam } from './optimizers.ts';
-import { type Trained, train } from './train.ts';
-import type { RunOptions } from './train-toy-models.ts';
+import { entryOf, lossesOf, requireAlike, stackStates, stateOf } from './side-by-side.ts';
+import { type RunOptions, type Trained, train } from './train.ts';
 import { LEARNING_RATE, modelState, trainingStep } from './training-step.ts';
 
 export interface SaeTraining {
@@ -49,6 +50,11 @@ export interface ActivationData {
 
 export interface TrainedSae {
   readonly sae: SparseAutoencoder;
+  /** As it was before the first step. */
+  readonly start: SparseAutoencoder;
+  /** Its own loss at each step. */
+  readonly loss: Float32Array;
+  /** The training that it was part of. */
   readonly run: Trained;
   /** Decoder directions [d_sae, d_in] at each of `snapshotAt`. */
   readonly directions: readonly { readonly step: number; readonly value: HostTensor }[];
@@ -81,10 +87,14 @@ export function initialSae(settings: SaeTraining, sample: HostTensor, median?: H
   return new SparseAutoencoder({ dIn, dSae, activation, decoder }, random, { bias, directions });
 }
 
-/** Builds the step program of one autoencoder, or of several of one shape side by side. */
+/**
+ * Builds the step program of one autoencoder, or of several of one shape side by side, which may differ in k or l1. Autoencoders of one
+ * kind of activation; `settings` are the first one's.
+ */
 export function saeProgram(settings: SaeTraining, saes: readonly SparseAutoencoder[]) {
   const { dIn, dSae, batchSize = 2048 } = settings;
-  const [sae] = saes as [SparseAutoencoder];
+  // Runs the others too: what it leaves room for is enough for all.
+  const sae = saes.reduce((largest, next) => (sparsityOf(next) > sparsityOf(largest) ? next : largest));
   const optimizer = adam(settings.optimizer ?? SAE_OPTIMIZER);
   const parallel = saes.length > 1;
   const { decoder } = sae.config;
@@ -101,7 +111,7 @@ export function saeProgram(settings: SaeTraining, saes: readonly SparseAutoencod
   };
   return trainingStep({
     model: sae,
-    state: parallel ? stackStates(saes.map(({ state }) => state)) : sae.state,
+    state: parallel ? sideBySideState(saes, batchSize) : sae.state,
     objective: saeObjective(sae),
     optimizer,
     batchShape: parallel ? [saes.length, batchSize, dIn] : [batchSize, dIn],
@@ -113,35 +123,67 @@ export function saeProgram(settings: SaeTraining, saes: readonly SparseAutoencod
   });
 }
 
+/** What the kind of activation has that may differ among instances. */
+function sparsityOf({ activation }: SparseAutoencoder): number {
+  return activation.k ?? activation.l1;
+}
+
+/** The states stacked; where k or l1 differ, each instance's own is a buffer, and so goes wherever its instance goes. */
+function sideBySideState(saes: readonly SparseAutoencoder[], batchSize: number): ModelState<HostTensors> {
+  const { parameters, buffers } = stackStates(saes.map(({ state }) => state));
+  const own = (name: string, values: readonly number[]): HostTensors =>
+    new Set(values).size > 1 ? { [name]: hostTensor(values, [values.length]) } : {};
+  return {
+    parameters,
+    buffers: {
+      ...buffers,
+      ...own(
+        KEPT,
+        saes.map(({ activation }) => activation.kept?.(batchSize) ?? 0),
+      ),
+      ...own(
+        L1,
+        saes.map(({ activation }) => activation.l1),
+      ),
+    },
+  };
+}
+
 /** Trains one sparse autoencoder. Errors as `train`. */
 export async function trainSae(
   settings: SaeTraining,
   data: ActivationData,
   options: SaeRunOptions,
 ): Promise<TrainedSae> {
-  const [trained] = await trainSaes(settings, [settings.seed], data, options);
+  const [trained] = await trainSaes([settings], data, options);
   return trained!;
 }
 
 /**
- * Trains one autoencoder for each of `seeds` as one batched step, each on its own batches: the same as training them one by one, faster
- * for small ones. The run's metric `losses` [step, n_seeds] holds each one's own.
+ * Trains several autoencoders as one batched step, each on its own batches: the same as training them one by one, faster for small ones.
+ * They may differ in `seed`, `init`, and their activation's `k` or `l1`. Errors as `train`, and InvalidValueError where they differ in
+ * something else.
  */
 export async function trainSaes(
-  settings: SaeTraining,
-  seeds: readonly number[],
+  runs: readonly SaeTraining[],
   data: ActivationData,
   options: SaeRunOptions,
 ): Promise<readonly TrainedSae[]> {
+  requireAlike(runs, ['seed', 'init', 'activation']);
+  requireAlike(
+    runs.map(({ activation }) => activation),
+    ['k', 'l1'],
+  );
   const { snapshotAt, ...runOptions } = options;
+  const [settings] = runs as [SaeTraining];
   const median = geometricMedian(data.sample);
-  const saes = seeds.map(seed => initialSae({ ...settings, seed }, data.sample, median));
-  const { decoder } = saes[0]!.config;
-  const sources = seeds.map(seed => data.batches(seed));
+  const starts = runs.map(run => initialSae(run, data.sample, median));
+  const { decoder } = starts[0]!.config;
+  const sources = runs.map(({ seed }) => data.batches(seed));
   const batches = sources.length === 1 ? sources[0]! : sideBySide('activations', sources);
   const { schedule, optimizer = SAE_OPTIMIZER, steps } = settings;
   const run = await train({
-    program: saeProgram(settings, saes),
+    program: saeProgram(settings, starts),
     batches: schedule
       ? withLearningRate(LEARNING_RATE, batches, learningRateAt(schedule, adam(optimizer).options.learningRate, steps))
       : batches,
@@ -149,15 +191,15 @@ export async function trainSaes(
     ...runOptions,
     ...(snapshotAt && { snapshots: { steps: snapshotAt, take: state => allDirections(state, decoder) } }),
   });
-  const states = seeds.length === 1 ? [modelState(run.state)] : unstackStates(modelState(run.state), seeds.length);
-  return saes.map((sae, i) => {
-    sae.state = states[i]!;
-    const directions = run.snapshots.map(({ step, value }) => ({
-      step,
-      value: seeds.length === 1 ? value : entryOf(value, i),
-    }));
-    return { sae, run, directions };
-  });
+  const state = modelState(run.state);
+  const isAlone = runs.length === 1;
+  return starts.map((start, i) => ({
+    sae: start.withState(isAlone ? state : stateOf(state, i, start.state)),
+    start,
+    loss: lossesOf(run, i),
+    run,
+    directions: run.snapshots.map(({ step, value }) => ({ step, value: isAlone ? value : entryOf(value, i) })),
+  }));
 }
 
 /** θ starts again after the first tenth of training, when the first wild steps are over. */
@@ -171,32 +213,4 @@ function allDirections(state: HostTensors, decoder: DecoderForm): HostTensor {
   if (decoder !== 'reparametrise') return rows;
   const width = rows.shape.at(-1)!;
   return { data: unitRows(rows.data, rows.data.length / width, width).data, shape: rows.shape };
-}
-
-function stackStates(states: readonly ModelState<HostTensors>[]): ModelState<HostTensors> {
-  const stack = (parts: readonly HostTensors[]): HostTensors =>
-    Object.fromEntries(
-      Object.entries(parts[0]!).map(([name, { data, shape }]) => {
-        const all = new Float32Array(parts.length * data.length);
-        for (const [i, part] of parts.entries()) all.set(part[name]!.data, i * data.length);
-        return [name, { data: all, shape: [parts.length, ...shape] }];
-      }),
-    );
-  return { parameters: stack(states.map(s => s.parameters)), buffers: stack(states.map(s => s.buffers)) };
-}
-
-function unstackStates(state: ModelState<HostTensors>, count: number): ModelState<HostTensors>[] {
-  const pick = (tensors: HostTensors, i: number): HostTensors =>
-    Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, entryOf(tensor, i)]));
-  return Array.from({ length: count }, (_, i) => ({
-    parameters: pick(state.parameters, i),
-    buffers: pick(state.buffers, i),
-  }));
-}
-
-/** Entry `index` of the leading axis. */
-function entryOf({ data, shape }: HostTensor, index: number): HostTensor {
-  const rest = shape.slice(1);
-  const size = sizeOf(rest);
-  return { data: data.slice(index * size, (index + 1) * size), shape: rest };
 }

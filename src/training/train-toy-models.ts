@@ -1,23 +1,23 @@
-/** Training toy models on sparse features: one, or several side by side as restarts, or one for each sparsity. */
-import { generatedBatches, generatedSamples } from '../data/batch-source.ts';
+/** Training toy models on sparse features: one, or several side by side that differ in seed, sparsity or data. */
+import { type BatchSource, generatedBatches, generatedSamples } from '../data/batch-source.ts';
 import { createRandomSource, type RandomSource } from '../data/random-source.ts';
 import type { SampleGenerator } from '../data/sample-generator.ts';
 import { randomStream } from '../data/streams.ts';
 import { SyntheticSparseDataGenerator } from '../data/synthetic-sparse.ts';
-import type { Engine } from '../engines/engine.ts';
+import { InvalidValueError } from '../errors.ts';
 import { ParallelToyModel } from '../models/parallel-toy-model.ts';
 import { ToyModel } from '../models/toy-model.ts';
 import { fromNested, type HostTensor, type NestedArray } from '../tensor.ts';
-import type { Checkpoint } from './checkpoint.ts';
 import { toyModelObjective } from './losses.ts';
 import { type AdamOptions, adam } from './optimizers.ts';
-import { type CheckpointOptions, type Progress, type Trained, train } from './train.ts';
+import { entryOf, requireAlike, stackStates } from './side-by-side.ts';
+import { type RunOptions, type Trained, train } from './train.ts';
 import { modelState, trainingStep } from './training-step.ts';
 
 export interface ToyModelTraining {
   readonly nFeatures: number;
   readonly nHidden: number;
-  /** Models trained side by side, each from its own start on its own data. Default 1. */
+  /** Restarts: models trained side by side whose starts and data all come from `seed`. Default 1. */
   readonly nInstances?: number;
   /** Probability of zero: one for all, [n_features], or [n_instances, n_features]. */
   readonly sparsity: number | NestedArray;
@@ -31,17 +31,6 @@ export interface ToyModelTraining {
   readonly seed: number;
   /** Other data than sparse features: builds a generator of samples [n_instances · n_features] from a random source. */
   readonly data?: (random: RandomSource) => SampleGenerator;
-}
-
-/** What a run is given beside its settings; shared by all that trains. */
-export interface RunOptions {
-  readonly engine: Engine;
-  readonly checkpoint?: CheckpointOptions | undefined;
-  readonly resume?: Checkpoint | undefined;
-  readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: Progress) => void) | undefined;
-  /** Steps per call of the engine. */
-  readonly stepsPerCall?: number;
 }
 
 export interface TrainedToyModels {
@@ -61,58 +50,98 @@ export const TOY_MODEL_OPTIMIZER: AdamOptions = {
   weightDecay: 0.01,
 };
 
-/** Builds the step program and its batches: what `trainToyModels` runs, for benches and for state to resume. */
-export function toyModelProgram(settings: ToyModelTraining) {
-  const { nFeatures, nHidden, nInstances = 1, batchSize = 1024, seed } = settings;
-  const model =
-    nInstances === 1
-      ? new ToyModel({ nFeatures, nHidden }, randomStream(seed, 0))
-      : new ParallelToyModel({ nInstances, nFeatures, nHidden }, randomStream(seed, 0));
-  const importance = settings.importance ?? { data: new Float32Array(nFeatures).fill(1), shape: [nFeatures] };
+type Maker = (random: RandomSource) => SampleGenerator;
+
+/** The model to train, and what each of its instances learns from. */
+interface Parts {
+  readonly model: ToyModel | ParallelToyModel;
+  readonly batches: BatchSource;
+}
+
+/**
+ * Builds the step program and its batches: what `trainToyModels` runs, for benches and for those who train step by step. Errors as
+ * `trainToyModels`.
+ */
+export function toyModelProgram(settings: ToyModelTraining | readonly ToyModelTraining[]) {
+  const runs: readonly ToyModelTraining[] = Array.isArray(settings) ? settings : [settings];
+  requireAlike(runs, ['seed', 'sparsity', 'data']);
+  const [first] = runs as [ToyModelTraining];
+  const { nFeatures, batchSize = 1024 } = first;
+  const { model, batches } = runs.length > 1 ? apart(runs, batchSize) : restarts(first, batchSize);
+  const importance = first.importance ?? { data: new Float32Array(nFeatures).fill(1), shape: [nFeatures] };
   const program = trainingStep({
     model,
     state: model.state,
     objective: toyModelObjective(importance),
-    optimizer: adam(settings.optimizer ?? TOY_MODEL_OPTIMIZER),
+    optimizer: adam(first.optimizer ?? TOY_MODEL_OPTIMIZER),
     batchShape: [batchSize, ...model.sampleShape],
-    nInstances: nInstances === 1 ? undefined : nInstances,
+    nInstances: model instanceof ToyModel ? undefined : model.config.nInstances,
     instanceAxis: 1,
   });
-  const sparsity = spread(settings.sparsity, nInstances, nFeatures);
-  const random = randomStream(seed, 1);
-  const make = settings.data ?? (source => new SyntheticSparseDataGenerator(batchSize, sparsity, source));
-  const batches =
-    settings.data || nInstances === 1
-      ? generatedBatches(model.inputName, random, make)
-      : sparseSamples(model.inputName, batchSize, sparsity, random);
   return { model, program, batches };
 }
 
-/** Trains toy models. Errors as `train`, and InvalidValueError for settings out of range. */
-export async function trainToyModels(settings: ToyModelTraining, options: RunOptions): Promise<TrainedToyModels> {
-  const { nFeatures, nHidden, nInstances = 1, steps } = settings;
+/** One model, or several that start and draw from one seed. */
+function restarts(settings: ToyModelTraining, batchSize: number): Parts {
+  const { nFeatures, nHidden, nInstances = 1, seed, data } = settings;
+  const [start, random] = [randomStream(seed, 0), randomStream(seed, 1)];
+  const model =
+    nInstances === 1
+      ? new ToyModel({ nFeatures, nHidden }, start)
+      : new ParallelToyModel({ nInstances, nFeatures, nHidden }, start);
+  const sparsity = spread(settings.sparsity, nInstances, nFeatures);
+  if (data || nInstances === 1) {
+    return { model, batches: generatedBatches(model.inputName, random, data ?? sparseFeatures(sparsity, batchSize)) };
+  }
+  // A source for each instance, so that what one draws does not depend on the others.
+  const makers = Array.from({ length: nInstances }, (_, i) => sparseFeatures(entryOf(sparsity, i), batchSize));
+  const randoms = makers.map(() => createRandomSource(random.integer(Number.MAX_SAFE_INTEGER)));
+  return { model, batches: generatedSamples(model.inputName, nFeatures, makers, randoms) };
+}
+
+/** Models that each start and draw as they would alone. */
+function apart(runs: readonly ToyModelTraining[], batchSize: number): Parts {
+  const [{ nFeatures, nHidden, nInstances = 1 }] = runs as [ToyModelTraining];
+  if (nInstances !== 1)
+    throw new InvalidValueError(`runs side by side have no nInstances of their own, got ${nInstances}`);
+  const alone = runs.map(({ seed }) => new ToyModel({ nFeatures, nHidden }, randomStream(seed, 0)));
+  const model = new ParallelToyModel({ nInstances: runs.length, nFeatures, nHidden }, createRandomSource(0));
+  model.state = stackStates(alone.map(({ state }) => state));
+  const makers = runs.map(({ data, sparsity }) => data ?? sparseFeatures(spread(sparsity, 1, nFeatures), batchSize));
+  const randoms = runs.map(({ seed }) => randomStream(seed, 1));
+  return { model, batches: generatedSamples(model.inputName, nFeatures, makers, randoms) };
+}
+
+function sparseFeatures(sparsity: HostTensor, batchSize: number): Maker {
+  return random => new SyntheticSparseDataGenerator(batchSize, sparsity, random);
+}
+
+/**
+ * Trains toy models: as many restarts as `settings` ask for; or, given several settings, one model for each, the same as each trained alone.
+ * Those may differ in `seed`, `sparsity` and `data`, and have no restarts. Errors as `train`, and InvalidValueError for settings out
+ * of range and for several that differ in something else.
+ */
+export async function trainToyModels(
+  settings: ToyModelTraining | readonly ToyModelTraining[],
+  options: RunOptions,
+): Promise<TrainedToyModels> {
   const { model, program, batches } = toyModelProgram(settings);
+  const [{ steps }] = (Array.isArray(settings) ? settings : [settings]) as [ToyModelTraining];
   const run = await train({ program, batches, steps, ...options });
   model.state = modelState(run.state);
-  const models = Array.from({ length: nInstances }, (_, i) => {
-    if (model instanceof ToyModel) return model;
-    const single = new ToyModel({ nFeatures, nHidden }, randomStream(settings.seed, 0));
-    single.state = { parameters: model.instance(i), buffers: {} };
-    return single;
-  });
-  const losses = finalLosses(run.metrics['losses'] ?? run.metrics['loss']!, run.step, nInstances);
+  const models = modelsOf(model);
+  const losses = finalLosses(run.metrics['losses'] ?? run.metrics['loss']!, run.step, models.length);
   return { models, losses, best: losses.indexOf(Math.min(...losses)), run };
 }
 
-/** Every instance's features from a source of its own, so that what one draws does not depend on the others. */
-function sparseSamples(inputName: string, batchSize: number, sparsity: HostTensor, random: RandomSource) {
-  const [nInstances, nFeatures] = sparsity.shape as [number, number];
-  const makers = Array.from({ length: nInstances }, (_, i) => {
-    const own = { data: sparsity.data.slice(i * nFeatures, (i + 1) * nFeatures), shape: [nFeatures] };
-    return (source: RandomSource) => new SyntheticSparseDataGenerator(batchSize, own, source);
+function modelsOf(model: ToyModel | ParallelToyModel): ToyModel[] {
+  if (model instanceof ToyModel) return [model];
+  const { nInstances, nFeatures, nHidden } = model.config;
+  return Array.from({ length: nInstances }, (_, i) => {
+    const single = new ToyModel({ nFeatures, nHidden }, createRandomSource(0));
+    single.state = { parameters: model.instance(i), buffers: {} };
+    return single;
   });
-  const randoms = makers.map(() => createRandomSource(random.integer(Number.MAX_SAFE_INTEGER)));
-  return generatedSamples(inputName, nFeatures, makers, randoms);
 }
 
 /** Means over the last twentieth: one batch's loss is too noisy to choose by. */

@@ -6,6 +6,7 @@ import type { Engine, EngineDescription, StepProgram, StepRunner } from '../engi
 import { DivergenceError, InvalidValueError } from '../errors.ts';
 import { type HostTensor, type HostTensors, sizeOf } from '../tensor.ts';
 import type { Checkpoint, Snapshot } from './checkpoint.ts';
+import { resumedState } from './resumed-state.ts';
 
 export interface Progress {
   readonly step: number;
@@ -24,18 +25,11 @@ export interface CheckpointOptions {
   readonly where: string;
 }
 
-export interface TrainOptions {
-  readonly program: StepProgram;
+/** What a run is given beside its settings. */
+export interface RunOptions {
   readonly engine: Engine;
-  readonly batches: BatchSource;
-  readonly steps: number;
   /** The most steps that the engine runs in one call. Default 200, or as many as 64 MiB of batches hold. */
   readonly stepsPerCall?: number | undefined;
-  /** What to keep at which steps (before the step of that number; the last is `steps`). */
-  readonly snapshots?: {
-    readonly steps: readonly number[];
-    readonly take: (state: HostTensors) => HostTensor;
-  };
   /** Where and how often to save; also when stopped, and when the loss is no longer finite. */
   readonly checkpoint?: CheckpointOptions | undefined;
   /** A loaded checkpoint to go on from. */
@@ -43,6 +37,17 @@ export interface TrainOptions {
   /** Aborting ends the run after the call in flight, with a checkpoint where one is kept. */
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+export interface TrainOptions extends RunOptions {
+  readonly program: StepProgram;
+  readonly batches: BatchSource;
+  readonly steps: number;
+  /** What to keep at which steps (before the step of that number; the last is `steps`). */
+  readonly snapshots?: {
+    readonly steps: readonly number[];
+    readonly take: (state: HostTensors) => HostTensor;
+  };
 }
 
 export interface Trained {
@@ -62,6 +67,7 @@ export interface Trained {
 /**
  * Trains for `steps` steps. The same seed on the same engine gives the same bits, resumed or not.
  * DivergenceError where a loss or a parameter is not finite; the last good state is saved first where checkpoints are kept.
+ * FileFormatError where the checkpoint to resume from is not of this step.
  */
 export async function train(options: TrainOptions): Promise<Trained> {
   const { program, engine, batches, steps, snapshots, checkpoint, resume, signal } = options;
@@ -69,14 +75,13 @@ export async function train(options: TrainOptions): Promise<Trained> {
   const stepsPerCall = options.stepsPerCall ?? stepsThatFit(program);
   const started = performance.now();
   const time = { step: 0 };
+  const start = resume ? resumedState(resume, program.state) : program.state;
   if (resume) await batches.restore(resume.batches);
 
   const recorder = new MetricRecorder(steps, resume?.metrics);
   const taken: Snapshot[] = [...(resume?.snapshots ?? [])];
-  const runner = await engine.prepare(resume ? { ...program, state: resume.state } : program, {
-    maxSteps: stepsPerCall,
-    batches: batches.recipe?.(),
-  });
+  const recipe = batches.recipe?.();
+  const runner = await engine.prepare({ ...program, state: start }, { maxSteps: stepsPerCall, batches: recipe });
   let step = resume?.step ?? 0;
   let saved = step;
   // The source is ahead of the last completed step; a checkpoint needs where it stood then.

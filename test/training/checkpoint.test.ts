@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { FileFormatError } from '../../src/errors.ts';
+import type { HostTensors } from '../../src/tensor.ts';
 import { type Checkpoint, checkpointFile, loadCheckpoint } from '../../src/training/checkpoint.ts';
+import { resumedState } from '../../src/training/resumed-state.ts';
 
 const CHECKPOINT: Checkpoint = {
   experiment: { what: 'toy-model', seed: 1, steps: 10 },
@@ -26,8 +28,8 @@ describe('checkpoints', () => {
 
   after(() => rm(folder, { recursive: true }));
 
-  const load = (from = file, experiment = CHECKPOINT.experiment, template = CHECKPOINT.state) =>
-    loadCheckpoint(from, experiment, template).catch((error: unknown) => error);
+  const load = (from = file, experiment = CHECKPOINT.experiment) =>
+    loadCheckpoint(from, experiment).catch((error: unknown) => error);
 
   it('come back as they were saved, and leave nothing else behind', async () => {
     expect(await load()).to.deep.equal(CHECKPOINT);
@@ -40,11 +42,21 @@ describe('checkpoints', () => {
     expect(failure.message).to.include(file).and.include('another experiment: seed is 1 there and 2 here');
   });
 
-  it('of another shape, truncated, foreign or missing are refused', async () => {
-    const other = { 'parameters.weight': { data: new Float32Array(2), shape: [2] } };
-    expect(((await load(file, CHECKPOINT.experiment, other)) as Error).message).to.include(
-      'expected "parameters.weight"',
+  it('of another step are refused', () => {
+    const [two, three] = [2, 3].map(size => ({ data: new Float32Array(size), shape: [size] }));
+    const refused = (expected: HostTensors) => () => resumedState(CHECKPOINT, expected);
+    expect(refused({ 'parameters.weight': three! })()).to.deep.equal(CHECKPOINT.state);
+    expect(refused({ 'parameters.weight': two! })).to.throw(
+      FileFormatError,
+      'the checkpoint must hold "parameters.weight" of shape [2], it holds [3]',
     );
+    expect(refused({ 'parameters.weight': three!, 'parameters.bias': two! })).to.throw(
+      '"parameters.bias" of shape [2], it holds nothing',
+    );
+    expect(refused({})).to.throw('holds "parameters.weight", which this step does not have');
+  });
+
+  it('truncated, foreign or missing are refused', async () => {
     const cut = join(folder, 'cut.safetensors');
     await writeFile(cut, (await readFile(file)).subarray(0, -5));
     const text = join(folder, 'text.safetensors');

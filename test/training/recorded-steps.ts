@@ -2,7 +2,7 @@
 import { createRandomSource } from '../../src/data/random-source.ts';
 import type { StepProgram } from '../../src/engines/engine.ts';
 import type { ActivationConfig } from '../../src/models/activations/registry.ts';
-import { DECODER_FORMS } from '../../src/models/decoder.ts';
+import { DECODER_FORMS, type DecoderForm } from '../../src/models/decoder.ts';
 import { ParallelToyModel } from '../../src/models/parallel-toy-model.ts';
 import { SparseAutoencoder } from '../../src/models/sparse-autoencoder.ts';
 import { ToyModel } from '../../src/models/toy-model.ts';
@@ -17,6 +17,13 @@ export const SAE_ACTIVATIONS: readonly ActivationConfig[] = [
   { kind: 'topk', k: 1 },
   { kind: 'topk', k: 3 },
   { kind: 'batchtopk', k: 1.5, restartThresholdAt: 2 },
+];
+
+/** Side by side, as sparse as each is. */
+const MIXED_ACTIVATIONS: readonly (readonly ActivationConfig[])[] = [
+  [0, 0.01, 0.1].map(l1 => ({ kind: 'relu', l1 })),
+  [1, 3, 2].map(k => ({ kind: 'topk', k })),
+  [0.5, 1.5, 1].map(k => ({ kind: 'batchtopk', k, restartThresholdAt: 2 })),
 ];
 
 const BATCH = 8;
@@ -56,28 +63,25 @@ export function recordedSteps(): RecordedStep[] {
     toyStep('parallel toy model, several blocks', parallel(24, 20)),
     toyStep('parallel toy model, large', parallel(2, 150)),
   ];
-  const autoencoders = SAE_ACTIVATIONS.flatMap(activation =>
-    DECODER_FORMS.flatMap(decoder =>
-      [1, 3].map((count): RecordedStep => {
-        const settings = {
-          dIn: 4,
-          dSae: 10,
-          activation,
-          decoder,
-          optimizer: OPTIMIZER,
-          batchSize: BATCH,
-          steps: 10,
-          seed: 1,
-        };
-        const saes = Array.from(
-          { length: count },
-          (_, seed) => new SparseAutoencoder({ dIn: 4, dSae: 10, activation, decoder }, createRandomSource(seed)),
-        );
-        const k = 'k' in activation ? ` k = ${activation.k}` : '';
-        const name = `${activation.kind}${k}, ${decoder}${count > 1 ? `, ${count} side by side` : ''}`;
-        return { name, program: saeProgram(settings, saes) };
-      }),
-    ),
-  );
+  const autoencoders = DECODER_FORMS.flatMap(decoder => [
+    ...SAE_ACTIVATIONS.flatMap(activation => [
+      saeStep(decoder, [activation]),
+      saeStep(decoder, [activation, activation, activation]),
+    ]),
+    ...MIXED_ACTIVATIONS.map(activations => saeStep(decoder, activations)),
+  ]);
   return [...toys, ...autoencoders];
+}
+
+/** Autoencoders side by side, one for each of `activations`. */
+function saeStep(decoder: DecoderForm, activations: readonly ActivationConfig[]): RecordedStep {
+  const [activation] = activations as [ActivationConfig];
+  const sizes = { dIn: 4, dSae: 10, decoder };
+  const settings = { ...sizes, activation, optimizer: OPTIMIZER, batchSize: BATCH, steps: 10, seed: 1 };
+  const saes = activations.map(
+    (own, seed) => new SparseAutoencoder({ ...sizes, activation: own }, createRandomSource(seed)),
+  );
+  const numbers = [...new Set(activations.map(own => ('k' in own ? ` k = ${own.k}` : ` l1 = ${own.l1}`)))];
+  const count = activations.length > 1 ? `, ${activations.length} side by side` : '';
+  return { name: `${activation.kind}${numbers.join(',')}, ${decoder}${count}`, program: saeProgram(settings, saes) };
 }

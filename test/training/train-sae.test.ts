@@ -9,6 +9,7 @@ import { createOnnxRuntimeEngine } from '../../src/engines/onnxruntime.ts';
 import type { ActivationConfig } from '../../src/models/activations/registry.ts';
 import { loadNodeRuntime } from '../../src/sessions/node.ts';
 import type { HostTensor } from '../../src/tensor.ts';
+import type { Checkpoint } from '../../src/training/checkpoint.ts';
 import {
   type ActivationData,
   initialSae,
@@ -47,6 +48,9 @@ const SETTINGS: SaeTraining = {
   seed: 0,
 };
 
+const of = (settings: SaeTraining, seeds: readonly number[]): SaeTraining[] =>
+  seeds.map(seed => ({ ...settings, seed }));
+
 function expectWithin(actual: HostTensor, expected: HostTensor, tolerance: number, what: string): void {
   expect(actual.shape, what).to.deep.equal(expected.shape);
   expected.data.forEach((value, i) => {
@@ -71,20 +75,80 @@ describe('autoencoders side by side', () => {
     it(`have the parameters of each trained alone after 50 steps: ${JSON.stringify(activation)}`, async () => {
       const data = starActivations(256);
       const seeds = [5, 1, 42, 7, 8, 9, 10];
-      const together = await trainSaes({ ...SETTINGS, activation }, seeds, data, { engine, snapshotAt: [0, 50] });
-      for (const [i, seed] of seeds.entries()) {
-        const alone = await trainSae({ ...SETTINGS, activation, seed }, data, { engine, snapshotAt: [0, 50] });
-        for (const [name, expected] of Object.entries(alone.sae.state.parameters)) {
-          expectWithin(together[i]!.sae.state.parameters[name]!, expected, 1e-5, `seed ${seed}, ${name}`);
-        }
-        expectWithin(together[i]!.directions[1]!.value, alone.directions[1]!.value, 1e-5, `directions of seed ${seed}`);
-        const own = together[i]!.run.metrics['losses']!;
-        alone.run.metrics['loss']!.forEach((loss, step) => {
-          expect(own[step * seeds.length + i], `loss of seed ${seed}`).to.be.closeTo(loss, 1e-5);
-        });
-      }
+      await expectAsAlone(
+        seeds.map(seed => ({ ...SETTINGS, activation, seed })),
+        data,
+      );
     });
   }
+
+  const mixed: readonly (readonly ActivationConfig[])[] = [
+    [1, 2, 5, 3, 1, 2, 4].map(k => ({ kind: 'topk', k })),
+    [1, 0.5, 2, 1.7, 1, 5, 3].map(k => ({ kind: 'batchtopk', k })),
+    [0, 0.01, 0.3, 0.1, 0, 0.02, 0.003].map(l1 => ({ kind: 'relu', l1 })),
+  ];
+  for (const own of mixed) {
+    it(`that differ in sparsity, seed and start have the parameters of each trained alone: ${own[0]!.kind}`, async () => {
+      const starts = ['gaussian', 'activations', 'spread'] as const;
+      const runs = own.map((activation, i) => ({ ...SETTINGS, activation, seed: i >> 1, init: starts[i % 3]! }));
+      await expectAsAlone(runs, starActivations(256));
+    });
+  }
+
+  /** In parameters, thresholds, directions and losses. */
+  async function expectAsAlone(runs: readonly SaeTraining[], data: ActivationData): Promise<void> {
+    const together = await trainSaes(runs, data, { engine, snapshotAt: [0, 50] });
+    for (const [i, run] of runs.entries()) {
+      const what = `run ${i}`;
+      const alone = await trainSae(run, data, { engine, snapshotAt: [0, 50] });
+      const { sae, start, loss, directions } = together[i]!;
+      expect(sae.config, what).to.deep.equal(alone.sae.config);
+      expect(start.state, what).to.deep.equal(alone.start.state);
+      for (const part of ['parameters', 'buffers'] as const) {
+        expect(Object.keys(sae.state[part])).to.deep.equal(Object.keys(alone.sae.state[part]));
+        for (const [name, expected] of Object.entries(alone.sae.state[part])) {
+          expectWithin(sae.state[part][name]!, expected, 1e-5, `${what}, ${name}`);
+        }
+      }
+      expectWithin(directions[1]!.value, alone.directions[1]!.value, 1e-5, `directions of ${what}`);
+      expect(loss).to.have.length(50);
+      alone.loss.forEach((expected, step) => {
+        expect(loss[step], `loss of ${what}`).to.be.closeTo(expected, 1e-5);
+      });
+    }
+  }
+
+  it('are refused where they differ in something else', async () => {
+    const data = starActivations(64);
+    const refused = async (...runs: SaeTraining[]) =>
+      String(await trainSaes(runs, data, { engine }).catch((error: unknown) => error));
+    expect(await refused()).to.include('InvalidValueError: there must be at least one run');
+    expect(await refused(SETTINGS, { ...SETTINGS, dSae: 6 })).to.include(
+      'InvalidValueError: dSae must be the same for all that train side by side, got 5 in run 0 and 6 in run 1',
+    );
+    expect(await refused(SETTINGS, { ...SETTINGS, holdBias: true }))
+      .to.include('holdBias')
+      .and.include('its default');
+    const batchTopk = { kind: 'batchtopk', k: 1 } as const;
+    expect(await refused(SETTINGS, { ...SETTINGS, activation: batchTopk }))
+      .to.include('"topk"')
+      .and.include('"batchtopk"');
+  });
+
+  it('go on from a checkpoint to the same bits, each as sparse as it was', async () => {
+    const data = starActivations(64);
+    const runs = [1, 3, 2].map(k => ({ ...SETTINGS, activation: { kind: 'topk', k } as const, batchSize: 64 }));
+    const whole = await trainSaes(runs, data, { engine });
+    const kept: Checkpoint[] = [];
+    const save = async (checkpoint: Checkpoint) => void kept.push(structuredClone(checkpoint));
+    await trainSaes(runs, data, { engine, checkpoint: { every: 20, experiment: {}, where: 'memory', save } });
+    const resumed = await trainSaes(runs, data, { engine, resume: kept[0]! });
+    expect(kept[0]!.step).to.equal(20);
+    expect(resumed.map(({ sae }) => sae.state)).to.deep.equal(whole.map(({ sae }) => sae.state));
+    const others = runs.map(run => ({ ...run, activation: { kind: 'topk', k: 1 } as const }));
+    const refused = await trainSaes(others, data, { engine, resume: kept[0]! }).catch((error: unknown) => error);
+    expect(String(refused)).to.include('FileFormatError').and.include('"buffers.kept", which this step does not have');
+  });
 
   it('recover as many directions as those trained alone', async () => {
     const data = starActivations(128);
@@ -92,7 +156,7 @@ describe('autoencoders side by side', () => {
     const seeds = Array.from({ length: 24 }, (_, i) => i);
     const recovered = (directions: HostTensor): number =>
       recovery({ directions, trueDirections: STAR, alive: Array<boolean>(5).fill(true), threshold: 0.9 }).recovered;
-    const together = (await trainSaes(settings, seeds, data, { engine })).map(({ sae }) =>
+    const together = (await trainSaes(of(settings, seeds), data, { engine })).map(({ sae }) =>
       recovered(sae.featureDirections()),
     );
     const alone: number[] = [];
@@ -121,9 +185,13 @@ describe('autoencoders side by side', () => {
     const data = starActivations(32);
     const settings = { ...SETTINGS, batchSize: 32, schedule: { warmUpSteps: 5 } };
     const seeds = Array.from({ length: 104 }, (_, i) => 1000 - i);
-    const together = await trainSaes(settings, seeds, data, { engine, stepsPerCall: 20 });
+    const runs = of(settings, seeds).map((run, i) => ({
+      ...run,
+      activation: { kind: 'topk', k: 1 + (i % 3) } as const,
+    }));
+    const together = await trainSaes(runs, data, { engine, stepsPerCall: 20 });
     for (const i of [0, 25, 26, 27, 51, 52, 102, 103]) {
-      const alone = await trainSae({ ...settings, seed: seeds[i]! }, data, { engine });
+      const alone = await trainSae(runs[i]!, data, { engine });
       for (const [name, expected] of Object.entries(alone.sae.state.parameters)) {
         expectWithin(together[i]!.sae.state.parameters[name]!, expected, 1e-5, `seed ${seeds[i]}, ${name}`);
       }
@@ -149,7 +217,7 @@ describe('autoencoders side by side', () => {
     for (const name of ['V', 'W_enc', 'b_enc']) expectWithin(b[name]!, a[name]!, 1e-6, name);
     expect(a['b_dec']).to.not.deep.equal(start['b_dec']);
 
-    const together = await trainSaes(held, [0, 1], data, { engine });
+    const together = await trainSaes(of(held, [0, 1]), data, { engine });
     for (const { sae: each } of together) expect(each.state.parameters['b_dec']).to.deep.equal(start['b_dec']);
     expectWithin(together[0]!.sae.state.parameters['V']!, sae.state.parameters['V']!, 1e-5, 'V');
   });

@@ -23,6 +23,44 @@ describe('trainToyModels', () => {
     expect(losses[2]).to.be.lessThan(losses[3]!);
   });
 
+  it('trains several settings side by side as each alone: in parameters after 50 steps, in losses', async () => {
+    const star = { nFeatures: 5, nHidden: 2, batchSize: 64, steps: 50 };
+    const zeros = () => ({ fill: (into: Float32Array) => void into.fill(0) });
+    const runs: ToyModelTraining[] = [
+      { ...star, seed: 3, sparsity: 0.9 },
+      { ...star, seed: 3, sparsity: 0 },
+      { ...star, seed: 7, sparsity: [0, 0.2, 0.5, 0.9, 1] },
+      { ...star, seed: 3, sparsity: 0.9, data: zeros },
+      { ...star, seed: 1, sparsity: 0.5 },
+    ];
+    const { models, losses, run } = await trainToyModels(runs, { engine });
+    for (const [i, own] of runs.entries()) {
+      const alone = await trainToyModels(own, { engine });
+      for (const [name, { data, shape }] of Object.entries(alone.models[0]!.state.parameters)) {
+        const got = models[i]!.state.parameters[name]!;
+        expect(got.shape).to.deep.equal(shape);
+        for (const [at, value] of got.data.entries()) expect(value, `run ${i}, ${name}`).to.be.closeTo(data[at]!, 1e-5);
+      }
+      expect(losses[i]).to.be.closeTo(alone.losses[0]!, 1e-5);
+      alone.run.metrics['loss']!.forEach((loss, step) => {
+        expect(run.metrics['losses']![step * runs.length + i]).to.be.closeTo(loss, 1e-5);
+      });
+    }
+    expect(losses[3]).to.equal(0);
+  });
+
+  it('refuses settings side by side that differ in shape, or have restarts of their own', async () => {
+    const refused = async (...runs: ToyModelTraining[]) =>
+      String(await trainToyModels(runs, { engine }).catch((error: unknown) => error));
+    expect(await refused(SETTINGS, { ...SETTINGS, nFeatures: 5 })).to.include(
+      'InvalidValueError: nFeatures must be the same for all that train side by side, got 4 in run 0 and 5 in run 1',
+    );
+    const restarts = { ...SETTINGS, nInstances: 2 };
+    expect(await refused(restarts, restarts))
+      .to.include('InvalidValueError')
+      .and.include('nInstances of their own, got 2');
+  });
+
   it('takes one sparsity for all, or one a feature, for every instance', async () => {
     const firstBatch = async (sparsity: ToyModelTraining['sparsity']) => {
       const { batches } = toyModelProgram({ ...SETTINGS, nInstances: 3, sparsity });

@@ -20,6 +20,13 @@ export interface FrozenForm {
   readonly weights: HostTensors;
 }
 
+/**
+ * Buffers of instances side by side that differ in how sparse they are, [n_instances]: how many entries each one keeps of those that
+ * its activation chooses among (see `SaeActivation.kept`), and each one's weight of the L1 penalty.
+ */
+export const KEPT = 'kept';
+export const L1 = 'l1';
+
 export interface SaeActivation {
   /** The name in configurations and on the command line. */
   readonly kind: string;
@@ -27,6 +34,11 @@ export interface SaeActivation {
   readonly k?: number;
   /** Weight of the L1 penalty on the features. */
   readonly l1: number;
+  /**
+   * How many entries stay of each choice, a sample's or a batch's. Where instances side by side differ in it, the activation of the one that
+   * keeps most is applied to all, with the buffer `kept`. Absent where nothing is chosen.
+   */
+  kept?(batchSize: number): number;
   /** Buffers before training; `lead` is [] or [n_instances]. */
   initialBuffers(lead: Shape): HostTensors;
   /** Pre-activations [...lead, batch, d_sae] → features. */

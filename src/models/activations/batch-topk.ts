@@ -7,7 +7,7 @@ import { InvalidValueError } from '../../errors.ts';
 import type { HostTensor, Shape } from '../../tensor.ts';
 import { keepTopK } from '../keep-top-k.ts';
 import type { Tensors } from '../model.ts';
-import type { SaeActivation } from './activation.ts';
+import { KEPT, type SaeActivation } from './activation.ts';
 
 /** θ ← .99 θ + .01 · (smallest selected). */
 const MOMENTUM = 0.99;
@@ -27,11 +27,17 @@ export function batchTopkActivation(k: number, dSae: number, options: BatchTopkO
   const { restartThresholdAt = -1 } = options;
   if (!(k > 0)) throw new InvalidValueError(`k must be positive, got ${k}`);
   if (k > dSae) throw new InvalidValueError(`k must be less than or equal to d_sae ${dSae}, got ${k}`);
+  const kept = (batch: number): number => {
+    const count = Math.floor(k * batch);
+    if (count < 1) throw new InvalidValueError(`k must be positive: ${k} · ${batch} samples keeps no feature`);
+    return count;
+  };
   return {
     kind: 'batchtopk',
     k,
     l1: 0,
     initialBuffers: lead => ({ threshold: filled(lead, 0), steps: filled(lead, 0) }),
+    kept,
 
     apply(preActivations, buffers, mode) {
       const positive = tf.relu(preActivations);
@@ -39,10 +45,11 @@ export function batchTopkActivation(k: number, dSae: number, options: BatchTopkO
       const shape = positive.shape;
       const lead = shape.slice(0, -2);
       const [batch, width] = shape.slice(-2) as [number, number];
-      const kept = Math.floor(k * batch);
-      if (kept < 1) throw new InvalidValueError(`k must be positive: ${k} · ${batch} samples keeps no feature`);
-      const selected = keepTopK(tf.reshape(positive, [...lead, batch * width]), kept);
-      return { features: tf.reshape(selected, shape), buffers: updateThreshold(selected, buffers, restartThresholdAt) };
+      const selected = keepTopK(tf.reshape(positive, [...lead, batch * width]), kept(batch), buffers[KEPT]);
+      return {
+        features: tf.reshape(selected, shape),
+        buffers: { ...buffers, ...updateThreshold(selected, buffers, restartThresholdAt) },
+      };
     },
 
     frozen: ({ threshold }, size) => ({

@@ -6,7 +6,7 @@ import { keepTopK } from '../keep-top-k.ts';
 import type { Tensors } from '../model.ts';
 import { reluLargest } from '../relu-largest.ts';
 import { scatterUnique } from '../scatter-unique.ts';
-import type { SaeActivation } from './activation.ts';
+import { KEPT, type SaeActivation } from './activation.ts';
 
 /** InvalidValueError: k "must be positive" and "must be less than or equal to" d_sae. */
 export function topkActivation(k: number, dSae: number): SaeActivation {
@@ -17,8 +17,9 @@ export function topkActivation(k: number, dSae: number): SaeActivation {
     k,
     l1: 0,
     initialBuffers: () => ({}),
+    kept: () => k,
     apply(preActivations, buffers, mode) {
-      if (mode === 'train') return { features: tf.relu(keepTopK(preActivations, k)), buffers };
+      if (mode === 'train') return { features: tf.relu(keepTopK(preActivations, k, buffers[KEPT])), buffers };
       const { values, indices } = tf.topk(preActivations, k, true);
       const feature_values = tf.relu(values);
       const features = scatterUnique(feature_values, indices, dSae);
