@@ -4,7 +4,7 @@
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -28,6 +28,15 @@ export async function unpackChromium(): Promise<BundledChromium> {
   return { folder, executable: join(folder, 'chromium'), fonts: join(folder, 'fonts') };
 }
 
+/** The package's own names folders of AWS Lambda and /tmp/fonts; without any font Chromium crashes at the first word. */
+const FONTS_BESIDE = `<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig>
+  <dir prefix="relative">fonts</dir>
+  <cachedir prefix="relative">cache</cachedir>
+</fontconfig>
+`;
+
 /** The package unpacks into the system's temporary folder, so a process with its own such folder does it. */
 async function unpackInto(folder: string, entry: string): Promise<void> {
   await mkdir(dirname(folder), { recursive: true });
@@ -35,6 +44,7 @@ async function unpackInto(folder: string, entry: string): Promise<void> {
   const program = `import chromium from ${JSON.stringify(pathToFileURL(entry).href)}; await chromium.executablePath();`;
   const env = { ...process.env, TMPDIR: temporary };
   await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], { env });
+  await writeFile(join(temporary, 'fonts', 'fonts.conf'), FONTS_BESIDE);
   try {
     await rename(temporary, folder);
   } catch (error) {
