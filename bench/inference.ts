@@ -1,7 +1,5 @@
 /**
- * npm run bench:inference: samples per second that a frozen TopK SAE encodes, through `loadSae` on the CPU.
- *
- *   npm run bench:inference [-- --python PYTHON] [--rounds 5] [--json FILE]
+ * npm run bench:inference [-- --help]: samples per second that a frozen TopK SAE encodes, through `loadSae` on the CPU.
  *
  * With a Python that imports onnxruntime or torch the same work runs there in turns with ours, one call after another in each round;
  * ratios are of medians of one run. Python's ONNX Runtime gets the very encoder that `loadSae` cuts out.
@@ -10,7 +8,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { Command } from 'commander';
+import { median } from 'd3-array';
+import { positiveInteger } from '../src/cli/options.ts';
 import { createRandomSource } from '../src/data/random-source.ts';
 import { frozenSaeToOnnx } from '../src/export/frozen-sae-onnx.ts';
 import { writeFileAtomic } from '../src/files/write-atomic.ts';
@@ -20,13 +20,23 @@ import { readModel } from '../src/onnx/read.ts';
 import { type HostTensor, sizeOf } from '../src/tensor.ts';
 import { type LineProcess, startPython } from './line-process.ts';
 
-const { values: options } = parseArgs({
-  options: {
-    python: { type: 'string', default: process.env['MONOSEMANTIC_PYTHON'] ?? 'python3' },
-    rounds: { type: 'string', default: '5' },
-    json: { type: 'string' },
-  },
-});
+interface Options {
+  readonly python: string;
+  readonly rounds: number;
+  readonly json?: string;
+}
+
+const options = new Command('npm run bench:inference --')
+  .description('Samples per second that a frozen TopK SAE encodes, through loadSae on the CPU.')
+  .option(
+    '--python <program>',
+    'a Python that imports onnxruntime or torch: runs the same work in turns with ours',
+    process.env['MONOSEMANTIC_PYTHON'] ?? 'python3',
+  )
+  .option('--rounds <n>', 'rounds in which all take their turn', positiveInteger, 5)
+  .option('--json <file>', 'all measurements')
+  .parse()
+  .opts<Options>();
 
 const SIZES = [
   { dIn: 512, dSae: 4096, k: 32 },
@@ -161,10 +171,10 @@ async function inTurns(contenders: readonly Contender[]): Promise<Map<string, nu
     calls.set(name, Math.max(1, Math.round(MS_PER_MEASUREMENT / (await measure(2)))));
   }
   const times = new Map<string, number[]>(contenders.map(({ name }) => [name, []]));
-  for (let round = 0; round < Number(options.rounds); round++) {
+  for (let round = 0; round < options.rounds; round++) {
     for (const { name, measure } of contenders) times.get(name)!.push(await measure(calls.get(name)!));
   }
-  return new Map([...times].map(([name, all]) => [name, all.sort((a, b) => a - b)[Math.floor(all.length / 2)]!]));
+  return new Map([...times].map(([name, all]) => [name, median(all)!]));
 }
 
 function printRows(measured: readonly Row[]): void {

@@ -1,7 +1,5 @@
 /**
- * npm run bench: everything that the README says about speed, in one run on one machine.
- *
- *   npm run bench [-- --python PYTHON] [--json FILE] [--only small,sae,growth] [--rounds 3] [--figures FOLDER]
+ * npm run bench [-- --help]: everything that the README says about speed, in one run on one machine.
  *
  * With a Python that imports torch (and sae_lens) the same work runs there in turns with ours, and ratios are of medians. Fewer steps are
  * timed than an experiment takes; where the table names a whole script, its time is milliseconds a step times its steps.
@@ -11,21 +9,36 @@ import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { Command, Option } from 'commander';
+import { median as medianOf } from 'd3-array';
+import { positiveInteger } from '../src/cli/options.ts';
 import { createEngine } from '../src/engines/create-engine.ts';
 import { writeFileAtomic } from '../src/files/write-atomic.ts';
 import { plotScaling, type ScalingSeries, writeFigure } from '../src/plots/node.ts';
 import { measureSmallModels, SMALL_WORKS, type SmallMeasurement } from './small-models.ts';
 
-const { values: options } = parseArgs({
-  options: {
-    python: { type: 'string' },
-    json: { type: 'string' },
-    only: { type: 'string', default: 'small,sae,growth' },
-    rounds: { type: 'string', default: '3' },
-    figures: { type: 'string', default: 'docs/figures' },
-  },
-});
+const PARTS = ['small', 'sae', 'growth'] as const;
+
+interface Options {
+  readonly python?: string;
+  readonly json?: string;
+  readonly only: readonly (typeof PARTS)[number][];
+  readonly rounds: number;
+  readonly figures: string;
+}
+
+const options = new Command('npm run bench --')
+  .description('Times what the README says about speed: small models, large autoencoders, and how time grows.')
+  .option(
+    '--python <program>',
+    'a Python that imports torch, and sae_lens where it has it: runs the same work in turns with ours',
+  )
+  .option('--json <file>', 'all measurements')
+  .addOption(new Option('--only <part...>', 'these alone').choices(PARTS).default(PARTS))
+  .option('--rounds <n>', 'rounds of each measurement', positiveInteger, 3)
+  .option('--figures <folder>', 'where the figures of `growth` go', 'docs/figures')
+  .parse()
+  .opts<Options>();
 
 /** What bench/sae-step.ts writes. */
 interface SaeStep {
@@ -53,7 +66,7 @@ interface Row {
 
 /** NaN of none. */
 function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+  return medianOf(values) ?? Number.NaN;
 }
 
 /** bench/sae-step.ts in a process of its own: its peak memory is then its own too. */
@@ -153,12 +166,7 @@ function growthSeries(steps: readonly SaeStep[], size: (step: SaeStep) => number
   ];
 }
 
-const parts = options.only.split(',');
-const unknown = parts.filter(part => !['small', 'sae', 'growth'].includes(part));
-if (unknown.length > 0) {
-  console.error(`--only ${unknown.join(',')}: choose from small, sae, growth`);
-  process.exit(2);
-}
+const parts = options.only;
 const machine = {
   cpu: cpus()[0]?.model ?? 'unknown',
   cores: cpus().length,
@@ -181,16 +189,16 @@ try {
   const growth: { dSae: readonly SaeStep[]; batch: readonly SaeStep[] } = { dSae: [], batch: [] };
   if (parts.includes('small')) {
     const engine = await createEngine({ engine: 'onnxruntime' });
-    small = await measureSmallModels(SMALL_WORKS, engine, Number(options.rounds), options.python);
+    small = await measureSmallModels(SMALL_WORKS, engine, options.rounds, options.python);
     rows.push(...small.map(smallRow), ...scriptRows(small));
   }
   if (parts.includes('sae')) {
-    sae = await saeSteps([...python, '--rounds', options.rounds], folder);
+    sae = await saeSteps([...python, '--rounds', String(options.rounds)], folder);
     rows.push(...sae.map(saeRow));
   }
   if (parts.includes('growth')) {
     const common = ['--kinds', 'topk', '--rounds', '2', ...python];
-    growth.dSae = await saeSteps(['--sizes', '512x4096,512x8192,512x16384,512x32768', ...common], folder);
+    growth.dSae = await saeSteps(['--sizes', '512x4096', '512x8192', '512x16384', '512x32768', ...common], folder);
     for (const batch of [256, 512, 1024, 2048, 4096]) {
       const measured = await saeSteps(['--sizes', '512x4096', '--batch', String(batch), ...common], folder);
       growth.batch = [...growth.batch, ...measured];

@@ -2,16 +2,15 @@
  * Times one training step of large sparse autoencoders: the sparse update, beside PyTorch's dense step and SAELens's where a Python
  * has them.
  *
- *   tsx bench/sae-step.ts [--python PYTHON] [--sizes 512x4096,768x16384] [--kinds topk,batchtopk] [--k 32] [--batch 1024]
- *     [--rounds 4] [--threads N] [--beta1 0] [--json FILE]
- *
  * Each round takes some steps of ours and one of each other's, so that the ratio means more than either figure. Prints a table; --json writes all.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { availableParallelism, cpus } from 'node:os';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { median } from 'd3-array';
+import { fraction, positiveInteger } from '../src/cli/options.ts';
 import type { StepDescriptor, StepProgram } from '../src/engines/engine.ts';
 import { createSparseUpdateRunner } from '../src/engines/sparse-update/runner.ts';
 import type { StepTimes } from '../src/engines/sparse-update/shard.ts';
@@ -54,26 +53,51 @@ interface OtherMeasurement {
   readonly ratio: number;
 }
 
-const { values: options } = parseArgs({
-  options: {
-    python: { type: 'string' },
-    sizes: { type: 'string', default: '512x4096,768x16384,1024x32768' },
-    kinds: { type: 'string', default: 'topk,batchtopk' },
-    k: { type: 'string', default: '32' },
-    batch: { type: 'string', default: '1024' },
-    rounds: { type: 'string', default: '4' },
-    threads: { type: 'string', default: String(availableParallelism()) },
-    beta1: { type: 'string', default: '0' },
-    json: { type: 'string' },
-  },
-});
+type Size = Pick<Work, 'dIn' | 'dSae'>;
+
+const KINDS = ['topk', 'batchtopk'] as const;
+
+interface Options {
+  readonly python?: string;
+  readonly sizes?: readonly Size[];
+  readonly kinds: readonly Work['kind'][];
+  readonly k: number;
+  readonly batch: number;
+  readonly rounds: number;
+  readonly threads: number;
+  readonly beta1: number;
+  readonly json?: string;
+}
+
+/** D_INxD_SAE */
+function size(text: string, before: readonly Size[] = []): readonly Size[] {
+  const [, dIn, dSae] = /^(\d+)x(\d+)$/.exec(text) ?? [];
+  if (!dIn || !dSae) throw new InvalidArgumentError('expected D_INxD_SAE, such as 512x4096.');
+  return [...before, { dIn: Number(dIn), dSae: Number(dSae) }];
+}
+
+const SIZES: readonly Size[] = [
+  { dIn: 512, dSae: 4096 },
+  { dIn: 768, dSae: 16384 },
+  { dIn: 1024, dSae: 32768 },
+];
+
+const options = new Command('npm run bench:sae-step --')
+  .description('Times one training step of large sparse autoencoders, the sparse update.')
+  .option('--python <program>', 'a Python that imports torch and sae_lens: their dense steps run in turns with ours')
+  .option('--sizes <d_inxd_sae...>', 'default 512x4096 768x16384 1024x32768', size)
+  .addOption(new Option('--kinds <kind...>', 'architectures').choices(KINDS).default(KINDS))
+  .option('--k <n>', 'active latents a sample', positiveInteger, 32)
+  .option('--batch <n>', 'samples a step', positiveInteger, 1024)
+  .option('--rounds <n>', 'rounds: three steps of ours and one of each other', positiveInteger, 4)
+  .option('--threads <n>', 'threads', positiveInteger, availableParallelism())
+  .option('--beta1 <beta>', "Adam's first beta", fraction, 0)
+  .option('--json <file>', 'all measurements')
+  .parse()
+  .opts<Options>();
 
 /** Ours are shorter: several of them for each of the others'. */
 const STEPS_A_ROUND = 3;
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1]!;
-}
 
 /** Sums of four uniform draws: near enough to normal, and fast. */
 function draws(count: number, seed: number): Float32Array {
@@ -168,7 +192,7 @@ async function measure(work: Work, rounds: number, others: readonly Other[]): Pr
         library,
         version,
         ms: otherMs[index]!,
-        ratio: median(otherMs[index]!) / median(ms),
+        ratio: median(otherMs[index]!)! / median(ms)!,
       })),
     };
   } finally {
@@ -233,13 +257,13 @@ class Other {
 }
 
 function report({ work, ms, parts, gemmGflops, updateGBps, others, peakMemoryMiB }: Measurement): string {
-  const total = median(ms);
+  const total = median(ms)!;
   const shares = Object.entries(parts).map(([name, time]) => `${name} ${((100 * time) / total).toFixed(0)}%`);
   return [
     `${work.kind.padEnd(9)} ${work.dIn}/${work.dSae}`.padEnd(22),
     `${total.toFixed(1)} ms (${Math.min(...ms).toFixed(1)}–${Math.max(...ms).toFixed(1)})`.padEnd(26),
     ...others.map(({ library, ms: theirs, ratio }) =>
-      `${library} ${median(theirs).toFixed(0)} ms, ${ratio.toFixed(1)}×`.padEnd(24),
+      `${library} ${median(theirs)!.toFixed(0)} ms, ${ratio.toFixed(1)}×`.padEnd(24),
     ),
     `Gemm ${gemmGflops.toFixed(0)} GFLOP/s, update ${updateGBps.toFixed(1)} GB/s, ${peakMemoryMiB.toFixed(0)} MiB`.padEnd(
       50,
@@ -249,18 +273,17 @@ function report({ work, ms, parts, gemmGflops, updateGBps, others, peakMemoryMiB
 }
 
 const measurements: Measurement[] = [];
-const machine = { cpu: cpus()[0]?.model ?? 'unknown CPU', threads: Number(options.threads), node: process.version };
+const machine = { cpu: cpus()[0]?.model ?? 'unknown CPU', threads: options.threads, node: process.version };
 console.log(`${machine.cpu}, ${machine.threads} threads, batch ${options.batch}, k ${options.k}, β1 ${options.beta1}`);
-for (const size of options.sizes.split(',')) {
-  const [dIn, dSae] = size.split('x').map(Number) as [number, number];
-  for (const kind of options.kinds.split(',') as Work['kind'][]) {
+for (const { dIn, dSae } of options.sizes ?? SIZES) {
+  for (const kind of options.kinds) {
     const work: Work = {
       dIn,
       dSae,
-      batchSize: Number(options.batch),
-      k: Number(options.k),
+      batchSize: options.batch,
+      k: options.k,
       kind,
-      betas: [Number(options.beta1), 0.999],
+      betas: [options.beta1, 0.999],
       threads: machine.threads,
     };
     const others: Other[] = [];
@@ -268,7 +291,7 @@ for (const size of options.sizes.split(',')) {
       const other = await Other.start(options.python!, library, work);
       if (other) others.push(other);
     }
-    measurements.push(await measure(work, Number(options.rounds), others));
+    measurements.push(await measure(work, options.rounds, others));
     for (const other of others) other.end();
     console.log(report(measurements.at(-1)!));
   }
