@@ -157,7 +157,7 @@ function programFor({ dIn, dSae, batchSize, k, kind, betas }: Work): StepProgram
 /** Steps of ours and of the others in turn, so that all see the same machine. */
 async function measure(work: Work, rounds: number, others: readonly Other[]): Promise<Measurement> {
   const { dIn, dSae, batchSize, threads, betas } = work;
-  const runner = await createSparseUpdateRunner(programFor(work), { threads });
+  const runner = await createSparseUpdateRunner(programFor(work), { threads, anySize: true });
   try {
     const activations = draws(batchSize * dIn, 2);
     const step = () => timed(() => runner.run(1, { activations }));
