@@ -6,6 +6,7 @@ import { createEagerEngine } from './eager.ts';
 import type { Engine, EngineName } from './engine.ts';
 import { createOnnxRuntimeEngine } from './onnxruntime.ts';
 import type { PreparedBackend } from './prepared-backend.ts';
+import { hasModuleWorkers } from './threads/module-worker.ts';
 
 export const ENGINE_NAMES: readonly EngineName[] = ['onnxruntime', 'tensorflow', 'webgpu', 'wasm', 'cpu'];
 
@@ -48,16 +49,15 @@ async function compiledEngine(
   { provider, threads, accelerate = true }: EngineOptions,
   reason: string,
 ): Promise<Engine> {
+  const runtime = await loadNodeRuntime();
+  if (!hasModuleWorkers()) {
+    const here = `${reason}; in the calling thread and without the sparse update, for a bundler left out what runs in threads`;
+    return createOnnxRuntimeEngine(runtime, { provider, threads, reason: here });
+  }
   const { sparseUpdate } = await import('./sparse-update/accelerator.ts');
-  const accelerators = accelerate ? [sparseUpdate] : [];
   const { runInThreads } = await import('./threads/run-in-threads.ts');
-  return createOnnxRuntimeEngine(await loadNodeRuntime(), {
-    provider,
-    threads,
-    reason,
-    accelerators,
-    runElsewhere: runInThreads,
-  });
+  const accelerators = accelerate ? [sparseUpdate] : [];
+  return createOnnxRuntimeEngine(runtime, { provider, threads, reason, accelerators, runElsewhere: runInThreads });
 }
 
 async function chooseEngine(options: EngineOptions): Promise<Engine> {

@@ -232,6 +232,42 @@ describe('the package', function () {
     expect(await app.run(process.execPath, ['compiled.mjs'])).to.match(/Relu true$/m);
   });
 
+  it('trains bundled too, where what runs in threads was left out, and says so', async () => {
+    await app.borrow('@tensorflow');
+    await app.write(
+      'training.mjs',
+      `import { createEngine, trainToyModels } from 'monosemantic';
+       const settings = { nFeatures: 5, nHidden: 2, sparsity: 0.9, batchSize: 64, steps: 100, seed: 0 };
+       createEngine({ engine: 'onnxruntime' }).then(async engine => {
+         const { losses, run } = await trainToyModels(settings, { engine });
+         console.log(JSON.stringify({ loss: losses[0], reason: run.engine.reason }));
+         process.exit();
+       });`,
+    );
+    const answer = async (file: string) =>
+      JSON.parse((await app.run(process.execPath, [file])).trim().split('\n').at(-1)!);
+    const whole = await answer('training.mjs');
+    for (const [format, file] of [
+      ['esm', 'trained.mjs'],
+      ['cjs', 'trained.cjs'],
+    ] as const) {
+      await build({
+        absWorkingDir: app.folder,
+        entryPoints: ['training.mjs'],
+        outfile: join(app.folder, file),
+        bundle: true,
+        platform: 'node',
+        format,
+        external: ['onnxruntime-node', '@tensorflow/*', 'webgpu'],
+        logLevel: 'silent',
+      });
+      const { loss, reason } = await answer(file);
+      expect(loss).to.equal(whole.loss);
+      expect(whole.reason).to.equal('asked for');
+      expect(reason).to.include('in the calling thread');
+    }
+  });
+
   it('runs in a page that Vite built, and in its worker (needs Chromium: Linux on x64)', async function () {
     const lacks = browserLacks();
     await app.borrow('onnxruntime-web');
