@@ -23,8 +23,11 @@ export interface CompileOptions {
   readonly outputs?: readonly string[];
   /** Name of the graph. Default `graph`. */
   readonly name?: string;
-  /** Expand small constants while recording: faster at run time, larger files. Default false; ignored with named dimensions. */
-  readonly expandConstants?: boolean;
+  /**
+   * Record for speed at these very shapes: small constants are expanded, short axes unrolled; larger files. Default false; ignored with
+   * named dimensions.
+   */
+  readonly fixedShapes?: boolean;
 }
 
 /**
@@ -39,7 +42,7 @@ export interface CompileOptions {
  * await writeFile('relu.onnx', encodeModel(graph));
  */
 export function compile(fn: TensorFunction, options: CompileOptions): Graph {
-  const { constants = {}, outputs, name = 'graph', expandConstants = false } = options;
+  const { constants = {}, outputs, name = 'graph', fixedShapes = false } = options;
   const specs = Object.entries(options.inputs).map(
     ([input, spec]) => [input, 'shape' in spec ? spec : { shape: spec }] as const,
   );
@@ -51,7 +54,7 @@ export function compile(fn: TensorFunction, options: CompileOptions): Graph {
         { shape: shapeAt(shape, probes, which), dtype },
       ]),
     );
-    return record(fn, { name, inputs, constants, outputs }, { expandConstants: expandConstants && probes.size === 0 });
+    return record(fn, { name, inputs, constants, outputs }, { fixedShapes: fixedShapes && probes.size === 0 });
   };
   if (probes.size === 0) return requireDistinctNames(recordAt(0));
   const shapes = new Map(specs.map(([input, { shape }]) => [input, shape]));

@@ -50,7 +50,7 @@ export function record(fn: TensorFunction, request: RecordRequest, options: Reco
     tf.engine().endScope();
     selectBackend(previous);
     // The graph has what it needs: weights should not stay in memory until the next recording.
-    recorder.begin({ expandConstants: false });
+    recorder.begin({ fixedShapes: false });
   }
 }
 

@@ -11,14 +11,17 @@ import { constantValue, dataTypeOf, type SymbolicValue, type TensorType } from '
 
 export const RECORDING_BACKEND = 'monosemantic-recorder';
 
-/** Set while recording a step of fixed shapes, where a constant may be expanded once instead of at every run. */
 export interface RecordingOptions {
-  readonly expandConstants: boolean;
+  /** Shapes are final: a constant may be expanded once instead of at every run, a short axis unrolled. */
+  readonly fixedShapes: boolean;
 }
+
+/** A constant is expanded up to this many elements. */
+export const EXPANSION_LIMIT = 1 << 20;
 
 export class RecordingBackend extends tf.KernelBackend {
   builder = new GraphBuilder();
-  options: RecordingOptions = { expandConstants: false };
+  options: RecordingOptions = { fixedShapes: false };
   readonly #values = new tf.DataStorage<SymbolicValue>(this, tf.engine());
   /** Full sizes: a value may be held smaller than its tensor. */
   readonly #sizes = new WeakMap<object, number>();

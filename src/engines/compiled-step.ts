@@ -44,7 +44,7 @@ export function stepGraph(program: StepProgram): Graph {
       name: 'training step',
       inputs: { ...Object.fromEntries(shapes), ...program.batch },
       outputs: [...shapes.map(([name]) => nextName(name)), ...program.metrics],
-      expandConstants: true,
+      fixedShapes: true,
     },
   );
 }

@@ -32,7 +32,7 @@ export function centredProductBatchLast(x: tf.Tensor, bias: tf.Tensor, weight: t
       value: tf.matMul(w, centred, true),
       gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
         const [input, matrix] = saved as [tf.Tensor, tf.Tensor];
-        const byBias = tf.matMul(matrix, tf.neg(tf.sum(dy, -1, true)));
+        const byBias = tf.matMul(matrix, tf.expandDims(tf.neg(tf.sum(dy, -1)), -1));
         return [tf.reshape(byBias, b.shape), tf.matMul(input, dy, false, true)];
       },
     };

@@ -113,15 +113,24 @@ export class SparseAutoencoder implements ModelDefinition {
     return { outputs: { ...named, features, reconstruction: tf.add(decoded, bias) }, buffers: next };
   }
 
-  /** The same with the batch along the last axis, where engines add biases and compare latents several times as fast. */
+  /**
+   * The same with the batch along the last axis, where engines add biases and compare latents several times as fast. `error`, the
+   * reconstruction's [..., d_in, batch], spares the loss two transpositions.
+   */
   #applyLatentsFirst(parameters: Tensors, buffers: Tensors, input: tf.Tensor): Applied {
     const bias = columnOf(parameters['b_dec']!);
-    const product = centredProductBatchLast(swapLastTwo(input), parameters['b_dec']!, parameters['W_enc']!);
+    const target = swapLastTwo(input);
+    const product = centredProductBatchLast(target, parameters['b_dec']!, parameters['W_enc']!);
     const preActivations = tf.add(product, columnOf(parameters['b_enc']!));
     const { features, buffers: next } = this.activation.applyLatentsFirst!(preActivations, buffers);
     const decoded = tf.matMul(decoderMatrix(this.config.decoder, parameters), features, true);
-    const reconstruction = swapLastTwo(tf.add(decoded, bias));
-    return { outputs: { features: swapLastTwo(features), reconstruction }, buffers: next };
+    const reconstruction = tf.add(decoded, bias);
+    const outputs = {
+      features: swapLastTwo(features),
+      reconstruction: swapLastTwo(reconstruction),
+      error: tf.sub(reconstruction, target),
+    };
+    return { outputs, buffers: next };
   }
 
   /** activations […, d_in] → features […, d_sae], as the frozen model gives them. */

@@ -36,7 +36,21 @@ function weightedMeanSquares(output: tf.Tensor, target: tf.Tensor, weight: tf.Te
   if (!sameShape(weight.shape, [nFeatures ?? 0])) {
     throw new InvalidShapeError(`weight must have shape [${nFeatures}], got [${weight.shape.join(', ')}]`);
   }
-  return tf.mul(weight, tf.mean(tf.square(tf.sub(target, output)), axes));
+  return tf.mul(weight, meanSquare(tf.sub(output, target), axes));
+}
+
+/** Mean of x² over `axes`. Its gradient is one product, (2/n · dy) x; autodiff takes two over every element of x. */
+function meanSquare(x: tf.Tensor, axes: readonly number[]): tf.Tensor {
+  const count = axes.reduce((product, axis) => product * x.shape[axis]!, 1);
+  const kept = x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
+  const mean = tf.customGrad((given, save) => {
+    (save as tf.GradSaveFunc)([given as tf.Tensor]);
+    return {
+      value: tf.mean(tf.square(given as tf.Tensor), [...axes]),
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => tf.mul(tf.reshape(tf.mul(dy, 2 / count), kept), saved[0]!),
+    };
+  });
+  return mean(x);
 }
 
 /**
@@ -62,8 +76,7 @@ export function saeObjective(sae: SparseAutoencoder): Objective {
   return (applied, input, parameters) => {
     const { outputs } = applied;
     const parallel = input.rank === 3;
-    const axes = parallel ? [1, 2] : undefined;
-    let losses = tf.mean(tf.square(tf.sub(outputs['reconstruction']!, input)), axes);
+    let losses = meanSquare(outputs['error'] ?? tf.sub(outputs['reconstruction']!, input), parallel ? [1, 2] : [0, 1]);
     if (l1 > 0) {
       const features = outputs['features']!;
       const magnitudes = sae.config.decoder === 'free' ? tf.mul(features, rowNorms(sae, parameters)) : features;

@@ -24,7 +24,7 @@ const step = (instances: number) =>
       name: 'step',
       inputs: { w: [instances, 2], count: [], x: [instances, 5, 2], rate: [] },
       outputs: ['w.next', 'count.next', 'loss', 'losses'],
-      expandConstants: true,
+      fixedShapes: true,
     },
   );
 

@@ -184,6 +184,24 @@ for (const [op, apply] of Object.entries({ sum: tf.sum, mean: tf.mean, max: tf.m
   rule(`${op} of whole numbers`, { x: whole }, ({ x }) => apply(x!, 1));
   rule(`${op} of a scalar`, { x: [] }, ({ x }) => apply(x!));
 }
+rule('max of a short axis of long rows', { x: [2, 3, 300] }, ({ x }) => tf.max(x!, 1, true), {
+  ...byX,
+  symbolic: false,
+});
+rule(
+  'arithmetic and shapes of constants',
+  x,
+  ({ x }) => {
+    const row = tf.tensor([1, -2, 0.3]);
+    const scaled = tf.mul(tf.sub(tf.div(row, 3), tf.tensor([[0.5], [2]])), tf.fill([2, 3], 0.7));
+    return [
+      tf.mul(x!, tf.mul(row, row)),
+      tf.mul(tf.expandDims(x!, 1), tf.expandDims(scaled, 0)),
+      tf.add(x!, tf.reshape(row, [1, 3])),
+    ];
+  },
+  byX,
+);
 rule('mean of whole scalars', { x: { shape: [], dtype: 'int32' } }, ({ x }) => tf.mean(x!));
 rule('sum of ones', x, ({ x }) => tf.sum(tf.onesLike(x!), 1));
 rule('argMax and argMin', { x: [5, 4] }, ({ x }) => [tf.argMax(x!, 1), tf.argMin(x!, 1), tf.argMax(x!, 0)]);
@@ -317,7 +335,10 @@ describe('kernel rules', () => {
       const fn = withGradients(ruleCase);
       const { results, kernels } = await runEagerly(fn, inputs);
       for (const kernel of kernels) seen.add(kernel);
-      expectSame(await runGraph(compile(fn, { inputs: ruleCase.inputs }), inputs), results);
+      for (const fixedShapes of [false, true]) {
+        const graph = compile(fn, { inputs: ruleCase.inputs, fixedShapes });
+        expectSame(await runGraph(graph, inputs), results);
+      }
     });
   }
 

@@ -1,9 +1,16 @@
-/** Kernels that work element by element, with broadcasting. Uniform operands are folded while recording. */
+/** Kernels that work element by element, with broadcasting. Arithmetic of constants is done while recording. */
 import type * as tf from '@tensorflow/tfjs';
 import { type Shape, sameShape, sizeOf } from '../../tensor.ts';
-import { broadcastShape, recorder, spreadOver } from '../recording-backend.ts';
+import { broadcastShape, EXPANSION_LIMIT, recorder, spreadOver } from '../recording-backend.ts';
 import { defineRule } from '../rule.ts';
-import { type SymbolicValue, type TensorType, uniformValue } from '../symbolic-value.ts';
+import {
+  type ConstantValue,
+  constantValue,
+  type SymbolicValue,
+  type TensorType,
+  type UniformValue,
+  uniformValue,
+} from '../symbolic-value.ts';
 
 type Arithmetic = (x: number, y: number) => number;
 
@@ -62,8 +69,6 @@ const UNARY: Readonly<Record<string, string>> = {
 /** Kernels whose result has another type than their operand. */
 const UNARY_TYPES: Readonly<Record<string, TensorType>> = { IsNan: 'bool', LogicalNot: 'bool' };
 
-/** A constant is expanded to its operand's shape up to this many elements. */
-const EXPANSION_LIMIT = 1 << 20;
 /** Below this last dimension ONNX Runtime's broadcasting costs 2–4.5 ns an element, more than reading an expanded constant. */
 const SHORT_AXIS = 64;
 
@@ -209,8 +214,8 @@ function recordArithmetic(binary: BinaryOp, a: tf.TensorInfo, b: tf.TensorInfo):
   const [left, right] = [recorder.value(a), recorder.value(b)];
   const shape = broadcastShape(a.shape, b.shape);
   const dtype = a.dtype as TensorType;
-  if (left.kind === 'uniform' && right.kind === 'uniform' && fold && dtype === 'float32') {
-    return recorder.tensor(uniformValue(fold(left.value, right.value), left.type), shape, dtype);
+  if (left.kind !== 'named' && right.kind !== 'named' && fold && dtype === 'float32') {
+    return recorder.tensor(folded(fold, left, right), shape, dtype);
   }
   if (neutral !== undefined) {
     if (right.kind === 'uniform' && right.value === neutral) return recorder.tensor(left, shape, dtype);
@@ -227,6 +232,26 @@ function recordArithmetic(binary: BinaryOp, a: tf.TensorInfo, b: tf.TensorInfo):
   const [x, y] = [expanded(left, right.shape), expanded(right, left.shape)];
   const [name] = recorder.emit(op, [recorder.builder.nameOf(x), recorder.builder.nameOf(y)]);
   return recorder.result(name, shape, dtype, broadcastShape(x.shape, y.shape));
+}
+
+/** Arithmetic done now, in float32 as the graph would do it. */
+function folded(
+  fold: Arithmetic,
+  left: UniformValue | ConstantValue,
+  right: UniformValue | ConstantValue,
+): SymbolicValue {
+  if (left.kind === 'uniform' && right.kind === 'uniform') {
+    return uniformValue(fold(left.value, right.value), left.type);
+  }
+  const shape = broadcastShape(left.shape, right.shape);
+  const [x, y] = [left, right].map(value =>
+    value.kind === 'uniform' ? spreadOver([value.value], [], shape) : spreadOver(value.values, value.shape, shape),
+  ) as [Float32Array, Float32Array];
+  return constantValue(
+    x.map((value, i) => fold(value, y[i]!)),
+    shape,
+    'float32',
+  );
 }
 
 /** Exact as a product: the reciprocal of a power of two has no rounding. */
@@ -248,7 +273,7 @@ const expansions = new WeakMap<SymbolicValue, Map<string, SymbolicValue>>();
 
 function expanded(value: SymbolicValue, other: Shape): SymbolicValue {
   const shape = broadcastShape(value.shape, other);
-  if (!recorder.options.expandConstants || value.kind !== 'constant' || value.type !== 'float32') return value;
+  if (!recorder.options.fixedShapes || value.kind !== 'constant' || value.type !== 'float32') return value;
   if (sameShape(value.shape, shape) || !sameShape(other, shape)) return value;
   if (sizeOf(shape) > EXPANSION_LIMIT || shape.at(-1)! >= SHORT_AXIS) return value;
   const known = expansions.get(value) ?? new Map<string, SymbolicValue>();

@@ -1,9 +1,9 @@
 /** Kernels that rearrange, cut, join, repeat or create tensors. */
 import { RecordingError } from '../../errors.ts';
 import { type Shape, sameShape, sizeOf } from '../../tensor.ts';
-import { recorder } from '../recording-backend.ts';
+import { EXPANSION_LIMIT, recorder, spreadOver } from '../recording-backend.ts';
 import { defineRule } from '../rule.ts';
-import { constantValue, dataTypeOf, type TensorType, uniformValue } from '../symbolic-value.ts';
+import { constantValue, dataTypeOf, type SymbolicValue, type TensorType, uniformValue } from '../symbolic-value.ts';
 
 /** ONNX TensorProto.DataType, for Cast. */
 const ONNX_TYPES: Readonly<Record<string, number>> = { float32: 1, int64: 7, bool: 9 };
@@ -23,13 +23,20 @@ defineRule<{ dtype: TensorType }>('Cast', ({ x }, { dtype }) => {
   return recorder.result(name, x!.shape, dtype, value.shape);
 });
 
+/** A constant of the TensorFlow.js shape `from`, in another one; undefined where it is none, or too large to be held whole. */
+function reshapedConstant(value: SymbolicValue, from: Shape, shape: Shape): SymbolicValue | undefined {
+  if (value.kind !== 'constant') return undefined;
+  if (sameShape(value.shape, from)) return { ...value, shape };
+  if (value.type !== 'float32' || sizeOf(from) > EXPANSION_LIMIT) return undefined;
+  return { ...value, values: spreadOver(value.values, value.shape, from), shape };
+}
+
 defineRule<{ shape: number[] }>('Reshape', ({ x }, attributes) => {
   const shape = completeShape(attributes.shape, sizeOf(x!.shape));
   const dtype = x!.dtype as TensorType;
   const value = recorder.value(x!);
-  if (value.kind === 'constant' && sameShape(value.shape, x!.shape)) {
-    return recorder.tensor({ ...value, shape }, shape, dtype);
-  }
+  const constant = reshapedConstant(value, x!.shape, shape);
+  if (constant) return recorder.tensor(constant, shape, dtype);
   // A scalar broadcasts to anything, whatever shape TensorFlow.js gives it.
   if (sameShape(shape, x!.shape) || value.shape.length === 0) return recorder.tensor(value, shape, dtype);
   const [name] = recorder.emit('Reshape', [recorder.full(x!), recorder.builder.integers(shape)]);
@@ -40,7 +47,10 @@ defineRule<{ dim: number }>('ExpandDims', ({ input }, { dim }) => {
   const axis = dim < 0 ? input!.shape.length + 1 + dim : dim;
   const shape = input!.shape.toSpliced(axis, 0, 1);
   const dtype = input!.dtype as TensorType;
-  if (recorder.value(input!).shape.length === 0) return recorder.tensor(recorder.value(input!), shape, dtype);
+  const value = recorder.value(input!);
+  if (value.shape.length === 0) return recorder.tensor(value, shape, dtype);
+  const constant = reshapedConstant(value, input!.shape, shape);
+  if (constant) return recorder.tensor(constant, shape, dtype);
   const [name] = recorder.emit('Unsqueeze', [recorder.full(input!), recorder.builder.integers([axis])]);
   return recorder.result(name, shape, dtype);
 });
