@@ -34,13 +34,13 @@ interface Member {
 /** Generators that each draw from a source of their own. */
 class GeneratedBatches implements BatchSource {
   readonly #input: string;
-  readonly #layout: BatchRecipe['layout'];
+  readonly #layout: Exclude<BatchRecipe['layout'], 'batches'>;
   readonly #makers: readonly ((random: RandomSource) => SampleGenerator)[];
   #members: readonly Member[];
 
   constructor(
     input: string,
-    layout: BatchRecipe['layout'],
+    layout: Exclude<BatchRecipe['layout'], 'batches'>,
     makers: readonly ((random: RandomSource) => SampleGenerator)[],
     randoms: readonly RandomSource[],
   ) {
@@ -60,9 +60,7 @@ class GeneratedBatches implements BatchSource {
     }
     const size = all.length / steps;
     for (let start = 0; start < all.length; start += size) {
-      const batch = all.subarray(start, start + size);
-      if (layout === 'batches') fillInTurn(batch, generators);
-      else fillColumns(batch, generators, layout.sampleSize);
+      fillColumns(all.subarray(start, start + size), generators, layout.sampleSize);
     }
   }
 
@@ -91,12 +89,6 @@ class GeneratedBatches implements BatchSource {
     }
     return { input: this.#input, layout: this.#layout, members };
   }
-}
-
-/** [instances, samples] */
-function fillInTurn(batch: Float32Array, generators: readonly SampleGenerator[]): void {
-  const size = batch.length / generators.length;
-  for (const [i, generator] of generators.entries()) generator.fill(batch.subarray(i * size, (i + 1) * size));
 }
 
 /** [samples, instances, sampleSize] */
@@ -145,6 +137,10 @@ export function generatedSamples(
 
 /** The source that a recipe describes. */
 export function batchesFrom({ input, layout, members }: BatchRecipe): BatchSource {
+  if (layout === 'batches') {
+    const alone = members.map(member => batchesFrom({ input, layout: 'alone', members: [member] }));
+    return sideBySide(input, alone);
+  }
   return new GeneratedBatches(
     input,
     layout,

@@ -4,6 +4,7 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { mean, sum } from 'd3-array';
 import { duplicates } from '../analysis/duplicates.ts';
 import { FiringDensity } from '../analysis/firing-density.ts';
 import { type Recovery, recovery } from '../analysis/recovery.ts';
@@ -147,7 +148,7 @@ async function studyInitialisation(
         seed,
         before: score(start, weight, data.heldOut),
         after: score(sae, weight, data.heldOut),
-        loss: mean(loss.subarray(-Math.ceil(steps / 20))),
+        loss: mean(loss.subarray(-Math.ceil(steps / 20)))!,
         biasMoved: distance(biasOf(start), biasOf(sae)),
         directions,
       };
@@ -234,9 +235,12 @@ function summarise(
     init,
     step,
     all: rate(scores.filter(({ recovered }) => recovered === nFeatures).length, scores.length),
-    each: rate(sum(scores.map(({ recovered }) => recovered)), scores.length * nFeatures),
-    dead: mean(scores.map(({ dead }) => dead)),
-    duplicates: mean(scores.map(score => score.duplicates)),
+    each: rate(
+      sum(scores, ({ recovered }) => recovered),
+      scores.length * nFeatures,
+    ),
+    dead: mean(scores, ({ dead }) => dead)!,
+    duplicates: mean(scores, score => score.duplicates)!,
   });
   return [
     at(
@@ -315,7 +319,3 @@ function biasOf({ state }: SparseAutoencoder): Float32Array {
 function distance(a: Float32Array, b: Float32Array): number {
   return Math.hypot(...a.map((value, i) => value - b[i]!));
 }
-
-const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
-
-const mean = (values: ArrayLike<number>): number => sum(Array.from(values)) / values.length;

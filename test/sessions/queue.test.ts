@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { DisposedError } from '../../src/errors.ts';
 import { Queue } from '../../src/sessions/queue.ts';
 
 describe('Queue', () => {
@@ -28,6 +29,23 @@ describe('Queue', () => {
     await queue.idle();
     queue.add(task('d'));
     expect(events.at(-1)).to.equal('d begins');
+  });
+
+  it('once closed finishes what it has, refuses the rest, and says whether it was closed before', async () => {
+    const queue = new Queue();
+    let done = false;
+    const last = queue.add(async () => {
+      await new Promise(resolve => setTimeout(resolve, 5));
+      done = true;
+    });
+    const closing = queue.close('the step is gone');
+    const refused = await queue.add(async () => 'late').catch((error: unknown) => error);
+    expect(refused).to.be.instanceOf(DisposedError);
+    expect((refused as Error).message).to.equal('the step is gone');
+    expect(await queue.close('again')).to.equal(false);
+    expect(await closing).to.equal(true);
+    expect(done).to.equal(true);
+    await last;
   });
 
   it('goes on after a task that failed, which fails alone', async () => {

@@ -4,7 +4,7 @@
  * stays free. For a given number of threads results repeat to the bit.
  */
 import { availableParallelism } from 'node:os';
-import { DisposedError, DivergenceError, InvalidShapeError, InvalidValueError } from '../../errors.ts';
+import { DivergenceError, InvalidShapeError, InvalidValueError } from '../../errors.ts';
 import { Queue } from '../../sessions/queue.ts';
 import { type HostTensor, type HostTensors, hostTensor, sameShape } from '../../tensor.ts';
 import type { EngineDescription, StepProgram, StepRunner } from '../engine.ts';
@@ -114,7 +114,6 @@ class ShardedRunner implements SparseUpdateRunner {
   /** Kept between calls; grows with the number of steps asked for. */
   #batches = sharedFloats(0);
   readonly #requests = new Queue();
-  #isDisposed = false;
 
   constructor(
     plan: SparsePlan,
@@ -129,7 +128,7 @@ class ShardedRunner implements SparseUpdateRunner {
   }
 
   run(steps: number, batches: Readonly<Record<string, Float32Array>>): Promise<Record<string, Float32Array>> {
-    return this.#inTurn(() => this.#run(steps, batches));
+    return this.#requests.add(() => this.#run(steps, batches));
   }
 
   async #run(steps: number, batches: Readonly<Record<string, Float32Array>>): Promise<Record<string, Float32Array>> {
@@ -158,7 +157,7 @@ class ShardedRunner implements SparseUpdateRunner {
   }
 
   read(): Promise<HostTensors> {
-    return this.#inTurn(async () => {
+    return this.#requests.add(async () => {
       const replies = await this.#ask(shard => shard.request({ kind: 'read' }, 'state'));
       const joined = joinStates(
         this.#plan,
@@ -176,16 +175,14 @@ class ShardedRunner implements SparseUpdateRunner {
   }
 
   times(): Promise<readonly StepTimes[]> {
-    return this.#inTurn(async () => {
+    return this.#requests.add(async () => {
       const replies = await this.#ask(shard => shard.request({ kind: 'times' }, 'times'));
       return replies.map(({ times }) => times);
     });
   }
 
   async dispose(): Promise<void> {
-    if (this.#isDisposed) return;
-    this.#isDisposed = true;
-    await this.#requests.idle();
+    if (!(await this.#requests.close('this sparse update was disposed of'))) return;
     // A shard that failed cannot answer any more; its thread ends all the same.
     await Promise.allSettled(this.#shards.map(shard => shard.request({ kind: 'dispose' }, 'disposed')));
     await Promise.all(this.#shards.map(shard => shard.terminate()));
@@ -197,10 +194,5 @@ class ShardedRunner implements SparseUpdateRunner {
     const failures = results.flatMap(result => (result.status === 'rejected' ? [result.reason as unknown] : []));
     if (failures.length > 0) throw failures.find(failure => !(failure instanceof SecondaryFailure)) ?? failures[0];
     return results.map(result => (result as PromiseFulfilledResult<Reply>).value) as [Reply, ...Reply[]];
-  }
-
-  #inTurn<Result>(task: () => Promise<Result>): Promise<Result> {
-    if (this.#isDisposed) return Promise.reject(new DisposedError('this sparse update was disposed of'));
-    return this.#requests.add(task);
   }
 }

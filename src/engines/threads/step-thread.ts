@@ -4,7 +4,7 @@
  * of the processor that needs them.
  */
 import type { BatchRecipe } from '../../data/batch-source.ts';
-import { DisposedError, DivergenceError, invariant } from '../../errors.ts';
+import { DivergenceError, invariant } from '../../errors.ts';
 import { Queue } from '../../sessions/queue.ts';
 import type { HostTensors, Shape } from '../../tensor.ts';
 import type { CompiledStep } from '../compiled-step.ts';
@@ -68,7 +68,6 @@ export class StepThread implements StepRunner {
   readonly #spare: ArrayBuffer[] = [];
   readonly #taken = new WeakSet<ArrayBufferLike>();
   readonly #requests = new Queue();
-  #isDisposed = false;
 
   constructor(thread: Thread, step: CompiledStep, { batches, description }: StepThreadOptions) {
     this.description = description;
@@ -98,7 +97,7 @@ export class StepThread implements StepRunner {
     );
     const buffers = Object.values(moved).map(({ buffer }) => buffer as ArrayBuffer);
     const request = { kind: 'run', steps, batches: moved } as const;
-    const ran = await this.#inTurn(() => ask(this.#thread, request, 'ran', buffers));
+    const ran = await this.#requests.add(() => ask(this.#thread, request, 'ran', buffers));
     this.#spare.push(...Object.values(ran.batches).map(({ buffer }) => buffer as ArrayBuffer));
     if (this.drawn) {
       this.drawn.position = ran.position;
@@ -109,24 +108,17 @@ export class StepThread implements StepRunner {
 
   /** Goes back to the state before the last run, which must have been a good one. Where batches are drawn here, they stay drawn. */
   async undo(): Promise<void> {
-    await this.#inTurn(() => ask(this.#thread, { kind: 'undo' }, 'undone'));
+    await this.#requests.add(() => ask(this.#thread, { kind: 'undo' }, 'undone'));
   }
 
   async read(): Promise<HostTensors> {
-    return (await this.#inTurn(() => ask(this.#thread, { kind: 'read' }, 'state'))).state;
+    return (await this.#requests.add(() => ask(this.#thread, { kind: 'read' }, 'state'))).state;
   }
 
   async dispose(): Promise<void> {
-    if (this.#isDisposed) return;
-    this.#isDisposed = true;
-    await this.#requests.idle();
+    if (!(await this.#requests.close('this training step was disposed of'))) return;
     const closed = await ask(this.#thread, { kind: 'close' }, 'closed').catch(() => undefined);
     if (closed && idle.length < MOST_IDLE) idle.push(this.#thread);
     else await this.#thread.terminate();
-  }
-
-  #inTurn<Result>(task: () => Promise<Result>): Promise<Result> {
-    if (this.#isDisposed) return Promise.reject(new DisposedError('this training step was disposed of'));
-    return this.#requests.add(task);
   }
 }

@@ -43,59 +43,62 @@ export type StepReply =
   | { readonly kind: 'diverged'; readonly message: string; readonly step: number; readonly at: number }
   | { readonly kind: 'failed'; readonly error: unknown };
 
+/** A step that is open, and what draws its batches. */
+interface Opened {
+  readonly runner: CompiledStepRunner;
+  readonly state: HostState;
+  readonly source: BatchSource | undefined;
+  /** Room for what is drawn in a run, and the numbers of each input that a step takes. */
+  readonly drawn: readonly { readonly name: string; readonly size: number; readonly room: Float32Array }[];
+}
+
 const port = parentPort!;
-let runner: CompiledStepRunner | undefined;
-let state: HostState | undefined;
-let source: BatchSource | undefined;
-let drawn: Arrays = {};
-let shapes: CompiledStep['batch'] = {};
+let opened: Opened | undefined;
 
 async function serve(request: StepRequest): Promise<void> {
   switch (request.kind) {
     case 'open':
-      await open(request);
+      opened = await open(request);
       return reply({ kind: 'opened' });
     case 'run': {
       const { steps, batches } = request;
+      const { runner, source, drawn } = opened!;
       const started = performance.now();
-      const own = Object.fromEntries(
-        Object.entries(drawn).map(([name, all]) => [name, all.subarray(0, steps * sizeOf(shapes[name]!))]),
-      );
+      const own = Object.fromEntries(drawn.map(({ name, size, room }) => [name, room.subarray(0, steps * size)]));
       await source?.fill(own, steps);
       const drawing = performance.now() - started;
-      const metrics = await runner!.run(steps, { ...batches, ...own });
+      const metrics = await runner.run(steps, { ...batches, ...own });
       const message = { kind: 'ran', metrics, batches, position: source?.state(), drawing } as const;
       return reply(message, [...buffersOf(metrics), ...buffersOf(batches)]);
     }
     case 'undo':
-      state!.retreat();
+      opened!.state.retreat();
       return reply({ kind: 'undone' });
     case 'read': {
-      const copy = await runner!.read();
+      const copy = await opened!.runner.read();
       const arrays = Object.fromEntries(Object.entries(copy).map(([name, { data }]) => [name, data]));
       return reply({ kind: 'state', state: copy }, buffersOf(arrays));
     }
     case 'close':
-      await runner?.dispose();
-      runner = state = source = undefined;
-      drawn = {};
+      await opened?.runner.dispose();
+      opened = undefined;
       return reply({ kind: 'closed' });
   }
 }
 
-async function open(request: Extract<StepRequest, { kind: 'open' }>): Promise<void> {
+async function open(request: Extract<StepRequest, { kind: 'open' }>): Promise<Opened> {
   const { step, maxSteps, threads, batches, description } = request;
   const runtime = await loadNodeRuntime();
   const { session } = await openSession(runtime, step.model, {
     provider: 'cpu',
     ...(threads !== undefined && { threads }),
   });
-  state = new HostState(runtime, step.state);
-  runner = new CompiledStepRunner(runtime, session, step, state, description);
-  shapes = step.batch;
-  if (!batches) return;
-  source = batchesFrom(batches);
-  drawn = { [batches.input]: new Float32Array(maxSteps * sizeOf(shapes[batches.input]!)) };
+  const state = new HostState(runtime, step.state);
+  const runner = new CompiledStepRunner(runtime, session, step, state, description);
+  if (!batches) return { runner, state, source: undefined, drawn: [] };
+  const size = sizeOf(step.batch[batches.input]!);
+  const drawn = [{ name: batches.input, size, room: new Float32Array(maxSteps * size) }];
+  return { runner, state, source: batchesFrom(batches), drawn };
 }
 
 function buffersOf(arrays: Arrays): ArrayBuffer[] {
