@@ -21,7 +21,8 @@ export interface BatchRecipe {
   readonly input: string;
   /** How members lie in a batch: one alone; a batch of each, one after the other; or samples of this many numbers side by side. */
   readonly layout: 'alone' | 'batches' | { readonly sampleSize: number };
-  /** One for each instance. */
+  /** Which member each instance reads; several may read the same. One alone for `alone`. */
+  readonly readers: readonly number[];
   readonly members: readonly { readonly samples: SampleRecipe; readonly random: RandomState }[];
 }
 
@@ -87,7 +88,7 @@ class GeneratedBatches implements BatchSource {
       if (!generator.recipe) return undefined;
       members.push({ samples: generator.recipe, random: random.state() });
     }
-    return { input: this.#input, layout: this.#layout, members };
+    return { input: this.#input, layout: this.#layout, readers: members.map((_, i) => i), members };
   }
 }
 
@@ -136,10 +137,10 @@ export function generatedSamples(
 }
 
 /** The source that a recipe describes. */
-export function batchesFrom({ input, layout, members }: BatchRecipe): BatchSource {
+export function batchesFrom({ input, layout, readers, members }: BatchRecipe): BatchSource {
   if (layout === 'batches') {
-    const alone = members.map(member => batchesFrom({ input, layout: 'alone', members: [member] }));
-    return sideBySide(input, alone);
+    const alone = members.map(member => batchesFrom({ input, layout: 'alone', readers: [0], members: [member] }));
+    return sideBySide(input, alone, readers);
   }
   return new GeneratedBatches(
     input,
@@ -153,15 +154,39 @@ export function batchesFrom({ input, layout, members }: BatchRecipe): BatchSourc
   );
 }
 
-/** Batches joined from several sources, one an instance: [instance 0's batch, instance 1's batch, …] for every step. */
-export function sideBySide(inputName: string, sources: readonly BatchSource[]): BatchSource {
+/** The recipe of instances `start` to `end` of those that a recipe has, and which of its members they read. */
+export function partOf({ readers, members, ...recipe }: BatchRecipe, start: number, end: number) {
+  const own = readers.slice(start, end);
+  const read = [...new Set(own)].sort((a, b) => a - b);
+  const part = { ...recipe, readers: own.map(member => read.indexOf(member)), members: read.map(i => members[i]!) };
+  return { read, part };
+}
+
+/**
+ * Batches joined from several sources: [instance 0's batch, instance 1's batch, …] for every step. Instance i reads source `readers[i]`, by
+ * default source i; what several read is drawn once.
+ */
+export function sideBySide(
+  inputName: string,
+  sources: readonly BatchSource[],
+  readers: readonly number[] = sources.map((_, i) => i),
+): BatchSource {
+  const firstReader = sources.map((_, source) => readers.indexOf(source));
   return {
     async fill(inputs, steps) {
       const all = inputs[inputName]!;
-      const size = all.length / steps / sources.length;
-      for (let at = 0, i = 0; at < all.length; at += size, i = (i + 1) % sources.length) {
-        const filling = sources[i]!.fill({ [inputName]: all.subarray(at, at + size) }, 1);
-        if (filling) await filling;
+      const size = all.length / steps / readers.length;
+      for (let step = 0; step < all.length; step += size * readers.length) {
+        for (const [i, source] of readers.entries()) {
+          const at = step + i * size;
+          const first = step + firstReader[source]! * size;
+          if (first < at) {
+            all.copyWithin(at, first, first + size);
+            continue;
+          }
+          const filling = sources[source]!.fill({ [inputName]: all.subarray(at, at + size) }, 1);
+          if (filling) await filling;
+        }
       }
     },
     state: () => sources.map(source => source.state()),
@@ -178,7 +203,7 @@ export function sideBySide(inputName: string, sources: readonly BatchSource[]): 
         if (recipe?.layout !== 'alone' || recipe.input !== inputName) return undefined;
         members.push(...recipe.members);
       }
-      return { input: inputName, layout: 'batches', members };
+      return { input: inputName, layout: 'batches', readers, members };
     },
   };
 }

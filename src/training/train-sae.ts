@@ -179,8 +179,11 @@ export async function trainSaes(
   const median = geometricMedian(data.sample);
   const starts = runs.map(run => initialSae(run, data.sample, median));
   const { decoder } = starts[0]!.config;
-  const sources = runs.map(({ seed }) => data.batches(seed));
-  const batches = sources.length === 1 ? sources[0]! : sideBySide('activations', sources);
+  // Runs of one seed see the same batches, which are then drawn once.
+  const seeds = [...new Set(runs.map(({ seed }) => seed))];
+  const sources = seeds.map(seed => data.batches(seed));
+  const readers = runs.map(({ seed }) => seeds.indexOf(seed));
+  const batches = runs.length === 1 ? sources[0]! : sideBySide('activations', sources, readers);
   const { schedule, optimizer = SAE_OPTIMIZER, steps } = settings;
   const run = await train({
     program: saeProgram(settings, starts),

@@ -4,6 +4,7 @@ import {
   batchesFrom,
   generatedBatches,
   generatedSamples,
+  partOf,
   sideBySide,
 } from '../../src/data/batch-source.ts';
 import { hiddenActivations } from '../../src/data/hidden-activations.ts';
@@ -67,6 +68,15 @@ const SOURCES: Readonly<Record<string, { size: number; make: () => BatchSource }
         [1, 2, 3].map(seed => generatedBatches('x', createRandomSource(seed), hidden(0.9))),
       ),
   },
+  'batches that several read': {
+    size: 4 * BATCH * 2,
+    make: () =>
+      sideBySide(
+        'x',
+        [1, 2].map(seed => generatedBatches('x', createRandomSource(seed), hidden(0.9))),
+        [0, 1, 1, 0],
+      ),
+  },
   'samples side by side': {
     size: BATCH * 3 * N_FEATURES,
     make: () => generatedSamples('x', N_FEATURES, SPARSITIES.map(features), [4, 5, 6].map(createRandomSource)),
@@ -102,6 +112,24 @@ describe('batch sources', () => {
       features(sparsity)(createRandomSource(4 + i)).fill(alone);
       const columns = x.filter((_, at) => Math.floor(at / N_FEATURES) % 3 === i);
       expect(columns).to.deep.equal(alone);
+    }
+  });
+
+  it('are read by several as each would alone, and of a part only those that it reads', async () => {
+    const size = BATCH * 2;
+    const source = SOURCES['batches that several read']!.make();
+    const { read, part } = partOf(source.recipe!()!, 1, 3);
+    expect(read).to.deep.equal([1]);
+    expect(part.readers).to.deep.equal([0, 0]);
+    const x = await next(source, 2, 4 * size);
+    const partly = await next(batchesFrom(part), 2, 2 * size);
+    for (const [i, seed] of [1, 2, 2, 1].entries()) {
+      const alone = new Float32Array(2 * size);
+      hidden(0.9)(createRandomSource(seed)).fill(alone);
+      const of = (all: Float32Array, place: number, places: number) =>
+        all.filter((_, at) => Math.floor(at / size) % places === place);
+      expect(of(x, i, 4), `instance ${i}`).to.deep.equal(alone);
+      if (i === 1 || i === 2) expect(of(partly, i - 1, 2), `instance ${i} of the part`).to.deep.equal(alone);
     }
   });
 

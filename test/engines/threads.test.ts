@@ -2,15 +2,18 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
-import type { BatchRecipe } from '../../src/data/batch-source.ts';
-import { createRandomSource } from '../../src/data/random-source.ts';
+import { type BatchRecipe, generatedBatches } from '../../src/data/batch-source.ts';
+import { createRandomSource, type RandomSource } from '../../src/data/random-source.ts';
+import { SyntheticSparseDataGenerator } from '../../src/data/synthetic-sparse.ts';
 import { createEngine } from '../../src/engines/create-engine.ts';
 import type { Engine } from '../../src/engines/engine.ts';
 import { createOnnxRuntimeEngine } from '../../src/engines/onnxruntime.ts';
 import { DivergenceError } from '../../src/errors.ts';
 import { loadNodeRuntime } from '../../src/sessions/node.ts';
 import type { HostTensors } from '../../src/tensor.ts';
+import type { Checkpoint } from '../../src/training/checkpoint.ts';
 import { train } from '../../src/training/train.ts';
+import { trainSaes } from '../../src/training/train-sae.ts';
 import { type ToyModelTraining, toyModelProgram, trainToyModels } from '../../src/training/train-toy-models.ts';
 import { itRunsSteps } from './step-runner-contract.ts';
 
@@ -83,6 +86,36 @@ describe('steps in threads', () => {
     for (let i = 0; i < 3; i++) {
       expectClose(three.models[i]!.state.parameters, seven.models[i]!.state.parameters, 1e-5);
     }
+  });
+
+  it('train runs that read the same batches, in both parts and in one alone, and go on to the same bits', async () => {
+    const generator = (random: RandomSource) => new SyntheticSparseDataGenerator(32, [0.9, 0.8, 0.5], random);
+    const sample = new SyntheticSparseDataGenerator(500, [0.9, 0.8, 0.5], createRandomSource(9)).generateBatch();
+    const data = {
+      sample,
+      batches: (seed: number) => generatedBatches('activations', createRandomSource(seed), generator),
+    };
+    const shared = { dIn: 3, dSae: 6, batchSize: 32, steps: 60, init: 'gaussian' } as const;
+    // Divided after the third: seed 5 is read in both parts, 7 in the first alone, 8 in the second.
+    const runs = [5, 7, 5, 5, 8].map((seed, i) => ({
+      ...shared,
+      seed,
+      activation: { kind: 'topk', k: 1 + (i % 3) } as const,
+    }));
+    const here = await trainSaes(runs, data, { engine: createOnnxRuntimeEngine(await loadNodeRuntime()) });
+    const engine = await threaded(2);
+    const kept: Checkpoint[] = [];
+    const save = async (checkpoint: Checkpoint) => void kept.push(structuredClone(checkpoint));
+    const there = await trainSaes(runs, data, {
+      engine,
+      checkpoint: { every: 25, experiment: {}, where: 'memory', save },
+    });
+    for (const [i, { sae, loss }] of there.entries()) {
+      expectClose(sae.state.parameters, here[i]!.sae.state.parameters, 1e-5);
+      expect(loss[59]).to.be.closeTo(here[i]!.loss[59]!, 1e-5);
+    }
+    const resumed = await trainSaes(runs, data, { engine, resume: kept[0]! });
+    expect(resumed[0]!.run.state).to.deep.equal(there[0]!.run.state);
   });
 
   for (const bad of [1, 6]) {
@@ -160,7 +193,7 @@ describe('steps in threads', () => {
     const { program } = toyModelProgram({ ...SETTINGS, nInstances: 1 });
     const samples = { kind: 'sparse', batchSize: 32, sparsity: { data: [0.9, 0.9, 0.9], shape: [3] } } as const;
     const random = createRandomSource(1).state();
-    const batches: BatchRecipe = { input: 'features', layout: 'alone', members: [{ samples, random }] };
+    const batches: BatchRecipe = { input: 'features', layout: 'alone', readers: [0], members: [{ samples, random }] };
     const runner = await (await threaded()).prepare(program, { maxSteps: 2, batches });
     const error = await runner.run(2, {}).catch((reason: unknown) => reason as Error);
     expect((error as Error).message).to.include('320 values cannot be filled with samples of 3 values');

@@ -7,6 +7,8 @@ import type { StepThread } from './step-thread.ts';
 export interface Part {
   readonly start: number;
   readonly end: number;
+  /** Which of the batches' sources it draws from, in its own order. */
+  readonly read: readonly number[];
   readonly thread: StepThread;
 }
 
@@ -39,7 +41,13 @@ export class DividedStep implements StepRunner {
         losses.set(metrics['losses']!.subarray(step * width, (step + 1) * width), step * this.#count + start);
       }
     }
-    this.drawn.position = this.#parts.flatMap(({ thread }) => thread.drawn!.position);
+    // A source that several parts read stands in all of them at the same place.
+    const positions: unknown[] = [];
+    for (const { read, thread } of this.#parts) {
+      for (const [i, position] of (thread.drawn!.position as readonly unknown[]).entries())
+        positions[read[i]!] = position;
+    }
+    this.drawn.position = positions;
     this.drawn.milliseconds =
       this.#parts.reduce((sum, { thread }) => sum + thread.drawn!.milliseconds, 0) / this.#parts.length;
     return { loss, losses };

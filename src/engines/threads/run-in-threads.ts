@@ -1,6 +1,6 @@
 /** How many threads a program takes, and which part of it each. */
 import { availableParallelism } from 'node:os';
-import type { BatchRecipe } from '../../data/batch-source.ts';
+import { type BatchRecipe, partOf } from '../../data/batch-source.ts';
 import { type CompiledStep, compileStep, instancesOf } from '../compiled-step.ts';
 import type { EngineDescription, StepProgram, StepRunner } from '../engine.ts';
 import { isSmall, multiplications } from '../step-size.ts';
@@ -23,7 +23,7 @@ export async function runInThreads(program: StepProgram, options: ThreadedOption
   const { maxSteps, threads, batches, description } = options;
   const { instances } = program;
   const drawsAll = batches !== undefined && Object.keys(program.batch).length === 1;
-  const isDivisible = instances !== undefined && drawsAll && batches.members.length === instances.count;
+  const isDivisible = instances !== undefined && drawsAll && batches.readers.length === instances.count;
   const most = isDivisible ? Math.min(threads ?? availableParallelism(), instances.count) : 1;
   const size = multiplications(program);
   // Large instances go one after the other, each on all cores.
@@ -37,12 +37,12 @@ export async function runInThreads(program: StepProgram, options: ThreadedOption
   const compiled = new Map<number, CompiledStep>();
   const starting = bounds.slice(1).map(async (end, i): Promise<Part> => {
     const start = bounds[i]!;
-    const part = instancesOf(program, start, end);
-    const recorded = compiled.get(end - start) ?? compileStep(part, maxSteps > 1);
+    const own = instancesOf(program, start, end);
+    const recorded = compiled.get(end - start) ?? compileStep(own, maxSteps > 1);
     compiled.set(end - start, recorded);
-    const step = { ...recorded, state: part.state };
-    const own = { ...batches!, members: batches!.members.slice(start, end) };
-    return { start, end, thread: await startStepThread(step, { ...common, batches: own }) };
+    const step = { ...recorded, state: own.state };
+    const { read, part } = partOf(batches!, start, end);
+    return { start, end, read, thread: await startStepThread(step, { ...common, batches: part }) };
   });
   const started = await Promise.allSettled(starting);
   const parts = started.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []));
