@@ -32,6 +32,8 @@ export interface StepDescriptor {
   readonly selection: {
     readonly kind: 'relu' | 'topk' | 'batchtopk';
     readonly k?: number;
+    /** An auxiliary loss that revives dead latents. */
+    readonly auxK?: object;
     /** BatchTopK: completed steps at which the running threshold starts again. Default never. */
     readonly restartThresholdAt?: number;
   };

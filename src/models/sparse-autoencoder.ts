@@ -99,6 +99,7 @@ export class SparseAutoencoder implements ModelDefinition {
 
   /**
    * input [batch, d_in] → `features` [batch, d_sae], `reconstruction` [batch, d_in], and what the activation names.
+   * In mode `train` also `error` and `auxiliary_loss`, where the activation has one.
    * With parameters of a leading dimension, input [n_instances, batch, d_in] and so on: instances side by side.
    */
   apply({ parameters, buffers }: ModelState<Tensors>, input: tf.Tensor, mode: Mode): Applied {
@@ -109,8 +110,14 @@ export class SparseAutoencoder implements ModelDefinition {
     const product = centredProduct(input, parameters['b_dec']!, parameters['W_enc']!);
     const preActivations = tf.add(product, rowOf(parameters['b_enc']!));
     const { features, buffers: next, named } = this.activation.apply(preActivations, buffers, mode);
-    const decoded = tf.matMul(features, decoderMatrix(this.config.decoder, parameters));
-    return { outputs: { ...named, features, reconstruction: tf.add(decoded, bias) }, buffers: next };
+    const decoder = decoderMatrix(this.config.decoder, parameters);
+    const reconstruction = tf.add(tf.matMul(features, decoder), bias);
+    const outputs = { ...named, features, reconstruction };
+    const { auxiliaryLoss } = this.activation;
+    if (mode === 'frozen' || !auxiliaryLoss) return { outputs, buffers: next };
+    const error = tf.sub(reconstruction, input);
+    const auxiliary_loss = auxiliaryLoss({ input, preActivations, error, decoder, buffers });
+    return { outputs: { ...outputs, error, auxiliary_loss }, buffers: next };
   }
 
   /**

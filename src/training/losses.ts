@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import { InvalidShapeError } from '../errors.ts';
 import { L1 } from '../models/activations/activation.ts';
 import { decoderMatrix } from '../models/decoder.ts';
+import { meanSquare } from '../models/mean-square.ts';
 import type { Applied, Tensors } from '../models/model.ts';
 import type { SparseAutoencoder } from '../models/sparse-autoencoder.ts';
 import { type HostTensor, sameShape } from '../tensor.ts';
@@ -39,20 +40,6 @@ function weightedMeanSquares(output: tf.Tensor, target: tf.Tensor, weight: tf.Te
   return tf.mul(weight, meanSquare(tf.sub(output, target), axes));
 }
 
-/** Mean of x² over `axes`. Its gradient is one product, (2/n · dy) x; autodiff takes two over every element of x. */
-function meanSquare(x: tf.Tensor, axes: readonly number[]): tf.Tensor {
-  const count = axes.reduce((product, axis) => product * x.shape[axis]!, 1);
-  const kept = x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
-  const mean = tf.customGrad((given, save) => {
-    (save as tf.GradSaveFunc)([given as tf.Tensor]);
-    return {
-      value: tf.mean(tf.square(given as tf.Tensor), [...axes]),
-      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => tf.mul(tf.reshape(tf.mul(dy, 2 / count), kept), saved[0]!),
-    };
-  });
-  return mean(x);
-}
-
 /**
  * The toy model's loss: mean over batch and features of importance · (x − out)². For parallel instances, input
  * [batch, n_instances, n_features], each one's own, and their sum.
@@ -68,7 +55,8 @@ export function toyModelObjective(importance: HostTensor): Objective {
 }
 
 /**
- * An autoencoder's loss: mean over batch and d_in of (x − x̂)², and for an L1 weight l1 · mean over batch of Σ_j |f_j|·‖W_dec_j‖.
+ * An autoencoder's loss: mean over batch and d_in of (x − x̂)², for an L1 weight l1 · mean over batch of Σ_j |f_j|·‖W_dec_j‖, and what
+ * its activation adds (auxiliaryLoss).
  * For instances side by side, input [n_instances, batch, d_in], each one's own, and their sum; l1 is each one's own where there is a buffer of it.
  */
 export function saeObjective(sae: SparseAutoencoder): Objective {
@@ -83,6 +71,8 @@ export function saeObjective(sae: SparseAutoencoder): Objective {
       const weight = applied.buffers[L1] ?? l1;
       losses = tf.add(losses, tf.mul(tf.mean(tf.sum(tf.abs(magnitudes), -1), -1), weight));
     }
+    const auxiliary = outputs['auxiliary_loss'];
+    if (auxiliary) losses = tf.add(losses, auxiliary);
     if (!parallel) return { loss: losses.asScalar() };
     return { loss: tf.sum(losses).asScalar(), perInstance: losses };
   };

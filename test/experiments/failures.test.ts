@@ -65,6 +65,18 @@ describe('an experiment that cannot go on', () => {
     });
   }
 
+  for (const args of [
+    ['--dead-after', '5'],
+    ['--activation', 'relu', '--aux-k'],
+    ['--aux-k', '0'],
+  ]) {
+    it(`calls ${args.join(' ')} of an autoencoder wrong usage: status 2`, async () => {
+      const { status, lines } = await runCommand('sae', ...args, '--toy-model', 'models/toy-model.onnx');
+      expect(status).to.equal(2);
+      expect(lines[0]).to.contain(args.find(arg => /aux|dead/.test(arg)));
+    });
+  }
+
   it('gives a process the same status', async () => {
     const child = spawn(process.execPath, ['--import=tsx', 'scripts/recovery.ts', '--init', 'zeros'], {
       stdio: 'pipe',

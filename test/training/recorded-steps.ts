@@ -17,6 +17,7 @@ export const SAE_ACTIVATIONS: readonly ActivationConfig[] = [
   { kind: 'topk', k: 1 },
   { kind: 'topk', k: 3 },
   { kind: 'batchtopk', k: 1.5, restartThresholdAt: 2 },
+  { kind: 'topk', k: 2, auxK: { k: 3, deadAfter: 1 } },
 ];
 
 /** Side by side, as sparse as each is. */

@@ -82,6 +82,16 @@ describe('autoencoders side by side', () => {
     });
   }
 
+  it('have the parameters of each trained alone with an auxiliary loss too', async () => {
+    // With a larger ε: dead latents have gradients that are 0 but for rounding, of which Adam makes whole steps.
+    const optimizer = { learningRate: 0.005, betas: [0, 0.999], eps: 1e-3 } as const;
+    const runs = [1, 2, 1, 3].map((k, seed) => {
+      const activation = { kind: 'topk', k, auxK: { deadAfter: 4, coefficient: 1 } } as const;
+      return { ...SETTINGS, dSae: 9, activation, optimizer, seed };
+    });
+    await expectAsAlone(runs, starActivations(64));
+  });
+
   const mixed: readonly (readonly ActivationConfig[])[] = [
     [1, 2, 5, 3, 1, 2, 4].map(k => ({ kind: 'topk', k })),
     [1, 0.5, 2, 1.7, 1, 5, 3].map(k => ({ kind: 'batchtopk', k })),

@@ -24,6 +24,8 @@ export interface SaeOptions extends CommonOptions, Omit<SaeSettings, 'activation
   readonly activation: ActivationKind;
   readonly k?: number;
   readonly l1: number;
+  readonly auxK?: number | true;
+  readonly deadAfter?: number;
 }
 
 /** The experiment under `name`, which is also its folder in `runs/`. */
@@ -46,6 +48,12 @@ export function saeExperiment(name: string): Experiment<SaeOptions> {
     .addOption(new Option('--activation <kind>', 'architecture').choices(ACTIVATION_KINDS).default('topk'))
     .option('--k <n>', 'active latents per sample for topk, batchtopk (default: 1 with a toy model)', positiveNumber)
     .option('--l1 <weight>', 'weight of the L1 penalty (relu)', positiveNumber, 0.01)
+    .option(
+      '--aux-k [weight]',
+      'revive dead latents by an auxiliary loss (topk, batchtopk; weight 1/32)',
+      positiveNumber,
+    )
+    .option('--dead-after <n>', 'steps without firing after which a latent is dead (--aux-k; 100)', positiveInteger)
     .addOption(
       new Option('--decoder <form>', 'how decoder rows keep unit norm')
         .choices(DECODER_FORMS)
@@ -71,10 +79,10 @@ export function saeExperiment(name: string): Experiment<SaeOptions> {
 }
 
 async function onToyModel(options: SaeOptions, context: ExperimentContext) {
-  const { toyModel, activation, k = 1, l1, dSae = SAE_DEFAULTS.dSae } = options;
+  const { toyModel, activation, k = 1, dSae = SAE_DEFAULTS.dSae } = options;
   await using model = await loadToyModel(toyModel, { provider: 'cpu' });
   const weight = await model.featureDirections();
-  const settings = { ...options, dSae, activation: activationConfig(activation, { k, l1 }) };
+  const settings = { ...options, dSae, activation: activationConfig(activation, { ...options, k }) };
   const result = await runSae(settings, { file: toyModel, weight }, context);
   context.log(recoveryTable(await probe({ toyModel, sae: result.file }, options)));
   context.log(describeSae(result));
@@ -83,13 +91,13 @@ async function onToyModel(options: SaeOptions, context: ExperimentContext) {
 }
 
 async function onActivations(options: SaeOptions, files: readonly string[], context: ExperimentContext) {
-  const { activation, k, l1, dSae, decoder, init, batchSize, steps, learningRate, seed } = options;
+  const { activation, k, dSae, decoder, init, batchSize, steps, learningRate, seed } = options;
   if (dSae === undefined) throw new UsageError('--activations needs --d-sae: how many latents');
   if (k === undefined && activation !== 'relu') {
     throw new UsageError(`--activations needs --k: how many latents of ${activation} are active in a sample`);
   }
   const { tensor, holdOut, shuffleBuffer } = options;
-  const config = activationConfig(activation, { k: k ?? 1, l1 });
+  const config = activationConfig(activation, { ...options, k: k ?? 1 });
   const model = { dSae, activation: config, decoder, init, batchSize, steps, learningRate, seed };
   const result = await runActivationSae({ files, tensor, holdOut, shuffleBuffer, ...model }, context);
   context.log(describeActivationSae(result));

@@ -13,7 +13,7 @@ export interface Acceptance {
 
 /**
  * Whether createSparseUpdateRunner runs the step that `descriptor` describes, and why (not).
- * Accepted: TopK and BatchTopK with decoder `reparametrise` or `renormalise`, no L1, Adam or AdamW, d_in · d_sae large enough to
+ * Accepted: TopK and BatchTopK with decoder `reparametrise` or `renormalise`, no L1 or auxiliary loss, Adam or AdamW, d_in · d_sae large enough to
  * gain by it, unless `anySize`.
  */
 export function acceptsSparseUpdate(
@@ -31,6 +31,7 @@ export function acceptsSparseUpdate(
   }
   if (Math.floor(k * batchSize) < 1) return decline(`k = ${k} selects nothing from a batch of ${batchSize}`);
   if (decoder === 'free') return decline('decoder free is not supported');
+  if (selection.auxK) return decline('the auxiliary loss of dead latents is not supported');
   if (loss.l1 !== 0) return decline(`an L1 penalty of ${loss.l1} is not supported`);
   if (optimizer.name === 'adam' && optimizer.weightDecay !== 0)
     return decline('Adam with weight decay is not supported');

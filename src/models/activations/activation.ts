@@ -27,6 +27,20 @@ export interface FrozenForm {
 export const KEPT = 'kept';
 export const L1 = 'l1';
 
+/** A batch on its way through the autoencoder, in training. */
+export interface Reconstructed {
+  /** [...lead, batch, d_in] */
+  readonly input: tf.Tensor;
+  /** [...lead, batch, d_sae] */
+  readonly preActivations: tf.Tensor;
+  /** Reconstruction less input, [...lead, batch, d_in]. */
+  readonly error: tf.Tensor;
+  /** W_dec [...lead, d_sae, d_in]. */
+  readonly decoder: tf.Tensor;
+  /** As they were before this batch. */
+  readonly buffers: Tensors;
+}
+
 export interface SaeActivation {
   /** The name in configurations and on the command line. */
   readonly kind: string;
@@ -48,5 +62,7 @@ export interface SaeActivation {
    * Absent where it would not be faster.
    */
   applyLatentsFirst?(preActivations: tf.Tensor, buffers: Tensors): Activated;
+  /** What the loss has beside the mean square of the error and L1, [...lead]. */
+  auxiliaryLoss?(given: Reconstructed): tf.Tensor;
   frozen(buffers: HostTensors, dSae: number): FrozenForm;
 }

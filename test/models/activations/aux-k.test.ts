@@ -1,0 +1,121 @@
+import * as tf from '@tensorflow/tfjs';
+import { expect } from 'chai';
+import { createRandomSource } from '../../../src/data/random-source.ts';
+import { acceptsSparseUpdate } from '../../../src/engines/sparse-update/accept.ts';
+import type { AuxKOptions } from '../../../src/models/activations/aux-k.ts';
+import { createActivation } from '../../../src/models/activations/registry.ts';
+import { runEagerly } from '../../../src/models/eager.ts';
+import type { Tensors } from '../../../src/models/model.ts';
+import { SparseAutoencoder } from '../../../src/models/sparse-autoencoder.ts';
+import { fromNested, type HostTensors, hostTensor, type NestedArray } from '../../../src/tensor.ts';
+import { saeObjective } from '../../../src/training/losses.ts';
+import { describeStep } from '../../engines/sparse-update-oracle.ts';
+import { expectClose, readReference } from '../tensors.ts';
+
+const PARAMETERS = ['W_enc', 'b_enc', 'W_dec', 'b_dec'] as const;
+
+interface Reference {
+  readonly inputs: Record<(typeof PARAMETERS)[number] | 'x', NestedArray> & {
+    readonly k: number;
+    readonly k_aux: number;
+    readonly dead: readonly boolean[];
+  };
+  readonly expected: {
+    readonly features: NestedArray;
+    readonly reconstruction: NestedArray;
+    readonly main_loss: number;
+    readonly loss: number;
+    readonly gradients: Record<(typeof PARAMETERS)[number], NestedArray>;
+  };
+}
+
+const { inputs, expected } = readReference('sae-auxk') as unknown as Reference;
+const x = fromNested(inputs.x);
+
+/** Loss, gradients and outputs on the reference's batch, where `silent` says for how long each latent has not fired. */
+function lossOn(auxK: AuxKOptions | undefined, silent: readonly number[]) {
+  const activation = { kind: 'topk', k: inputs.k, ...(auxK && { auxK }) } as const;
+  const sae = new SparseAutoencoder({ dIn: 4, dSae: 12, activation, decoder: 'free' }, createRandomSource(1));
+  const parameters: HostTensors = Object.fromEntries(PARAMETERS.map(name => [name, fromNested(inputs[name])]));
+  return runEagerly(
+    ({ input, quiet, ...given }) => {
+      let outputs: Tensors = {};
+      const loss = (...values: tf.Tensor[]): tf.Scalar => {
+        const current = Object.fromEntries(PARAMETERS.map((name, i) => [name, values[i]!]));
+        const applied = sae.apply({ parameters: current, buffers: { silent: quiet! } }, input!, 'train');
+        outputs = { ...applied.outputs, ...applied.buffers };
+        for (const tensor of Object.values(outputs)) tf.keep(tensor);
+        return saeObjective(sae)(applied, input!, current).loss;
+      };
+      const { value, grads } = tf.valueAndGrads(loss)(PARAMETERS.map(name => given[name]!));
+      return { ...outputs, loss: value, ...Object.fromEntries(grads.map((grad, i) => [`d${PARAMETERS[i]}`, grad])) };
+    },
+    { ...parameters, input: x, quiet: hostTensor(silent, [12]) },
+  );
+}
+
+const DEAD_AFTER = 7;
+const silent = inputs.dead.map(isDead => (isDead ? DEAD_AFTER : DEAD_AFTER - 1));
+
+/** mean (x − batch mean)²: ours is the reference's loss times this. */
+function variance({ data, shape }: typeof x): number {
+  const [rows, columns] = shape as [number, number];
+  let sum = 0;
+  for (let column = 0; column < columns; column++) {
+    const values = Array.from({ length: rows }, (_, row) => data[row * columns + column]!);
+    const mean = values.reduce((total, value) => total + value, 0) / rows;
+    sum += values.reduce((total, value) => total + (value - mean) ** 2, 0);
+  }
+  return sum / data.length;
+}
+
+describe('AuxK', () => {
+  before(() => tf.setBackend('cpu'));
+
+  it('has the loss and gradients that PyTorch has, times the variance of the batch', () => {
+    const result = lossOn({ k: inputs.k_aux, deadAfter: DEAD_AFTER }, silent);
+    expectClose(result['features'], fromNested(expected.features));
+    expectClose(result['reconstruction'], fromNested(expected.reconstruction));
+    const scale = variance(x);
+    expect(result['loss']!.data[0]).to.be.closeTo(scale * expected.loss, 1e-5);
+    for (const name of PARAMETERS) {
+      const { data, shape } = fromNested(expected.gradients[name]);
+      expectClose(result[`d${name}`], { data: data.map(value => scale * value), shape });
+    }
+  });
+
+  it('adds nothing while no latent is dead: neither loss nor gradient', () => {
+    const [without, none] = [lossOn(undefined, silent), lossOn({ deadAfter: DEAD_AFTER + 1 }, silent)];
+    expect(none['loss']!.data[0]).to.be.closeTo(variance(x) * expected.main_loss, 1e-5);
+    expectClose(none['loss'], without['loss']!);
+    for (const name of PARAMETERS) expectClose(none[`d${name}`], without[`d${name}`]!);
+  });
+
+  it('counts the steps since each latent fired', () => {
+    const { silent: next, features } = lossOn({ deadAfter: DEAD_AFTER }, silent);
+    const fired = silent.map((_, latent) => features!.data.some((value, at) => at % 12 === latent && value > 0));
+    expect(new Set(fired).size).to.equal(2);
+    expect([...next!.data]).to.deep.equal(silent.map((steps, latent) => (fired[latent] ? 0 : steps + 1)));
+  });
+
+  it('is declined by the sparse update', () => {
+    const descriptor = describeStep({ dIn: 64, dSae: 1024, batchSize: 1024, k: 4 });
+    const { accepted, reason } = acceptsSparseUpdate({
+      ...descriptor,
+      selection: { ...descriptor.selection, auxK: {} },
+    });
+    expect(accepted).to.equal(false);
+    expect(reason).to.include('auxiliary loss');
+    expect(acceptsSparseUpdate(descriptor).accepted).to.equal(true);
+  });
+
+  it('refuses numbers that are out of range', () => {
+    for (const [auxK, words] of [
+      [{ coefficient: 0 }, 'coefficient must be positive, got 0'],
+      [{ k: 1.5 }, 'k must be positive, and an integer, got 1.5'],
+      [{ deadAfter: -1 }, 'deadAfter must be positive, and an integer, got -1'],
+    ] as const) {
+      expect(() => createActivation({ kind: 'topk', k: 1, auxK }, 4)).to.throw(RangeError, words);
+    }
+  });
+});
