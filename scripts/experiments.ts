@@ -47,9 +47,12 @@ await runProcess(terminal =>
   }),
 );
 
-/** The seed of the Gaussian autoencoder that found fewest directions. */
+/** The seed of the Gaussian autoencoder that found fewest directions, in this run of the study or the one published before. */
 async function collapsedSeed(): Promise<number> {
-  const rows = csvParse(await readFile(join(folders.runs, 'recovery', 'results.csv'), 'utf8'));
+  const own = join(folders.runs, 'recovery', 'results.csv');
+  const rows = csvParse(
+    await readFile(existsSync(own) ? own : join(folders.models, 'results', 'recovery.csv'), 'utf8'),
+  );
   const found = (row: (typeof rows)[number]): number => Number(row['recovered_end']);
   const gaussian = rows.filter(row => row['init'] === 'gaussian');
   return Number(gaussian.reduce((least, row) => (found(row) < found(least) ? row : least))['seed']);

@@ -2,12 +2,8 @@
 import { type CommonOptions, experimentCommand } from '../src/cli/experiment/command.ts';
 import { runExperiment } from '../src/cli/experiment/run-experiment.ts';
 import { positiveInteger, positiveNumber } from '../src/cli/options.ts';
-import {
-  SAE_BIG_DEFAULTS as DEFAULTS,
-  runSaeBig,
-  type SaeScore,
-  saeBigVariants,
-} from '../src/experiments/sae-big-run.ts';
+import type { SaeScore } from '../src/experiments/clustered-truth.ts';
+import { SAE_BIG_DEFAULTS as DEFAULTS, runSaeBig, saeBigVariants } from '../src/experiments/sae-big-run.ts';
 import { textTable } from '../src/experiments/text-table.ts';
 import { loadToyModel } from '../src/inference/node.ts';
 

@@ -24,6 +24,7 @@ export const EXPERIMENTS: readonly ListedExperiment[] = [
     name: 'recovery-bias-held',
   },
   experiment('train-sae-big', 2, '--toy-model', TOY_MODEL_BIG),
+  experiment('sparsity', 2, '--toy-model', TOY_MODEL_BIG),
   experiment('train-toy-models-of-superposition', 2, '--restarts', '20'),
   experiment('train-toy-models-of-superposition-big', 2),
   experiment('train-sae', 2, '--toy-model', TOY_MODEL),
@@ -109,6 +110,7 @@ export function publication(collapsed: number): Publication {
       { from: 'train-toy-models-of-superposition/results.csv', to: 'superposition.csv' },
       { from: 'train-toy-models-of-superposition-big/results.csv', to: 'superposition-big.csv' },
       { from: 'train-sae-big/results.csv', to: 'sae-big.csv' },
+      { from: 'sparsity/results.csv', to: 'sparsity.csv' },
       { from: 'feature-geometry/results.csv', to: 'feature-geometry.csv' },
       { from: 'feature-geometry/phase-diagram.csv', to: 'phase-diagram.csv' },
     ],
@@ -126,6 +128,7 @@ export function publication(collapsed: number): Publication {
       { from: 'feature-geometry/phase-diagram', to: 'phase-diagram' },
       { from: 'train-sae-big/recovery', to: 'sae-big-recovery' },
       { from: 'train-sae-big/cosines', to: 'sae-big-cosines' },
+      { from: 'sparsity/sparsity-sweep', to: 'sparsity-sweep' },
     ],
   };
 }

@@ -7,7 +7,7 @@ import { copyFile, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../files/write-atomic.ts';
 import { inspectModel } from '../inference/node.ts';
-import { sha256OfFile } from './run-files.ts';
+import { sha256OfFile, writeJson } from './run-files.ts';
 
 /** A file of a run, and its name beside the others. */
 export interface Published {
@@ -32,11 +32,8 @@ export interface Publication {
   readonly figures: readonly Published[];
 }
 
-/** How long an experiment took. */
-export interface Duration {
-  readonly experiment: string;
-  readonly seconds: number;
-}
+/** Seconds that each experiment took. */
+export type Durations = Readonly<Record<string, number>>;
 
 /**
  * Copies what there is from `runs` into `models` and `figures`, and writes `models/README.md`. Of an experiment that has not run here, what
@@ -45,7 +42,7 @@ export interface Duration {
 export async function publish(
   { models, results, figures }: Publication,
   folders: { readonly runs: string; readonly models: string; readonly figures: string },
-  durations: readonly Duration[],
+  durations: Durations,
 ): Promise<void> {
   const copy = async ({ from, to }: Published, folder: string): Promise<void> => {
     if (!existsSync(join(folders.runs, from))) return;
@@ -63,8 +60,11 @@ export async function publish(
     await copy({ from: `${from}.svg`, to: `${to}.svg` }, folders.figures);
     await copy({ from: `${from}.png`, to: `${to}.png` }, folders.figures);
   }
-  const times = durations.map(({ experiment, seconds }) => `| \`${experiment}\` | ${Math.round(seconds)} s |`);
-  const total = Math.round(durations.reduce((sum, { seconds }) => sum + seconds, 0) / 60);
+  const known = await readDurations(join(folders.models, DURATIONS));
+  const all = Object.entries({ ...known, ...durations }).sort(([, a], [, b]) => b - a);
+  await writeJson(join(folders.models, DURATIONS), Object.fromEntries(all));
+  const times = all.map(([experiment, seconds]) => `| \`${experiment}\` | ${Math.round(seconds)} s |`);
+  const total = Math.round(all.reduce((sum, [, seconds]) => sum + seconds, 0) / 60);
   const readme = `${INTRODUCTION}\n${cards.join('\n')}
 ## How long it took
 
@@ -75,6 +75,12 @@ From start to end of each, run beside others; they add up to ${total} minutes. R
 ${times.join('\n')}
 `;
   await writeFileAtomic(join(folders.models, 'README.md'), readme);
+}
+
+const DURATIONS = join('results', 'durations.json');
+
+async function readDurations(file: string): Promise<Durations> {
+  return existsSync(file) ? (JSON.parse(await readFile(file, 'utf8')) as Durations) : {};
 }
 
 const INTRODUCTION = `# Frozen models
@@ -122,14 +128,14 @@ function inWords(value: unknown): string {
 }
 
 /** The times that finished experiments left in their folders, `run.json`. */
-export async function durationsOf(runs: string, names: readonly string[]): Promise<Duration[]> {
-  const durations: Duration[] = [];
+export async function durationsOf(runs: string, names: readonly string[]): Promise<Durations> {
+  const durations: Record<string, number> = {};
   for (const experiment of names) {
     const file = join(runs, experiment, 'run.json');
     if (!existsSync(file)) continue;
     const run = JSON.parse(await readFile(file, 'utf8')) as { seconds: number; options: { resume?: boolean } };
     // A resumed run knows only how long its last part took.
-    if (!run.options.resume) durations.push({ experiment, seconds: run.seconds });
+    if (!run.options.resume) durations[experiment] = run.seconds;
   }
   return durations;
 }

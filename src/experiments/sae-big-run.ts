@@ -5,32 +5,26 @@
 import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { mean } from 'd3-array';
-import { DetectionF1 } from '../analysis/detection-f1.ts';
-import { duplicates } from '../analysis/duplicates.ts';
-import { ExplainedVariance } from '../analysis/explained-variance.ts';
-import { FiringDensity } from '../analysis/firing-density.ts';
-import { L0 } from '../analysis/l0.ts';
-import { recovery } from '../analysis/recovery.ts';
-import { hiddenActivations } from '../data/hidden-activations.ts';
-import { randomStream } from '../data/streams.ts';
-import { type ClusteredDataState, SyntheticClusteredDataGenerator } from '../data/synthetic-clustered.ts';
-import { FileFormatError } from '../errors.ts';
 import { freezeSae } from '../export/freeze.ts';
 import { writeFileAtomic } from '../files/write-atomic.ts';
-import { inspectModel } from '../inference/node.ts';
 import type { ActivationConfig } from '../models/activations/registry.ts';
 import type { Initialisation } from '../models/initialisation.ts';
-import type { SparseAutoencoder } from '../models/sparse-autoencoder.ts';
 import { plotCosineHeatMap, plotRecovery, plotTrainingCurves } from '../plots/index.ts';
 import type { HostTensor } from '../tensor.ts';
 import { snapshotSteps } from '../training/snapshot-steps.ts';
-import { type ActivationData, type SaeTraining, trainSaes } from '../training/train-sae.ts';
-import { REPRESENTED, rowLengths } from './clustered-toy-model-run.ts';
+import { type SaeTraining, trainSaes } from '../training/train-sae.ts';
+import {
+  type ClusteredTruth,
+  readClusteredTruth,
+  recoveryOf,
+  type SaeScore,
+  scoreClustered,
+} from './clustered-truth.ts';
 import type { ExperimentContext } from './context.ts';
 import { lossCurve } from './loss-curve.ts';
-import { historyOf, requireFinished, sha256OfFile, writeJson, writeTable } from './run-files.ts';
+import { historyOf, requireFinished, writeJson, writeTable } from './run-files.ts';
 import { runOptions } from './run-options.ts';
-import { recoveryThreshold, saeTraining, toyModelActivations } from './sae-run.ts';
+import { saeTraining } from './sae-run.ts';
 
 /** One autoencoder of the comparison. */
 export interface SaeVariant {
@@ -72,21 +66,6 @@ export function saeBigVariants({ k, l1 }: { readonly k: number; readonly l1: num
   ];
 }
 
-/** What an autoencoder has at one moment, on held-out activations; features count that the toy model represents. */
-export interface SaeScore {
-  readonly recovered: number;
-  readonly of: number;
-  /** Share recovered that chance gives (see recovery). */
-  readonly chance: number;
-  readonly meanCosine: number;
-  readonly explainedVariance: number;
-  readonly l0: number;
-  readonly dead: number;
-  readonly duplicates: number;
-  /** Mean F1 of detecting each feature by its matched latent. */
-  readonly f1: number;
-}
-
 export interface ScoredVariant extends SaeVariant {
   /** ARCHITECTURE-INIT. */
   readonly name: string;
@@ -103,22 +82,6 @@ export interface SaeBigRun {
   readonly saes: readonly ScoredVariant[];
 }
 
-/** Held-out data: true features and their activations. */
-interface HeldOut {
-  readonly features: HostTensor;
-  readonly activations: HostTensor;
-}
-
-/** What is to be found: the directions that the toy model represents, and where they show. */
-interface Truth {
-  readonly directions: HostTensor;
-  readonly heldOut: HeldOut;
-  readonly isRepresented: readonly boolean[];
-}
-
-const HELD_OUT = 10_000;
-const HELD_OUT_STREAM = 6;
-
 /**
  * Runs the comparison on the toy model `file`, which `runClusteredToyModel` froze: writes for each variant `NAME.onnx` and
  * `NAME.history.json` of its first seed, `NAME-seed-N` of the others; `results.csv`; and the figures `recovery` (means over seeds),
@@ -130,22 +93,12 @@ export async function runSaeBig(
   context: ExperimentContext,
 ): Promise<SaeBigRun> {
   const { weight, file } = toyModel;
-  const clustered = await clusteredDataOf(file);
-  const heldOut = drawHeldOut(clustered, weight, settings.seed);
-  const isRepresented = rowLengths(weight).map(length => length > REPRESENTED);
-  const represented = isRepresented.filter(Boolean).length;
-  const trueL0 = meanActive(heldOut.features, isRepresented);
+  const truth = await readClusteredTruth(toyModel, settings.seed);
+  const { trueL0, trainedOn } = truth;
+  const represented = truth.directions.shape[0]!;
   context.log(
     `${represented} of ${weight.shape[0]} features are represented; ${trueL0.toFixed(2)} of them are active in a sample, on average`,
   );
-  const truth: Truth = { directions: rowsWhere(weight, isRepresented), heldOut, isRepresented };
-
-  const data = toyModelActivations(
-    weight,
-    own => SyntheticClusteredDataGenerator.fromState(clustered, own),
-    settings.seed,
-  );
-  const trainedOn = await sha256OfFile(file);
   await mkdir(context.folder, { recursive: true });
   const saes: ScoredVariant[] = [];
   const curves = [];
@@ -156,12 +109,12 @@ export async function runSaeBig(
     const { activation, init } = variant;
     const name = `${activation.kind}-${init}`;
     const training = saeTraining({ ...settings, ...variant, decoder: 'reparametrise' }, weight.shape[1]!);
-    const trained = await trainVariant(name, training, seeds, data, trainedOn, context);
+    const trained = await trainVariant(name, training, seeds, truth, context);
     const shares: number[][] = [];
     for (const [i, { sae, start, loss, run, directions }] of trained.entries()) {
       const seed = seeds[i]!;
       const label = i === 0 ? name : `${name}-seed-${seed}`;
-      const [before, after] = [scoreBig(start, truth), scoreBig(sae, truth)];
+      const [before, after] = [scoreClustered(start, truth), scoreClustered(sae, truth)];
       const record = {
         seed,
         data: { kind: 'clustered', toy_model: basename(file) },
@@ -200,8 +153,7 @@ async function trainVariant(
   name: string,
   training: SaeTraining,
   seeds: readonly number[],
-  data: ActivationData,
-  trainedOn: string,
+  { data, trainedOn }: ClusteredTruth,
   context: ExperimentContext,
 ) {
   const { steps } = training;
@@ -215,83 +167,6 @@ async function trainVariant(
   requireFinished(trained[0]!.run, `the autoencoder ${name}`, context);
   if (training.activation.kind === 'batchtopk') for (const { sae } of trained) sae.calibrateThreshold(data.sample);
   return trained;
-}
-
-/** The topics that a toy model was trained on; FileFormatError where its metadata hold none. */
-async function clusteredDataOf(file: string): Promise<ClusteredDataState> {
-  const { metadata } = await inspectModel(file);
-  const training = metadata.config?.['training'] as { data?: { clustered?: ClusteredDataState } } | undefined;
-  const clustered = training?.data?.clustered;
-  if (clustered) return clustered;
-  throw new FileFormatError('expected a toy model that train-toy-model-for-sae-big froze, with its topics', { file });
-}
-
-function drawHeldOut(clustered: ClusteredDataState, weight: HostTensor, seed: number): HeldOut {
-  const [nFeatures, nHidden] = weight.shape as [number, number];
-  const generator = SyntheticClusteredDataGenerator.fromState(clustered, randomStream(seed, HELD_OUT_STREAM));
-  const features = generator.generateBatch(HELD_OUT);
-  const activations = { data: new Float32Array(HELD_OUT * nHidden), shape: [HELD_OUT, nHidden] };
-  hiddenActivations(weight, { fill: into => into.set(features.data) }).fill(activations.data);
-  return { features: { data: features.data, shape: [HELD_OUT, nFeatures] }, activations };
-}
-
-/** Features active (> 0) in a sample, of those that `counts` says, on average. */
-function meanActive({ data, shape }: HostTensor, counts: readonly boolean[]): number {
-  const width = shape[1]!;
-  let active = 0;
-  for (let i = 0; i < data.length; i++) if (data[i]! > 0 && counts[i % width]) active++;
-  return active / shape[0]!;
-}
-
-function recoveryOf(directions: HostTensor, truth: Truth, alive?: readonly boolean[]) {
-  const threshold = recoveryThreshold(truth.directions.shape[0]!);
-  return recovery({ directions, trueDirections: truth.directions, threshold, ...(alive && { alive }) });
-}
-
-function scoreBig(sae: SparseAutoencoder, truth: Truth): SaeScore {
-  const { features: trueFeatures, activations } = truth.heldOut;
-  const { features, reconstruction } = sae.forward(activations);
-  const [variance, density, l0, detection] = [
-    new ExplainedVariance(),
-    new FiringDensity(),
-    new L0(),
-    new DetectionF1(),
-  ];
-  variance.add(activations, reconstruction);
-  density.add(features);
-  l0.add(features);
-  detection.add(features, columnsWhere(trueFeatures, truth.isRepresented));
-  const { alive, dead } = density.compute();
-  const directions = sae.featureDirections();
-  const found = recoveryOf(directions, truth, alive);
-  const { f1 } = detection.compute(found.features.map(({ latent }) => latent ?? -1));
-  return {
-    recovered: found.recovered,
-    of: found.features.length,
-    chance: found.chance,
-    meanCosine: found.meanCosine,
-    explainedVariance: variance.compute(),
-    l0: l0.compute(),
-    dead: dead.length,
-    duplicates: duplicates(directions, { alive }).length,
-    f1: f1.reduce((sum, value) => sum + value, 0) / f1.length,
-  };
-}
-
-function rowsWhere({ data, shape }: HostTensor, keep: readonly boolean[]): HostTensor {
-  const width = shape[1]!;
-  const rows = keep.flatMap((kept, row) => (kept ? [row] : []));
-  const out = new Float32Array(rows.length * width);
-  for (const [to, from] of rows.entries()) out.set(data.subarray(from * width, (from + 1) * width), to * width);
-  return { data: out, shape: [rows.length, width] };
-}
-
-function columnsWhere({ data, shape }: HostTensor, keep: readonly boolean[]): HostTensor {
-  const width = shape[1]!;
-  return {
-    data: data.filter((_, i) => keep[i % width]!),
-    shape: [shape[0]!, keep.filter(Boolean).length],
-  };
 }
 
 function tableRows(steps: number) {

@@ -28,4 +28,5 @@ export {
   type RecoverySeries,
 } from './recovery.ts';
 export { plotScaling, type ScalingOptions, type ScalingSeries } from './scaling.ts';
+export { plotSparsitySweep, type SparsitySweepOptions, type SparsitySweepSeries } from './sparsity-sweep.ts';
 export { plotTrainingCurves, type TrainingCurve, type TrainingCurvesOptions } from './training-curves.ts';

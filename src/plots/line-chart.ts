@@ -2,7 +2,7 @@
 import { median } from 'd3-array';
 import { InvalidShapeError } from '../errors.ts';
 import { type AxisRequest, canShow, fittedAxis } from './axes.ts';
-import { seriesColour } from './colours.ts';
+import { ink, seriesColour } from './colours.ts';
 import type { Axis, BandMark, Colour, Figure, Legend, LineMark, Mark, Panel } from './figure.ts';
 
 export interface Line {
@@ -25,8 +25,8 @@ export interface LineChart {
   /** Dots at the points of a line with at most this many; default 12. */
   readonly mostDots?: number;
   readonly height?: number;
-  /** Drawn beneath the lines. */
-  readonly beneath?: readonly Mark[];
+  /** A dashed line across the panel at one x or y, beneath the others and named in the legend. */
+  readonly reference?: { readonly label: string; readonly at: number; readonly along: 'x' | 'y' } | undefined;
 }
 
 const width = 760;
@@ -41,7 +41,7 @@ const margin = { top: 10, right: 24, bottom: 42, left: 66 };
  * @throws InvalidShapeError where x, y, low and high of a line differ in length.
  */
 export function lineChart(lines: readonly Line[], chart: LineChart): Figure {
-  const { mostDots = 12, height = 340, beneath = [] } = chart;
+  const { mostDots = 12, height = 340, reference } = chart;
   for (const line of lines) checkLengths(line);
   const shown = { x: chart.x.type ?? 'linear', y: chart.y.type ?? 'linear' } as const;
   const x = fittedAxis(
@@ -80,7 +80,7 @@ export function lineChart(lines: readonly Line[], chart: LineChart): Figure {
     x,
     y,
     frame: false,
-    marks: [...beneath, ...bands, ...strokes],
+    marks: [...(reference ? [referenceRule(reference)] : []), ...bands, ...strokes],
   };
   return {
     name: chart.name,
@@ -88,18 +88,27 @@ export function lineChart(lines: readonly Line[], chart: LineChart): Figure {
     ...(chart.subtitle === undefined ? {} : { subtitle: chart.subtitle }),
     width,
     height,
-    legends: lines.length > 1 ? [lineLegend(lines)] : [],
+    legends: lines.length > 1 || reference ? [lineLegend(lines, reference?.label)] : [],
     panels: [panel],
   };
 }
 
-function lineLegend(lines: readonly Line[]): Legend {
+function referenceRule({ at, along }: { readonly at: number; readonly along: 'x' | 'y' }): Mark {
+  return { kind: 'rule', at, along, colour: ink.muted, dash: '5,4' };
+}
+
+/** One line alone is named by the title. */
+function lineLegend(lines: readonly Line[], reference: string | undefined): Legend {
   const samples = lines.map(({ name, colour, dashed }, i) => ({
     label: name,
     colour: colour ?? seriesColour(i),
     shape: dashed ? ('dashed' as const) : ('line' as const),
   }));
-  return { kind: 'samples', samples };
+  const referenceSample = { label: reference ?? '', colour: ink.muted, shape: 'dashed' as const };
+  return {
+    kind: 'samples',
+    samples: [...(lines.length > 1 ? samples : []), ...(reference === undefined ? [] : [referenceSample])],
+  };
 }
 
 function bandOf(

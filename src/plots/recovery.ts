@@ -1,7 +1,7 @@
 /** How many true features a dictionary recovers: over training, and as rates over seeds. */
 import { InvalidValueError } from '../errors.ts';
-import { ink, seriesColour } from './colours.ts';
-import type { DotMark, Figure, FigureText, Mark, Panel } from './figure.ts';
+import { seriesColour } from './colours.ts';
+import type { DotMark, Figure, FigureText, Panel } from './figure.ts';
 import { lineChart } from './line-chart.ts';
 import { textWidth } from './svg-element.ts';
 
@@ -29,9 +29,7 @@ export interface RecoveryOptions extends FigureText {
  */
 export function plotRecovery(series: readonly RecoverySeries[], options: RecoveryOptions = {}): Figure {
   const { title = 'Recovered features', subtitle, chance, logSteps = false } = options;
-  const chanceLine: Mark[] =
-    chance === undefined ? [] : [{ kind: 'rule', at: chance, along: 'y', colour: ink.muted, dash: '5,4' }];
-  const figure = lineChart(
+  return lineChart(
     series.map(({ steps, fraction, ...rest }) => ({ ...rest, x: steps, y: fraction })),
     {
       name: 'recovery',
@@ -39,14 +37,9 @@ export function plotRecovery(series: readonly RecoverySeries[], options: Recover
       subtitle,
       x: { type: logSteps ? 'log' : 'linear', label: 'training step' },
       y: { domain: [0, 1], label: 'true features recovered', format: 'percent' },
-      beneath: chanceLine,
+      reference: chance === undefined ? undefined : { label: 'chance', at: chance, along: 'y' },
     },
   );
-  if (chance === undefined) return figure;
-  const sample = { label: 'chance', colour: ink.muted, shape: 'dashed' } as const;
-  const [legend] = figure.legends;
-  const samples = legend?.kind === 'samples' ? [...legend.samples, sample] : [sample];
-  return { ...figure, legends: [{ kind: 'samples', samples }] };
 }
 
 export interface RecoveryRate {

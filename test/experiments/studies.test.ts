@@ -7,6 +7,7 @@ import { CLUSTERED_TOY_MODEL_DEFAULTS, runClusteredToyModel } from '../../src/ex
 import { runRecoveryStudy } from '../../src/experiments/recovery-study.ts';
 import { runSaeBig, SAE_BIG_DEFAULTS } from '../../src/experiments/sae-big-run.ts';
 import { SAE_DEFAULTS } from '../../src/experiments/sae-run.ts';
+import { runSparsityStudy } from '../../src/experiments/sparsity-study.ts';
 import { runToyModel, TOY_MODEL_DEFAULTS } from '../../src/experiments/toy-model-run.ts';
 import { loadSae } from '../../src/inference/node.ts';
 import { testContext } from './context.ts';
@@ -100,6 +101,34 @@ describe('the comparison of autoencoders on clustered features', () => {
     for (const { name, after } of result.saes) {
       if (name.startsWith('batchtopk')) expect(after.l0).to.be.closeTo(2, 0.1);
     }
+  });
+
+  it('sweeps k side by side: each as in a comparison of its own, with the revived beside them', async () => {
+    const context = await testContext();
+    const sizes = { nFeatures: 12, nHidden: 6, topics: 3, steps: 1500, batchSize: 64 };
+    const { file, model } = await runClusteredToyModel({ ...CLUSTERED_TOY_MODEL_DEFAULTS, ...sizes }, context);
+    const toyModel = { file, weight: model.featureDirections() };
+    const own = { dSae: 12, batchSize: 128, steps: 200, learningRate: 0.01, seed: 3, seeds: 2 };
+    const auxK = { coefficient: 1, deadAfter: 5 };
+    const results = await runSparsityStudy({ ...own, ks: [1, 2, 4], auxK }, toyModel, context);
+    expect(results.map(({ k, seed, revived }) => `${k} ${seed}${revived ? ' revived' : ''}`)).to.deep.equal([
+      ...['1 3', '2 3', '4 3', '1 4', '2 4', '4 4'],
+      ...['1 3 revived', '2 3 revived', '4 3 revived', '1 4 revived', '2 4 revived', '4 4 revived'],
+    ]);
+    for (const { k, l0 } of results) expect(l0).to.be.within(0.9 * k - 0.5, k);
+    const explained = (k: number) => results.find(result => result.k === k && !result.revived)!.explainedVariance;
+    expect(explained(1)).to.be.lessThan(explained(2));
+    expect(explained(2)).to.be.lessThan(explained(4));
+
+    const variants = [{ activation: { kind: 'topk', k: 2 }, init: 'spread' }] as const;
+    const { saes } = await runSaeBig({ ...own, variants }, toyModel, await testContext());
+    for (const { seed, after } of saes) {
+      const swept = results.find(result => result.k === 2 && result.seed === seed && !result.revived)!;
+      expect(swept.explainedVariance).to.be.closeTo(after.explainedVariance, 0.01);
+      expect(swept.of).to.equal(after.of);
+    }
+    const rows = csvParse(await readFile(join(context.folder, 'results.csv'), 'utf8'));
+    expect(rows.map(({ k, revived }) => `${k} ${revived}`).slice(5, 7)).to.deep.equal(['4 0', '1 1']);
   });
 
   it('refuses a toy model without topics', async () => {

@@ -1,7 +1,13 @@
 import { expect } from 'chai';
 import { InvalidShapeError, InvalidValueError } from '../../src/errors.ts';
 import type { BandMark, Figure, LineMark } from '../../src/plots/figure.ts';
-import { plotRecovery, plotRecoveryRates, plotScaling, plotTrainingCurves } from '../../src/plots/index.ts';
+import {
+  plotRecovery,
+  plotRecoveryRates,
+  plotScaling,
+  plotSparsitySweep,
+  plotTrainingCurves,
+} from '../../src/plots/index.ts';
 
 function lines(figure: Figure): LineMark[] {
   return figure.panels[0]!.marks.filter((mark): mark is LineMark => mark.kind === 'line');
@@ -57,6 +63,21 @@ describe('plotTrainingCurves', () => {
       { name: 'b', ...curve },
     ]).legends;
     expect(legend!.kind === 'samples' && legend!.samples.map(({ label }) => label)).to.deep.equal(['a', 'b']);
+  });
+});
+
+describe('plotSparsitySweep', () => {
+  it('marks how many features are truly active, across the panel and in the legend', () => {
+    const series = { name: 'recovered', k: [2, 4, 8], share: [1, 0.9, 0.5] };
+    const figure = plotSparsitySweep([series], { trueL0: 5.5 });
+    const rule = figure.panels[0]!.marks.find(mark => mark.kind === 'rule');
+    expect(rule).to.include({ at: 5.5, along: 'x' });
+    const [legend] = figure.legends;
+    expect(legend!.kind === 'samples' && legend!.samples.map(({ label }) => label)).to.deep.equal([
+      'true features active',
+    ]);
+    expect(figure.panels[0]!.x).to.deep.include({ type: 'log', ticks: [2, 4, 8] });
+    expect(plotSparsitySweep([series]).legends).to.have.length(0);
   });
 });
 

@@ -10,6 +10,7 @@ import {
   plotRecovery,
   plotRecoveryRates,
   plotScaling,
+  plotSparsitySweep,
   plotTrainingCurves,
   superpositionBoundary,
 } from '../../src/plots/index.ts';
@@ -38,6 +39,8 @@ const orthogonal = [
   [0, 0],
   [0, 0],
 ];
+
+const sweep = [2, 4, 8, 16, 24];
 
 /** By snapshot name. */
 export const sampleFigures: Readonly<Record<string, Figure>> = {
@@ -112,6 +115,19 @@ export const sampleFigures: Readonly<Record<string, Figure>> = {
       { name: 'PyTorch', sizes: [512, 1024, 4096, 16_384], milliseconds: [25, 50, 190, 1300], dashed: true },
     ],
     { subtitle: 'TopK SAE with Adam, batch 1024' },
+  ),
+  'sparsity-sweep': plotSparsitySweep(
+    [
+      { name: 'recovered', share: (k: number) => 1 / (1 + (k / 12) ** 4) },
+      { name: 'variance explained', share: (k: number) => 1 - Math.exp(-k / 4) },
+    ].map(({ name, share }) => ({
+      name,
+      k: sweep,
+      share: sweep.map(share),
+      low: sweep.map(k => Math.max(0, share(k) - 0.05)),
+      high: sweep.map(k => Math.min(1, share(k) + 0.05)),
+    })),
+    { trueL0: 10.3, subtitle: 'TopK 25→100' },
   ),
 };
 

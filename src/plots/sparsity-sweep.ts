@@ -1,0 +1,42 @@
+/** What autoencoders of different sparsity find and explain, against how many latents are active. */
+import type { Figure, FigureText } from './figure.ts';
+import { lineChart } from './line-chart.ts';
+
+export interface SparsitySweepSeries {
+  readonly name: string;
+  /** Active latents a sample; positive, ascending. */
+  readonly k: readonly number[];
+  /** A share in [0, 1] at each. */
+  readonly share: readonly number[];
+  /** Ends of its spread over seeds, drawn as a band. */
+  readonly low?: readonly number[];
+  readonly high?: readonly number[];
+  readonly dashed?: boolean;
+}
+
+export interface SparsitySweepOptions extends FigureText {
+  /** True features active in a sample, on average, as a dashed line. */
+  readonly trueL0?: number;
+}
+
+/**
+ * One line per share, with a dot at each k, on a logarithmic axis.
+ *
+ * @throws InvalidShapeError where a series' arrays differ in length.
+ */
+export function plotSparsitySweep(series: readonly SparsitySweepSeries[], options: SparsitySweepOptions = {}): Figure {
+  const { title = 'How many latents should be active?', subtitle, trueL0 } = options;
+  const ticks = [...new Set(series.flatMap(({ k }) => k))].sort((a, b) => a - b);
+  return lineChart(
+    series.map(({ k: x, share: y, ...rest }) => ({ ...rest, x, y })),
+    {
+      name: 'sparsity-sweep',
+      title,
+      subtitle,
+      x: { type: 'log', label: 'active latents a sample, k', ticks },
+      y: { domain: [0, 1], label: 'share', format: 'percent' },
+      reference: trueL0 === undefined ? undefined : { label: 'true features active', at: trueL0, along: 'x' },
+      mostDots: Number.POSITIVE_INFINITY,
+    },
+  );
+}
