@@ -91,16 +91,16 @@ export async function runSparsityStudy(
       share: at.map(values => mean(values)!),
       low: at.map(values => min(values)!),
       high: at.map(values => max(values)!),
-      dashed: revived,
+      isVariant: revived,
     };
   };
   const figure = plotSparsitySweep(
     [
       share(`of ${found} features recovered`, false, ({ recovered, of }) => recovered / of),
-      share('variance explained', false, ({ explainedVariance }) => explainedVariance),
-      share(`of ${dSae} latents dead`, false, ({ dead }) => dead / dSae),
       share('recovered with AuxK', true, ({ recovered, of }) => recovered / of),
+      share(`of ${dSae} latents dead`, false, ({ dead }) => dead / dSae),
       share('dead with AuxK', true, ({ dead }) => dead / dSae),
+      share('variance explained', false, ({ explainedVariance }) => explainedVariance),
     ],
     {
       trueL0: truth.trueL0,

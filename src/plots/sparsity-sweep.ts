@@ -1,4 +1,5 @@
 /** What autoencoders of different sparsity find and explain, against how many latents are active. */
+import { seriesColour } from './colours.ts';
 import type { Figure, FigureText } from './figure.ts';
 import { lineChart } from './line-chart.ts';
 
@@ -11,7 +12,8 @@ export interface SparsitySweepSeries {
   /** Ends of its spread over seeds, drawn as a band. */
   readonly low?: readonly number[];
   readonly high?: readonly number[];
-  readonly dashed?: boolean;
+  /** The series before it under another condition: dashed, in its colour. Default false. */
+  readonly isVariant?: boolean;
 }
 
 export interface SparsitySweepOptions extends FigureText {
@@ -27,16 +29,18 @@ export interface SparsitySweepOptions extends FigureText {
 export function plotSparsitySweep(series: readonly SparsitySweepSeries[], options: SparsitySweepOptions = {}): Figure {
   const { title = 'How many latents should be active?', subtitle, trueL0 } = options;
   const ticks = [...new Set(series.flatMap(({ k }) => k))].sort((a, b) => a - b);
-  return lineChart(
-    series.map(({ k: x, share: y, ...rest }) => ({ ...rest, x, y })),
-    {
-      name: 'sparsity-sweep',
-      title,
-      subtitle,
-      x: { type: 'log', label: 'active latents a sample, k', ticks },
-      y: { domain: [0, 1], label: 'share', format: 'percent' },
-      reference: trueL0 === undefined ? undefined : { label: 'true features active', at: trueL0, along: 'x' },
-      mostDots: Number.POSITIVE_INFINITY,
-    },
-  );
+  let colours = 0;
+  const lines = series.map(({ k: x, share: y, isVariant = false, ...rest }) => {
+    const colour = seriesColour(isVariant ? Math.max(0, colours - 1) : colours++);
+    return { ...rest, x, y, colour, dashed: isVariant };
+  });
+  return lineChart(lines, {
+    name: 'sparsity-sweep',
+    title,
+    subtitle,
+    x: { type: 'log', label: 'active latents a sample, k', ticks },
+    y: { domain: [0, 1], label: 'share', format: 'percent' },
+    reference: trueL0 === undefined ? undefined : { label: 'true features active', at: trueL0, along: 'x' },
+    mostDots: Number.POSITIVE_INFINITY,
+  });
 }

@@ -8,7 +8,6 @@ import { FileFormatError } from '../errors.ts';
 import { readSafetensors, writeSafetensors } from '../files/safetensors.ts';
 import { writeFileAtomic } from '../files/write-atomic.ts';
 import type { HostTensor, HostTensors } from '../tensor.ts';
-import type { CheckpointOptions } from './train.ts';
 
 export interface Checkpoint {
   /** What was trained and how, as JSON: a run is resumed only by the same experiment. */
@@ -26,6 +25,17 @@ export interface Checkpoint {
 export interface Snapshot {
   readonly step: number;
   readonly value: HostTensor;
+}
+
+export interface CheckpointOptions {
+  /** Steps between checkpoints. */
+  readonly every: number;
+  /** JSON that says what is trained and how. */
+  readonly experiment: unknown;
+  /** Keeps a checkpoint (see checkpointFile). */
+  readonly save: (checkpoint: Checkpoint) => Promise<void>;
+  /** Where it is kept, for messages. */
+  readonly where: string;
 }
 
 const FORMAT = 'monosemantic-checkpoint-1';

@@ -4,7 +4,7 @@ import { createRandomSource, type RandomSource } from '../data/random-source.ts'
 import type { SampleGenerator } from '../data/sample-generator.ts';
 import { randomStream } from '../data/streams.ts';
 import { SyntheticSparseDataGenerator } from '../data/synthetic-sparse.ts';
-import { InvalidValueError } from '../errors.ts';
+import { InvalidShapeError, InvalidValueError } from '../errors.ts';
 import { ParallelToyModel } from '../models/parallel-toy-model.ts';
 import { ToyModel } from '../models/toy-model.ts';
 import { fromNested, type HostTensor, type NestedArray } from '../tensor.ts';
@@ -118,8 +118,8 @@ function sparseFeatures(sparsity: HostTensor, batchSize: number): Maker {
 
 /**
  * Trains toy models: as many restarts as `settings` ask for; or, given several settings, one model for each, the same as each trained alone.
- * Those may differ in `seed`, `sparsity` and `data`, and have no restarts. Errors as `train`, and InvalidValueError for settings out
- * of range and for several that differ in something else.
+ * Those may differ in `seed`, `sparsity` and `data`, and have no restarts. Errors as `train`, InvalidValueError for settings out of range
+ * and for several that differ in something else, InvalidShapeError for sparsities of another shape.
  */
 export async function trainToyModels(
   settings: ToyModelTraining | readonly ToyModelTraining[],
@@ -161,6 +161,10 @@ function spread(sparsity: number | NestedArray, nInstances: number, nFeatures: n
   const size = nInstances * nFeatures;
   if (data.length === size) return { data, shape: sample };
   const single = data.length === 1 || (shape.length === 1 && data.length === nFeatures);
-  if (!single) return { data, shape };
+  if (!single) {
+    throw new InvalidShapeError(
+      `sparsity must be one number or have shape [${nFeatures}] or [${nInstances}, ${nFeatures}], got [${shape.join(', ')}]`,
+    );
+  }
   return { data: Float32Array.from({ length: size }, (_, i) => data[i % data.length]!), shape: sample };
 }

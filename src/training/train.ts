@@ -5,24 +5,13 @@ import type { BatchSource } from '../data/batch-source.ts';
 import type { Engine, EngineDescription, StepProgram, StepRunner } from '../engines/engine.ts';
 import { DivergenceError, InvalidValueError } from '../errors.ts';
 import { type HostTensor, type HostTensors, sizeOf } from '../tensor.ts';
-import type { Checkpoint, Snapshot } from './checkpoint.ts';
+import type { Checkpoint, CheckpointOptions, Snapshot } from './checkpoint.ts';
 import { resumedState } from './resumed-state.ts';
 
 export interface Progress {
   readonly step: number;
   readonly steps: number;
   readonly loss: number;
-}
-
-export interface CheckpointOptions {
-  /** Steps between checkpoints. */
-  readonly every: number;
-  /** JSON that says what is trained and how. */
-  readonly experiment: unknown;
-  /** Keeps a checkpoint (see checkpointFile). */
-  readonly save: (checkpoint: Checkpoint) => Promise<void>;
-  /** Where it is kept, for messages. */
-  readonly where: string;
 }
 
 /** What a run is given beside its settings. */

@@ -119,9 +119,10 @@ export const sampleFigures: Readonly<Record<string, Figure>> = {
   'sparsity-sweep': plotSparsitySweep(
     [
       { name: 'recovered', share: (k: number) => 1 / (1 + (k / 12) ** 4) },
+      { name: 'recovered, revived', share: (k: number) => 1 / (1 + (k / 14) ** 4), isVariant: true },
       { name: 'variance explained', share: (k: number) => 1 - Math.exp(-k / 4) },
-    ].map(({ name, share }) => ({
-      name,
+    ].map(({ share, ...rest }) => ({
+      ...rest,
       k: sweep,
       share: sweep.map(share),
       low: sweep.map(k => Math.max(0, share(k) - 0.05)),

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import type { Engine } from '../../src/engines/engine.ts';
 import { createOnnxRuntimeEngine } from '../../src/engines/onnxruntime.ts';
-import { InvalidValueError } from '../../src/errors.ts';
+import { InvalidShapeError, InvalidValueError } from '../../src/errors.ts';
 import { loadNodeRuntime } from '../../src/sessions/node.ts';
 import { type ToyModelTraining, toyModelProgram, trainToyModels } from '../../src/training/train-toy-models.ts';
 
@@ -105,5 +105,10 @@ describe('trainToyModels', () => {
     const refused = await trainToyModels({ ...SETTINGS, sparsity: 1.5 }, { engine }).catch((error: unknown) => error);
     expect(refused).to.be.instanceOf(InvalidValueError);
     expect((refused as Error).message).to.include('1.5: it must be between 0 and 1');
+    const sparsity = [0, 0.5, 0.9].map(share => Array<number>(4).fill(share));
+    expect(() => toyModelProgram({ ...SETTINGS, nInstances: 5, sparsity })).to.throw(
+      InvalidShapeError,
+      'sparsity must be one number or have shape [4] or [5, 4], got [3, 4]',
+    );
   });
 });
