@@ -10,7 +10,7 @@ import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, Option } from 'commander';
-import { median as medianOf } from 'd3-array';
+import { mean, median as medianOf } from 'd3-array';
 import { positiveInteger } from '../src/cli/options.ts';
 import { createEngine } from '../src/engines/create-engine.ts';
 import { writeFileAtomic } from '../src/files/write-atomic.ts';
@@ -124,7 +124,9 @@ function scriptRows(small: readonly SmallMeasurement[]): Row[] {
 }
 
 function saeRow({ work, ms, parts, gemmGflops, updateGBps, peakMemoryMiB, others }: SaeStep): Row {
-  const shares = Object.entries(parts).map(([name, time]) => `${name} ${((100 * time) / median(ms)).toFixed(0)}%`);
+  // The parts are means too.
+  const whole = mean(ms)!;
+  const shares = Object.entries(parts).map(([name, time]) => `${name} ${((100 * time) / whole).toFixed(0)}%`);
   return {
     work: `${work.kind} ${work.dIn}/${work.dSae}, batch ${work.batchSize}`,
     ours: milliseconds(median(ms)),

@@ -9,7 +9,7 @@ import { availableParallelism, cpus } from 'node:os';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { median } from 'd3-array';
+import { mean, median } from 'd3-array';
 import { fraction, positiveInteger } from '../src/cli/options.ts';
 import type { StepDescriptor, StepProgram } from '../src/engines/engine.ts';
 import { createSparseUpdateRunner } from '../src/engines/sparse-update/runner.ts';
@@ -257,11 +257,12 @@ class Other {
 }
 
 function report({ work, ms, parts, gemmGflops, updateGBps, others, peakMemoryMiB }: Measurement): string {
-  const total = median(ms)!;
-  const shares = Object.entries(parts).map(([name, time]) => `${name} ${((100 * time) / total).toFixed(0)}%`);
+  // The parts are means too.
+  const whole = mean(ms)!;
+  const shares = Object.entries(parts).map(([name, time]) => `${name} ${((100 * time) / whole).toFixed(0)}%`);
   return [
     `${work.kind.padEnd(9)} ${work.dIn}/${work.dSae}`.padEnd(22),
-    `${total.toFixed(1)} ms (${Math.min(...ms).toFixed(1)}–${Math.max(...ms).toFixed(1)})`.padEnd(26),
+    `${median(ms)!.toFixed(1)} ms (${Math.min(...ms).toFixed(1)}–${Math.max(...ms).toFixed(1)})`.padEnd(26),
     ...others.map(({ library, ms: theirs, ratio }) =>
       `${library} ${median(theirs)!.toFixed(0)} ms, ${ratio.toFixed(1)}×`.padEnd(24),
     ),
