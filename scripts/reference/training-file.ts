@@ -5,11 +5,18 @@ import type { ModelDefinition, ModelState } from '../../src/models/model.ts';
 import { ParallelToyModel } from '../../src/models/parallel-toy-model.ts';
 import { SparseAutoencoder } from '../../src/models/sparse-autoencoder.ts';
 import { ToyModel } from '../../src/models/toy-model.ts';
-import { fromNested, type HostTensor, type HostTensors, type NestedArray } from '../../src/tensor.ts';
+import { fromNested, type HostTensor, type HostTensors, hostTensor, type NestedArray } from '../../src/tensor.ts';
 import { type Objective, saeObjective, toyModelObjective } from '../../src/training/losses.ts';
 import type { AdamOptions } from '../../src/training/optimizers.ts';
 
-export const TRAINING_FILES = ['toy-model', 'parallel-toy-model', 'sae-relu', 'sae-topk', 'sae-batchtopk'] as const;
+export const TRAINING_FILES = [
+  'toy-model',
+  'parallel-toy-model',
+  'sae-relu',
+  'sae-topk',
+  'sae-batchtopk',
+  'sae-auxk',
+] as const;
 
 export type TrainingFileName = (typeof TRAINING_FILES)[number];
 
@@ -56,6 +63,20 @@ export interface TrainingCase {
   };
 }
 
+/** sae-auxk.json: one batch, whose losses are divided by its variance. */
+interface AuxKFile {
+  readonly inputs: Readonly<Record<string, NestedArray | number>> & {
+    readonly x: NestedArray;
+    readonly k: number;
+    readonly k_aux: number;
+    readonly dead: readonly boolean[];
+  };
+  readonly expected: Readonly<Record<'features' | 'reconstruction', NestedArray>> & {
+    readonly loss: number;
+    readonly gradients: Readonly<Record<string, NestedArray>>;
+  };
+}
+
 /** The files have ten decimals. */
 const ROUNDING = 1e-9;
 
@@ -64,6 +85,7 @@ const RENAMED: Readonly<Record<string, string>> = { W: 'weight', b: 'bias', out:
 
 /** Reads `file`, of any sizes. */
 export function trainingCase(name: TrainingFileName, file: unknown): TrainingCase {
+  if (name === 'sae-auxk') return auxKCase(file as AuxKFile);
   const { inputs, optimizer, expected } = file as TrainingFile;
   const gradients = renamed(expected.gradients);
   const parameters = Object.fromEntries(
@@ -98,8 +120,54 @@ export function trainingCase(name: TrainingFileName, file: unknown): TrainingCas
   };
 }
 
+/** Our loss is not divided by the batch's variance: it and its gradients are the file's times that. */
+function auxKCase({ inputs, expected }: AuxKFile): TrainingCase {
+  const x = fromNested(inputs.x);
+  const parameters = Object.fromEntries(
+    Object.keys(expected.gradients).map(name => [name, fromNested(inputs[name] as NestedArray)]),
+  );
+  const [dSae, dIn] = parameters['W_dec']!.shape as [number, number];
+  const activation = { kind: 'topk', k: inputs.k, auxK: { k: inputs.k_aux, deadAfter: 1 } } as const;
+  const model = new SparseAutoencoder({ dIn, dSae, activation, decoder: 'free' }, createRandomSource(0));
+  const scale = varianceOf(x);
+  const { features, reconstruction } = expected;
+  return {
+    model,
+    objective: saeObjective(model),
+    state: { parameters, buffers: { silent: hostTensor(inputs.dead.map(Number), [dSae]) } },
+    optimizer: {},
+    batches: { data: x.data, shape: [1, ...x.shape] },
+    descriptor: undefined,
+    expected: {
+      outputs: { features, reconstruction },
+      gradients: Object.fromEntries(
+        Object.entries(expected.gradients).map(([name, gradient]) => [name, scaled(gradient, scale)]),
+      ),
+      losses: [scale * expected.loss],
+      lossAfter: undefined,
+      parametersAfter: new Map(),
+    },
+  };
+}
+
+/** mean (x − its batch's mean)², of [batch, width]. */
+function varianceOf({ data, shape }: HostTensor): number {
+  const [rows, columns] = shape as [number, number];
+  let sum = 0;
+  for (let column = 0; column < columns; column++) {
+    const values = Array.from({ length: rows }, (_, row) => data[row * columns + column]!);
+    const mean = values.reduce((total, value) => total + value, 0) / rows;
+    for (const value of values) sum += (value - mean) ** 2;
+  }
+  return sum / data.length;
+}
+
+function scaled(values: NestedArray, factor: number): NestedArray {
+  return values.map(value => (typeof value === 'number' ? factor * value : scaled(value, factor))) as NestedArray;
+}
+
 function modelOf(
-  name: TrainingFileName,
+  name: Exclude<TrainingFileName, 'sae-auxk'>,
   inputs: TrainingFile['inputs'],
   parameters: HostTensors,
 ): { model: ModelDefinition; objective: Objective } {

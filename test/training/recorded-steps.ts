@@ -74,7 +74,16 @@ export function recordedSteps(): RecordedStep[] {
   return [...toys, ...autoencoders];
 }
 
-/** Autoencoders side by side, one for each of `activations`. */
+/** Autoencoders side by side that differ in how sparse they are, and with a loss that revives dead latents. */
+export function sparsitySteps(): RecordedStep[] {
+  const withAuxK = SAE_ACTIVATIONS.filter(activation => 'auxK' in activation).map(activation => [
+    activation,
+    activation,
+  ]);
+  return [...MIXED_ACTIVATIONS, ...withAuxK].map(activations => saeStep('reparametrise', activations));
+}
+
+/** One autoencoder for each of `activations`, side by side. */
 function saeStep(decoder: DecoderForm, activations: readonly ActivationConfig[]): RecordedStep {
   const [activation] = activations as [ActivationConfig];
   const sizes = { dIn: 4, dSae: 10, decoder };
