@@ -23,7 +23,9 @@ export function toOrtTensor({ ort }: Runtime, type: FloatType, data: Float32Arra
       const bits = new Uint16Array(data.length);
       const view = new DataView(bits.buffer);
       for (let i = 0; i < data.length; i++) setFloat16(view, 2 * i, data[i]!, true);
-      return new ort.Tensor('float16', bits, shape);
+      const tensor = new ort.Tensor('float16', bits, shape);
+      // Where JavaScript has a Float16Array (Node 24) the tensor shows its bits as one, which onnxruntime-node takes for an empty array.
+      return Object.defineProperty(tensor, 'data', { value: bits });
     }
   }
 }
