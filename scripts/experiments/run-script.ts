@@ -1,12 +1,15 @@
 /** One experiment as a process of its own: several then share the machine's cores, and each has all the memory it wants. */
 import { spawn } from 'node:child_process';
-import { basename } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Terminal } from '../../src/cli/terminal.ts';
+import type { ListedExperiment } from './list.ts';
 
-/** Runs `script` through tsx and prints its lines under its name. Rejects where it fails, with its last words on stderr. */
-export function runScript(script: string, args: readonly string[], { print, signal }: Terminal): Promise<void> {
-  const name = basename(script, '.ts');
+/** Runs an experiment's script through tsx and prints its lines under `name`. Rejects where it fails, with its last words on stderr. */
+export function runScript(
+  { name, script }: ListedExperiment,
+  args: readonly string[],
+  { print, signal }: Terminal,
+): Promise<void> {
   print(`${name}: begins`);
   // A Ctrl-C at a terminal reaches the children too; `signal` is for those that it does not reach.
   const child = spawn(process.execPath, ['--import=tsx', script, ...args], {
