@@ -29,11 +29,11 @@ export async function unpackChromium(): Promise<BundledChromium> {
 }
 
 /** The package's own names folders of AWS Lambda and /tmp/fonts; without any font Chromium crashes at the first word. */
-const FONTS_BESIDE = `<?xml version="1.0"?>
+const fontsConfiguration = (folder: string): string => `<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
 <fontconfig>
-  <dir prefix="relative">fonts</dir>
-  <cachedir prefix="relative">cache</cachedir>
+  <dir>${join(folder, 'fonts')}</dir>
+  <cachedir>${join(folder, 'cache')}</cachedir>
 </fontconfig>
 `;
 
@@ -44,7 +44,7 @@ async function unpackInto(folder: string, entry: string): Promise<void> {
   const program = `import chromium from ${JSON.stringify(pathToFileURL(entry).href)}; await chromium.executablePath();`;
   const env = { ...process.env, TMPDIR: temporary };
   await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], { env });
-  await writeFile(join(temporary, 'fonts', 'fonts.conf'), FONTS_BESIDE);
+  await writeFile(join(temporary, 'fonts', 'fonts.conf'), fontsConfiguration(join(folder, 'fonts')));
   try {
     await rename(temporary, folder);
   } catch (error) {
