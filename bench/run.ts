@@ -10,11 +10,12 @@ import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, Option } from 'commander';
-import { mean, median as medianOf } from 'd3-array';
+import { median as medianOf } from 'd3-array';
 import { positiveInteger } from '../src/cli/options.ts';
 import { createEngine } from '../src/engines/create-engine.ts';
 import { writeFileAtomic } from '../src/files/write-atomic.ts';
 import { plotScaling, type ScalingSeries, writeFigure } from '../src/plots/node.ts';
+import { partShares } from './part-shares.ts';
 import { measureSmallModels, SMALL_WORKS, type SmallMeasurement } from './small-models.ts';
 
 const PARTS = ['small', 'sae', 'growth'] as const;
@@ -124,9 +125,6 @@ function scriptRows(small: readonly SmallMeasurement[]): Row[] {
 }
 
 function saeRow({ work, ms, parts, gemmGflops, updateGBps, peakMemoryMiB, others }: SaeStep): Row {
-  // The parts are means too.
-  const whole = mean(ms)!;
-  const shares = Object.entries(parts).map(([name, time]) => `${name} ${((100 * time) / whole).toFixed(0)}%`);
   return {
     work: `${work.kind} ${work.dIn}/${work.dSae}, batch ${work.batchSize}`,
     ours: milliseconds(median(ms)),
@@ -134,7 +132,7 @@ function saeRow({ work, ms, parts, gemmGflops, updateGBps, peakMemoryMiB, others
     ratio: others.map(({ ratio }) => `${ratio.toFixed(1)}×`).join(', '),
     detail:
       `Gemm ${gemmGflops.toFixed(0)} GFLOP/s, update ${updateGBps.toFixed(1)} GB/s, ` +
-      `${peakMemoryMiB.toFixed(0)} MiB; ${shares.join(', ')}`,
+      `${peakMemoryMiB.toFixed(0)} MiB; ${partShares(parts, ms)}`,
   };
 }
 
@@ -168,7 +166,6 @@ function growthSeries(steps: readonly SaeStep[], size: (step: SaeStep) => number
   ];
 }
 
-const parts = options.only;
 const machine = {
   cpu: cpus()[0]?.model ?? 'unknown',
   cores: cpus().length,
@@ -189,16 +186,16 @@ try {
   let small: readonly SmallMeasurement[] = [];
   let sae: readonly SaeStep[] = [];
   const growth: { dSae: readonly SaeStep[]; batch: readonly SaeStep[] } = { dSae: [], batch: [] };
-  if (parts.includes('small')) {
+  if (options.only.includes('small')) {
     const engine = await createEngine({ engine: 'onnxruntime' });
     small = await measureSmallModels(SMALL_WORKS, engine, options.rounds, options.python);
     rows.push(...small.map(smallRow), ...scriptRows(small));
   }
-  if (parts.includes('sae')) {
+  if (options.only.includes('sae')) {
     sae = await saeSteps([...python, '--rounds', String(options.rounds)], folder);
     rows.push(...sae.map(saeRow));
   }
-  if (parts.includes('growth')) {
+  if (options.only.includes('growth')) {
     const common = ['--kinds', 'topk', '--rounds', '2', ...python];
     growth.dSae = await saeSteps(['--sizes', '512x4096', '512x8192', '512x16384', '512x32768', ...common], folder);
     for (const batch of [256, 512, 1024, 2048, 4096]) {

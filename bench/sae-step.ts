@@ -9,13 +9,14 @@ import { availableParallelism, cpus } from 'node:os';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { mean, median } from 'd3-array';
+import { median } from 'd3-array';
 import { fraction, positiveInteger } from '../src/cli/options.ts';
 import type { StepDescriptor, StepProgram } from '../src/engines/engine.ts';
 import { createSparseUpdateRunner } from '../src/engines/sparse-update/runner.ts';
 import type { StepTimes } from '../src/engines/sparse-update/shard.ts';
 import { writeFileAtomic } from '../src/files/write-atomic.ts';
 import { type HostTensor, hostTensor, zeros } from '../src/tensor.ts';
+import { partShares } from './part-shares.ts';
 
 interface Work {
   readonly dIn: number;
@@ -257,9 +258,6 @@ class Other {
 }
 
 function report({ work, ms, parts, gemmGflops, updateGBps, others, peakMemoryMiB }: Measurement): string {
-  // The parts are means too.
-  const whole = mean(ms)!;
-  const shares = Object.entries(parts).map(([name, time]) => `${name} ${((100 * time) / whole).toFixed(0)}%`);
   return [
     `${work.kind.padEnd(9)} ${work.dIn}/${work.dSae}`.padEnd(22),
     `${median(ms)!.toFixed(1)} ms (${Math.min(...ms).toFixed(1)}–${Math.max(...ms).toFixed(1)})`.padEnd(26),
@@ -269,7 +267,7 @@ function report({ work, ms, parts, gemmGflops, updateGBps, others, peakMemoryMiB
     `Gemm ${gemmGflops.toFixed(0)} GFLOP/s, update ${updateGBps.toFixed(1)} GB/s, ${peakMemoryMiB.toFixed(0)} MiB`.padEnd(
       50,
     ),
-    shares.join(', '),
+    partShares({ ...parts }, ms),
   ].join('  ');
 }
 

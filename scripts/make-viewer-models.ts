@@ -6,7 +6,6 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { importanceDecayByRatio } from '../src/data/schedules.ts';
-import { randomStream } from '../src/data/streams.ts';
 import { createEngine } from '../src/engines/create-engine.ts';
 import type { Engine } from '../src/engines/engine.ts';
 import { type History, historyOf, sha256 } from '../src/experiments/run-files.ts';
@@ -15,12 +14,12 @@ import { freezeSae, freezeToyModel } from '../src/export/freeze.ts';
 import { writeFileAtomic } from '../src/files/write-atomic.ts';
 import type { Initialisation } from '../src/models/initialisation.ts';
 import { ParallelToyModel } from '../src/models/parallel-toy-model.ts';
-import { ToyModel } from '../src/models/toy-model.ts';
 import type { HostTensor } from '../src/tensor.ts';
+import { entryOf, lossesOf } from '../src/training/side-by-side.ts';
 import { snapshotSteps } from '../src/training/snapshot-steps.ts';
 import { train } from '../src/training/train.ts';
 import { trainSaes } from '../src/training/train-sae.ts';
-import { toyModelProgram } from '../src/training/train-toy-models.ts';
+import { modelsOf, toyModelProgram } from '../src/training/train-toy-models.ts';
 import { modelState } from '../src/training/training-step.ts';
 
 const FOLDER = new URL('../viewer/public/models/', import.meta.url).pathname;
@@ -78,8 +77,7 @@ async function makeToy(engine: Engine, settings: ToySettings): Promise<Toy> {
   });
   const best = means.indexOf(Math.min(...means));
   model.state = modelState(run.state);
-  const single = new ToyModel({ nFeatures, nHidden }, randomStream(seed, 0));
-  single.state = { parameters: model.instance(best), buffers: {} };
+  const single = modelsOf(model)[best]!;
   const onnx = freezeToyModel(single, {
     seed,
     data: { kind: 'sparse', sparsity, importance_ratio: settings.importance },
@@ -91,14 +89,9 @@ async function makeToy(engine: Engine, settings: ToySettings): Promise<Toy> {
     kept: best,
     metrics: { end: { loss: means[best] } },
   });
-  const size = nFeatures * nHidden;
-  const own = Float32Array.from({ length: steps }, (_, step) => losses[step * restarts + best]!);
   const history = historyOf(
-    own,
-    run.snapshots.map(({ step, value }) => ({
-      step,
-      value: { data: value.data.slice(best * size, (best + 1) * size), shape: [nFeatures, nHidden] },
-    })),
+    lossesOf(run, best),
+    run.snapshots.map(({ step, value }) => ({ step, value: entryOf(value, best) })),
   );
   return { onnx, hash: sha256(onnx), weight: single.featureDirections(), history, sparsity };
 }

@@ -157,7 +157,7 @@ export function batchesFrom({ input, layout, readers, members }: BatchRecipe): B
 /** The recipe of instances `start` to `end` of those that a recipe has, and which of its members they read. */
 export function partOf({ readers, members, ...recipe }: BatchRecipe, start: number, end: number) {
   const own = readers.slice(start, end);
-  const read = [...new Set(own)].sort((a, b) => a - b);
+  const read = [...new Set(own)];
   const part = { ...recipe, readers: own.map(member => read.indexOf(member)), members: read.map(i => members[i]!) };
   return { read, part };
 }

@@ -58,8 +58,8 @@ export async function runSparsityStudy(
   const truth = await readClusteredTruth(toyModel, settings.seed);
   await mkdir(context.folder, { recursive: true });
   const results: SparsityResult[] = [];
+  const own = { ...settings, decoder: 'reparametrise', init: 'spread' } as const;
   for (const auxK of [undefined, settings.auxK]) {
-    const own = { ...settings, decoder: 'reparametrise', init: 'spread' } as const;
     const runs = Array.from({ length: seeds }, (_, i) => settings.seed + i).flatMap(seed =>
       ks.map(k => {
         const activation = { kind: 'topk', k, ...(auxK && { auxK }) } as const;

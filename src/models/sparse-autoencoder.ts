@@ -32,6 +32,8 @@ export interface SparseAutoencoderStart {
   readonly bias?: ArrayLike<number>;
   /** Decoder rows [d_sae, d_in], scaled to unit norm here (see initialDirections). Default Gaussian draws. */
   readonly directions?: HostTensor;
+  /** A whole state instead, taken as it is. */
+  readonly state?: ModelState<HostTensors>;
 }
 
 /** Samples encoded at once while a threshold is calibrated. */
@@ -60,16 +62,12 @@ export class SparseAutoencoder implements ModelDefinition {
     this.config = { ...config, decoder };
     this.sampleShape = [config.dIn];
     this.activation = createActivation(config.activation, config.dSae);
-    this.state = this.init(random, start);
+    this.state = start.state ?? this.init(random, start);
   }
 
   /** The same autoencoder with another state, as training leaves it. */
   withState(state: ModelState<HostTensors>): SparseAutoencoder {
-    const directions = state.parameters[decoderParameter(this.config.decoder)]!;
-    // Nothing is drawn: the directions are given.
-    const other = new SparseAutoencoder(this.config, createRandomSource(0), { directions });
-    other.state = state;
-    return other;
+    return new SparseAutoencoder(this.config, createRandomSource(0), { state });
   }
 
   /** Unit decoder rows, W_enc their transpose, b_enc zero, b_dec the given bias. */

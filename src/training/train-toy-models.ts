@@ -78,7 +78,7 @@ export function toyModelProgram(settings: ToyModelTraining | readonly ToyModelTr
     nInstances: model instanceof ToyModel ? undefined : model.config.nInstances,
     instanceAxis: 1,
   });
-  return { model, program, batches };
+  return { model, program, batches, steps: first.steps };
 }
 
 /** One model, or several that start and draw from one seed. */
@@ -125,8 +125,7 @@ export async function trainToyModels(
   settings: ToyModelTraining | readonly ToyModelTraining[],
   options: RunOptions,
 ): Promise<TrainedToyModels> {
-  const { model, program, batches } = toyModelProgram(settings);
-  const [{ steps }] = (Array.isArray(settings) ? settings : [settings]) as [ToyModelTraining];
+  const { model, program, batches, steps } = toyModelProgram(settings);
   const run = await train({ program, batches, steps, ...options });
   model.state = modelState(run.state);
   const models = modelsOf(model);
@@ -134,7 +133,8 @@ export async function trainToyModels(
   return { models, losses, best: losses.indexOf(Math.min(...losses)), run };
 }
 
-function modelsOf(model: ToyModel | ParallelToyModel): ToyModel[] {
+/** Each instance as a model of its own. */
+export function modelsOf(model: ToyModel | ParallelToyModel): ToyModel[] {
   if (model instanceof ToyModel) return [model];
   const { nInstances, nFeatures, nHidden } = model.config;
   return Array.from({ length: nInstances }, (_, i) => {

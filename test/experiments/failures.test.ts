@@ -68,6 +68,7 @@ describe('an experiment that cannot go on', () => {
   for (const args of [
     ['--dead-after', '5'],
     ['--activation', 'relu', '--aux-k'],
+    ['--activation', 'relu', '--dead-after', '5'],
     ['--aux-k', '0'],
   ]) {
     it(`calls ${args.join(' ')} of an autoencoder wrong usage: status 2`, async () => {

@@ -10,19 +10,17 @@ export interface ActivationOptions {
   readonly deadAfter?: number;
 }
 
-/** The configuration of `kind` with the flags that it has. UsageError for --aux-k with an activation that has none. */
+/** The configuration of `kind` with the flags that it has. UsageError for those it does not have. */
 export function activationConfig(
   kind: ActivationKind,
   { k, l1, auxK, deadAfter }: ActivationOptions,
 ): ActivationConfig {
-  if (kind === 'relu') {
-    if (auxK !== undefined)
-      throw new UsageError('--aux-k is for topk and batchtopk: relu has no latents that never learn');
-    return { kind, l1 };
-  }
   if (auxK === undefined) {
     if (deadAfter !== undefined) throw new UsageError('--dead-after needs --aux-k');
-    return { kind, k };
+    return kind === 'relu' ? { kind, l1 } : { kind, k };
+  }
+  if (kind === 'relu') {
+    throw new UsageError('--aux-k is for topk and batchtopk: relu has no latents that never learn');
   }
   return {
     kind,

@@ -32,9 +32,9 @@ for (const [kernel, { op, axesAsInput }] of Object.entries(REDUCTIONS)) {
     if (axes.length === 0 && !isWhole) return recorder.tensor(recorder.value(x!), shape, dtype);
     const input = isWhole ? recorder.emit('Cast', [recorder.full(x!)], { to: 1 })[0] : recorder.full(x!);
     if (axes.length === 0) return recorder.result(input, shape, dtype);
-    const [axis0] = axes;
-    if (kernel === 'Max' && keepDims && axes.length === 1 && isShortAxis(x!.shape, axis0!)) {
-      return recorder.result(largestOf(input, x!.shape[axis0!]!, axis0!), shape, dtype);
+    const [only, ...further] = axes as [number, ...number[]];
+    if (kernel === 'Max' && keepDims && further.length === 0 && isShortAxis(x!.shape, only)) {
+      return recorder.result(largestOf(input, x!.shape[only]!, only), shape, dtype);
     }
     const keepdims = Number(keepDims);
     const [name] = axesAsInput

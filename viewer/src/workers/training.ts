@@ -11,13 +11,12 @@ import { freezeSae, freezeToyModel } from '../../../src/export/freeze.ts';
 import { frozenSaeToOnnx } from '../../../src/export/frozen-sae-onnx.ts';
 import { loadSaeFromFiles } from '../../../src/export/load-sae-checkpoint.ts';
 import { unitRows } from '../../../src/models/sparse-autoencoder.ts';
-import { ToyModel } from '../../../src/models/toy-model.ts';
 import { loadWebRuntime } from '../../../src/sessions/browser.ts';
 import { fromNested, type HostTensor, type HostTensors } from '../../../src/tensor.ts';
 import { snapshotSteps } from '../../../src/training/snapshot-steps.ts';
 import { type Trained, train } from '../../../src/training/train.ts';
 import { initialSae, saeProgram } from '../../../src/training/train-sae.ts';
-import { toyModelProgram } from '../../../src/training/train-toy-models.ts';
+import { modelsOf, toyModelProgram } from '../../../src/training/train-toy-models.ts';
 import { modelState } from '../../../src/training/training-step.ts';
 import type { History } from '../state/models.ts';
 import type { SaeSettings, ToySettings, TrainedModel, TrainingApi, TrainingProgress } from './training-api.ts';
@@ -238,12 +237,7 @@ async function trainToy(
     progress,
   );
   made.model.state = modelState(finished.run.state);
-  let model: ToyModel;
-  if (made.model instanceof ToyModel) model = made.model;
-  else {
-    model = new ToyModel({ nFeatures, nHidden }, randomStream(seed, 0));
-    model.state = { parameters: made.model.instance(finished.best), buffers: {} };
-  }
+  const model = modelsOf(made.model)[finished.best]!;
   const onnx = freezeToyModel(model, trainingRecord(settings, finished, TOY_BATCH, 'adamw'));
   return { onnx: onnx.slice(), history: finished.history, losses: finished.losses };
 }
