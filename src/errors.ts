@@ -68,10 +68,13 @@ export class DivergenceError extends Error {
   override readonly name = 'DivergenceError';
   readonly step: number;
   readonly at: number;
-  constructor(message: string, step: number, at: number = step) {
+  /** What the complete steps reported, [step] each, where the state is after some of the call's steps. */
+  readonly metrics: Readonly<Record<string, Float32Array>>;
+  constructor(message: string, step: number, at: number = step, metrics: Readonly<Record<string, Float32Array>> = {}) {
     super(message);
     this.step = step;
     this.at = at;
+    this.metrics = metrics;
   }
 }
 

@@ -1,12 +1,10 @@
-/** Activations from files larger than memory as a source, and as the stream that the experiments read. */
+/** Activations from files larger than memory as a source. */
 import { stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, resolve, sep } from 'node:path';
 import { glob } from 'tinyglobby';
 import { FileFormatError, InvalidValueError } from '../errors.ts';
 import type { FileRows } from '../files/row-source.ts';
-import type { HostTensor } from '../tensor.ts';
 import { type ActivationSource, type OpenOptions, type OpenSource, readOpenOptions } from './activation-source.ts';
-import { renamed } from './batch-source.ts';
 import { contentHash } from './content-hash.ts';
 import { OpenFiles } from './open-files.ts';
 import type { RowStore, StorePair } from './row-runs.ts';
@@ -236,53 +234,4 @@ function paired(inputs: SurveyedFiles, targets: SurveyedFiles | undefined): Stor
     }
     return { input, target };
   });
-}
-
-/** Rows of several files as one endless stream of batches, as the experiments read it. */
-export interface ActivationFiles {
-  readonly files: readonly string[];
-  /** d_in. */
-  readonly width: number;
-  /** Rows in an epoch of training. */
-  readonly rows: number;
-  readonly heldOutRows: number;
-  /** Overwrites the input with the next rows. FileFormatError for a row with a number that is not finite. */
-  fill(inputs: Readonly<Record<string, Float32Array>>): Promise<void>;
-  state(): unknown;
-  /** FileFormatError where `state` is none. */
-  restore(state: unknown): void;
-  /** Up to `count` training rows from random places, without moving the stream; [n, width]. */
-  sample(count: number, seed: number): Promise<HostTensor>;
-  /** The held-out rows in the files' order, up to `batchSize` at a time. */
-  heldOut(batchSize: number): AsyncIterable<HostTensor>;
-  close(): Promise<void>;
-}
-
-/** Opens files as `activationFiles` does; errors as there. */
-export async function openActivations(
-  files: string | readonly string[],
-  options: ActivationFileOptions & {
-    readonly holdOut?: number;
-    readonly seed?: number;
-    readonly inputName?: string;
-  } = {},
-): Promise<ActivationFiles> {
-  const { holdOut, seed = 0, inputName = 'activations', ...others } = options;
-  const source = activationFiles(files, others);
-  const opened = await source.open({ seed, batchSize: 1, holdOut });
-  const batches = renamed(opened.batches, inputName);
-  return {
-    files: opened.files,
-    width: opened.width,
-    rows: opened.rows,
-    heldOutRows: opened.heldOutRows,
-    fill: async inputs => batches.fill(inputs, 1),
-    state: () => batches.state(),
-    restore: state => void batches.restore(state),
-    sample: count => opened.sample(count),
-    async *heldOut(batchSize) {
-      for await (const { input } of opened.heldOut(opened.heldOutRows, batchSize)) yield input;
-    },
-    close: async () => opened[Symbol.asyncDispose](),
-  };
 }

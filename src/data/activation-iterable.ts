@@ -8,7 +8,7 @@ import {
   readOpenOptions,
   requireRows,
 } from './activation-source.ts';
-import { type BatchSource, renamed } from './batch-source.ts';
+import type { BatchSource } from './batch-source.ts';
 import { contentHash } from './content-hash.ts';
 import { badNumber, firstBadRow } from './finite-rows.ts';
 import { isHeldOutOfStream } from './hold-out.ts';
@@ -424,29 +424,6 @@ function iteratorOf(activations: ActivationIterable | (() => ActivationIterable)
   if (iterable && Symbol.asyncIterator in iterable) return iterable[Symbol.asyncIterator]();
   if (iterable && Symbol.iterator in iterable) return iterable[Symbol.iterator]();
   throw new InvalidTypeError('expected an iterable of rows, or a function that makes one');
-}
-
-/**
- * A training BatchSource of the rows [n, d_in] that `activations` gives, in its order, none held out. InvalidValueError where the rows end
- * too soon, InvalidShapeError where they do not fit the input.
- */
-export function fromAsyncIterable(
-  activations: ActivationIterable | (() => ActivationIterable),
-  inputName = 'activations',
-): BatchSource {
-  const reader = new IterableReader(activations, 0);
-  const batches = reader.batches();
-  return renamed(
-    {
-      async fill(inputs, steps) {
-        await reader.begin();
-        await batches.fill(inputs, steps);
-      },
-      state: () => batches.state(),
-      restore: state => batches.restore(state),
-    },
-    inputName,
-  );
 }
 
 function isCount(value: unknown): value is number {

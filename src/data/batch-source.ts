@@ -140,17 +140,6 @@ export function generatedBatches(
   return new GeneratedBatches(inputName, new Member(make, random));
 }
 
-/** Batches [batch, n_instances, sample] of generators, one for each instance, each with a source of its own. */
-export function generatedSamples(
-  inputName: string,
-  sampleSize: number,
-  makers: readonly ((random: RandomSource) => SampleGenerator)[],
-  randoms: readonly RandomSource[],
-): BatchSource {
-  const sources = makers.map((make, i) => generatedBatches(inputName, randoms[i]!, make));
-  return samplesSideBySide(inputName, sampleSize, sources);
-}
-
 /** The source that a recipe describes. */
 export function batchesFrom({ input, layout, readers, members }: BatchRecipe): BatchSource {
   const sources = members.map(({ samples, random, taken = 0 }) => {
@@ -332,26 +321,4 @@ function scatterColumns(
   for (let from = 0, to = first; from < own.length; to += stride - sampleSize) {
     for (let column = 0; column < sampleSize; column++) batch[to++] = own[from++]!;
   }
-}
-
-/** Adds a learning rate for each step, as `schedule` gives it for the number of steps completed, to another source's batches. */
-export function withLearningRate(
-  inputName: string,
-  source: BatchSource,
-  schedule: (completedSteps: number) => number,
-): BatchSource {
-  let completed = 0;
-  return {
-    async fill(inputs, steps) {
-      const rates = inputs[inputName]!;
-      for (let step = 0; step < steps; step++) rates[step] = schedule(completed++);
-      await source.fill(inputs, steps);
-    },
-    state: () => ({ completed, source: source.state() }),
-    async restore(state) {
-      const saved = state as { completed: number; source: unknown };
-      completed = saved.completed;
-      await source.restore(saved.source);
-    },
-  };
 }

@@ -3,8 +3,8 @@ import {
   type BatchSource,
   batchesFrom,
   generatedBatches,
-  generatedSamples,
   partOf,
+  samplesSideBySide,
   sideBySide,
 } from '../../src/data/batch-source.ts';
 import { hiddenActivations } from '../../src/data/hidden-activations.ts';
@@ -79,7 +79,12 @@ const SOURCES: Readonly<Record<string, { size: number; make: () => BatchSource }
   },
   'samples side by side': {
     size: BATCH * 3 * N_FEATURES,
-    make: () => generatedSamples('x', N_FEATURES, SPARSITIES.map(features), [4, 5, 6].map(createRandomSource)),
+    make: () =>
+      samplesSideBySide(
+        'x',
+        N_FEATURES,
+        SPARSITIES.map((sparsity, i) => generatedBatches('x', createRandomSource(4 + i), features(sparsity))),
+      ),
   },
 };
 

@@ -1,9 +1,10 @@
 import { expect } from 'chai';
+import { createRandomSource } from '../../src/data/random-source.ts';
 import { createOnnxRuntimeEngine } from '../../src/engines/onnxruntime.ts';
 import { createSparseUpdateRunner } from '../../src/engines/sparse-update/runner.ts';
+import { SparseAutoencoder } from '../../src/models/sparse-autoencoder.ts';
 import { loadNodeRuntime } from '../../src/sessions/node.ts';
-import { hostTensor } from '../../src/tensor.ts';
-import { initialSae, saeProgram } from '../../src/training/train-sae.ts';
+import { saeProgram } from '../training/sae-program.ts';
 import { normals, uniforms } from './sparse-update-oracle.ts';
 
 describe('the sparse update beside the recorded graph', () => {
@@ -11,21 +12,17 @@ describe('the sparse update beside the recorded graph', () => {
     for (const decoder of ['reparametrise', 'renormalise'] as const) {
       it(`gives the same losses and state: ${kind}, ${decoder}`, async () => {
         const settings = {
-          dIn: 21,
-          dSae: 96,
           batchSize: 32,
-          activation: { kind, k: 5 },
-          decoder,
-          steps: 10_000,
-          seed: 4,
           // A larger eps than usual keeps Adam from turning rounding into whole steps where gradients vanish.
           optimizer: { learningRate: 1e-3, betas: [0.9, 0.999] as const, eps: 1e-5 },
         };
         const random = uniforms(11);
         const steps = 5;
         const activations = normals(steps * 32 * 21, random);
-        const sample = hostTensor(normals(200 * 21, random), [200, 21]);
-        const program = saeProgram(settings, [initialSae(settings, sample)]);
+        // Enough latents for their firing to be counted.
+        const config = { dIn: 21, dSae: 96, activation: { kind, k: 5 }, decoder };
+        const { program } = saeProgram(settings, [new SparseAutoencoder(config, createRandomSource(4))]);
+        expect(Object.keys(program.state)).to.include('buffers.silent');
         const graph = await createOnnxRuntimeEngine(await loadNodeRuntime()).prepare(program);
         const sparse = await createSparseUpdateRunner(program, { threads: 2, anySize: true });
         try {

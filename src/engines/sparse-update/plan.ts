@@ -22,6 +22,8 @@ export interface SparsePlan {
     /** Decoupled (AdamW's); 0 for Adam. */
     readonly weightDecay: number;
   };
+  /** Whether the state counts the samples since each latent last fired, `buffers.silent`. */
+  readonly countsFiring: boolean;
   /** Workers among which the latents are divided. */
   readonly shards: number;
 }
@@ -76,8 +78,8 @@ export function shardBytes(plan: SparsePlan): number {
  */
 export function planSparseUpdate(descriptor: StepDescriptor, threads: number): SparsePlan | undefined {
   const { dIn, dSae, batchSize, optimizer } = descriptor;
-  const k = descriptor.selection.k ?? 0;
-  const kind = descriptor.selection.kind === 'batchtopk' ? 'batchtopk' : 'topk';
+  const k = Number(descriptor.activation['k']);
+  const kind = descriptor.activation['kind'] === 'batchtopk' ? 'batchtopk' : 'topk';
   const count = kind === 'topk' ? k : Math.min(Math.floor(k * batchSize), batchSize * dSae);
   for (let shards = Math.max(1, Math.min(threads, dSae)); shards <= Math.min(64, dSae); shards++) {
     const plan: SparsePlan = {
@@ -87,6 +89,7 @@ export function planSparseUpdate(descriptor: StepDescriptor, threads: number): S
       selection: { kind, count },
       decoder: descriptor.decoder === 'renormalise' ? 'renormalise' : 'reparametrise',
       optimizer: { ...optimizer, weightDecay: optimizer.name === 'adamw' ? optimizer.weightDecay : 0 },
+      countsFiring: descriptor.countsFiring,
       shards,
     };
     if (shardBytes(plan) <= MEMORY_LIMIT) return plan;

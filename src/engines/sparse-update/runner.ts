@@ -13,7 +13,7 @@ import { Exchange } from './exchange.ts';
 import { planSparseUpdate, type SparsePlan } from './plan.ts';
 import type { BiasCorrections, StepTimes } from './shard.ts';
 import { SecondaryFailure, ShardClient } from './shard-client.ts';
-import { divideState, joinStates, stateNames } from './state.ts';
+import { divideState, joinStates, SILENT, stateNames } from './state.ts';
 import { RunningThreshold } from './threshold.ts';
 
 /** The step's input, and the scalar that carries a scheduled learning rate. */
@@ -69,7 +69,7 @@ export async function createSparseUpdateRunner(
   });
   const threshold =
     plan.selection.kind === 'batchtopk'
-      ? new RunningThreshold(program.state, descriptor.selection.restartThresholdAt)
+      ? new RunningThreshold(program.state, descriptor.activation['restartThresholdAt'] as number | undefined)
       : undefined;
   return new ShardedRunner(plan, shards, threshold, {
     engine: 'onnxruntime',
@@ -97,7 +97,10 @@ function checkInterface(plan: SparsePlan, { state, batch, metrics }: StepProgram
   };
   refuse('input', Object.keys(batch), [ACTIVATIONS, LEARNING_RATE]);
   refuse('metric', metrics, ['loss']);
-  const buffers = plan.selection.kind === 'batchtopk' ? ['buffers.threshold', 'buffers.steps'] : [];
+  const buffers = [
+    ...(plan.selection.kind === 'batchtopk' ? ['buffers.threshold', 'buffers.steps'] : []),
+    ...(plan.countsFiring ? [SILENT] : []),
+  ];
   const corrections = plan.optimizer.betas[0] === 0 ? ['optimizer.c2'] : ['optimizer.c1', 'optimizer.c2'];
   refuse('state', Object.keys(state), [...stateNames(plan), ...buffers, ...corrections]);
 }
@@ -151,7 +154,8 @@ class ShardedRunner implements SparseUpdateRunner {
     const [{ completed }] = await this.#ask(shard => shard.request(request, 'ran'));
     for (const smallest of smallestSelected.subarray(0, completed)) this.#threshold?.add(smallest);
     if (completed < steps) {
-      throw new DivergenceError(`the loss is ${losses[completed]}`, completed);
+      const reported = { loss: Float32Array.from(losses.subarray(0, completed)) };
+      throw new DivergenceError(`the loss is ${losses[completed]}`, completed, completed, reported);
     }
     return { loss: Float32Array.from(losses) };
   }

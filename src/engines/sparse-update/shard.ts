@@ -127,6 +127,8 @@ export class Shard {
   readonly #columns: number;
   #corrections: BiasCorrections = { c1: 0, c2: 0 };
   #likelyThreshold = 0;
+  /** Samples since each latent last fired; absent where nobody asks. */
+  #silent: Float32Array<ArrayBuffer> | undefined;
   #steps = 0;
   #lapStart = 0;
 
@@ -207,6 +209,7 @@ export class Shard {
     if (this.#plan.decoder === 'renormalise') this.#floats('inverseNorms', this.#columns).fill(1);
     else this.#kernel.measureNorms();
     this.#integers('latentSteps', this.#latents).fill(this.#steps);
+    this.#silent = state.silent?.slice();
     this.#corrections = { ...corrections };
   }
 
@@ -221,6 +224,7 @@ export class Shard {
         else state[name] = this.#floats(name, array === 'encoderBias' ? this.#latents : this.#plan.dIn).slice();
       }
     }
+    if (this.#silent) state.silent = this.#silent.slice();
     return { state, corrections: { ...this.#corrections } };
   }
 
@@ -246,10 +250,22 @@ export class Shard {
     this.#setAdam(learningRate);
     this.#kernel.sortByLatent(count);
     this.#kernel.updateLatents(this.#plan.decoder === 'renormalise' ? 1 : 0);
+    this.#countSilence();
     this.#lap('update');
     this.#updateDecoderBias();
     this.#lap('exchange');
     return { loss, smallestSelected };
+  }
+
+  /** A latent with an entry in this batch has fired; the others are silent for as many samples more. */
+  #countSilence(): void {
+    const silent = this.#silent;
+    if (!silent) return;
+    const starts = this.#integers('latentStarts', this.#latents + 1);
+    const { batchSize } = this.#plan;
+    for (let latent = 0; latent < silent.length; latent++) {
+      silent[latent] = starts[latent + 1]! > starts[latent]! ? 0 : silent[latent]! + batchSize;
+    }
   }
 
   async dispose(): Promise<void> {

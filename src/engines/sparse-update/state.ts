@@ -10,8 +10,14 @@ import { type LatentRange, latentsOf, type SparsePlan } from './plan.ts';
 export type ShardArray = 'decoder' | 'encoder' | 'encoderBias' | 'decoderBias';
 export type Moment = '' | 'M' | 'V';
 
-/** A shard's arrays, [latents, d_in], [latents] or [d_in], unpadded; `decoderBias` is the same in every shard. */
-export type ShardState = Partial<Record<`${ShardArray}${Moment}`, Float32Array<ArrayBuffer>>>;
+/**
+ * A shard's arrays, [latents, d_in], [latents] or [d_in], unpadded; `decoderBias` is the same in every shard. `silent` [latents]: samples since each
+ * latent last fired.
+ */
+export type ShardState = Partial<Record<`${ShardArray}${Moment}` | 'silent', Float32Array<ArrayBuffer>>>;
+
+/** Name of the count of samples since each latent last fired, in the program's state. */
+export const SILENT = 'buffers.silent';
 
 export const SHARD_ARRAYS: readonly ShardArray[] = ['decoder', 'encoder', 'encoderBias', 'decoderBias'];
 
@@ -46,6 +52,7 @@ function shapeOf({ dIn, dSae }: SparsePlan, array: ShardArray): Shape {
 export function divideState(plan: SparsePlan, state: HostTensors, shard: number): ShardState {
   const range = latentsOf(plan, shard);
   const own: ShardState = {};
+  if (plan.countsFiring) own.silent = silentOf(plan, state).slice(range.from, range.to);
   for (const array of SHARD_ARRAYS) {
     for (const moment of momentsOf(plan)) {
       const tensor = entryOf(plan, state, array, moment);
@@ -53,6 +60,14 @@ export function divideState(plan: SparsePlan, state: HostTensors, shard: number)
     }
   }
   return own;
+}
+
+function silentOf({ dSae }: SparsePlan, state: HostTensors): Float32Array<ArrayBuffer> {
+  const silent = state[SILENT];
+  if (silent && sameShape(silent.shape, [dSae])) return Float32Array.from(silent.data);
+  throw new InvalidShapeError(
+    `"${SILENT}" must have shape [${dSae}], got ${silent ? `[${silent.shape.join(', ')}]` : 'none'}`,
+  );
 }
 
 function entryOf(plan: SparsePlan, state: HostTensors, array: ShardArray, moment: Moment): HostTensor {
@@ -94,6 +109,9 @@ export function joinStates(plan: SparsePlan, shards: readonly ShardState[]): Rec
       }
       joined[stateName(plan, array, moment)] = hostTensor(data, shape);
     }
+  }
+  if (plan.countsFiring) {
+    joined[SILENT] = hostTensor(Float32Array.from(shards.flatMap(({ silent }) => Array.from(silent!))), [plan.dSae]);
   }
   return joined;
 }

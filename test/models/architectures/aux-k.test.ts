@@ -2,13 +2,13 @@ import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import { createRandomSource } from '../../../src/data/random-source.ts';
 import { acceptsSparseUpdate } from '../../../src/engines/sparse-update/accept.ts';
-import type { AuxKOptions } from '../../../src/models/activations/aux-k.ts';
-import { createActivation } from '../../../src/models/activations/registry.ts';
+import type { AuxKOptions } from '../../../src/models/architectures/aux-k.ts';
+import { createArchitecture } from '../../../src/models/architectures/registry.ts';
 import { runEagerly } from '../../../src/models/eager.ts';
 import type { Tensors } from '../../../src/models/model.ts';
+import { ACTIVATIONS, saeTrainable } from '../../../src/models/sae-trainable.ts';
 import { SparseAutoencoder } from '../../../src/models/sparse-autoencoder.ts';
 import { fromNested, type HostTensors, hostTensor, type NestedArray } from '../../../src/tensor.ts';
-import { saeObjective } from '../../../src/training/losses.ts';
 import { describeStep } from '../../engines/sparse-update-oracle.ts';
 import { expectClose, readReference } from '../tensors.ts';
 
@@ -22,7 +22,9 @@ interface Inputs extends Record<(typeof PARAMETERS)[number] | 'x', NestedArray> 
 /** PyTorch's figures for it are checked on every engine (test/engines/reference.test.ts). */
 const { inputs } = readReference('sae-auxk') as { readonly inputs: Inputs };
 
-/** Loss, gradients and outputs on the reference's batch, where `silent` says for how long each latent has not fired. */
+const BATCH = inputs.x.length;
+
+/** Loss, gradients and outputs on the reference's batch, where `silent` says for how many samples each latent has not fired. */
 function lossOn(auxK: AuxKOptions | undefined, silent: readonly number[]) {
   const activation = { kind: 'topk', k: inputs.k, ...(auxK && { auxK }) } as const;
   const sae = new SparseAutoencoder({ dIn: 4, dSae: 12, activation, decoder: 'free' }, createRandomSource(1));
@@ -32,10 +34,13 @@ function lossOn(auxK: AuxKOptions | undefined, silent: readonly number[]) {
       let outputs: Tensors = {};
       const loss = (...values: tf.Tensor[]): tf.Scalar => {
         const current = Object.fromEntries(PARAMETERS.map((name, i) => [name, values[i]!]));
-        const applied = sae.apply({ parameters: current, buffers: { silent: quiet! } }, input!, 'train');
-        outputs = { ...applied.outputs, ...applied.buffers };
+        const scalars = { k: { value: inputs.k }, aux_k: { value: auxK?.coefficient ?? 1 / 32 } };
+        const state = { parameters: current, buffers: { silent: quiet! } };
+        const { losses, buffers } = saeTrainable(sae).losses({ ...state, batch: { [ACTIVATIONS]: input! }, scalars });
+        const given = { shape: sae.shape, ...state, input: input!, target: input!, scalars };
+        outputs = { ...buffers, features: sae.architecture.forward(given).features };
         for (const tensor of Object.values(outputs)) tf.keep(tensor);
-        return saeObjective(sae)(applied, input!, current).loss;
+        return Object.values(losses).reduce((sum, term) => tf.add(sum, term)) as tf.Scalar;
       };
       const { value, grads } = tf.valueAndGrads(loss)(PARAMETERS.map(name => given[name]!));
       return { ...outputs, loss: value, ...Object.fromEntries(grads.map((grad, i) => [`d${PARAMETERS[i]}`, grad])) };
@@ -45,7 +50,7 @@ function lossOn(auxK: AuxKOptions | undefined, silent: readonly number[]) {
 }
 
 const DEAD_AFTER = 7;
-const silent = inputs.dead.map(isDead => (isDead ? DEAD_AFTER : DEAD_AFTER - 1));
+const silent = inputs.dead.map(isDead => BATCH * (isDead ? DEAD_AFTER : DEAD_AFTER - 1));
 
 describe('AuxK', () => {
   before(() => tf.setBackend('cpu'));
@@ -56,21 +61,19 @@ describe('AuxK', () => {
     for (const name of PARAMETERS) expectClose(none[`d${name}`], without[`d${name}`]!);
   });
 
-  it('counts the steps since each latent fired', () => {
+  it('counts the samples since each latent fired', () => {
     const { silent: next, features } = lossOn({ deadAfter: DEAD_AFTER }, silent);
     const fired = silent.map((_, latent) => features!.data.some((value, at) => at % 12 === latent && value > 0));
     expect(new Set(fired).size).to.equal(2);
-    expect([...next!.data]).to.deep.equal(silent.map((steps, latent) => (fired[latent] ? 0 : steps + 1)));
+    expect([...next!.data]).to.deep.equal(silent.map((samples, latent) => (fired[latent] ? 0 : samples + BATCH)));
   });
 
   it('is declined by the sparse update', () => {
     const descriptor = describeStep({ dIn: 64, dSae: 1024, batchSize: 1024, k: 4 });
-    const { accepted, reason } = acceptsSparseUpdate({
-      ...descriptor,
-      selection: { ...descriptor.selection, auxK: {} },
-    });
+    const activation = { ...descriptor.activation, auxK: {} };
+    const { accepted, reason } = acceptsSparseUpdate({ ...descriptor, activation });
     expect(accepted).to.equal(false);
-    expect(reason).to.include('auxiliary loss');
+    expect(reason).to.include('topk with auxK is not supported');
     expect(acceptsSparseUpdate(descriptor).accepted).to.equal(true);
   });
 
@@ -80,7 +83,7 @@ describe('AuxK', () => {
       [{ k: 1.5 }, 'k must be positive, and an integer, got 1.5'],
       [{ deadAfter: -1 }, 'deadAfter must be positive, and an integer, got -1'],
     ] as const) {
-      expect(() => createActivation({ kind: 'topk', k: 1, auxK }, 4)).to.throw(RangeError, words);
+      expect(() => createArchitecture({ kind: 'topk', k: 1, auxK }, 4)).to.throw(RangeError, words);
     }
   });
 });

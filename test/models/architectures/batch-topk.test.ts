@@ -1,26 +1,43 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
-import { batchTopkActivation } from '../../../src/models/activations/batch-topk.ts';
+import { createRandomSource } from '../../../src/data/random-source.ts';
 import { runEagerly } from '../../../src/models/eager.ts';
+import { SparseAutoencoder } from '../../../src/models/sparse-autoencoder.ts';
 import { type HostTensor, type HostTensors, hostTensor } from '../../../src/tensor.ts';
 import { entryOf, expectClose, normals } from '../tensors.ts';
 
 const D_SAE = 6;
 
-/** One step in mode `train`. */
+/** One training step on pre-activations, which an encoder of identity and without biases hands through. */
 function step(k: number, pre: HostTensor, buffers: HostTensors, restartThresholdAt?: number) {
-  const activation = batchTopkActivation(k, D_SAE, restartThresholdAt === undefined ? {} : { restartThresholdAt });
+  const settings = { k, ...(restartThresholdAt !== undefined && { restartThresholdAt }) };
+  const activation = { kind: 'batchtopk', ...settings } as const;
+  const { shape, architecture } = new SparseAutoencoder({ dIn: D_SAE, dSae: D_SAE, activation }, createRandomSource(0));
+  const lead = pre.shape.slice(0, -2);
+  const { perStep, value } = architecture.scalars['k']!;
   const { features, ...next } = runEagerly(
-    ({ pre, ...state }) => {
-      const applied = activation.apply(pre!, state, 'train');
-      return { features: applied.features, ...applied.buffers };
+    ({ pre: input, ...state }) => {
+      const identity = tf.tile(tf.reshape(tf.eye(D_SAE), [...lead.map(() => 1), D_SAE, D_SAE]), [...lead, 1, 1]);
+      const zeros = tf.zeros([...lead, D_SAE]);
+      const forward = architecture.forward({
+        shape,
+        parameters: { V: identity, W_enc: identity, b_enc: zeros, b_dec: zeros },
+        buffers: state,
+        input: input!,
+        target: input!,
+        scalars: { k: { value: perStep!(value, pre.shape.at(-2)!) } },
+      });
+      return { features: forward.features, ...forward.buffers };
     },
     { pre, ...buffers },
   );
   return { features: features!, buffers: next };
 }
 
-const start = (lead: readonly number[] = []) => batchTopkActivation(2, D_SAE).initialBuffers(lead);
+function start(lead: readonly number[] = []): HostTensors {
+  const zero = () => hostTensor(new Float32Array(lead[0] ?? 1), lead);
+  return { threshold: zero(), steps: zero() };
+}
 const thresholdOf = (buffers: HostTensors): number => buffers['threshold']!.data[0]!;
 
 /** The rule, written out: ReLU, the ⌊k · batch⌋ largest of all. */
