@@ -29,6 +29,7 @@ export const TRAINING_KINDS = [
   'batchtopk',
   'transcoder',
   'auxk',
+  'jumprelu',
 ] as const;
 
 export type TrainingKind = (typeof TRAINING_KINDS)[number];
@@ -90,6 +91,7 @@ export function trainingKindOf(contents: unknown): TrainingKind | undefined {
   const has = (...names: readonly string[]): boolean => names.every(name => name in inputs);
   if (has('W', 'b', 'importance')) return depthOf(inputs['W']!) === 3 ? 'parallel-toy-model' : 'toy-model';
   if (has('dead', 'k_aux')) return 'auxk';
+  if (has('threshold', 'bandwidth')) return 'jumprelu';
   if (!has('V', 'W_enc', 'batches', 'k')) return undefined;
   if (has('targets')) return 'transcoder';
   return codeOf(expected['features'] as number[][], Number(inputs['k']));
@@ -151,6 +153,11 @@ function autoencoderCase(
     batchtopk: { kind: 'batchtopk', k },
     transcoder: { kind: 'topk', k },
     auxk: { kind: 'topk', k, auxK: { k: Number(inputs['k_aux']), deadAfter: 1 } },
+    jumprelu: {
+      kind: 'jumprelu',
+      l0: Number(inputs['l0_coefficient']),
+      bandwidth: Number(inputs['bandwidth']),
+    },
   };
   const config: SparseAutoencoderConfig = {
     dIn,
@@ -162,6 +169,7 @@ function autoencoderCase(
       transcoder: true,
       skip: 'W_skip' in parameters,
     }),
+    ...(kind === 'jumprelu' && { reconstructionLoss: 'sum' as const }),
   };
   const sae = new SparseAutoencoder(config, createRandomSource(0));
   const { architecture, shape, countsFiring } = sae;

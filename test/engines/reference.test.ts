@@ -20,6 +20,7 @@ const TRAINING_FILES = [
   'sae-topk',
   'sae-batchtopk',
   'sae-auxk',
+  'sae-jumprelu',
   'transcoder',
   'transcoder-skip',
 ] as const;

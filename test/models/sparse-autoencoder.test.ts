@@ -15,6 +15,7 @@ const ACTIVATIONS: readonly ActivationConfig[] = [
   { kind: 'relu', l1: 0.01 },
   { kind: 'topk', k: 3 },
   { kind: 'batchtopk', k: 2.5, restartThresholdAt: 5 },
+  { kind: 'jumprelu', l0: 0.01, bandwidth: 0.5, threshold: 0.2 },
 ];
 
 function create(config: Partial<SparseAutoencoderConfig> = {}, seed = 1): SparseAutoencoder {

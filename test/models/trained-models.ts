@@ -40,6 +40,7 @@ export async function trainedModels(): Promise<TrainedModel[]> {
     { kind: 'relu', l1: 0.01 },
     { kind: 'topk', k: 3 },
     { kind: 'batchtopk', k: 2.5 },
+    { kind: 'jumprelu', l0: 0.01, bandwidth: 0.5, threshold: 0.2 },
   ];
   const autoencoders = activations.flatMap(activation =>
     DECODER_FORMS.map(decoder => ({ activation, decoder, name: `${activation.kind}, ${decoder}` })),

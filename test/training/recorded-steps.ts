@@ -18,6 +18,9 @@ export const SAE_ACTIVATIONS: readonly ActivationConfig[] = [
   { kind: 'topk', k: 3 },
   { kind: 'batchtopk', k: 1.5, restartThresholdAt: 2 },
   { kind: 'topk', k: 2, auxK: { k: 3, deadAfter: 1 } },
+  { kind: 'jumprelu', l0: 0.01, bandwidth: 0.5, threshold: 0.2 },
+  { kind: 'jumprelu', sparsityLoss: 'tanh', l0: 0.1, preActivationLoss: 0.01, deadAfter: 1 },
+  { kind: 'jumprelu', sparsityLoss: 'quadratic', targetL0: 2, l0: 0.01, bandwidth: 0.5, threshold: 0.2 },
 ];
 
 /** Side by side, as sparse as each is. */
@@ -25,6 +28,7 @@ const MIXED_ACTIVATIONS: readonly (readonly ActivationConfig[])[] = [
   [0, 0.01, 0.1].map(l1 => ({ kind: 'relu', l1 })),
   [1, 3, 2].map(k => ({ kind: 'topk', k })),
   [0.5, 1.5, 1].map(k => ({ kind: 'batchtopk', k, restartThresholdAt: 2 })),
+  [0.01, 0, 0.1].map(l0 => ({ kind: 'jumprelu', l0, bandwidth: 0.5, threshold: 0.2 })),
 ];
 
 const BATCH = 8;

@@ -66,6 +66,7 @@ describe('trainSae', () => {
     { kind: 'topk', k: 2 },
     { kind: 'relu', l1: 0.01 },
     { kind: 'batchtopk', k: 1 },
+    { kind: 'jumprelu', l0: 0.01, bandwidth: 0.2, threshold: 0.05 },
   ];
   for (const activation of activations) {
     it(`trains side by side to the parameters of each alone after 50 steps: ${JSON.stringify(activation)}`, async () => {
@@ -92,6 +93,7 @@ describe('trainSae', () => {
     [1, 2, 5, 3, 1, 2, 4].map(k => ({ kind: 'topk', k })),
     [1, 0.5, 2, 1.7, 1, 5, 3].map(k => ({ kind: 'batchtopk', k })),
     [0, 0.01, 0.3, 0.1, 0, 0.02, 0.003].map(l1 => ({ kind: 'relu', l1 })),
+    [0, 0.01, 0.3, 0.1, 0, 0.02, 0.003].map(l0 => ({ kind: 'jumprelu', l0, bandwidth: 0.2, threshold: 0.05 })),
   ];
   for (const own of mixed) {
     it(`that differ in sparsity, rate, seed and start too: ${own[0]!.kind}`, async () => {

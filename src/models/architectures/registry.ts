@@ -2,12 +2,14 @@
 import { InvalidValueError } from '../../errors.ts';
 import type { FlagValues, SaeArchitecture, SettingFlag } from './architecture.ts';
 import { batchTopk, batchTopkFlags, batchTopkFromFlags } from './batch-topk.ts';
+import { jumprelu, jumpreluFlags, jumpreluFromFlags } from './jumprelu.ts';
 import { relu, reluFlags, reluFromFlags } from './relu.ts';
 import { topk, topkFlags, topkFromFlags } from './topk.ts';
 
 const ARCHITECTURES = {
   relu: { create: relu, flags: reluFlags, fromFlags: reluFromFlags },
   topk: { create: topk, flags: topkFlags, fromFlags: topkFromFlags },
+  jumprelu: { create: jumprelu, flags: jumpreluFlags, fromFlags: jumpreluFromFlags },
   batchtopk: { create: batchTopk, flags: batchTopkFlags, fromFlags: batchTopkFromFlags },
 };
 
