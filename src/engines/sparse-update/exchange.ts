@@ -11,9 +11,14 @@ const ABORTED = 2;
 type Shared<T> = readonly T[];
 type Float32 = Float32Array<SharedArrayBuffer>;
 
-/** Thrown in a shard that waits for another one which failed. */
+/** Thrown in a shard that waits for another one which failed or died. */
 export class ExchangeAbortedError extends Error {
   override readonly name = 'ExchangeAbortedError';
+}
+
+/** Whether a shard failed only because another one did. The error comes from another thread, which does not know its class. */
+export function isConsequence(failure: unknown): boolean {
+  return failure instanceof Error && failure.name === 'ExchangeAbortedError';
 }
 
 /** Regions of the shared buffer; arrays of arrays have one entry per shard. */
@@ -68,7 +73,9 @@ export class Exchange {
   /** Waits until every shard has come here. Blocks the thread: for workers only. ExchangeAbortedError after `abort`. */
   barrier(): void {
     const control = this.#control;
+    // Read first: an abort after this line changes the generation, one before it is seen in the next.
     const generation = Atomics.load(control, GENERATION);
+    this.#throwIfAborted();
     if (Atomics.add(control, ARRIVED, 1) === this.#shards - 1) {
       Atomics.store(control, ARRIVED, 0);
       Atomics.add(control, GENERATION, 1);
@@ -76,13 +83,17 @@ export class Exchange {
     } else {
       while (Atomics.load(control, GENERATION) === generation) Atomics.wait(control, GENERATION, generation);
     }
-    if (Atomics.load(control, ABORTED) !== 0) throw new ExchangeAbortedError('another shard failed');
+    this.#throwIfAborted();
   }
 
-  /** Wakes every shard that waits, now and later, with an error. */
+  /** Wakes every shard that waits, now and later, with an error. Any thread may call it, also one that holds no shard. */
   abort(): void {
     Atomics.store(this.#control, ABORTED, 1);
     Atomics.add(this.#control, GENERATION, 1);
     Atomics.notify(this.#control, GENERATION);
+  }
+
+  #throwIfAborted(): void {
+    if (Atomics.load(this.#control, ABORTED) !== 0) throw new ExchangeAbortedError('another shard failed');
   }
 }

@@ -7,12 +7,15 @@ import { availableParallelism } from 'node:os';
 import { DivergenceError, InvalidShapeError, InvalidValueError } from '../../errors.ts';
 import { Queue } from '../../sessions/queue.ts';
 import { type HostTensor, type HostTensors, hostTensor, sameShape } from '../../tensor.ts';
+import { nodeWorkerPort, startModuleWorker } from '../../workers/node.ts';
+import { transfer } from '../../workers/protocol.ts';
+import { RemoteWorker } from '../../workers/remote-worker.ts';
 import type { EngineDescription, StepProgram, StepRunner } from '../engine.ts';
 import { acceptsSparseUpdate } from './accept.ts';
-import { Exchange } from './exchange.ts';
+import { Exchange, isConsequence } from './exchange.ts';
 import { planSparseUpdate, type SparsePlan } from './plan.ts';
 import type { BiasCorrections, StepTimes } from './shard.ts';
-import { SecondaryFailure, ShardClient } from './shard-client.ts';
+import type { ShardApi } from './shard-worker.ts';
 import { divideState, joinStates, stateNames } from './state.ts';
 import { RunningThreshold } from './threshold.ts';
 
@@ -26,6 +29,8 @@ export interface SparseUpdateOptions {
   /** Accept steps that are too small to gain by it. Default false. */
   readonly anySize?: boolean;
 }
+
+type ShardThread = RemoteWorker<ShardApi>;
 
 /** A StepRunner that also tells where the time went. */
 export interface SparseUpdateRunner extends StepRunner {
@@ -53,20 +58,29 @@ export async function createSparseUpdateRunner(
     c1: plan.optimizer.betas[0] === 0 ? 1 : scalar(program.state, 'optimizer.c1'),
     c2: scalar(program.state, 'optimizer.c2'),
   };
-  const starting = Array.from({ length: plan.shards }, (_, shard) =>
-    ShardClient.start({
+  const shards = Array.from({ length: plan.shards }, (_, shard): ShardThread => {
+    const worker = startModuleWorker('shard-worker', import.meta.url);
+    const subject = `shard ${shard + 1} of ${plan.shards} of a sparse update`;
+    // A thread that dies cannot free those that wait for it.
+    return new RemoteWorker(nodeWorkerPort(worker), subject, () => exchange.abort());
+  });
+  const opening = shards.map((thread, shard) => {
+    const request = {
       plan,
       shard,
       exchange: exchange.buffer,
       state: divideState(plan, program.state, shard),
       corrections,
-    }),
-  );
-  const shards = await Promise.all(starting).catch(async error => {
-    const started = await Promise.allSettled(starting);
-    await Promise.all(started.map(result => result.status === 'fulfilled' && result.value.terminate()));
-    throw error;
+    };
+    return thread.call('open', transfer(request));
   });
+  try {
+    await Promise.all(opening);
+  } catch (error) {
+    await Promise.allSettled(opening);
+    await Promise.all(shards.map(thread => thread.dispose()));
+    throw error;
+  }
   const threshold =
     plan.selection.kind === 'batchtopk'
       ? new RunningThreshold(program.state, descriptor.selection.restartThresholdAt)
@@ -109,15 +123,17 @@ function sharedFloats(length: number): Float32Array<SharedArrayBuffer> {
 class ShardedRunner implements SparseUpdateRunner {
   readonly description: EngineDescription;
   readonly #plan: SparsePlan;
-  readonly #shards: readonly ShardClient[];
+  readonly #shards: readonly ShardThread[];
   readonly #threshold: RunningThreshold | undefined;
   /** Kept between calls; grows with the number of steps asked for. */
   #batches = sharedFloats(0);
   readonly #requests = new Queue();
+  /** What ended the shards: each holds a part of the state, so none can go on without the others. */
+  #failure: unknown;
 
   constructor(
     plan: SparsePlan,
-    shards: readonly ShardClient[],
+    shards: readonly ShardThread[],
     threshold: RunningThreshold | undefined,
     description: EngineDescription,
   ) {
@@ -147,8 +163,8 @@ class ShardedRunner implements SparseUpdateRunner {
     this.#batches.set(activations);
     const losses = sharedFloats(steps);
     const smallestSelected = sharedFloats(steps);
-    const request = { kind: 'run', steps, batches: this.#batches, rates, losses, smallestSelected } as const;
-    const [{ completed }] = await this.#ask(shard => shard.request(request, 'ran'));
+    const request = { steps, batches: this.#batches, rates, losses, smallestSelected };
+    const [completed] = await this.#ask(shard => shard.call('run', request));
     for (const smallest of smallestSelected.subarray(0, completed)) this.#threshold?.add(smallest);
     if (completed < steps) {
       throw new DivergenceError(`the loss is ${losses[completed]}`, completed);
@@ -158,7 +174,7 @@ class ShardedRunner implements SparseUpdateRunner {
 
   read(): Promise<HostTensors> {
     return this.#requests.add(async () => {
-      const replies = await this.#ask(shard => shard.request({ kind: 'read' }, 'state'));
+      const replies = await this.#ask(shard => shard.call('read'));
       const joined = joinStates(
         this.#plan,
         replies.map(({ state }) => state),
@@ -175,24 +191,25 @@ class ShardedRunner implements SparseUpdateRunner {
   }
 
   times(): Promise<readonly StepTimes[]> {
-    return this.#requests.add(async () => {
-      const replies = await this.#ask(shard => shard.request({ kind: 'times' }, 'times'));
-      return replies.map(({ times }) => times);
-    });
+    return this.#requests.add(() => this.#ask(shard => shard.call('times')));
   }
 
   async dispose(): Promise<void> {
     if (!(await this.#requests.close('this sparse update was disposed of'))) return;
-    // A shard that failed cannot answer any more; its thread ends all the same.
-    await Promise.allSettled(this.#shards.map(shard => shard.request({ kind: 'dispose' }, 'disposed')));
-    await Promise.all(this.#shards.map(shard => shard.terminate()));
+    // A shard that died cannot answer any more.
+    await Promise.allSettled(this.#shards.map(shard => shard.call('close')));
+    await Promise.all(this.#shards.map(shard => shard.dispose()));
   }
 
   /** Asks every shard; rejects with the failure that came first, not with those that followed from it. */
-  async #ask<Reply>(request: (shard: ShardClient) => Promise<Reply>): Promise<readonly [Reply, ...Reply[]]> {
+  async #ask<Reply>(request: (shard: ShardThread) => Promise<Reply>): Promise<readonly [Reply, ...Reply[]]> {
+    if (this.#failure !== undefined) throw this.#failure;
     const results = await Promise.allSettled(this.#shards.map(request));
     const failures = results.flatMap(result => (result.status === 'rejected' ? [result.reason as unknown] : []));
-    if (failures.length > 0) throw failures.find(failure => !(failure instanceof SecondaryFailure)) ?? failures[0];
+    if (failures.length > 0) {
+      this.#failure = failures.find(failure => !isConsequence(failure)) ?? failures[0];
+      throw this.#failure;
+    }
     return results.map(result => (result as PromiseFulfilledResult<Reply>).value) as [Reply, ...Reply[]];
   }
 }
