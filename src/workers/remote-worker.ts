@@ -25,8 +25,10 @@ interface Pending {
   reject(error: unknown): void;
 }
 
-/** Milliseconds that `dispose` waits for calls under way, and then for the thread to stop. */
+/** Milliseconds that `dispose` waits for calls under way. */
 const GRACE = 2000;
+/** Milliseconds that it then waits for the thread to stop, which takes a few unless it hangs in native code. */
+const GRACE_TO_STOP = 500;
 
 /** A worker that serves the methods of `Api` (see serve.ts). */
 export class RemoteWorker<Api extends object> implements AsyncDisposable {
@@ -87,7 +89,7 @@ export class RemoteWorker<Api extends object> implements AsyncDisposable {
   /**
    * Refuses further calls, waits for those under way, and ends the thread. What is not answered after `grace` milliseconds (default
    * 2000) is rejected with DisposedError, and the thread ended in the midst of it. Settles in any case: also where the thread hangs in
-   * native code, which nothing but the end of the process stops.
+   * native code, which nothing stops but a signal that ends the process.
    */
   dispose(grace = GRACE): Promise<void> {
     this.#disposal ??= this.#dispose(grace);
@@ -107,7 +109,7 @@ export class RemoteWorker<Api extends object> implements AsyncDisposable {
       await within(grace, idle);
     }
     this.#stop(this.#end);
-    await within(grace, this.#port.terminate());
+    await within(GRACE_TO_STOP, this.#port.terminate());
   }
 
   #receive(reply: ReplyMessage): void {
