@@ -30,15 +30,31 @@ export interface Instances {
 export interface StepDescriptor {
   readonly kind: 'sparse-autoencoder';
   readonly selection: {
-    readonly kind: 'relu' | 'topk' | 'batchtopk';
+    readonly kind: 'relu' | 'topk' | 'batchtopk' | 'jumprelu';
     readonly k?: number;
     /** An auxiliary loss that revives dead latents. */
-    readonly auxK?: object;
+    readonly auxK?: AuxKDescriptor;
     /** BatchTopK: completed steps at which the running threshold starts again. Default never. */
     readonly restartThresholdAt?: number;
+    /** TopK and BatchTopK: whether latents are chosen by z · ‖W_dec‖, and decoded by W_dec / ‖W_dec‖. Default false. */
+    readonly weighsByNorm?: boolean;
+    /** JumpReLU: ε of the estimated gradients, and whether they reach the pre-activations. */
+    readonly bandwidth?: number;
+    readonly gradientToInput?: boolean;
   };
   readonly decoder: 'reparametrise' | 'renormalise' | 'free';
-  readonly loss: { readonly l1: number };
+  readonly loss: {
+    /** Weight of mean over the batch of Σ f · ‖W_dec‖. */
+    readonly l1: number;
+    /** JumpReLU: weight of mean over the batch of L0. */
+    readonly l0?: number;
+    /** Whether the squared error is averaged or summed over d_in. Default `mean`. */
+    readonly reconstruction?: 'mean' | 'sum';
+  };
+  /** Parameters that are not trained. */
+  readonly held?: readonly string[];
+  /** The norm to which the gradient of all parameters together is clipped. Default none. */
+  readonly clip?: number;
   readonly optimizer: {
     readonly name: 'adam' | 'adamw';
     readonly learningRate: number;
@@ -49,6 +65,20 @@ export interface StepDescriptor {
   readonly dIn: number;
   readonly dSae: number;
   readonly batchSize: number;
+}
+
+/** An auxiliary loss by which dead latents reconstruct what the others leave over. */
+export interface AuxKDescriptor {
+  readonly coefficient?: number;
+  /** Dead latents per sample, at most. Default half of d_in. */
+  readonly k?: number;
+  /** Steps without firing after which a latent is dead. Default 100. */
+  readonly deadAfter?: number;
+  /**
+   * `openai` (the default): activations relu(z), the squared error times Var(x) / Var(e). `saelens`: activations z, the squared error
+   * times min(dead latents / half of d_in, 1).
+   */
+  readonly form?: 'openai' | 'saelens';
 }
 
 export type EngineName = 'onnxruntime' | 'tensorflow' | 'webgpu' | 'wasm' | 'cpu';

@@ -99,11 +99,13 @@ export function saeProgram(settings: SaeTraining, saes: readonly SparseAutoencod
   const parallel = saes.length > 1;
   const { decoder } = sae.config;
   const { activation } = sae;
+  const held = settings.holdBias ? ['b_dec'] : [];
   const descriptor: StepDescriptor = {
     kind: 'sparse-autoencoder',
     selection: sae.config.activation,
     decoder,
     loss: { l1: activation.l1 },
+    held,
     optimizer: optimizer.options,
     dIn,
     dSae,
@@ -118,8 +120,8 @@ export function saeProgram(settings: SaeTraining, saes: readonly SparseAutoencod
     decoder,
     nInstances: parallel ? saes.length : undefined,
     scheduled: settings.schedule !== undefined,
-    held: settings.holdBias ? ['b_dec'] : [],
-    descriptor: parallel || settings.holdBias ? undefined : descriptor,
+    held,
+    descriptor: parallel ? undefined : descriptor,
   });
 }
 

@@ -32,9 +32,9 @@ const GRACE_TO_STOP = 500;
 
 /** A worker that serves the methods of `Api` (see serve.ts). */
 export class RemoteWorker<Api extends object> implements AsyncDisposable {
-  /** What runs in it, for messages: "shard 2 of 4 of a sparse update". */
-  readonly subject: string;
   readonly #port: WorkerPort;
+  #subject = 'nothing';
+  #onDeath: (error: WorkerDiedError) => void = () => {};
   readonly #pending = new Map<number, Pending>();
   #nextId = 0;
   /** Called when nothing waits any more. */
@@ -43,18 +43,29 @@ export class RemoteWorker<Api extends object> implements AsyncDisposable {
   #end: Error | undefined;
   #disposal: Promise<void> | undefined;
 
-  /** `onDeath` is told of a death that was not asked for, once what waits has been rejected. */
-  constructor(port: WorkerPort, subject: string, onDeath: (error: WorkerDiedError) => void = () => {}) {
-    this.subject = subject;
+  /** Parameters as `assign`. */
+  constructor(port: WorkerPort, subject: string, onDeath?: (error: WorkerDiedError) => void) {
+    this.assign(subject, onDeath);
     this.#port = port;
     port.onMessage(message => this.#receive(message as ReplyMessage));
     port.onDeath((reason, cause) => {
       if (this.#end) return;
-      const error = new WorkerDiedError(subject, reason, cause);
+      const error = new WorkerDiedError(this.#subject, reason, cause);
       this.#stop(error);
-      onDeath(error);
+      this.#onDeath(error);
     });
     port.setBusy?.(false);
+  }
+
+  /**
+   * Says what runs in the worker from now on.
+   *
+   * @param subject For messages: "shard 2 of 4 of a sparse update".
+   * @param onDeath Is told of a death that was not asked for, once what waits has been rejected. Default nobody is.
+   */
+  assign(subject: string, onDeath: (error: WorkerDiedError) => void = () => {}): void {
+    this.#subject = subject;
+    this.#onDeath = onDeath;
   }
 
   /** Whether it can be asked. */
@@ -101,7 +112,7 @@ export class RemoteWorker<Api extends object> implements AsyncDisposable {
   }
 
   async #dispose(grace: number): Promise<void> {
-    this.#end ??= new DisposedError(`${this.subject} was disposed of`);
+    this.#end ??= new DisposedError(`${this.#subject} was disposed of`);
     if (this.#pending.size > 0) {
       const idle = new Promise<void>(resolve => {
         this.#onIdle = resolve;

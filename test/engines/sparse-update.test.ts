@@ -417,9 +417,22 @@ describe('acceptsSparseUpdate', () => {
 
   const declined: readonly [string, StepDescriptor][] = [
     ['is below', describeStep({ dIn: 2, dSae: 5, batchSize: 2048, k: 1 })],
-    ['selection relu', { ...large, selection: { kind: 'relu' } }],
-    ['decoder free', { ...large, decoder: 'free' }],
+    ['selection gated', { ...large, selection: { kind: 'gated' } as never }],
+    ['decoder tied', { ...large, decoder: 'tied' as never }],
     ['L1 penalty of 0.1', { ...large, loss: { l1: 0.1 } }],
+    ['L0 penalty', { ...large, loss: { l1: 0, l0: 0.1 } }],
+    ['bandwidth', { ...large, selection: { kind: 'jumprelu' } }],
+    ['has no norms', { ...large, selection: { kind: 'topk', k: 4, weighsByNorm: true } }],
+    ['W_enc cannot be held', { ...large, held: ['b_dec', 'W_enc'] }],
+    ['clip = 0', { ...large, clip: 0 }],
+    // What was added after this list is not done by it.
+    ['a step with tomorrow', { ...large, tomorrow: 1 } as StepDescriptor],
+    ['topk with tomorrow', { ...large, selection: { kind: 'topk', k: 4, tomorrow: 1 } as never }],
+    ['a loss with tomorrow', { ...large, loss: { l1: 0, tomorrow: 1 } as never }],
+    [
+      'an auxiliary loss with tomorrow',
+      { ...large, selection: { kind: 'topk', k: 4, auxK: { tomorrow: 1 } as never } },
+    ],
     ['Adam with weight decay', { ...large, optimizer: { ...large.optimizer, weightDecay: 0.1 } }],
     ['eps = 0', { ...large, optimizer: { ...large.optimizer, eps: 0 } }],
     ['k = 2.5', { ...large, selection: { kind: 'topk', k: 2.5 } }],

@@ -2,7 +2,7 @@
 import type { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
 import { createEngine } from '../../src/engines/create-engine.ts';
-import { createSparseUpdateRunner } from '../../src/engines/sparse-update/runner.ts';
+import { createSparseUpdateRunner, type SparseUpdateRunner } from '../../src/engines/sparse-update/runner.ts';
 import { InvalidShapeError, WorkerDiedError } from '../../src/errors.ts';
 import type { Checkpoint } from '../../src/training/checkpoint.ts';
 import { train } from '../../src/training/train.ts';
@@ -15,6 +15,15 @@ import {
   randomParameters,
   uniforms,
 } from './sparse-update-oracle.ts';
+
+/** Threads of the sparse update that wait for work, and would be taken first. */
+async function occupyIdleThreads(): Promise<SparseUpdateRunner[]> {
+  for (const occupied: SparseUpdateRunner[] = []; ; ) {
+    const [runner, started] = await threadsOf(() => startRunner(1));
+    occupied.push(runner);
+    if (started.length > 0) return occupied;
+  }
+}
 
 /** The threads that `task` starts. */
 async function threadsOf<Result>(task: () => Promise<Result>): Promise<[Result, readonly Worker[]]> {
@@ -39,9 +48,17 @@ const descriptor = describeStep({ dIn: 10, dSae: 130, batchSize: 16, k: 4 });
 const state = () => initialState(descriptor, randomParameters(descriptor, uniforms(1)));
 const STEP = 160;
 
+function startRunner(threads: number): Promise<SparseUpdateRunner> {
+  return createSparseUpdateRunner(describedProgram(descriptor, state()), { threads, anySize: true });
+}
+
 describe('the sparse update, when a thread dies', () => {
-  const start = (threads: number) =>
-    threadsOf(() => createSparseUpdateRunner(describedProgram(descriptor, state()), { threads, anySize: true }));
+  const start = (threads: number) => threadsOf(() => startRunner(threads));
+  let occupied: SparseUpdateRunner[];
+  before(async () => {
+    occupied = await occupyIdleThreads();
+  });
+  after(() => Promise.all(occupied.map(runner => runner.dispose())));
 
   for (const [which, when] of [
     [0, 'while it runs'],
@@ -93,7 +110,7 @@ describe('the sparse update, when a thread dies', () => {
         const [runner, started] = await threadsOf(() =>
           createSparseUpdateRunner(program, { threads: 2, anySize: true }),
         );
-        threads.splice(0, threads.length, ...started);
+        threads.push(...started);
         return runner;
       },
     };

@@ -2,11 +2,14 @@
  * What the shards tell each other, in one SharedArrayBuffer, and the barrier at which they meet.
  * Each region has one writer between two barriers, and is read only after the next.
  */
-import { largestSelection, paddedWidth, type SparsePlan } from './plan.ts';
+import { largestShared, paddedWidth, type SparsePlan } from './plan.ts';
 
 const ARRIVED = 0;
 const GENERATION = 1;
 const ABORTED = 2;
+
+/** Numbers that each shard gives of the loss, and of the gradient's norm: see Shard. */
+export const SUMS = 5;
 
 type Shared<T> = readonly T[];
 type Float32 = Float32Array<SharedArrayBuffer>;
@@ -34,8 +37,10 @@ export class Exchange {
   readonly gradients: Float32;
   /** [width] part of the gradient of b_dec. */
   readonly biasGradients: Shared<Float32>;
-  /** [shards] sum of squared errors over each shard's rows. */
-  readonly losses: Float64Array<SharedArrayBuffer>;
+  /** [shards, SUMS] each shard's parts of the loss. */
+  readonly sums: Float64Array<SharedArrayBuffer>;
+  /** [shards] each shard's dead latents. */
+  readonly deadCounts: Int32Array<SharedArrayBuffer>;
   readonly #control: Int32Array<SharedArrayBuffer>;
   readonly #shards: number;
 
@@ -50,11 +55,12 @@ export class Exchange {
       return offset;
     };
     const each = (length: number) => Array.from({ length: shards }, () => reserve(length));
-    const selection = largestSelection(plan);
+    const shared = largestShared(plan);
     const control = reserve(64);
-    const losses = reserve(8 * shards);
+    const sums = reserve(8 * SUMS * shards);
+    const deadCounts = reserve(4 * shards);
     const rowStarts = each(4 * (batchSize + 1));
-    const values = each(4 * selection);
+    const values = each(4 * shared);
     const parts = each(4 * batchSize * width);
     const gradients = reserve(4 * batchSize * width);
     const biasGradients = each(4 * width);
@@ -62,9 +68,10 @@ export class Exchange {
     this.buffer = buffer ?? new SharedArrayBuffer(bytes);
     this.#control = new Int32Array(this.buffer, control, 16);
     this.#shards = shards;
-    this.losses = new Float64Array(this.buffer, losses, shards);
+    this.sums = new Float64Array(this.buffer, sums, SUMS * shards);
+    this.deadCounts = new Int32Array(this.buffer, deadCounts, shards);
     this.rowStarts = rowStarts.map(offset => new Int32Array(this.buffer, offset, batchSize + 1));
-    this.values = values.map(offset => new Float32Array(this.buffer, offset, selection));
+    this.values = values.map(offset => new Float32Array(this.buffer, offset, shared));
     this.parts = parts.map(offset => new Float32Array(this.buffer, offset, batchSize * width));
     this.gradients = new Float32Array(this.buffer, gradients, batchSize * width);
     this.biasGradients = biasGradients.map(offset => new Float32Array(this.buffer, offset, width));

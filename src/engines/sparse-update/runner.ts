@@ -7,21 +7,30 @@ import { availableParallelism } from 'node:os';
 import { DivergenceError, InvalidShapeError, InvalidValueError } from '../../errors.ts';
 import { Queue } from '../../sessions/queue.ts';
 import { type HostTensor, type HostTensors, hostTensor, sameShape } from '../../tensor.ts';
+import { IdleWorkers } from '../../workers/idle-workers.ts';
 import { nodeWorkerPort, startModuleWorker } from '../../workers/node.ts';
 import { transfer } from '../../workers/protocol.ts';
 import { RemoteWorker } from '../../workers/remote-worker.ts';
 import type { EngineDescription, StepProgram, StepRunner } from '../engine.ts';
 import { acceptsSparseUpdate } from './accept.ts';
 import { Exchange, isConsequence } from './exchange.ts';
-import { planSparseUpdate, type SparsePlan } from './plan.ts';
-import type { BiasCorrections, StepTimes } from './shard.ts';
+import { planSparseUpdate, type SparsePlan, stepNumbers } from './plan.ts';
+import type { BiasCorrections, StepLosses, StepTimes } from './shard.ts';
 import type { ShardApi } from './shard-worker.ts';
 import { divideState, joinStates, stateNames } from './state.ts';
 import { RunningThreshold } from './threshold.ts';
 
-/** The step's input, and the scalar that carries a scheduled learning rate. */
+/** The metrics that there are: the loss, and the terms that it is the sum of. */
+const METRICS: Readonly<Record<string, keyof StepLosses>> = {
+  loss: 'loss',
+  'losses.mse': 'mse',
+  'losses.l1': 'l1',
+  'losses.l0': 'l0',
+  'losses.aux_k': 'aux_k',
+};
+
+/** The step's input. */
 const ACTIVATIONS = 'activations';
-const LEARNING_RATE = 'learning_rate';
 
 export interface SparseUpdateOptions {
   /** Workers among which the latents are divided. Default: one per core. More where 4 GiB each would not be enough. */
@@ -31,6 +40,11 @@ export interface SparseUpdateOptions {
 }
 
 type ShardThread = RemoteWorker<ShardApi>;
+
+const threadsOfShards = new IdleWorkers<ShardApi>(
+  () => new RemoteWorker(nodeWorkerPort(startModuleWorker('shard-worker', import.meta.url)), 'a sparse update'),
+  4,
+);
 
 /** A StepRunner that also tells where the time went. */
 export interface SparseUpdateRunner extends StepRunner {
@@ -58,12 +72,10 @@ export async function createSparseUpdateRunner(
     c1: plan.optimizer.betas[0] === 0 ? 1 : scalar(program.state, 'optimizer.c1'),
     c2: scalar(program.state, 'optimizer.c2'),
   };
-  const shards = Array.from({ length: plan.shards }, (_, shard): ShardThread => {
-    const worker = startModuleWorker('shard-worker', import.meta.url);
-    const subject = `shard ${shard + 1} of ${plan.shards} of a sparse update`;
-    // A thread that dies cannot free those that wait for it.
-    return new RemoteWorker(nodeWorkerPort(worker), subject, () => exchange.abort());
-  });
+  // A thread that dies cannot free those that wait for it.
+  const shards = Array.from({ length: plan.shards }, (_, shard) =>
+    threadsOfShards.take(`shard ${shard + 1} of ${plan.shards} of a sparse update`, () => exchange.abort()),
+  );
   const opening = shards.map((thread, shard) => {
     const request = {
       plan,
@@ -85,7 +97,7 @@ export async function createSparseUpdateRunner(
     plan.selection.kind === 'batchtopk'
       ? new RunningThreshold(program.state, descriptor.selection.restartThresholdAt)
       : undefined;
-  return new ShardedRunner(plan, shards, threshold, {
+  return new ShardedRunner(plan, program.metrics, shards, threshold, {
     engine: 'onnxruntime',
     provider: 'sparse-update',
     reason: `${reason}, ${plan.shards} thread${plan.shards === 1 ? '' : 's'}`,
@@ -109,8 +121,8 @@ function checkInterface(plan: SparsePlan, { state, batch, metrics }: StepProgram
     const unknown = names.filter(name => !known.includes(name));
     if (unknown.length > 0) throw new InvalidValueError(`a sparse update has no ${what} "${unknown.join('", "')}"`);
   };
-  refuse('input', Object.keys(batch), [ACTIVATIONS, LEARNING_RATE]);
-  refuse('metric', metrics, ['loss']);
+  refuse('input', Object.keys(batch), [ACTIVATIONS, ...Object.keys(stepNumbers(plan))]);
+  refuse('metric', metrics, Object.keys(METRICS));
   const buffers = plan.selection.kind === 'batchtopk' ? ['buffers.threshold', 'buffers.steps'] : [];
   const corrections = plan.optimizer.betas[0] === 0 ? ['optimizer.c2'] : ['optimizer.c1', 'optimizer.c2'];
   refuse('state', Object.keys(state), [...stateNames(plan), ...buffers, ...corrections]);
@@ -123,6 +135,7 @@ function sharedFloats(length: number): Float32Array<SharedArrayBuffer> {
 class ShardedRunner implements SparseUpdateRunner {
   readonly description: EngineDescription;
   readonly #plan: SparsePlan;
+  readonly #metrics: readonly string[];
   readonly #shards: readonly ShardThread[];
   readonly #threshold: RunningThreshold | undefined;
   /** Kept between calls; grows with the number of steps asked for. */
@@ -133,11 +146,13 @@ class ShardedRunner implements SparseUpdateRunner {
 
   constructor(
     plan: SparsePlan,
+    metrics: readonly string[],
     shards: readonly ShardThread[],
     threshold: RunningThreshold | undefined,
     description: EngineDescription,
   ) {
     this.#plan = plan;
+    this.#metrics = metrics;
     this.#shards = shards;
     this.#threshold = threshold;
     this.description = description;
@@ -148,28 +163,33 @@ class ShardedRunner implements SparseUpdateRunner {
   }
 
   async #run(steps: number, batches: Readonly<Record<string, Float32Array>>): Promise<Record<string, Float32Array>> {
-    const { batchSize, dIn, optimizer } = this.#plan;
+    const { batchSize, dIn } = this.#plan;
     const activations = batches[ACTIVATIONS];
     const length = steps * batchSize * dIn;
     if (activations?.length !== length) {
       const got = activations?.length ?? 'none';
       throw new InvalidShapeError(`${steps} steps of "${ACTIVATIONS}" take ${length} numbers, got ${got}`);
     }
-    const rates = batches[LEARNING_RATE] ?? new Float32Array(steps).fill(optimizer.learningRate);
-    if (rates.length !== steps) {
-      throw new InvalidShapeError(`${steps} steps of "${LEARNING_RATE}" take ${steps} numbers, got ${rates.length}`);
-    }
+    const numbers = Object.fromEntries(
+      Object.entries(stepNumbers(this.#plan)).map(([name, value]) => {
+        const given = batches[name] ?? new Float32Array(steps).fill(value);
+        if (given.length === steps) return [name, given];
+        throw new InvalidShapeError(`${steps} steps of "${name}" take ${steps} numbers, got ${given.length}`);
+      }),
+    );
     if (this.#batches.length < length) this.#batches = sharedFloats(length);
     this.#batches.set(activations);
-    const losses = sharedFloats(steps);
-    const smallestSelected = sharedFloats(steps);
-    const request = { steps, batches: this.#batches, rates, losses, smallestSelected };
+    const each = (): Float32Array<SharedArrayBuffer> => sharedFloats(steps);
+    const losses = { loss: each(), mse: each(), l1: each(), l0: each(), aux_k: each() };
+    const smallestSelected = each();
+    const active = each();
+    const request = { steps, batches: this.#batches, numbers, losses, smallestSelected, active };
     const [completed] = await this.#ask(shard => shard.call('run', request));
     for (const smallest of smallestSelected.subarray(0, completed)) this.#threshold?.add(smallest);
     if (completed < steps) {
-      throw new DivergenceError(`the loss is ${losses[completed]}`, completed);
+      throw new DivergenceError(`the loss is ${losses.loss[completed]}`, completed);
     }
-    return { loss: Float32Array.from(losses) };
+    return Object.fromEntries(this.#metrics.map(name => [name, Float32Array.from(losses[METRICS[name]!])]));
   }
 
   read(): Promise<HostTensors> {
@@ -196,9 +216,14 @@ class ShardedRunner implements SparseUpdateRunner {
 
   async dispose(): Promise<void> {
     if (!(await this.#requests.close('this sparse update was disposed of'))) return;
-    // A shard that died cannot answer any more.
-    await Promise.allSettled(this.#shards.map(shard => shard.call('close')));
-    await Promise.all(this.#shards.map(shard => shard.dispose()));
+    await Promise.all(this.#shards.map(shard => this.#release(shard)));
+  }
+
+  /** A shard that died cannot answer any more, and one that failed is not to be trusted. */
+  async #release(shard: ShardThread): Promise<void> {
+    const canGoOn = this.#failure === undefined && (await shard.call('close').catch(() => false));
+    if (canGoOn) await threadsOfShards.giveBack(shard);
+    else await shard.dispose();
   }
 
   /** Asks every shard; rejects with the failure that came first, not with those that followed from it. */

@@ -6,7 +6,7 @@ import { transfer } from '../../workers/protocol.ts';
 import { serve } from '../../workers/serve.ts';
 import { Exchange } from './exchange.ts';
 import type { SparsePlan } from './plan.ts';
-import { type BiasCorrections, Shard, type StepTimes } from './shard.ts';
+import { type BiasCorrections, Shard, type StepLosses, type StepTimes } from './shard.ts';
 import type { ShardState } from './state.ts';
 
 export interface ShardRequest {
@@ -22,11 +22,12 @@ export interface RunRequest {
   readonly steps: number;
   /** [steps, batch, d_in]. */
   readonly batches: Float32Array;
-  /** [steps] learning rates. */
-  readonly rates: Float32Array;
+  /** [steps] each: see `stepNumbers`. */
+  readonly numbers: Readonly<Record<string, Float32Array>>;
   /** [steps] each: written by shard 0. */
-  readonly losses: Float32Array;
+  readonly losses: Readonly<Record<keyof StepLosses, Float32Array>>;
   readonly smallestSelected: Float32Array;
+  readonly active: Float32Array;
 }
 
 interface Opened {
@@ -34,6 +35,9 @@ interface Opened {
   readonly exchange: Exchange;
   readonly request: ShardRequest;
 }
+
+/** Bytes that may lie about in an idle thread until garbage is collected there. */
+const MOST_KEPT = 2 ** 24;
 
 let opened: Opened | undefined;
 
@@ -52,17 +56,20 @@ const api = {
   },
 
   /** The number of steps that were completed; fewer than asked for where a loss was not finite. */
-  async run({ steps, batches, rates, losses, smallestSelected }: RunRequest): Promise<number> {
+  async run({ steps, batches, numbers, losses, smallestSelected, active }: RunRequest): Promise<number> {
     const { shard, exchange, request } = current();
     const length = request.plan.batchSize * request.plan.dIn;
     try {
       for (let step = 0; step < steps; step++) {
-        const result = await shard.step(batches.subarray(step * length, (step + 1) * length), rates[step]!);
+        const batch = batches.subarray(step * length, (step + 1) * length);
+        const own = Object.fromEntries(Object.entries(numbers).map(([name, values]) => [name, values[step]!]));
+        const result = await shard.step(batch, own);
         if (request.shard === 0) {
-          losses[step] = result.loss;
+          for (const [name, values] of Object.entries(losses)) values[step] = result.losses[name as keyof StepLosses];
           smallestSelected[step] = result.smallestSelected;
+          active[step] = result.active;
         }
-        if (!Number.isFinite(result.loss)) return step;
+        if (!Number.isFinite(result.losses.loss)) return step;
       }
       return steps;
     } catch (error) {
@@ -80,8 +87,12 @@ const api = {
     return { ...current().shard.times };
   },
 
-  async close(): Promise<void> {
+  /** Lets go of the shard. Whether the thread can be used again: a large shard's memory is given back only by its end. */
+  async close(): Promise<boolean> {
+    const bytes = opened?.shard.bytes ?? 0;
     await opened?.shard.dispose();
+    opened = undefined;
+    return bytes <= MOST_KEPT;
   },
 };
 

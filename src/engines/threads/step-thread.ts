@@ -6,6 +6,7 @@
 import type { BatchRecipe } from '../../data/batch-source.ts';
 import { Queue } from '../../sessions/queue.ts';
 import type { HostTensors, Shape } from '../../tensor.ts';
+import { IdleWorkers } from '../../workers/idle-workers.ts';
 import { nodeWorkerPort, startModuleWorker } from '../../workers/node.ts';
 import { transfer } from '../../workers/protocol.ts';
 import { RemoteWorker } from '../../workers/remote-worker.ts';
@@ -25,17 +26,14 @@ export interface StepThreadOptions {
   readonly description: EngineDescription;
 }
 
-/** Threads whose step was disposed of, for the next ones: loading ONNX Runtime takes longer than many a training. */
-const idle: Thread[] = [];
-const MOST_IDLE = 2;
+const threads = new IdleWorkers<StepApi>(
+  () => new RemoteWorker(nodeWorkerPort(startModuleWorker('step-worker', import.meta.url)), 'a training step'),
+  2,
+);
 
 /** Opens `step` on the cpu provider in a thread of its own. */
 export async function startStepThread(step: CompiledStep, options: StepThreadOptions): Promise<StepThread> {
-  let thread = idle.pop();
-  if (!thread?.isAlive) {
-    const worker = startModuleWorker('step-worker', import.meta.url);
-    thread = new RemoteWorker(nodeWorkerPort(worker), 'a training step');
-  }
+  const thread = threads.take('a training step');
   try {
     await thread.call('open', { step, ...options });
   } catch (error) {
@@ -104,11 +102,9 @@ export class StepThread implements StepRunner {
 
   async dispose(): Promise<void> {
     if (!(await this.#requests.close('this training step was disposed of'))) return;
-    const closed = await this.#thread.call('close').then(
-      () => true,
-      () => false,
+    await this.#thread.call('close').then(
+      () => threads.giveBack(this.#thread),
+      () => this.#thread.dispose(),
     );
-    if (closed && idle.length < MOST_IDLE) idle.push(this.#thread);
-    else await this.#thread.dispose();
   }
 }
