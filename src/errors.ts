@@ -88,6 +88,19 @@ export class DisposedError extends Error {
   override readonly name = 'DisposedError';
 }
 
+/**
+ * A worker that ended unasked, or that an error inside stopped which nothing there caught: terminated, out of memory, its script not to be
+ * loaded. `worker` says what ran in it.
+ */
+export class WorkerDiedError extends Error {
+  override readonly name = 'WorkerDiedError';
+  readonly worker: string;
+  constructor(worker: string, reason: string, cause?: unknown) {
+    super(`the worker of ${worker} died: ${reason}`, { cause });
+    this.worker = worker;
+  }
+}
+
 /** A command line that cannot be understood: exit status 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';

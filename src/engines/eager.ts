@@ -14,11 +14,36 @@ export function createEagerEngine(name: EngineName, backend: PreparedBackend, re
   return {
     name,
     async prepare(program) {
-      await tf.setBackend(backend.backendName);
-      await tf.ready();
+      await startBackend(backend.backendName);
       return new EagerRunner(program, backend, { engine: name, provider: backend.provider, reason });
     },
   };
+}
+
+/**
+ * Starts a registered backend without selecting it. `tf.setBackend` would, and where starting takes time (wasm) it selects in two parts:
+ * whoever selects another backend between them is left with one backend's name and the other's memory.
+ */
+async function startBackend(name: string): Promise<void> {
+  const { registry } = tf.engine();
+  if (name in registry) return;
+  const started = await tf.findBackendFactory(name)();
+  registry[name] ??= started;
+}
+
+/**
+ * Runs `task` at once on a backend that has started, and puts back the one that was selected: the selection is one for the whole
+ * process, and other trainings and the application use TensorFlow.js as well whenever we await.
+ */
+function onBackend<Result>(name: string, task: () => Result): Result {
+  const { backendName: before } = tf.engine();
+  // Takes effect before it returns, for a backend that has started.
+  if (before !== name) tf.setBackend(name);
+  try {
+    return quietly(task);
+  } finally {
+    if (before && before !== name) tf.setBackend(before);
+  }
 }
 
 class EagerRunner implements StepRunner {
@@ -35,7 +60,7 @@ class EagerRunner implements StepRunner {
     backend.lost?.then(reason => {
       this.#deviceLoss = reason;
     });
-    this.#state = quietly(() =>
+    this.#state = this.#here(() =>
       Object.fromEntries(
         Object.entries(program.state).map(([name, { data, shape }]) => [
           name,
@@ -48,23 +73,13 @@ class EagerRunner implements StepRunner {
   /** Losses are read once, at the end: on a GPU a read waits for everything before it. */
   async run(steps: number, batches: Readonly<Record<string, Float32Array>>): Promise<Record<string, Float32Array>> {
     requireBatches(this.#program.batch, steps, batches);
-    await tf.setBackend(this.#backendName);
     const before = this.#state;
-    const reported: Tensors[] = [];
-    for (let step = 0; step < steps; step++) {
-      const previous = this.#state;
-      const { state, metrics } = quietly(() => this.#step(step, batches));
-      this.#state = state;
-      reported.push(metrics);
-      if (previous !== before) tf.dispose(previous);
-    }
+    const stacked = this.#here(() => this.#stepAll(steps, batches));
     const results: Record<string, Float32Array> = {};
-    for (const name of this.#program.metrics) {
-      const stacked = quietly(() => tf.stack(reported.map(metrics => metrics[name]!)));
-      results[name] = await this.#valuesOf(stacked);
-      stacked.dispose();
+    for (const [name, tensor] of Object.entries(stacked)) {
+      results[name] = await this.#valuesOf(tensor);
+      tensor.dispose();
     }
-    tf.dispose(reported);
     const bad = firstNotFinite(results['loss']!);
     if (bad >= 0) {
       tf.dispose(this.#state);
@@ -73,6 +88,28 @@ class EagerRunner implements StepRunner {
     }
     if (steps > 0) tf.dispose(before);
     return results;
+  }
+
+  /** Takes all steps, and gives each metric as [steps]. The state before them stays. */
+  #stepAll(steps: number, batches: Readonly<Record<string, Float32Array>>): Tensors {
+    const before = this.#state;
+    const reported: Tensors[] = [];
+    for (let step = 0; step < steps; step++) {
+      const previous = this.#state;
+      const { state, metrics } = this.#step(step, batches);
+      this.#state = state;
+      reported.push(metrics);
+      if (previous !== before) tf.dispose(previous);
+    }
+    const stacked = this.#program.metrics.map(
+      name => [name, tf.stack(reported.map(metrics => metrics[name]!))] as const,
+    );
+    tf.dispose(reported);
+    return Object.fromEntries(stacked);
+  }
+
+  #here<Result>(task: () => Result): Result {
+    return onBackend(this.#backendName, task);
   }
 
   #step(step: number, batches: Readonly<Record<string, Float32Array>>): { state: Tensors; metrics: Tensors } {
@@ -99,7 +136,6 @@ class EagerRunner implements StepRunner {
   }
 
   async read(): Promise<HostTensors> {
-    await tf.setBackend(this.#backendName);
     const entries = Object.entries(this.#state).map(async ([name, tensor]) => {
       const data = await this.#valuesOf(tensor);
       return [name, { data, shape: [...tensor.shape] }] as const;

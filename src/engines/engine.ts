@@ -49,6 +49,8 @@ export interface StepDescriptor {
   };
   /** Parameters that are not trained. */
   readonly held: readonly string[];
+  /** The norm to which the gradient of all parameters together is clipped. Default none. */
+  readonly clip?: number;
   /** Numbers that each step is given. */
   readonly scalars: readonly string[];
   /** Whether the state counts the samples since each latent last fired. */

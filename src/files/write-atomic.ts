@@ -1,14 +1,10 @@
 /** Files that appear whole or not at all: written under a temporary name beside the target, then renamed over it. Node only. */
-import { open, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { open, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { FileWriteError } from '../errors.ts';
+import { sweepTemporaryFiles, temporaryPathBeside } from './temporary-files.ts';
 
-let written = 0;
-
-/** A name beside `path` that no other writer of this process, or of another one, uses at the same time. */
-export function temporaryPathBeside(path: string): string {
-  return join(dirname(path), `.${basename(path)}.${process.pid}-${written++}.tmp`);
-}
+export { temporaryPathBeside } from './temporary-files.ts';
 
 /**
  * Writes `data` to `path`, replacing what is there; a reader sees the old file or the new one, never a part.
@@ -18,8 +14,10 @@ export function temporaryPathBeside(path: string): string {
  */
 export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
   const temporary = temporaryPathBeside(path);
+  const file = await open(temporary, 'wx').catch((cause: unknown) => {
+    throw new FileWriteError(path, cause);
+  });
   try {
-    const file = await open(temporary, 'wx');
     try {
       await file.writeFile(data);
       // Without this a power cut after the rename can leave an empty file under the final name.
@@ -32,4 +30,30 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array): 
     await rm(temporary, { force: true }).catch(() => undefined);
     throw new FileWriteError(path, cause);
   }
+}
+
+/**
+ * To be called before long work whose result `path` will be: finds out now whether it can be written, and removes what writers that died
+ * left in its folder.
+ *
+ * @returns The names of the files removed, for a message.
+ * @throws FileWriteError as `writeFileAtomic`.
+ */
+export async function prepareToWrite(path: string): Promise<string[]> {
+  const existing = await stat(path).catch(() => undefined);
+  if (existing?.isDirectory()) throw new FileWriteError(path, Object.assign(new Error('EISDIR'), { code: 'EISDIR' }));
+  const temporary = temporaryPathBeside(path);
+  try {
+    const file = await open(temporary, 'wx');
+    try {
+      // A full disk may still have room for a name.
+      await file.writeFile(new Uint8Array(4096));
+    } finally {
+      await file.close();
+      await rm(temporary, { force: true });
+    }
+  } catch (cause) {
+    throw new FileWriteError(path, cause);
+  }
+  return sweepTemporaryFiles(dirname(path));
 }

@@ -49,6 +49,8 @@ export interface SaeSettings {
    * loss is in that unit. SAELens sums.
    */
   readonly reconstructionLoss?: 'mean' | 'sum';
+  /** The norm, > 0, to which the gradient of all parameters together is clipped before each update. Default 0: not at all. SAELens clips to 1. */
+  readonly clip?: number;
   /** Whether a transcoder's reconstruction has a linear term of its input. Default false. */
   readonly skip?: boolean;
   /** The share of all rows that training never sees, in [0, 1). Default .05; generated data have a stream of their own for it. */
@@ -83,6 +85,8 @@ export function resolveSaeSettings(settings: SaeSettings): ResolvedSaeSettings {
       throw new InvalidValueError(`${name} must be positive and an integer, got ${value}`);
     }
   }
+  const { clip = 0 } = settings;
+  if (!(clip >= 0 && Number.isFinite(clip))) throw new InvalidValueError(`clip must be at least 0, got ${clip}`);
   if (!Number.isSafeInteger(steps) || steps < 0) throw new InvalidValueError(`steps must be a count, got ${steps}`);
   const optimizer: AdamOptions = { ...SAE_OPTIMIZER, ...settings.optimizer };
   const learningRate = settings.learningRate ?? optimizer.learningRate ?? SAE_OPTIMIZER.learningRate;
@@ -91,6 +95,7 @@ export function resolveSaeSettings(settings: SaeSettings): ResolvedSaeSettings {
     schedules: {},
     reconstructionLoss: 'mean',
     skip: false,
+    clip: 0,
     holdOut: 0.05,
     sampleSeed: seed,
     ...defined(settings),

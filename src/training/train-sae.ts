@@ -319,7 +319,7 @@ function readyRun(
 
 /** The step program of one autoencoder, or of several of one form side by side, with the numbers that they are given. */
 export function saeStep(
-  settings: Pick<ResolvedSaeSettings, 'batchSize' | 'optimizer' | 'start'>,
+  settings: Pick<ResolvedSaeSettings, 'batchSize' | 'optimizer' | 'start' | 'clip'>,
   saes: readonly SparseAutoencoder[],
   { constants, scalars }: Pick<ReturnType<typeof stepNumbers>, 'constants' | 'scalars'>,
 ) {
@@ -332,6 +332,7 @@ export function saeStep(
   const { holdBias = false, biases = true } = settings.start;
   const held = [...(holdBias || !biases ? ['b_dec'] : []), ...(biases ? [] : ['b_enc'])];
   const optimizer = adam(settings.optimizer);
+  const clip = settings.clip > 0 ? settings.clip : undefined;
   const program = trainingStep({
     model: saeTrainable(sae),
     state: isAlone ? sae.state : stackStates(saes.map(({ state }) => state)),
@@ -344,7 +345,10 @@ export function saeStep(
     scalars,
     nInstances: isAlone ? undefined : saes.length,
     held,
-    descriptor: isAlone ? descriptorOf(sae, { batchSize, optimizer: optimizer.options, held, scalars }) : undefined,
+    clip,
+    descriptor: isAlone
+      ? descriptorOf(sae, { batchSize, optimizer: optimizer.options, held, scalars, clip })
+      : undefined,
   });
   return { program, decoder };
 }
@@ -357,6 +361,7 @@ export function descriptorOf(
     readonly optimizer: StepDescriptor['optimizer'];
     readonly held?: readonly string[];
     readonly scalars?: Readonly<Record<string, unknown>>;
+    readonly clip?: number | undefined;
   },
 ): StepDescriptor {
   const { dIn, dSae, dOut, decoder, transcoder, skip, reconstructionLoss } = sae.config;
@@ -369,6 +374,7 @@ export function descriptorOf(
     reconstructionLoss,
     optimizer: step.optimizer,
     held: step.held ?? [],
+    ...(step.clip !== undefined && { clip: step.clip }),
     scalars: Object.keys(step.scalars ?? {}),
     countsFiring: sae.countsFiring,
     dIn,

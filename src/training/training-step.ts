@@ -25,6 +25,8 @@ export interface TrainingStepOptions {
   readonly nInstances?: number | undefined;
   /** Which dimension of the batch counts them. Default 0. */
   readonly instanceAxis?: 0 | 1;
+  /** The norm, > 0, to which the gradient of all parameters together is clipped, each instance's own. Default none. */
+  readonly clip?: number | undefined;
   readonly descriptor?: StepDescriptor | undefined;
 }
 
@@ -54,7 +56,7 @@ export function modelState(state: HostTensors): ModelState<HostTensors> {
  * several; and, where the loss has more than one term, each as `losses.NAME`, [] or [n_instances].
  */
 export function trainingStep(options: TrainingStepOptions): StepProgram {
-  const { model, optimizer, batch, constants = {}, scalars = {}, descriptor, nInstances, held = [] } = options;
+  const { model, optimizer, batch, constants = {}, scalars = {}, descriptor, nInstances, held = [], clip } = options;
   const parameterNames = Object.keys(options.state.parameters).filter(name => !held.includes(name));
   const trained = <T>(entries: Readonly<Record<string, T>>): Record<string, T> =>
     Object.fromEntries(parameterNames.map(name => [name, entries[name]!]));
@@ -89,7 +91,8 @@ export function trainingStep(options: TrainingStepOptions): StepProgram {
     const values = parameterNames.map(name => parameters[name]!);
     const { value: loss, grads } = tf.valueAndGrads(lossOf)(values);
     const raw = Object.fromEntries(parameterNames.map((name, i) => [name, grads[i]!]));
-    const gradients = model.projectGradients?.(parameters, raw) ?? raw;
+    const projected = model.projectGradients?.(parameters, raw) ?? raw;
+    const gradients = clip === undefined ? projected : clipped(projected, clip, nInstances !== undefined);
     const updated = optimizer.update(
       trained(parameters),
       gradients,
@@ -116,6 +119,28 @@ export function trainingStep(options: TrainingStepOptions): StepProgram {
     ...(nInstances !== undefined && { instances: { count: nInstances, batchAxis: options.instanceAxis ?? 0 } }),
     ...(descriptor && { descriptor }),
   };
+}
+
+/** Added to the gradient's norm, as PyTorch's clip_grad_norm_ does. */
+const CLIP_EPSILON = 1e-6;
+
+/** Gradients times min(1, clip / (‖g‖ + 1e-6)), ‖g‖ over all parameters, of each instance by itself. */
+function clipped(gradients: Tensors, clip: number, hasInstances: boolean): Tensors {
+  const lead = hasInstances ? 1 : 0;
+  const squares = Object.values(gradients).map(gradient =>
+    tf.sum(
+      tf.square(gradient),
+      Array.from({ length: gradient.rank - lead }, (_, i) => i + lead),
+    ),
+  );
+  const norm = tf.sqrt(squares.reduce((sum, own) => tf.add(sum, own)));
+  const factor = tf.minimum(tf.div(clip, tf.add(norm, CLIP_EPSILON)), 1);
+  return Object.fromEntries(
+    Object.entries(gradients).map(([name, gradient]) => [
+      name,
+      tf.mul(gradient, hasInstances ? tf.reshape(factor, [-1, ...Array<number>(gradient.rank - 1).fill(1)]) : factor),
+    ]),
+  );
 }
 
 /** The loss's numbers: constants, and tensors where each step is given them. */

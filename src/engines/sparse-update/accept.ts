@@ -11,14 +11,8 @@ export interface Acceptance {
   readonly reason: string;
 }
 
-/** The settings of each architecture that the update takes; one that has another, or a name that is not here, is declined. */
-const KNOWN_SETTINGS: Readonly<Record<string, readonly string[]>> = {
-  topk: ['kind', 'k'],
-  batchtopk: ['kind', 'k', 'restartThresholdAt'],
-};
-
-/** Every field of a descriptor that is looked at below. A descriptor with another is of a step that this update does not know. */
-const KNOWN_FIELDS: Readonly<Record<keyof StepDescriptor, true>> = {
+/** Every field that is looked at below. A descriptor with another is of a step that this update does not know. */
+const FIELDS: Readonly<Record<keyof StepDescriptor, true>> = {
   kind: true,
   activation: true,
   decoder: true,
@@ -27,6 +21,7 @@ const KNOWN_FIELDS: Readonly<Record<keyof StepDescriptor, true>> = {
   reconstructionLoss: true,
   optimizer: true,
   held: true,
+  clip: true,
   scalars: true,
   countsFiring: true,
   dIn: true,
@@ -35,11 +30,27 @@ const KNOWN_FIELDS: Readonly<Record<keyof StepDescriptor, true>> = {
   batchSize: true,
 };
 
-/**
- * Whether createSparseUpdateRunner runs the step that `descriptor` describes, and why (not). It takes exactly this: TopK and BatchTopK without
- * auxiliary loss, decoder `reparametrise` or `renormalise`, the mean squared error of the input, nothing held, no scheduled number but the learning
- * rate, Adam or AdamW, and d_in · d_sae large enough to gain by it, unless `anySize`.
- */
+/** Every setting of each architecture that is taken, and the values of those that only some are taken of. */
+const SETTINGS: Readonly<Record<string, Readonly<Record<string, readonly unknown[] | 'any'>>>> = {
+  topk: { kind: 'any', k: 'any', auxK: 'any', rescaleByDecoderNorm: 'any' },
+  batchtopk: { kind: 'any', k: 'any', auxK: 'any', rescaleByDecoderNorm: 'any', restartThresholdAt: 'any' },
+  relu: { kind: 'any', l1: 'any' },
+  jumprelu: {
+    kind: 'any',
+    sparsityLoss: ['step'],
+    l0: 'any',
+    bandwidth: 'any',
+    gradientToInput: 'any',
+    preActivationLoss: [0],
+    // What these say is either in the state or of no consequence without the settings above.
+    threshold: 'any',
+    tanhScale: 'any',
+    deadAfter: 'any',
+  },
+};
+const AUX_K = ['coefficient', 'k', 'deadAfter', 'form'];
+
+/** Whether createSparseUpdateRunner runs the step that `descriptor` describes, and why (not). Steps too small to gain by it only with `anySize`. */
 export function acceptsSparseUpdate(
   descriptor: StepDescriptor,
   { anySize = false }: { readonly anySize?: boolean } = {},
@@ -60,26 +71,46 @@ export function acceptsSparseUpdate(
 
 /** The first thing about a step that the update does not do. */
 function whyNot(descriptor: StepDescriptor): string | undefined {
-  const { activation, decoder, optimizer, dIn, dSae, dOut, batchSize } = descriptor;
-  const field = Object.keys(descriptor).find(name => !Object.hasOwn(KNOWN_FIELDS, name));
+  const { activation, decoder, held, clip, optimizer, scalars, dIn, dSae, dOut, batchSize } = descriptor;
+  const field = Object.keys(descriptor).find(name => !Object.hasOwn(FIELDS, name));
   if (field !== undefined) return `a step with ${field} is not supported`;
   const { kind } = activation;
-  const known = typeof kind === 'string' && Object.hasOwn(KNOWN_SETTINGS, kind) ? KNOWN_SETTINGS[kind]! : undefined;
-  if (!known) return `activation ${String(kind)} is not supported; topk and batchtopk are`;
-  const setting = Object.keys(activation).find(name => !known.includes(name));
-  if (setting !== undefined) return `${kind} with ${setting} is not supported`;
-  const k = Number(activation['k']);
+  const settings = typeof kind === 'string' && Object.hasOwn(SETTINGS, kind) ? SETTINGS[kind]! : undefined;
+  if (!settings) return `activation ${String(kind)} is not supported; ${Object.keys(SETTINGS).join(', ')} are`;
+  for (const [name, value] of Object.entries(activation)) {
+    const taken = Object.hasOwn(settings, name) ? settings[name]! : [];
+    if (taken === 'any' || taken.includes(value)) continue;
+    return `${kind} with ${name}${taken.length > 0 ? ` ${String(value)}` : ''} is not supported`;
+  }
+  const auxK = (activation['auxK'] ?? {}) as object;
+  const ofAuxK = Object.keys(auxK).find(name => !AUX_K.includes(name));
+  if (ofAuxK !== undefined) return `an auxiliary loss with ${ofAuxK} is not supported`;
+  if (activation['auxK'] !== undefined && !descriptor.countsFiring) {
+    return 'an auxiliary loss needs to know when each latent fired';
+  }
+
+  const k = Number(activation['k'] ?? 0);
   if (kind === 'topk' && (!Number.isInteger(k) || k < 1 || k > dSae)) {
     return `k = ${k} must be an integer from 1 to d_sae = ${dSae}`;
   }
-  if (!(Math.floor(k * batchSize) >= 1)) return `k = ${k} selects nothing from a batch of ${batchSize}`;
-  if (decoder !== 'reparametrise' && decoder !== 'renormalise') return `decoder ${decoder} is not supported`;
-  if (descriptor.transcoder || descriptor.skip || dOut !== dIn) return 'transcoders are not supported';
-  if (descriptor.reconstructionLoss !== 'mean') {
-    return `a ${descriptor.reconstructionLoss} of squared errors is not supported`;
+  if ((kind === 'topk' || kind === 'batchtopk') && !(Math.floor(k * batchSize) >= 1)) {
+    return `k = ${k} selects nothing from a batch of ${batchSize}`;
   }
-  if (descriptor.held.length > 0) return `${descriptor.held.join(', ')} cannot be held`;
-  const scheduled = descriptor.scalars.find(name => name !== 'learning_rate');
+  if (decoder !== 'reparametrise' && decoder !== 'renormalise' && decoder !== 'free') {
+    return `decoder ${decoder} is not supported`;
+  }
+  if (descriptor.transcoder || descriptor.skip || dOut !== dIn) return 'transcoders are not supported';
+  if (activation['rescaleByDecoderNorm'] && decoder !== 'free') return `decoder ${decoder} has no norms to choose by`;
+  if (kind === 'relu' && !(Number(activation['l1']) >= 0)) {
+    return `an L1 penalty of ${activation['l1']} is not supported`;
+  }
+  if (kind === 'jumprelu' && !(Number(activation['bandwidth']) > 0)) {
+    return `bandwidth = ${activation['bandwidth']} must be positive`;
+  }
+  const other = held.find(name => name !== 'b_dec');
+  if (other !== undefined) return `${other} cannot be held`;
+  if (clip !== undefined && !(clip > 0)) return `clip = ${clip} must be positive`;
+  const scheduled = scalars.find(name => !['learning_rate', 'l1', 'l0', 'aux_k'].includes(name));
   if (scheduled !== undefined) return `a changing ${scheduled} is not supported`;
   if (optimizer.name !== 'adam' && optimizer.name !== 'adamw') return `optimizer ${optimizer.name} is not supported`;
   if (optimizer.name === 'adam' && optimizer.weightDecay !== 0) return 'Adam with weight decay is not supported';

@@ -24,15 +24,23 @@ export interface BatchTopkConfig {
   readonly restartThresholdAt?: number;
   /** Revives dead latents; {} for the paper's settings. Default none. */
   readonly auxK?: AuxKOptions;
+  /** Whether latents are chosen by z · ‖W_dec‖ and decoded by W_dec / ‖W_dec‖; for the decoder `free`. Default false. */
+  readonly rescaleByDecoderNorm?: boolean;
 }
 
 /** Buffers: `threshold` and `steps`, []; θ = 0 means that nothing was selected yet. @throws InvalidValueError if k is out of range. */
-export function batchTopk({ k, restartThresholdAt = -1, auxK }: BatchTopkConfig, dSae: number): SaeArchitecture {
+export function batchTopk(config: BatchTopkConfig, dSae: number): SaeArchitecture {
+  const { k, restartThresholdAt = -1, auxK, rescaleByDecoderNorm = false } = config;
   if (!(k > 0)) throw new InvalidValueError(`k must be positive, got ${k}`);
   if (k > dSae) throw new InvalidValueError(`k must be less than or equal to d_sae ${dSae}, got ${k}`);
   const architecture: SaeArchitecture = {
     kind: 'batchtopk',
-    config: { kind: 'batchtopk', k, ...(restartThresholdAt >= 0 && { restartThresholdAt }) },
+    config: {
+      kind: 'batchtopk',
+      k,
+      ...(restartThresholdAt >= 0 && { restartThresholdAt }),
+      ...(rescaleByDecoderNorm && { rescaleByDecoderNorm }),
+    },
     k,
     scalars: { k: { value: k, setting: 'k', perStep: entriesKept } },
     trainingDefaults: steps => ({ restartThresholdAt: Math.floor(steps / 10) }),
@@ -41,6 +49,7 @@ export function batchTopk({ k, restartThresholdAt = -1, auxK }: BatchTopkConfig,
     forward(inputs) {
       const kept = inputs.scalars['k']!;
       return linearForward(inputs, {
+        rescaleByDecoderNorm,
         rows(preActivations) {
           const positive = tf.relu(preActivations);
           const { shape } = positive;
@@ -57,6 +66,7 @@ export function batchTopk({ k, restartThresholdAt = -1, auxK }: BatchTopkConfig,
     freeze: (shape, state) =>
       frozenLinear(shape, state, {
         architecture: 'jumprelu',
+        rescaleByDecoderNorm,
         weights: { threshold: filled([dSae], state.buffers['threshold']!.data[0]!) },
       }),
   };

@@ -3,11 +3,12 @@
  * An architecture says what happens in between.
  */
 import * as tf from '@tensorflow/tfjs';
-import { type HostTensors, zeros } from '../../tensor.ts';
+import { type HostTensor, type HostTensors, zeros } from '../../tensor.ts';
 import { centredProduct, centredProductBatchLast } from '../centred-product.ts';
 import { decoderMatrix, decoderParameter, decoderRows } from '../decoder.ts';
 import type { FrozenSae } from '../frozen-sae.ts';
 import type { ModelState, Tensors } from '../model.ts';
+import { unitRows } from '../unit-rows.ts';
 import type { Forward, ForwardInputs, LinearStart, SaeShape } from './architecture.ts';
 
 /** Up to this many latents a training step lays them out first and the batch last. */
@@ -19,6 +20,11 @@ export interface Activation {
   readonly rows: (preActivations: tf.Tensor) => { readonly features: tf.Tensor; readonly buffers?: Tensors };
   /** The same for [...lead, d_sae, batch]: with few latents the long axis had better be last. Absent where it would not be faster. */
   readonly columns?: ((preActivations: tf.Tensor) => tf.Tensor) | undefined;
+  /**
+   * Whether pre-activations are multiplied by ‖W_dec‖ before they are chosen from, and features decoded by W_dec / ‖W_dec‖, so that the choice does
+   * not depend on how a free decoder divides a feature's size between itself and the encoder (SAELens's `rescale_acts_by_decoder_norm`). Default false.
+   */
+  readonly rescaleByDecoderNorm?: boolean;
 }
 
 /** `V` or `W_dec` [d_sae, d_out], `W_enc` [d_in, d_sae], `b_enc` [d_sae], `b_dec` [d_out], and `W_skip` [d_out, d_in] of zeros. */
@@ -34,13 +40,17 @@ export function linearParameters(shape: SaeShape, { decoder, encoder, bias }: Li
 }
 
 /** The forward pass through `activation`. */
-export function linearForward(inputs: ForwardInputs, { rows, columns }: Activation): Forward {
+export function linearForward(inputs: ForwardInputs, activation: Activation): Forward {
+  const { rows, columns, rescaleByDecoderNorm = false } = activation;
   const { shape, parameters, buffers, input, target } = inputs;
-  if (columns && shape.dSae <= FEW_LATENTS && !shape.skip && !inputs.readsPreActivations)
+  if (columns && !rescaleByDecoderNorm && shape.dSae <= FEW_LATENTS && !shape.skip && !inputs.readsPreActivations)
     return latentsFirst(inputs, columns);
-  const preActivations = tf.add(encoderProduct(inputs), rowOf(parameters['b_enc']!));
+  const own = tf.add(encoderProduct(inputs), rowOf(parameters['b_enc']!));
+  const rowsOfDecoder = decoderMatrix(shape.decoder, parameters);
+  const norms = rescaleByDecoderNorm ? tf.sqrt(tf.sum(tf.square(rowsOfDecoder), -1)) : undefined;
+  const preActivations = norms ? tf.mul(own, rowOf(norms)) : own;
+  const decoder = norms ? tf.div(rowsOfDecoder, tf.expandDims(norms, -1)) : rowsOfDecoder;
   const { features, buffers: changed } = rows(preActivations);
-  const decoder = decoderMatrix(shape.decoder, parameters);
   const decoded = tf.add(tf.matMul(features, decoder), rowOf(parameters['b_dec']!));
   const reconstruction = shape.skip ? tf.add(decoded, tf.matMul(input, parameters['W_skip']!, false, true)) : decoded;
   const error = tf.sub(reconstruction, target);
@@ -87,10 +97,12 @@ export function weightedFeatureSums({ shape }: ForwardInputs, { features, decode
 export function frozenLinear(
   shape: SaeShape,
   { parameters }: ModelState<HostTensors>,
-  architecture: Pick<FrozenSae, 'architecture' | 'weights'> & Pick<Partial<FrozenSae>, 'k'>,
+  { rescaleByDecoderNorm = false, ...architecture }: FrozenArchitecture,
 ): FrozenSae {
   const { dIn, dSae, dOut, applyBDecToInput } = shape;
-  const { [decoderParameter(shape.decoder)]: _, ...shared } = parameters;
+  const { [decoderParameter(shape.decoder)]: _, ...own } = parameters;
+  const rows = decoderRows(shape.decoder, parameters);
+  const shared = rescaleByDecoderNorm ? { ...own, ...timesNorms(own, rowNorms(rows)) } : own;
   return {
     ...architecture,
     dIn,
@@ -99,8 +111,27 @@ export function frozenLinear(
     applyBDecToInput,
     normalizeActivations: 'none',
     transcoder: !applyBDecToInput,
-    weights: { ...shared, W_dec: decoderRows(shape.decoder, parameters), ...architecture.weights },
+    weights: { ...shared, W_dec: rescaleByDecoderNorm ? unitRows(rows) : rows, ...architecture.weights },
   };
+}
+
+/** What an architecture adds to the frozen form. */
+type FrozenArchitecture = Pick<FrozenSae, 'architecture' | 'weights'> &
+  Pick<Partial<FrozenSae>, 'k'> &
+  Pick<Activation, 'rescaleByDecoderNorm'>;
+
+/** The encoder with each latent's column and bias times the norm of its decoder row. */
+function timesNorms({ W_enc, b_enc }: HostTensors, norms: readonly number[]): HostTensors {
+  const times = ({ data, shape }: HostTensor): HostTensor => ({
+    data: data.map((value, i) => value * norms[i % norms.length]!),
+    shape,
+  });
+  return { W_enc: times(W_enc!), b_enc: times(b_enc!) };
+}
+
+function rowNorms({ data, shape }: HostTensor): number[] {
+  const [rows, width] = shape as [number, number];
+  return Array.from({ length: rows }, (_, row) => Math.hypot(...data.subarray(row * width, (row + 1) * width)));
 }
 
 /** A vector as a row under each batch: [d] stays, [n_instances, d] becomes [n_instances, 1, d]. */

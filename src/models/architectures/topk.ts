@@ -13,15 +13,17 @@ export interface TopkConfig {
   readonly k: number;
   /** Revives dead latents; {} for the paper's settings. Default none. */
   readonly auxK?: AuxKOptions;
+  /** Whether latents are chosen by z · ‖W_dec‖ and decoded by W_dec / ‖W_dec‖; for the decoder `free`. Default false. */
+  readonly rescaleByDecoderNorm?: boolean;
 }
 
 /** @throws InvalidValueError if k is not a positive integer of at most d_sae. */
-export function topk({ k, auxK }: TopkConfig, dSae: number): SaeArchitecture {
+export function topk({ k, auxK, rescaleByDecoderNorm = false }: TopkConfig, dSae: number): SaeArchitecture {
   requirePositiveInteger(k, 'k');
   if (k > dSae) throw new InvalidValueError(`k must be less than or equal to d_sae ${dSae}, got ${k}`);
   const architecture: SaeArchitecture = {
     kind: 'topk',
-    config: { kind: 'topk', k },
+    config: { kind: 'topk', k, ...(rescaleByDecoderNorm && { rescaleByDecoderNorm }) },
     k,
     scalars: { k: { value: k, setting: 'k', perStep: Math.round } },
     parameters: linearParameters,
@@ -32,9 +34,11 @@ export function topk({ k, auxK }: TopkConfig, dSae: number): SaeArchitecture {
       return linearForward(inputs, {
         rows: preActivations => ({ features: tf.relu(keepTopK(preActivations, kept.value, kept.tensor)) }),
         columns: isAlone ? reluLargest : undefined,
+        rescaleByDecoderNorm,
       });
     },
-    freeze: (shape, state) => frozenLinear(shape, state, { architecture: 'topk', k, weights: {} }),
+    freeze: (shape, state) =>
+      frozenLinear(shape, state, { architecture: 'topk', k, weights: {}, rescaleByDecoderNorm }),
   };
   return auxK ? withAuxK(architecture, auxK, dSae) : architecture;
 }

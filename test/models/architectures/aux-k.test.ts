@@ -1,7 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import { createRandomSource } from '../../../src/data/random-source.ts';
-import { acceptsSparseUpdate } from '../../../src/engines/sparse-update/accept.ts';
 import type { AuxKOptions } from '../../../src/models/architectures/aux-k.ts';
 import { createArchitecture } from '../../../src/models/architectures/registry.ts';
 import { runEagerly } from '../../../src/models/eager.ts';
@@ -9,7 +8,6 @@ import type { Tensors } from '../../../src/models/model.ts';
 import { ACTIVATIONS, saeTrainable } from '../../../src/models/sae-trainable.ts';
 import { SparseAutoencoder } from '../../../src/models/sparse-autoencoder.ts';
 import { fromNested, type HostTensors, hostTensor, type NestedArray } from '../../../src/tensor.ts';
-import { describeStep } from '../../engines/sparse-update-oracle.ts';
 import { expectClose, readReference } from '../tensors.ts';
 
 const PARAMETERS = ['W_enc', 'b_enc', 'W_dec', 'b_dec'] as const;
@@ -66,15 +64,6 @@ describe('AuxK', () => {
     const fired = silent.map((_, latent) => features!.data.some((value, at) => at % 12 === latent && value > 0));
     expect(new Set(fired).size).to.equal(2);
     expect([...next!.data]).to.deep.equal(silent.map((samples, latent) => (fired[latent] ? 0 : samples + BATCH)));
-  });
-
-  it('is declined by the sparse update', () => {
-    const descriptor = describeStep({ dIn: 64, dSae: 1024, batchSize: 1024, k: 4 });
-    const activation = { ...descriptor.activation, auxK: {} };
-    const { accepted, reason } = acceptsSparseUpdate({ ...descriptor, activation });
-    expect(accepted).to.equal(false);
-    expect(reason).to.include('topk with auxK is not supported');
-    expect(acceptsSparseUpdate(descriptor).accepted).to.equal(true);
   });
 
   it('refuses numbers that are out of range', () => {
