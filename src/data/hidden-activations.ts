@@ -6,8 +6,12 @@ import type { PresentEntries, SampleGenerator } from './sample-generator.ts';
 /** Samples projected at once where the generator draws them one by one: features of 100 entries then fit into a core's cache. */
 const DENSE_SAMPLES = 1024;
 
-/** A toy model's hidden activations of the features that `generator` draws: x W, on the host, zeros skipped. */
-export function hiddenActivations(weight: HostTensor, generator: SampleGenerator): SampleGenerator {
+/**
+ * A toy model's hidden activations of the features that `generator` draws: x W + b, on the host, zeros skipped.
+ * @param weight W, [n_features, n_hidden]
+ * @param bias b, [n_hidden]. Default none
+ */
+export function hiddenActivations(weight: HostTensor, generator: SampleGenerator, bias?: HostTensor): SampleGenerator {
   const [nFeatures, nHidden] = weight.shape as [number, number];
   const w = weight.data;
   let room = new Float32Array(0);
@@ -20,7 +24,9 @@ export function hiddenActivations(weight: HostTensor, generator: SampleGenerator
     else project(features, w, nHidden, into);
   };
   return {
-    ...(generator.recipe && { recipe: { kind: 'hidden', weight, features: generator.recipe } }),
+    ...(generator.recipe && {
+      recipe: { kind: 'hidden', weight, features: generator.recipe, ...(bias && { bias }) },
+    }),
     ...(generator.batchSize !== undefined && { batchSize: generator.batchSize }),
     ...(generator.skip && { skip: samples => generator.skip!(samples) }),
     get begun() {
@@ -38,6 +44,7 @@ export function hiddenActivations(weight: HostTensor, generator: SampleGenerator
         const present = generator.drawPresent?.(count);
         if (present) projectPresent(present, nFeatures, w, nHidden, part);
         else fillDense(part, count);
+        if (bias) addToRows(part, bias.data);
         start += count;
       }
     },
@@ -89,5 +96,11 @@ function projectToPlane(features: Float32Array, w: ArrayLike<number>, into: Floa
     }
     into[out] = x;
     into[out + 1] = y;
+  }
+}
+
+function addToRows(rows: Float32Array, bias: Float32Array): void {
+  for (let row = 0; row < rows.length; row += bias.length) {
+    for (let i = 0; i < bias.length; i++) rows[row + i]! += bias[i]!;
   }
 }

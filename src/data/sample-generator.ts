@@ -2,6 +2,7 @@
 import type { HostTensor } from '../tensor.ts';
 import type { RandomState } from './random-source.ts';
 import type { ClusteredDataState } from './synthetic-clustered.ts';
+import type { Magnitudes } from './synthetic-firing.ts';
 
 /**
  * Anything that overwrites an array with its next samples. The stream of samples must depend on the random source alone, however it is cut
@@ -40,7 +41,19 @@ export type SampleRecipe =
       readonly sparsity: HostTensor<ArrayLike<number>>;
     }
   | { readonly kind: 'clustered'; readonly state: ClusteredDataState }
-  | { readonly kind: 'hidden'; readonly weight: HostTensor; readonly features: SampleRecipe };
+  | {
+      readonly kind: 'firing';
+      readonly probabilities: readonly number[];
+      /** How many fire in each sample, where that is fixed. */
+      readonly exactly?: number;
+      readonly magnitudes: Magnitudes;
+    }
+  | {
+      readonly kind: 'hidden';
+      readonly weight: HostTensor;
+      readonly features: SampleRecipe;
+      readonly bias?: HostTensor;
+    };
 
 /** The entries of some samples that are present, in ascending order: `count` of them, of positions among all entries and their values. */
 export interface PresentEntries {

@@ -23,6 +23,8 @@ export const STREAMS = {
    * toy model was trained on.
    */
   toyModelActivations: 8,
+  /** The dictionary and bias of dictionary features. */
+  dictionary: 9,
 } as const;
 
 export type StreamName = keyof typeof STREAMS;

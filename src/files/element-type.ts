@@ -33,8 +33,29 @@ export function byteLengthOf(shape: Shape, type: ElementType): number | undefine
   return Number.isSafeInteger(length) ? length : undefined;
 }
 
-/** The value of every float16, by its bits. Looking one up takes 1 to 3 ns; `getFloat16` takes 775 (Node 20, EPYC). */
+/** The value of every float16, by its bits. */
 let float16Values: Float32Array | undefined;
+/** Values that are widened at a time: what they are written to stays in a core's first cache. */
+const room = new Float32Array(4096);
+
+/**
+ * Widens float16s (little-endian, any alignment) into an array that is there. By a table, because looking a value up takes 1.7 ns where
+ * `getFloat16` takes 775, and a cacheful at a time, because writing values one by one to a large array takes 3 (Node 20 on an EPYC).
+ */
+export function decodeFloat16(bytes: Uint8Array, into: Float32Array): void {
+  float16Values ??= allFloat16Values();
+  const { buffer, byteOffset } = bytes.byteOffset % 2 === 0 ? bytes : new Uint8Array(bytes);
+  const bits = new Uint16Array(buffer, byteOffset, into.length);
+  for (let at = 0; at < bits.length; at += room.length) {
+    const count = Math.min(room.length, bits.length - at);
+    lookUp(float16Values, bits, at, count);
+    into.set(count === room.length ? room : room.subarray(0, count), at);
+  }
+}
+
+function lookUp(table: Float32Array, bits: Uint16Array, start: number, count: number): void {
+  for (let i = 0; i < count; i++) room[i] = table[bits[start + i]!]!;
+}
 
 function allFloat16Values(): Float32Array {
   const bits = new DataView(new ArrayBuffer(2));
@@ -64,14 +85,8 @@ export function decodeElements(bytes: Uint8Array, type: ElementType): Elements {
     case 'bool':
       return Uint8Array.from(bytes, byte => (byte === 0 ? 0 : 1));
     case 'float16': {
-      float16Values ??= allFloat16Values();
-      const table = float16Values;
-      const bits =
-        bytes.byteOffset % 2 === 0
-          ? new Uint16Array(bytes.buffer, bytes.byteOffset, count)
-          : new Uint16Array(aligned());
       const values = new Float32Array(count);
-      for (let i = 0; i < count; i++) values[i] = table[bits[i]!]!;
+      decodeFloat16(bytes, values);
       return values;
     }
     case 'bfloat16': {

@@ -6,7 +6,14 @@ import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { FileFormatError, FileWriteError, InvalidShapeError, InvalidValueError } from '../errors.ts';
 import type { HostTensor, Shape } from '../tensor.ts';
 import { readCsv } from './csv.ts';
-import { bytesPerElement, decodeElements, type Elements, type ElementType, encodeElements } from './element-type.ts';
+import {
+  bytesPerElement,
+  decodeElements,
+  decodeFloat16,
+  type Elements,
+  type ElementType,
+  encodeElements,
+} from './element-type.ts';
 import { readJsonArray } from './json-array.ts';
 import { checkNpyLength, decodeNpyElements, npyHeader, npyHeaderGuess, readNpy, readNpyHeader } from './npy.ts';
 import { readSafetensorsHeader, safetensorsHeaderEnd, safetensorsPrefixLength } from './safetensors.ts';
@@ -98,8 +105,10 @@ async function openByContent(bytes: Bytes, path: string, tensor: string | undefi
       return { rows: rowsInMemory(readNpy(await bytes.read(0, size), source)), streams: false };
     }
     const decode = (part: Uint8Array): Elements => decodeNpyElements(header, part);
-    const isPlain = header.type === 'float32' && !header.bigEndian;
-    return { rows: rowsInFile(bytes, header.shape, header.type, header.dataStart, decode, isPlain), streams: true };
+    return {
+      rows: rowsInFile(bytes, header.shape, header.type, header.dataStart, decode, !header.bigEndian),
+      streams: true,
+    };
   }
   // A safetensors header is JSON behind eight bytes that hold its length; text begins with neither.
   if (
@@ -117,8 +126,7 @@ async function openByContent(bytes: Bytes, path: string, tensor: string | undefi
       throw new FileFormatError(`${wanted} of ${names.join(', ')}`, source);
     }
     const decode = (part: Uint8Array): Elements => decodeElements(part, entry.type);
-    const isPlain = entry.type === 'float32';
-    return { rows: rowsInFile(bytes, entry.shape, entry.type, entry.start, decode, isPlain), streams: true };
+    return { rows: rowsInFile(bytes, entry.shape, entry.type, entry.start, decode, true), streams: true };
   }
   const text = new TextDecoder().decode(await bytes.read(0, size));
   return { rows: rowsInMemory(readText(text, path)), streams: false };
@@ -154,8 +162,7 @@ function rowsInFile(
   type: ElementType,
   dataStart: number,
   decode: (bytes: Uint8Array) => Elements,
-  /** True where the bytes are those of a Float32Array. */
-  isPlain: boolean,
+  isLittleEndian: boolean,
 ): FileRows {
   const { rows, width } = asMatrix(shape);
   const rowBytes = width * bytesPerElement[type];
@@ -171,8 +178,13 @@ function rowsInFile(
     async readInto(start, count, into) {
       checkRange(start, count, rows);
       const from = dataStart + start * rowBytes;
-      if (isPlain) await bytes.readInto(from, new Uint8Array(into.buffer, into.byteOffset, count * rowBytes));
-      else into.set(decode(await bytes.read(from, count * rowBytes)));
+      // The two types that activations have: neither is copied on its way.
+      if (isLittleEndian && type === 'float32') {
+        return bytes.readInto(from, new Uint8Array(into.buffer, into.byteOffset, count * rowBytes));
+      }
+      const stored = await bytes.read(from, count * rowBytes);
+      if (isLittleEndian && type === 'float16') decodeFloat16(stored, into);
+      else into.set(decode(stored));
     },
     close: () => bytes.close(),
   };
