@@ -1,0 +1,13 @@
+/** `monosemantic/host`: any ONNX model as a host of sparse autoencoders. Needs onnxruntime-node, and nothing of TensorFlow.js. */
+export type { TensorDescription } from '../onnx/inspect.ts';
+export {
+  type ActivationBatch,
+  activationBatches,
+  collectActivations,
+  type HostActivations,
+  type RowOptions,
+} from './activation-rows.ts';
+export type { HostInput, HostInputs } from './feeds.ts';
+export type { ActivationOptions, HostModel, HostOptions, HostTensorDescription, RunOptions } from './host-model.ts';
+export { type ArrayDataOptions, arrayData, type HostData, type InputBatch } from './input-batches.ts';
+export { openHost } from './node.ts';
