@@ -7,7 +7,9 @@ export {
   type HostActivations,
   type RowOptions,
 } from './activation-rows.ts';
+export type { SpliceCheck } from './check-splice.ts';
 export type { HostInput, HostInputs } from './feeds.ts';
 export type { ActivationOptions, HostModel, HostOptions, HostTensorDescription, RunOptions } from './host-model.ts';
 export { type ArrayDataOptions, arrayData, type HostData, type InputBatch } from './input-batches.ts';
 export { openHost } from './node.ts';
+export { type HostSource, type SpliceRequest, type SpliceResult, splice } from './splice.ts';
