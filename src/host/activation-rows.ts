@@ -38,6 +38,8 @@ export interface ActivationBatch {
   readonly positions: Int32Array;
   /** Samples that the batch ran, those without a row as well. */
   readonly sampleCount: number;
+  /** See `InputBatch`. */
+  readonly resumeFrom?: number;
 }
 
 export const DEFAULT_BATCH_SIZE = 16;
@@ -133,6 +135,7 @@ export class ActivationReader {
       samples: Int32Array.from(indices, at => batch.samples[Math.floor(at / positions)]!),
       positions: Int32Array.from(indices, at => at % positions),
       sampleCount: count,
+      ...(batch.resumeFrom !== undefined && { resumeFrom: batch.resumeFrom }),
     };
   }
 

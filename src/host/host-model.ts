@@ -17,7 +17,7 @@ import {
 } from './activation-rows.ts';
 import { type Evaluate, inlineConstantBranches } from './constant-branches.ts';
 import { completeInputs, fromTensor, type HostInput, type HostInputs, toTensor } from './feeds.ts';
-import { type ArrayDataOptions, arrayData, type HostData } from './input-batches.ts';
+import { type ArrayDataOptions, type ArrayInputs, arrayData, type HostData } from './input-batches.ts';
 import { type Layout, layoutOf } from './layout.ts';
 import { nearestNames } from './nearest-names.ts';
 import { residualStream } from './residual-stream.ts';
@@ -70,7 +70,7 @@ export interface ActivationOptions extends RowOptions, ArrayDataOptions {
   readonly dropNormAbove?: number | undefined;
 }
 
-const isData = (inputs: HostInputs | HostData): inputs is HostData => typeof inputs['batches'] === 'function';
+const isData = (inputs: ArrayInputs | HostData): inputs is HostData => typeof inputs['batches'] === 'function';
 
 /** Variants whose sessions `run` keeps open. */
 const MOST_OPEN = 3;
@@ -273,14 +273,14 @@ export class HostModel {
    * @param inputs Arrays by input name, or any `HostData` such as text.
    * @returns Rows [n, d] with the sample, position and token of each.
    */
-  async activations(inputs: HostInputs | HostData, options: ActivationOptions): Promise<HostActivations> {
+  async activations(inputs: ArrayInputs | HostData, options: ActivationOptions): Promise<HostActivations> {
     this.#checkOpen();
     return collectActivations(this, this.data(inputs, options), options);
   }
 
   /** As `activations`, a batch at a time, for data of any length. `dropNormAbove` needs all rows at once and is not taken here. */
   activationBatches(
-    inputs: HostInputs | HostData,
+    inputs: ArrayInputs | HostData,
     options: Omit<ActivationOptions, 'dropNormAbove'>,
   ): AsyncGenerator<ActivationBatch> {
     this.#checkOpen();
@@ -288,7 +288,7 @@ export class HostModel {
   }
 
   /** Arrays as data; data as they are. */
-  data(inputs: HostInputs | HostData, options: ArrayDataOptions = {}): HostData {
+  data(inputs: ArrayInputs | HostData, options: ArrayDataOptions = {}): HostData {
     return isData(inputs) ? inputs : arrayData(this.inputs, inputs, options);
   }
 

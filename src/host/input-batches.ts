@@ -16,12 +16,14 @@ export interface InputBatch {
   readonly mask?: Uint8Array;
   /** Class of each sample or position, where known. */
   readonly labels?: Int32Array;
+  /** The `from` that goes on behind this batch; without it one cannot stop here and go on later. */
+  readonly resumeFrom?: number;
 }
 
 export interface BatchRequest {
   /** Samples run at once. */
   readonly batchSize: number;
-  /** The first sample that is wanted. Default 0. */
+  /** The first sample that is wanted: 0, or a batch's `resumeFrom`. Default 0. */
   readonly from?: number;
 }
 
@@ -34,11 +36,21 @@ export interface HostData {
   batches(request: BatchRequest): AsyncIterable<InputBatch> | Iterable<InputBatch>;
 }
 
+/** An array that is read from a file when it is needed. */
+export interface StoredInput {
+  readonly shape: readonly number[];
+  /** Samples `start` to `end`, along axis 0. */
+  read(start: number, end: number): Promise<HostInput['data']>;
+}
+
+/** Arrays by input name, in memory or stored. */
+export type ArrayInputs = Readonly<Record<string, HostInput | StoredInput>>;
+
 export interface ArrayDataOptions {
   /** [samples, seq] (or [samples] for models without positions): 0 where a position is padding. Default the model's mask input, where it was given. */
-  readonly mask?: HostInput | undefined;
+  readonly mask?: HostInput | StoredInput | undefined;
   /** Classes, [samples] or [samples, steps]. */
-  readonly labels?: HostInput | undefined;
+  readonly labels?: HostInput | StoredInput | undefined;
 }
 
 /** Tokens as 32-bit integers. */
@@ -52,7 +64,7 @@ function toIntegers({ data }: HostInput): Int32Array {
  */
 export function arrayData(
   modelInputs: readonly TensorDescription[],
-  inputs: HostInputs,
+  inputs: ArrayInputs,
   { mask, labels }: ArrayDataOptions = {},
 ): HostData {
   const names = Object.keys(inputs);
@@ -67,7 +79,7 @@ export function arrayData(
 
   const maskInput = modelInputs.find(({ name, shape }) => isMaskName(name) && (shape?.length ?? 2) === 2)?.name;
   const given = mask ?? (maskInput === undefined ? undefined : inputs[maskInput]);
-  const fed: HostInputs =
+  const fed: ArrayInputs =
     mask && maskInput !== undefined && !inputs[maskInput] ? { ...inputs, [maskInput]: mask } : inputs;
   for (const [name, { shape }] of Object.entries({
     ...fed,
@@ -91,19 +103,17 @@ export function arrayData(
   return {
     samples,
     identity: names.map(name => `${name} [${inputs[name]!.shape.join(', ')}]`).join('; '),
-    *batches({ batchSize, from = 0 }) {
+    async *batches({ batchSize, from = 0 }) {
       for (let start = from; start < samples; start += batchSize) {
         const end = Math.min(samples, start + batchSize);
-        let part = sliceInputs(
-          { ...fed, ...(given && { '/mask': given }), ...(labels && { '/labels': labels }) },
-          start,
-          end,
-        );
+        const all = { ...fed, ...(given && { '/mask': given }), ...(labels && { '/labels': labels }) };
+        let part = await readSamples(all, start, end);
         if (isTrimmable) part = trimmed(part, leading.shape);
         const { '/mask': maskPart, '/labels': labelPart, ...own } = part;
         yield {
           inputs: own,
           samples: Array.from({ length: end - start }, (_, i) => start + i),
+          resumeFrom: end,
           ...(isText && { tokens: toIntegers(own[lead]!) }),
           ...(maskPart && {
             mask: Uint8Array.from(maskPart.data as ArrayLike<number>, value => (Number(value) === 0 ? 0 : 1)),
@@ -113,6 +123,18 @@ export function arrayData(
       }
     },
   };
+}
+
+/** Samples `start` to `end` of every array. */
+async function readSamples(inputs: ArrayInputs, start: number, end: number): Promise<HostInputs> {
+  const parts: Record<string, HostInput> = {};
+  for (const [name, input] of Object.entries(inputs)) {
+    const stored = 'read' in input ? await input.read(start, end) : undefined;
+    parts[name] = stored
+      ? { data: stored, shape: [end - start, ...input.shape.slice(1)] }
+      : sliceInputs({ [name]: input as HostInput }, start, end)[name]!;
+  }
+  return parts;
 }
 
 /** Leaves out the columns at the end that are padding in every row: shorter sequences run faster and give the same. */

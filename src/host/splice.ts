@@ -1,10 +1,12 @@
-/** Splicing an autoencoder's file into a model's file. Node only. */
+/** Splicing an autoencoder's file into a model's file, and scoring it there. Node only. */
 import { readSource } from '../inference/node-source.ts';
 import { encodeProto } from '../onnx/cut.ts';
 import { type OnnxModel, readModel } from '../onnx/read.ts';
 import { checkSplice, type SpliceCheck } from './check-splice.ts';
+import { type EvaluateOptions, type Evaluation, evaluateSae } from './evaluate.ts';
 import type { HostInputs } from './feeds.ts';
 import type { HostModel } from './host-model.ts';
+import type { ArrayDataOptions, ArrayInputs, HostData } from './input-batches.ts';
 import { mergeSae, type Spliced, type SpliceOptions } from './merge-sae.ts';
 import { openHost } from './node.ts';
 import { withWeights, writeModelFile } from './write-model.ts';
@@ -26,6 +28,17 @@ export interface SpliceResult extends Omit<Spliced, 'model' | 'layout' | 'target
 /** A model's path or bytes, or an open host. */
 export type HostSource = string | URL | Uint8Array | HostModel;
 
+/** Runs `work` on the host, which is closed afterwards where it was opened here. */
+async function withHost<Result>(model: HostSource, work: (host: HostModel) => Promise<Result>): Promise<Result> {
+  if (typeof model === 'object' && 'openVariant' in model) return work(model);
+  const host = await openHost(model);
+  try {
+    return await work(host);
+  } finally {
+    await host.dispose();
+  }
+}
+
 const readSae = async (sae: string | URL | Uint8Array): Promise<OnnxModel> =>
   sae instanceof Uint8Array ? readModel(sae) : readSource(sae);
 
@@ -41,9 +54,7 @@ export async function splice(
   sae: string | URL | Uint8Array,
   { inputs, ...options }: SpliceRequest,
 ): Promise<SpliceResult> {
-  const isOpen = typeof model === 'object' && 'openVariant' in model;
-  const host = isOpen ? model : await openHost(model);
-  try {
+  return withHost(model, async host => {
     const autoencoder = await readSae(sae);
     const spliced = await mergeSae(host, autoencoder, options);
     const seam = { target: spliced.target, channelsAxis: spliced.targetLayout.channelsAxis };
@@ -56,7 +67,20 @@ export async function splice(
       bytes: async () => encodeProto((await withWeights(merged, folder)).proto),
       write: path => writeModelFile(path, merged, folder),
     };
-  } finally {
-    if (!isOpen) await host.dispose();
-  }
+  });
+}
+
+export interface EvaluateRequest extends EvaluateOptions, ArrayDataOptions {}
+
+/**
+ * Scores an autoencoder inside its host: see evaluate.ts.
+ * @param inputs Arrays by input name, or any `HostData` such as text.
+ */
+export async function evaluate(
+  model: HostSource,
+  sae: string | URL | Uint8Array,
+  inputs: ArrayInputs | HostData,
+  options: EvaluateRequest,
+): Promise<Evaluation> {
+  return withHost(model, async host => evaluateSae(host, await readSae(sae), host.data(inputs, options), options));
 }
