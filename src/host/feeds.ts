@@ -1,5 +1,5 @@
 /** What a model is fed: the caller's arrays as ONNX Runtime's tensors, and the inputs that follow from them (masks, positions, caches). */
-import { setFloat16 } from '@petamoriken/float16';
+import { getFloat16, setFloat16 } from '@petamoriken/float16';
 import type { Tensor } from 'onnxruntime-common';
 import { FileFormatError, InvalidShapeError, InvalidValueError } from '../errors.ts';
 import type { TensorDescription } from '../onnx/inspect.ts';
@@ -194,8 +194,10 @@ export function fromTensor({ type, data, dims }: Tensor, name: string): HostTens
   if (data instanceof BigInt64Array || data instanceof BigUint64Array)
     return { data: Float64Array.from(data, Number), shape };
   if (type === 'string') throw new FileFormatError(`the output ${name} is text; expected numbers`);
-  if (type === 'float16' && data instanceof Uint16Array) {
-    throw new FileFormatError(`the output ${name} came as float16; expected float32`);
+  if (type === 'float16') {
+    const { buffer, byteOffset, byteLength } = data as Uint16Array;
+    const view = new DataView(buffer, byteOffset, byteLength);
+    return { data: Float32Array.from({ length: byteLength / 2 }, (_, i) => getFloat16(view, 2 * i, true)), shape };
   }
   return { data: data as unknown as ArrayLike<number>, shape };
 }

@@ -96,8 +96,7 @@ function partOf(sae: OnnxModel, signature: Signature, rows: string, names: Set<s
       throw new FileFormatError(`its ${node.opType} holds a graph of its own: not spliced`, { file: sae.file });
     }
     const output = (node.output ?? []).map(name);
-    // Called as what it gives: names of outputs are taken once.
-    return { ...node, name: output.find(Boolean) ?? '', input: (node.input ?? []).map(name), output };
+    return { ...node, name: '', input: (node.input ?? []).map(name), output };
   };
   return {
     initializers: (graph.initializer ?? []).map(tensor => ({ ...tensor, name: name(tensor.name ?? '') })),
@@ -115,7 +114,7 @@ function decodedAgain(nodes: readonly NodeMessage[], from: string, to: string, r
     const input = (node.input ?? []).map(name => again.get(name) ?? name);
     for (const name of node.output ?? []) if (name !== '') again.set(name, takeName(names, `${name}/steered`));
     const output = (node.output ?? []).map(name => again.get(name) ?? '');
-    copies.push({ ...node, name: output.find(Boolean) ?? '', input, output });
+    copies.push({ ...node, input, output });
   }
   const steered = again.get(result);
   return steered === undefined ? undefined : { nodes: copies, result: steered };
