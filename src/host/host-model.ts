@@ -19,6 +19,7 @@ import { type Evaluate, inlineConstantBranches } from './constant-branches.ts';
 import { completeInputs, fromTensor, type HostInput, type HostInputs, toTensor } from './feeds.ts';
 import { type ArrayDataOptions, type ArrayInputs, arrayData, type HostData } from './input-batches.ts';
 import { type Layout, layoutOf } from './layout.ts';
+import { madeUpInputs, OPEN_SIZES } from './made-up-inputs.ts';
 import { nearestNames } from './nearest-names.ts';
 import { residualStream } from './residual-stream.ts';
 import { requireFloat, whyNotParted } from './seam.ts';
@@ -94,7 +95,7 @@ export class HostModel {
   readonly folder: string | undefined;
   readonly #options: HostOptions;
   readonly #open = new Map<string, Promise<OpenVariant>>();
-  #types: Promise<TensorTypes> | undefined;
+  #types: Promise<Map<string, TensorDescription>> | undefined;
   #isDisposed = false;
 
   private constructor(runtime: Runtime, { model, folder }: HostFile, options: HostOptions) {
@@ -126,7 +127,7 @@ export class HostModel {
   }
 
   /** Types and shapes of all tensors of the main graph. */
-  types(): Promise<TensorTypes> {
+  types(): Promise<Map<string, TensorDescription>> {
     this.#types ??= inferTensors({ model: this.model, folder: this.folder }, async bytes => {
       const { session } = await openSession(this.runtime, bytes, {
         provider: this.runtime.candidates.at(-1)!,
@@ -142,7 +143,14 @@ export class HostModel {
   async tensors(): Promise<HostTensorDescription[]> {
     this.#checkOpen();
     const types = await this.types();
-    const residual = new Set(residualStream(this.model));
+    const stream = residualStream(this.model);
+    const residual = new Set(stream);
+    // What matters cannot be inferred: then all that cannot is measured.
+    if (stream.some(name => !types.get(name)?.shape)) {
+      await this.#measure(
+        [...types.values()].filter(({ type, shape }) => type.startsWith('float') && !shape).map(({ name }) => name),
+      );
+    }
     const outputs = new Set(this.outputs.map(({ name }) => name));
     return (this.model.proto.graph.node ?? [])
       .filter(({ opType }) => opType !== 'Constant')
@@ -179,9 +187,35 @@ export class HostModel {
       throw new InvalidValueError(`${this.file ?? 'the model'}: ${reason}${near}`);
     }
     if (producer.opType === 'Constant') throw new InvalidValueError(`${tensor} is a constant of the model`);
-    const described = types.get(tensor) ?? { name: tensor, type: 'unknown', shape: undefined };
-    requireFloat(tensor, described.type);
-    return described;
+    requireFloat(tensor, types.get(tensor)?.type ?? 'unknown');
+    if (!types.get(tensor)?.shape) await this.#measure([tensor]);
+    return types.get(tensor)!;
+  }
+
+  /**
+   * Shapes of tensors that cannot be inferred, from two runs over inputs that were made up: dimensions that differ are open. Where the model
+   * runs on none of them, the shapes stay unknown.
+   */
+  async #measure(names: readonly string[]): Promise<void> {
+    const types = await this.types();
+    const variant = await this.openVariant({ outputs: names.map(tensor => ({ tensor })) });
+    try {
+      const runs: (readonly number[])[][] = [];
+      for (const size of OPEN_SIZES) {
+        const inputs = madeUpInputs(this.model, this.inputs, size, 2 + runs.length);
+        const results = await this.runVariant(variant, inputs).catch(() => undefined);
+        if (results) runs.push(results.map(({ shape }) => shape));
+        if (runs.length === 2) break;
+      }
+      const [first, second] = runs;
+      if (!first) return;
+      names.forEach((name, i) => {
+        const shape = first[i]!.map((size, axis): Dimension => (second && second[i]![axis] === size ? size : '?'));
+        types.set(name, { ...types.get(name)!, name, shape });
+      });
+    } finally {
+      await variant.session.dispose();
+    }
   }
 
   /** The layout of a hidden tensor; where its shape cannot be inferred, that of `[batch, seq, d]`. Errors as `describe` and `layoutOf`. */
