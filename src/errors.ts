@@ -101,6 +101,11 @@ export class WorkerDiedError extends Error {
   }
 }
 
+/** A splice that was tried and does not do what it should: the model is not given away. */
+export class SpliceError extends Error {
+  override readonly name = 'SpliceError';
+}
+
 /** A command line that cannot be understood: exit status 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
