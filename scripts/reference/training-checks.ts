@@ -94,7 +94,15 @@ async function checkSteps(training: TrainingCase, { label, engine, manySteps }: 
   }
 }
 
-function stepOf({ model, objective, state, optimizer, batches, descriptor }: TrainingCase): StepProgram {
+/** The step that `training` describes. */
+export function stepOf({
+  model,
+  objective,
+  state,
+  optimizer,
+  batches,
+  descriptor,
+}: Omit<TrainingCase, 'expected'>): StepProgram {
   return trainingStep({
     model,
     objective,

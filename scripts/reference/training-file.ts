@@ -104,7 +104,7 @@ export function trainingCase(name: TrainingFileName, file: unknown): TrainingCas
     state: { parameters, buffers: model.init(createRandomSource(0)).buffers },
     optimizer: options,
     batches,
-    descriptor: model instanceof SparseAutoencoder ? describe(model, options, batches.shape[1]!) : undefined,
+    descriptor: model instanceof SparseAutoencoder ? describeStep(model, options, batches.shape[1]!) : undefined,
     expected: {
       outputs: renamed(Object.fromEntries(outputNames.map(output => [output, expected[output] as NestedArray]))),
       gradients,
@@ -190,7 +190,8 @@ function modelOf(
   return { model, objective: saeObjective(model) };
 }
 
-function describe(sae: SparseAutoencoder, options: AdamOptions, batchSize: number): StepDescriptor {
+/** What accelerators are told of the step that trains `sae`. */
+export function describeStep(sae: SparseAutoencoder, options: AdamOptions, batchSize: number): StepDescriptor {
   const { dIn, dSae, activation, decoder } = sae.config;
   const { name = 'adam', learningRate = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0 } = options;
   return {
