@@ -193,6 +193,7 @@ async function moduleFiles(): Promise<string[]> {
         ignore: [
           'node_modules/**',
           '**/*.{map,md,ts,mts,cts,flow,cc,h,zip,br}',
+          '**/*.{min,es2017,es2017.min,fesm,fesm.min}.js',
           ...(UNUSED[relative(join(ROOT, 'node_modules'), folder)] ?? []),
         ],
       }).then(paths => paths.map(path => join(relative(ROOT, folder), path))),
@@ -226,7 +227,6 @@ const MODULES = [
 
 /** Files of other platforms and bundlers, by package; and what components of their own carry. */
 const UNUSED: Readonly<Record<string, readonly string[]>> = {
-  '@tensorflow/tfjs': ['dist/*.js', '!dist/index.js', '!dist/tf.node.js'],
   '@tensorflow/tfjs-node-gpu': ['deps/**', 'lib/**', 'binding/**'],
   'onnxruntime-node': [
     'bin/napi-v6/{darwin,win32}/**',
