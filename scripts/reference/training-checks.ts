@@ -87,7 +87,8 @@ async function checkSteps(training: TrainingCase, { label, engine, manySteps }: 
   }
 }
 
-function stepOf(training: TrainingCase): StepProgram {
+/** The step that `training` describes. */
+export function stepOf(training: Omit<TrainingCase, 'expected' | 'outputsOf'>): StepProgram {
   const { model, state, optimizer, constants, descriptor } = training;
   return trainingStep({
     model,
@@ -100,7 +101,7 @@ function stepOf(training: TrainingCase): StepProgram {
 }
 
 /** The shape of each input of one batch. */
-function shapesOf({ batches }: TrainingCase): Record<string, Shape> {
+function shapesOf({ batches }: Pick<TrainingCase, 'batches'>): Record<string, Shape> {
   return Object.fromEntries(Object.entries(batches).map(([name, { shape }]) => [name, shape.slice(1)]));
 }
 

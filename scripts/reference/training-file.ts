@@ -32,6 +32,21 @@ export const TRAINING_KINDS = [
   'jumprelu',
 ] as const;
 
+/** The files of test/reference that hold trainings. */
+export const TRAINING_FILES = [
+  'toy-model',
+  'parallel-toy-model',
+  'sae-relu',
+  'sae-topk',
+  'sae-batchtopk',
+  'sae-auxk',
+  'sae-jumprelu',
+  'transcoder',
+  'transcoder-skip',
+] as const;
+
+export type TrainingFileName = (typeof TRAINING_FILES)[number];
+
 export type TrainingKind = (typeof TRAINING_KINDS)[number];
 
 type Numbers = NestedArray | number;

@@ -49,14 +49,14 @@ function onBackend<Result>(name: string, task: () => Result): Result {
 class EagerRunner implements StepRunner {
   readonly description: EngineDescription;
   readonly #program: StepProgram;
-  readonly #backendName: string;
+  readonly #backend: PreparedBackend;
   #state: Tensors;
   #deviceLoss: string | undefined;
 
   constructor(program: StepProgram, backend: PreparedBackend, description: EngineDescription) {
     this.description = description;
     this.#program = program;
-    this.#backendName = backend.backendName;
+    this.#backend = backend;
     backend.lost?.then(reason => {
       this.#deviceLoss = reason;
     });
@@ -74,17 +74,19 @@ class EagerRunner implements StepRunner {
   async run(steps: number, batches: Readonly<Record<string, Float32Array>>): Promise<Record<string, Float32Array>> {
     requireBatches(this.#program.batch, steps, batches);
     const before = this.#state;
-    const stacked = this.#here(() => this.#stepAll(steps, batches));
     const results: Record<string, Float32Array> = {};
-    for (const [name, tensor] of Object.entries(stacked)) {
-      results[name] = await this.#valuesOf(tensor);
-      tensor.dispose();
-    }
-    const bad = firstNotFinite(results['loss']!);
-    if (bad >= 0) {
-      tf.dispose(this.#state);
+    try {
+      const stacked = this.#here(() => this.#stepAll(steps, batches));
+      for (const [name, tensor] of Object.entries(stacked)) {
+        results[name] = await this.#valuesOf(tensor);
+        tensor.dispose();
+      }
+      const bad = firstNotFinite(results['loss']!);
+      if (bad >= 0) throw new DivergenceError(`the loss is ${results['loss']![bad]}`, 0, bad);
+    } catch (error) {
+      if (this.#state !== before) tf.dispose(this.#state);
       this.#state = before;
-      throw new DivergenceError(`the loss is ${results['loss']![bad]}`, 0, bad);
+      throw error;
     }
     if (steps > 0) tf.dispose(before);
     return results;
@@ -94,22 +96,25 @@ class EagerRunner implements StepRunner {
   #stepAll(steps: number, batches: Readonly<Record<string, Float32Array>>): Tensors {
     const before = this.#state;
     const reported: Tensors[] = [];
-    for (let step = 0; step < steps; step++) {
-      const previous = this.#state;
-      const { state, metrics } = this.#step(step, batches);
-      this.#state = state;
-      reported.push(metrics);
-      if (previous !== before) tf.dispose(previous);
+    try {
+      for (let step = 0; step < steps; step++) {
+        const previous = this.#state;
+        const { state, metrics } = this.#step(step, batches);
+        this.#state = state;
+        reported.push(metrics);
+        if (previous !== before) tf.dispose(previous);
+      }
+      const stacked = this.#program.metrics.map(
+        name => [name, tf.stack(reported.map(metrics => metrics[name]!))] as const,
+      );
+      return Object.fromEntries(stacked);
+    } finally {
+      tf.dispose(reported);
     }
-    const stacked = this.#program.metrics.map(
-      name => [name, tf.stack(reported.map(metrics => metrics[name]!))] as const,
-    );
-    tf.dispose(reported);
-    return Object.fromEntries(stacked);
   }
 
   #here<Result>(task: () => Result): Result {
-    return onBackend(this.#backendName, task);
+    return onBackend(this.#backend.backendName, task);
   }
 
   #step(step: number, batches: Readonly<Record<string, Float32Array>>): { state: Tensors; metrics: Tensors } {
@@ -120,10 +125,14 @@ class EagerRunner implements StepRunner {
         inputs[name] = tf.tensor(batches[name]!.slice(step * size, (step + 1) * size), [...shape]);
       }
       const outputs = this.#program.step(inputs);
-      // A buffer that the step hands through would be disposed of with the old state.
-      const kept = new Set(Object.values(this.#state));
+      // Each result is disposed of alone: one that the step hands through, or gives under two names, would go with the other.
+      const taken = new Set(Object.values(this.#state));
       return Object.fromEntries(
-        Object.entries(outputs).map(([name, tensor]) => [name, kept.has(tensor) ? tensor.clone() : tensor]),
+        Object.entries(outputs).map(([name, tensor]) => {
+          if (taken.has(tensor)) return [name, tensor.clone()];
+          taken.add(tensor);
+          return [name, tensor];
+        }),
       );
     });
     for (const tensor of Object.values(results)) tf.keep(tensor);
@@ -143,10 +152,13 @@ class EagerRunner implements StepRunner {
     return Object.fromEntries(await Promise.all(entries));
   }
 
-  /** A lost device computes nothing, says nothing, and refuses only to be read. */
+  /** A lost device computes nothing, says nothing, and refuses only to be read; one that refused something gives numbers that mean nothing. */
   async #valuesOf(tensor: tf.Tensor): Promise<Float32Array> {
     try {
-      return Float32Array.from(await tensor.data());
+      const values = Float32Array.from(await tensor.data());
+      const refusal = this.#backend.takeRefusal?.();
+      if (refusal !== undefined) throw new EngineUnavailableError(`the device refused: ${refusal}`);
+      return values;
     } catch (cause) {
       if (this.#deviceLoss === undefined) throw cause;
       throw new EngineUnavailableError(this.#deviceLoss, [], cause);

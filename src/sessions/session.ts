@@ -92,6 +92,8 @@ class OrtSession implements Session {
 /** The first line of what ONNX Runtime says, without the C++ function it comes from; the rest is a stack. */
 function reasonOf(error: unknown): string {
   const [line = ''] = String((error as Error)?.message ?? error).split('\n');
+  const [cudaFailure] = /CUDA failure \d+: [^;]*[^; ]/.exec(line) ?? [];
+  if (cudaFailure !== undefined) return cudaFailure;
   return line.replace(/^\S*onnxruntime_src\S+ .* was false\. /, '').replace(/^Error: /, '');
 }
 
@@ -116,6 +118,7 @@ export async function openSession(
       const known = ['auto', ...Object.keys(runtime.providerOptions)].join(', ');
       throw new InvalidValueError(`provider '${provider}' is not one of ${runtime.name}'s: ${known}`);
     }
+    runtime.beforeOpening?.(provider);
     const start = () =>
       runtime.ort.InferenceSession.create(bytes, {
         executionProviders: [executionProvider],

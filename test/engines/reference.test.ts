@@ -8,29 +8,17 @@ import { expect } from 'chai';
 import type { Check } from '../../scripts/reference/check.ts';
 import { checkFile } from '../../scripts/reference/check-file.ts';
 import { type EngineForm, type EngineForms, findEngineForms } from '../../scripts/reference/engine-forms.ts';
+import { TRAINING_FILES, type TrainingFileName } from '../../scripts/reference/training-file.ts';
 import { useSwiftShader } from '../support/swiftshader.ts';
 
 const FOLDER = fileURLToPath(new URL('../reference/', import.meta.url));
-
-/** What is trained, by its file's name. */
-const TRAINING_FILES = [
-  'toy-model',
-  'parallel-toy-model',
-  'sae-relu',
-  'sae-topk',
-  'sae-batchtopk',
-  'sae-auxk',
-  'sae-jumprelu',
-  'transcoder',
-  'transcoder-skip',
-] as const;
 
 interface TestedForm {
   readonly label: string;
   /** Some machines do not have it. */
   readonly optional?: boolean;
   /** Default all. */
-  readonly files?: readonly (typeof TRAINING_FILES)[number][];
+  readonly files?: readonly TrainingFileName[];
 }
 
 const FORMS: readonly TestedForm[] = [
