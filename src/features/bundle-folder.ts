@@ -5,6 +5,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { type FileHandle, mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { setFloat16 } from '@petamoriken/float16';
 import { FileWriteError, InvalidShapeError, InvalidValueError } from '../errors.ts';
 import { bytesPerElement, type ElementType, encodeElements } from '../files/element-type.ts';
 import { BUNDLE_FILES, type BundleFileEntry } from './bundle-manifest.ts';
@@ -213,7 +214,16 @@ function bytesOf(values: ArrayLike<number>, type: ElementType): Uint8Array {
     (type === 'int32' && values instanceof Int32Array) ||
     (type === 'uint8' && values instanceof Uint8Array) ||
     (type === 'float64' && values instanceof Float64Array);
+  if (type === 'float16') return halves(values);
   if (!isAsStored) return encodeElements(values, type);
   const { buffer, byteOffset, byteLength } = values as unknown as ArrayBufferView;
   return new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
+}
+
+/** float16 of mostly zeros, which are not converted one by one. */
+function halves(values: ArrayLike<number>): Uint8Array {
+  const bytes = new Uint8Array(2 * values.length);
+  const view = new DataView(bytes.buffer);
+  for (let i = 0; i < values.length; i++) if (values[i] !== 0) setFloat16(view, 2 * i, values[i]!, true);
+  return bytes;
 }

@@ -56,18 +56,16 @@ export async function writePages(folder: PendingFolder, parts: PageParts): Promi
       if (intervals > 0) {
         await features.append('interval_share', 'float32', statistics.intervalShares(latent, intervals), intervals);
       }
-      if (neighbours > 0) {
-        const together = coactive.nearest(latent, neighbours);
-        await features.append('coactivation_latents', 'int32', together.latents, neighbours);
-        await features.append('coactivation_counts', 'int32', together.counts, neighbours);
-        await features.append('coactivation_jaccard', 'float32', together.jaccard, neighbours);
-      }
       const chosen = examples.take(latent, statistics.max[latent]!);
       const positions = await writeExamples(chosen, exampleColumns, records, hasTokens, labelColumns);
       exampleOffsets[latent + 1] = exampleOffsets[latent]! + chosen.length;
       contextOffsets[latent + 1] = contextOffsets[latent]! + positions;
     }
     if (neighbours > 0) {
+      const { latents, counts, jaccard } = coactive.nearest(neighbours);
+      await features.append('coactivation_latents', 'int32', latents, neighbours);
+      await features.append('coactivation_counts', 'int32', counts, neighbours);
+      await features.append('coactivation_jaccard', 'float32', jaccard, neighbours);
       await features.append('cosine_latents', 'int32', nearest.latents, neighbours);
       await features.append('cosine_values', 'float32', nearest.cosines, neighbours);
     }
@@ -166,64 +164,49 @@ async function writeExamples(
   hasTokens: boolean,
   labelColumns: number,
 ): Promise<number> {
-  if (chosen.length === 0) return 0;
-  const contexts = chosen.map(({ row, before, after }) => records.read(row - before, before + after + 1));
-  const positions = contexts.reduce((sum, { length }) => sum + length, 0);
+  const count = chosen.length;
+  if (count === 0) return 0;
+  const positions = chosen.reduce((sum, { before, after }) => sum + before + after + 1, 0);
   const values = new Float32Array(positions);
+  const tokens = new Int32Array(hasTokens ? positions : 0);
+  const [sequence, row, value] = [new Float64Array(count), new Float64Array(count), new Float32Array(count)];
+  const [position, group, qualifying, length] = Array.from({ length: 4 }, () => new Int32Array(count)) as [
+    Int32Array,
+    Int32Array,
+    Int32Array,
+    Int32Array,
+  ];
+  const labels = Array.from({ length: labelColumns }, () => new Int32Array(count));
   let start = 0;
-  for (const { value, before, after, offsets, values: others } of chosen) {
-    values[start + before] = value;
-    for (let i = 0; i < offsets.length; i++) values[start + before + offsets[i]!] = others[i]!;
-    start += before + after + 1;
+  for (const [i, example] of chosen.entries()) {
+    const { before, after } = example;
+    length[i] = before + after + 1;
+    const context = records.read(example.row - before, length[i]!);
+    values[start + before] = example.value;
+    const { offsets, values: others } = example.pool;
+    for (let other = example.poolStart; other < example.poolEnd; other++) {
+      values[start + before + offsets[other]!] = others[other]!;
+    }
+    if (hasTokens) for (let at = 0; at < length[i]!; at++) tokens[start + at] = context.token(at);
+    row[i] = example.row;
+    value[i] = example.value;
+    group[i] = example.group;
+    sequence[i] = context.sequence(before);
+    position[i] = context.position(before);
+    qualifying[i] = before;
+    for (const [column, codes] of labels.entries()) codes[i] = context.label(before, column);
+    start += length[i]!;
   }
-  const own = chosen.map(({ before }, i) => contexts[i]![before]!);
-  await columns.append(
-    'row',
-    'int64',
-    chosen.map(({ row }) => row),
-  );
-  await columns.append(
-    'value',
-    'float32',
-    Float32Array.from(chosen, ({ value }) => value),
-  );
-  await columns.append(
-    'group',
-    'int32',
-    Int32Array.from(chosen, ({ group }) => group),
-  );
-  await columns.append(
-    'sequence',
-    'int64',
-    own.map(({ sequence }) => sequence),
-  );
-  await columns.append(
-    'position',
-    'int32',
-    Int32Array.from(own, ({ position }) => position),
-  );
-  await columns.append(
-    'qualifying',
-    'int32',
-    Int32Array.from(chosen, ({ before }) => before),
-  );
-  await columns.append(
-    'context_length',
-    'int32',
-    Int32Array.from(contexts, ({ length }) => length),
-  );
+  await columns.append('row', 'int64', row);
+  await columns.append('value', 'float32', value);
+  await columns.append('group', 'int32', group);
+  await columns.append('sequence', 'int64', sequence);
+  await columns.append('position', 'int32', position);
+  await columns.append('qualifying', 'int32', qualifying);
+  await columns.append('context_length', 'int32', length);
   await columns.append('context_values', 'float16', values);
-  if (hasTokens) {
-    const tokens = contexts.flatMap(context => context.map(({ token }) => token));
-    await columns.append('context_tokens', 'int32', Int32Array.from(tokens));
-  }
-  for (let column = 0; column < labelColumns; column++) {
-    await columns.append(
-      `label_${column}`,
-      'int32',
-      Int32Array.from(own, ({ labels }) => labels[column]!),
-    );
-  }
+  if (hasTokens) await columns.append('context_tokens', 'int32', tokens);
+  for (const [column, codes] of labels.entries()) await columns.append(`label_${column}`, 'int32', codes);
   return positions;
 }
 

@@ -8,7 +8,10 @@ export const EXACT_COACTIVATION_LATENTS = 16_384;
  */
 const MOST_PAIRS = 6e10;
 
-/** Latents that fire together with one, by Jaccard index, largest first; ties go to the smaller latent. */
+/**
+ * For each latent those that fire together with it, by Jaccard index, largest first; ties go to the smaller latent. Arrays are
+ * [d_sae, most]: −1, 0 and NaN fill up.
+ */
 export interface Coactive {
   readonly latents: Int32Array;
   readonly counts: Int32Array;
@@ -50,17 +53,23 @@ export class PairCounts {
     this.rows++;
   }
 
-  /** The `most` latents that fire most often together with `latent`. */
-  nearest(latent: number, most: number): Coactive {
+  /** The `most` latents that fire together with each. */
+  nearest(most: number): Coactive {
     const width = this.#dSae;
-    const best = new Best(most);
-    for (let other = 0; other < width; other++) {
-      if (other === latent) continue;
-      const [i, j] = other < latent ? [other, latent] : [latent, other];
-      const count = this.#pairs[(i * (2 * width - i - 1)) / 2 + j - i - 1]!;
-      if (count > 0) best.offer(other, count, count / (this.#single[latent]! + this.#single[other]! - count));
+    const single = this.#single;
+    const best = new BestOfEach(width, most);
+    let pair = 0;
+    // In the order of memory; each latent still meets its partners in ascending order.
+    for (let i = 0; i < width; i++) {
+      for (let j = i + 1; j < width; j++) {
+        const count = this.#pairs[pair++]!;
+        if (count === 0) continue;
+        const jaccard = count / (single[i]! + single[j]! - count);
+        best.offer(i, j, count, jaccard);
+        best.offer(j, i, count, jaccard);
+      }
     }
-    return best.result();
+    return best;
   }
 }
 
@@ -71,7 +80,6 @@ export class SampledPairs {
   /** Rows of each latent: entries `starts[i]` to `starts[i + 1]` of `rowsOf`. */
   readonly #starts: Uint32Array;
   readonly #rowsOf: Uint32Array;
-  readonly #together: Uint32Array;
 
   constructor(dSae: number, rows: readonly Uint32Array[]) {
     this.#rows = rows;
@@ -86,54 +94,61 @@ export class SampledPairs {
     rows.forEach((latents, row) => {
       for (const latent of latents) this.#rowsOf[next[latent]!++] = row;
     });
-    this.#together = new Uint32Array(dSae);
   }
 
-  nearest(latent: number, most: number): Coactive {
-    const together = this.#together;
-    const seen: number[] = [];
-    for (let at = this.#starts[latent]!; at < this.#starts[latent + 1]!; at++) {
-      for (const other of this.#rows[this.#rowsOf[at]!]!) if (together[other]!++ === 0) seen.push(other);
-    }
-    const best = new Best(most);
-    for (const other of seen.sort((a, b) => a - b)) {
-      const count = together[other]!;
-      together[other] = 0;
-      if (other !== latent) {
-        best.offer(other, count, count / (this.#single[latent]! + this.#single[other]! - count));
+  /** The `most` latents that fire together with each. */
+  nearest(most: number): Coactive {
+    const dSae = this.#single.length;
+    const together = new Uint32Array(dSae);
+    const best = new BestOfEach(dSae, most);
+    for (let latent = 0; latent < dSae; latent++) {
+      const seen: number[] = [];
+      for (let at = this.#starts[latent]!; at < this.#starts[latent + 1]!; at++) {
+        for (const other of this.#rows[this.#rowsOf[at]!]!) if (together[other]!++ === 0) seen.push(other);
+      }
+      for (const other of seen.sort((a, b) => a - b)) {
+        const count = together[other]!;
+        together[other] = 0;
+        if (other !== latent) {
+          best.offer(latent, other, count, count / (this.#single[latent]! + this.#single[other]! - count));
+        }
       }
     }
-    return best.result();
+    return best;
   }
 }
 
-/** The few with the largest Jaccard index of those offered in ascending order. */
-class Best {
+/** The few partners of each latent with the largest Jaccard index, of those offered in ascending order. */
+class BestOfEach implements Coactive {
+  readonly latents: Int32Array;
+  readonly counts: Int32Array;
+  readonly jaccard: Float32Array;
+  /** In float64, so that what differs less than float32 can tell is still ordered. */
+  readonly #exact: Float64Array;
   readonly #most: number;
-  readonly #entries: { readonly latent: number; readonly count: number; readonly jaccard: number }[] = [];
 
-  constructor(most: number) {
+  constructor(dSae: number, most: number) {
+    this.latents = new Int32Array(dSae * most).fill(-1);
+    this.counts = new Int32Array(dSae * most);
+    this.jaccard = new Float32Array(dSae * most).fill(Number.NaN);
+    this.#exact = new Float64Array(dSae * most).fill(-1);
     this.#most = most;
   }
 
-  offer(latent: number, count: number, jaccard: number): void {
-    const entries = this.#entries;
-    if (entries.length === this.#most && !(jaccard > (entries.at(-1)?.jaccard ?? Number.POSITIVE_INFINITY))) return;
-    let at = entries.length;
-    while (at > 0 && entries[at - 1]!.jaccard < jaccard) at--;
-    entries.splice(at, 0, { latent, count, jaccard });
-    if (entries.length > this.#most) entries.pop();
-  }
-
-  result(): Coactive {
-    const latents = new Int32Array(this.#most).fill(-1);
-    const counts = new Int32Array(this.#most);
-    const jaccard = new Float32Array(this.#most).fill(Number.NaN);
-    this.#entries.forEach((entry, i) => {
-      latents[i] = entry.latent;
-      counts[i] = entry.count;
-      jaccard[i] = entry.jaccard;
-    });
-    return { latents, counts, jaccard };
+  offer(latent: number, other: number, count: number, jaccard: number): void {
+    const exact = this.#exact;
+    const start = latent * this.#most;
+    let at = start + this.#most;
+    if (at === start || !(jaccard > exact[at - 1]!)) return;
+    for (at--; at > start && exact[at - 1]! < jaccard; at--) {
+      this.latents[at] = this.latents[at - 1]!;
+      this.counts[at] = this.counts[at - 1]!;
+      this.jaccard[at] = this.jaccard[at - 1]!;
+      exact[at] = exact[at - 1]!;
+    }
+    this.latents[at] = other;
+    this.counts[at] = count;
+    this.jaccard[at] = jaccard;
+    exact[at] = jaccard;
   }
 }

@@ -22,6 +22,7 @@ export interface HeldExamplesOptions {
 export interface LatentRun {
   readonly rows: Int32Array;
   readonly values: Float32Array;
+  /** Its entries are `start` to `end` of both. */
   readonly start: number;
   readonly end: number;
 }
@@ -47,9 +48,13 @@ export interface ChosenExample {
   /** Rows of its context before and after it. */
   readonly before: number;
   readonly after: number;
-  /** Other activations of the latent in the context: rows relative to the example, and values. */
-  readonly offsets: Int16Array;
-  readonly values: Float32Array;
+  /**
+   * Other activations of the latent in the context are entries `poolStart` to `poolEnd` of `pool`: rows relative to the example, and
+   * values.
+   */
+  readonly pool: { readonly offsets: Int16Array; readonly values: Float32Array };
+  readonly poolStart: number;
+  readonly poolEnd: number;
 }
 
 /** What is held of one latent: parallel arrays, and a pool of the contexts' other activations. */
@@ -228,16 +233,15 @@ export class HeldExamples {
   }
 
   #chosen(held: Held, i: number, group: number): ChosenExample {
-    const start = held.poolStart[i]!;
-    const end = start + held.poolCount[i]!;
     return {
       row: held.rows[i]!,
       value: held.values[i]!,
       group,
       before: held.before[i]!,
       after: held.after[i]!,
-      offsets: held.poolOffsets.slice(start, end),
-      values: held.poolValues.slice(start, end),
+      pool: { offsets: held.poolOffsets, values: held.poolValues },
+      poolStart: held.poolStart[i]!,
+      poolEnd: held.poolStart[i]! + held.poolCount[i]!,
     };
   }
 }

@@ -38,12 +38,12 @@ export class LatentStatistics {
   /** Counts activations `values[start]` to `values[end - 1]` of one latent, all above 0. */
   add(latent: number, values: Float32Array, start: number, end: number): void {
     const base = latent * FINE_BINS;
-    let { [latent]: sum } = this.sum as unknown as Record<number, number>;
+    let sum = this.sum[latent]!;
     let max = this.max[latent]!;
     let scale = this.#scale[latent]!;
     for (let at = start; at < end; at++) {
       const value = values[at]!;
-      sum! += value;
+      sum += value;
       if (value > max) {
         max = value;
         if (value * scale >= FINE_BINS || scale === 0) {
@@ -53,7 +53,7 @@ export class LatentStatistics {
       }
       this.#fine[base + Math.floor(value * scale)]!++;
     }
-    this.sum[latent] = sum!;
+    this.sum[latent] = sum;
     this.max[latent] = max;
     this.count[latent]! += end - start;
   }

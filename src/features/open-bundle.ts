@@ -362,6 +362,8 @@ export class FeatureBundle {
           `example ${first + i} has a context of ${length} rows, number ${qualifying[i]} qualified`,
         );
       }
+      // The context is in float16, the activation that qualified is not.
+      (contextValues as Float32Array)[start + qualifying[i]!] = values[i]!;
       return {
         group: groups[i]!,
         example: {

@@ -48,7 +48,22 @@ function activeRows(
   for (let row = 0; row < rows; row++) {
     const into = result.subarray(row * width, (row + 1) * width);
     into.set(bias);
-    for (let entry = offsets[row]!; entry < offsets[row + 1]!; entry++) {
+    let entry = offsets[row]!;
+    const end = offsets[row + 1]!;
+    // Four decoder rows at a time: one load and store of the sum for four products.
+    for (; entry + 4 <= end; entry += 4) {
+      const [a, b, c, d] = [values[entry]!, values[entry + 1]!, values[entry + 2]!, values[entry + 3]!];
+      const rowA = indices[entry]! * width;
+      const rowB = indices[entry + 1]! * width;
+      const rowC = indices[entry + 2]! * width;
+      const rowD = indices[entry + 3]! * width;
+      for (let i = 0; i < width; i++) {
+        const ab = a * weights[rowA + i]! + b * weights[rowB + i]!;
+        const cd = c * weights[rowC + i]! + d * weights[rowD + i]!;
+        into[i] = into[i]! + ab + cd;
+      }
+    }
+    for (; entry < end; entry++) {
       const value = values[entry]!;
       const start = indices[entry]! * width;
       for (let i = 0; i < width; i++) into[i]! += value * weights[start + i]!;

@@ -3,17 +3,18 @@
  * when the examples are chosen, and memory does not grow with the corpus. Node only.
  */
 import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
-import { FileWriteError } from '../errors.ts';
+import { FileFormatError, FileWriteError } from '../errors.ts';
 import { RECORD, type RowBlock } from './row-blocks.ts';
 
 /** Bytes of a row's sequence, which is a float64 so that any number of sequences can be counted. */
 const SEQUENCE_BYTES = 8;
 
-export interface RowRecord {
-  readonly sequence: number;
-  readonly token: number;
-  readonly position: number;
-  readonly labels: Int32Array;
+/** The records of consecutive rows; `row` counts from the first of them. Valid until the next `read`. */
+export interface RecordsRead {
+  sequence(row: number): number;
+  token(row: number): number;
+  position(row: number): number;
+  label(row: number, column: number): number;
 }
 
 export class RowRecords {
@@ -23,6 +24,7 @@ export class RowRecords {
   readonly #rowBytes: number;
   #rows = 0;
   #isDiscarded = false;
+  #buffer = Buffer.alloc(0);
 
   /** Begins an empty file at `path` for rows with `labelColumns` labels. FileWriteError where it cannot be written. */
   constructor(path: string, labelColumns: number) {
@@ -56,21 +58,24 @@ export class RowRecords {
   }
 
   /** Rows `start` to `start + count`. */
-  read(start: number, count: number): RowRecord[] {
-    const bytes = Buffer.alloc(count * this.#rowBytes);
-    for (let done = 0; done < bytes.length; ) {
-      done += readSync(this.#file, bytes, done, bytes.length - done, start * this.#rowBytes + done);
+  read(start: number, count: number): RecordsRead {
+    const rowBytes = this.#rowBytes;
+    const length = count * rowBytes;
+    if (this.#buffer.length < length) this.#buffer = Buffer.alloc(2 * length);
+    const bytes = this.#buffer;
+    for (let done = 0; done < length; ) {
+      const read = readSync(this.#file, bytes, done, length - done, start * rowBytes + done);
+      if (read === 0)
+        throw new FileFormatError(`rows ${start} to ${start + count} are not there`, { file: this.#path });
+      done += read;
     }
-    return Array.from({ length: count }, (_, row) => {
-      const at = row * this.#rowBytes;
-      const column = (number: number) => bytes.readInt32LE(at + SEQUENCE_BYTES + 4 * number);
-      return {
-        sequence: bytes.readDoubleLE(at),
-        token: column(RECORD.token),
-        position: column(RECORD.position),
-        labels: Int32Array.from({ length: this.#columns - RECORD.labels }, (_, i) => column(RECORD.labels + i)),
-      };
-    });
+    const column = (row: number, number: number) => bytes.readInt32LE(row * rowBytes + SEQUENCE_BYTES + 4 * number);
+    return {
+      sequence: row => bytes.readDoubleLE(row * rowBytes),
+      token: row => column(row, RECORD.token),
+      position: row => column(row, RECORD.position),
+      label: (row, number) => column(row, RECORD.labels + number),
+    };
   }
 
   /** Removes the file; more calls do nothing. */

@@ -120,11 +120,13 @@ export class Stretches {
   }
 }
 
-/** Calls `use` with each latent's run of a stretch. */
+/** Calls `use` with each latent's run of a stretch; the run is valid during the call. */
 export function forEachRun(stretch: SortedStretch, use: (latent: number, run: LatentRun) => void): void {
   const { starts, rows, values } = stretch;
+  const run = { rows, values, start: 0, end: 0 };
   for (let latent = 0; latent + 1 < starts.length; latent++) {
-    const [start, end] = [starts[latent]!, starts[latent + 1]!];
-    if (start < end) use(latent, { rows, values, start, end });
+    run.start = starts[latent]!;
+    run.end = starts[latent + 1]!;
+    if (run.start < run.end) use(latent, run);
   }
 }
