@@ -31,7 +31,8 @@ const PATTERNS: readonly (readonly [pattern: string, text: string])[] = [
 ];
 
 const FIRST_POSITIONS = [1, 2, 4, 8];
-const AFFIX_LENGTHS = [2, 3, 4];
+/** Longest first: among equally good ones the more telling wins. */
+const AFFIX_LENGTHS = [4, 3, 2];
 /** Fewer rows on which a latent fires do not choose a rule. */
 const FEWEST_CHOOSING = 2;
 
@@ -241,7 +242,7 @@ class Predicates {
       [`^ ?${anyCase}$`, `the word ${JSON.stringify(word.toLowerCase())} in any case`],
     ];
     for (const length of AFFIX_LENGTHS) {
-      if (letters.length <= length) break;
+      if (letters.length <= length) continue;
       const [first, last] = [letters.slice(0, length).join(''), letters.slice(-length).join('')];
       rules.push(
         [`^ ?${first}`, `begins with ${JSON.stringify(first)}`],
