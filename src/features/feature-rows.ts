@@ -10,7 +10,8 @@ export interface FeatureRowBatch {
   /** Position of each row in its sequence, from 0. */
   readonly positions?: ArrayLike<number>;
   /**
-   * Number of each row's sequence, from 0, never falling. Where it is left out a sequence begins wherever the position does not ascend.
+   * Number of each row's sequence, from 0; rows of one lie together. Where it is left out a sequence begins wherever the position does
+   * not ascend, and without positions all rows with tokens are one.
    */
   readonly sequences?: ArrayLike<number>;
   /** The rows' value in each label column; '' where it is empty. */
