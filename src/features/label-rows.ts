@@ -30,7 +30,8 @@ export class LabelReader {
   readonly #columns: number;
   readonly #parts: AsyncIterator<string[][]>;
   #waiting: string[][] = [];
-  #line = 1;
+  /** Rows given, the header not counted; −1 before the header was read. */
+  #given = -1;
 
   constructor(path: string, columns: number) {
     this.#path = path;
@@ -40,35 +41,39 @@ export class LabelReader {
 
   async next(count: number): Promise<string[][]> {
     const columns = Array.from({ length: this.#columns }, () => [] as string[]);
-    while (columns[0]!.length < count) {
-      if (this.#waiting.length === 0) {
-        const { value, done } = await this.#parts.next();
-        if (done) {
-          throw new FileFormatError(`it has ${this.#line - 2} rows of labels; there are more rows of activations`, {
-            file: this.#path,
-          });
-        }
-        this.#waiting = this.#line === 1 ? value.slice(1) : value;
-        if (this.#line === 1) this.#line++;
-        continue;
+    for (let row = 0; row < count; row++) {
+      const cells = await this.#row();
+      if (cells === undefined) {
+        throw new FileFormatError(`it has ${this.#given} rows of labels; there are more rows of activations`, {
+          file: this.#path,
+        });
       }
-      const taken = this.#waiting.splice(0, count - columns[0]!.length);
-      for (const row of taken) {
-        if (row.length !== this.#columns) {
-          throw new FileFormatError(`row ${this.#line - 1} has ${row.length} cells, expected ${this.#columns}`, {
-            file: this.#path,
-          });
-        }
-        for (const [column, cell] of row.entries()) columns[column]!.push(cell.trim());
-        this.#line++;
+      if (cells.length !== this.#columns) {
+        throw new FileFormatError(`row ${this.#given} has ${cells.length} cells, expected ${this.#columns}`, {
+          file: this.#path,
+        });
       }
+      for (const [column, cell] of cells.entries()) columns[column]!.push(cell.trim());
+      this.#given++;
     }
     return columns;
   }
 
+  /** The next row; undefined at the end. */
+  async #row(): Promise<string[] | undefined> {
+    while (this.#waiting.length === 0 || this.#given < 0) {
+      const { value, done } = await this.#parts.next();
+      if (done) return undefined;
+      // The last row first, so that taking one is cheap.
+      this.#waiting = (this.#given < 0 ? value.slice(1) : value).reverse();
+      this.#given = Math.max(0, this.#given);
+    }
+    return this.#waiting.pop();
+  }
+
   /** FileFormatError where rows of labels are left over. */
   async expectEnd(): Promise<void> {
-    const more = this.#waiting.length > 0 || !(await this.#parts.next()).done;
+    const more = (await this.#row()) !== undefined;
     await this.#parts.return?.();
     if (more) throw new FileFormatError('it has more rows of labels than there are activations', { file: this.#path });
   }
