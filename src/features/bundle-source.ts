@@ -12,6 +12,8 @@ export interface BundleSource {
    * @throws FileFormatError where there is no such file, or it is shorter.
    */
   read(name: string, start?: number, end?: number): Promise<Uint8Array>;
+  /** The size of a file of which something was read, where that is known. */
+  size?(name: string): Promise<number | undefined>;
   close?(): Promise<void>;
 }
 
@@ -29,6 +31,10 @@ export function bundleSourceOf(location: BundleLocation): BundleSource {
 /** Bytes or Blobs by name: embedded in a page, or dropped on it. */
 function bytesSource(files: ReadonlyMap<string, Blob | Uint8Array>): BundleSource {
   return {
+    async size(name) {
+      const file = files.get(name);
+      return file instanceof Uint8Array ? file.byteLength : file?.size;
+    },
     async read(name, start = 0, end) {
       const file = files.get(name);
       if (file === undefined) throw missing(name, [...files.keys()]);
@@ -46,7 +52,9 @@ function addressSource(address: string | URL): BundleSource {
   const page = (globalThis as { readonly location?: { readonly href: string } }).location?.href;
   const folder = new URL(String(address).replace(/\/?(bundle\.json)?$/, '/'), page);
   const whole = new Map<string, Uint8Array>();
+  const sizes = new Map<string, number>();
   return {
+    size: async name => sizes.get(name),
     async read(name, start = 0, end) {
       const known = whole.get(name);
       if (known) return slice(name, known, start, end);
@@ -63,8 +71,11 @@ function addressSource(address: string | URL): BundleSource {
       const bytes = new Uint8Array(await response.arrayBuffer());
       if (response.status !== 206) {
         if (isRange) whole.set(name, bytes);
+        sizes.set(name, bytes.byteLength);
         return slice(name, bytes, start, end);
       }
+      const total = /\/(\d+)$/.exec(response.headers.get('Content-Range') ?? '')?.[1];
+      if (total !== undefined) sizes.set(name, Number(total));
       if (end !== undefined && bytes.byteLength !== end - start) throw cutShort(name, end, start + bytes.byteLength);
       return bytes;
     },

@@ -180,9 +180,8 @@ class Predicates {
 
   of({ token, previousToken, position, labels }: SampledRow): readonly number[] {
     const ids = token < 0 ? [] : [...this.#tokenRules(token)];
-    const { textOf } = this.#options;
     if (previousToken >= 0) {
-      const text = `after ${this.#named(previousToken, textOf)}`;
+      const text = `after ${this.#named(previousToken)}`;
       ids.push(this.#number(`p${previousToken}`, () => ({ kind: 'previous-token', token: previousToken, text })));
     }
     for (const [column, { name, values }] of this.#options.labels.entries()) {
@@ -205,19 +204,16 @@ class Predicates {
     return ids;
   }
 
-  #named(token: number, textOf: (token: number) => string): string {
-    const text = textOf(token);
-    return text === '' ? `token ${token}` : JSON.stringify(text);
+  #named(token: number): string {
+    const text = this.#options.textOf(token);
+    return text === '' ? `token ${token}` : `token ${JSON.stringify(text)}`;
   }
 
   #tokenRules(token: number): readonly number[] {
     const known = this.#ofToken.get(token);
     if (known) return known;
-    const { textOf } = this.#options;
-    const text = textOf(token);
-    const ids = [
-      this.#number(`t${token}`, () => ({ kind: 'token', token, text: `token ${this.#named(token, textOf)}` })),
-    ];
+    const text = this.#options.textOf(token);
+    const ids = [this.#number(`t${token}`, () => ({ kind: 'token', token, text: this.#named(token) }))];
     if (text !== '') {
       for (const { test, rule } of this.#patterns) {
         if (test.test(text)) ids.push(this.#number(rule.pattern, () => rule));

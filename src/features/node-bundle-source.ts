@@ -19,6 +19,7 @@ export function folderSource(folder: string): BundleSource {
     return file;
   };
   return {
+    size: async name => (await (await opened(name)).stat()).size,
     async read(name, start = 0, end) {
       const file = await opened(name);
       const until = end ?? (await file.stat()).size;

@@ -536,6 +536,10 @@ interface Columns {
 async function openColumns(source: BundleSource, name: string, size: number): Promise<Columns> {
   const file = { file: name };
   const prefix = await source.read(name, 0, Math.min(safetensorsPrefixLength, size));
+  const found = await source.size?.(name);
+  if (found !== undefined && found !== size) {
+    throw new FileFormatError(`cut short or changed: ${found} bytes, the manifest says ${size}`, file);
+  }
   const headerEnd = safetensorsHeaderEnd(prefix, size, file);
   if (headerEnd > BUNDLE_LIMITS.headerBytes) {
     throw new FileFormatError(`a header of ${headerEnd} bytes, more than a bundle may have`, file);

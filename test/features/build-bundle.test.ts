@@ -181,7 +181,7 @@ describe('feature bundles', () => {
     expect(features.map(({ rule }) => rule?.rule.text)).to.deep.equal([
       'token " cat"',
       'token: ends in "ing"',
-      'after " the"',
+      'after token " the"',
       'half is first half',
       undefined,
       undefined,
