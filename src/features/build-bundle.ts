@@ -50,8 +50,8 @@ export interface BundleProgress {
 export interface FeatureBundleOptions {
   /** The frozen SAE: a path, an address, bytes or a Blob. */
   readonly sae: ModelSource;
-  /** Names of the SAE's tensors and where it runs, as `loadSae` takes them. */
-  readonly load?: Omit<LoadSaeOptions, 'worker' | 'batchSize'>;
+  /** Names of the SAE's tensors and where it runs, as `loadSae` takes them; `worker` is true by default. */
+  readonly load?: Omit<LoadSaeOptions, 'batchSize'>;
   readonly rows: FeatureRows;
   /** The folder to write; it must not exist, or be empty. */
   readonly out: string;
@@ -110,7 +110,7 @@ export async function buildFeatureBundle(options: FeatureBundleOptions): Promise
   const settings = settingsOf(options);
   const folder = await PendingFolder.begin(options.out, options.overwrite ?? false);
   try {
-    const sae = await loadSae(options.sae, { ...options.load, worker: true });
+    const sae = await loadSae(options.sae, { worker: true, ...options.load });
     try {
       return await build(options, settings, sae, folder);
     } finally {
