@@ -2,7 +2,15 @@
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { addHostDataOptions, addHostRunOptions } from './host-options.ts';
-import { addNameOptions, addReportOptions, addRunOptions, positiveInteger, positiveNumber } from './options.ts';
+import {
+  addNameOptions,
+  addReportOptions,
+  addRunOptions,
+  contextRows,
+  positiveInteger,
+  positiveNumber,
+  wholeNumber,
+} from './options.ts';
 import { prepareCommand } from './prepare-command.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -40,6 +48,7 @@ Exit status: 0 done, 1 it failed (file, device, numbers), 2 wrong usage.`,
     activations,
     evaluate,
     splice,
+    dashboard,
     engines,
     view,
   ])
@@ -272,6 +281,51 @@ Example: monosemantic splice model.onnx sae.onnx --tensor T --output merged.onnx
       (await import('./commands/splice.ts')).splice(model, sae, options, terminal),
     );
   return addNameOptions(addReportOptions(addHostDataOptions(command)));
+}
+
+function dashboard(command: Command, terminal: Terminal): Command {
+  command
+    .name('dashboard')
+    .argument('<sae>', 'an SAE, .onnx')
+    .summary("the data of an SAE's feature pages: one folder")
+    .description(
+      'When each latent fires and on what: densities, histograms, examples in context, neighbours, logits, labels. One folder that the viewer opens, without a server.',
+    )
+    .requiredOption('--out <folder>', 'where the bundle goes; written whole or not at all')
+    .option('--overwrite', 'replace a bundle that is there')
+    .optionsGroup('Rows, from files or from a model on the fly:')
+    .option('--activations <files...>', '[n, d_in] in .npy or .safetensors (--tensor names one of several)')
+    .option(
+      '--tokens <file>',
+      'token ids, one a row, or [sequences, length] (default: NAME.tokens.npy beside NAME.npy)',
+    )
+    .option('--positions <file>', 'positions, or [n, 2] sequence and position (default: NAME.positions.npy)')
+    .option('--labels <file>', 'CSV with a header: categories of each row')
+    .option('--model <file>', 'the model whose tensor the SAE reads, .onnx')
+    .option('--drop-first <n>', 'leave out the first n positions of each sample', positiveInteger)
+    .optionsGroup('What pages show:')
+    .option('--unembedding <name|file>', "W_U, a weight of --model or an array: for each latent's logits")
+    .option('--explanations <file>', 'JSON lines: latent, text and if known author, method, score')
+    .option('--fold-decoder-norm', 'activations times the decoder norm, as Neuronpedia shows them')
+    .option('--context <n|before,after>', 'rows of context around an example (default: 10,10)', contextRows)
+    .option('--top <n>', 'examples with the largest activations (default: 20)', positiveInteger)
+    .option('--intervals <n>', 'equal parts of [0, max] that examples are drawn from (default: 10)', positiveInteger)
+    .option('--interval-examples <n>', 'examples drawn from each (default: 5)', positiveInteger)
+    .option('--seed <n>', 'of the draws (default: 0)', wholeNumber)
+    .optionsGroup('Exports:')
+    .option('--neuronpedia <folder>', 'also write what Neuronpedia imports: {folder}/{model}/{source}/…')
+    .option('--neuronpedia-model <id>', "Neuronpedia's id of the model")
+    .option('--neuronpedia-source <id>', 'layer and source set, such as 12-res-16k')
+    .option('--export-explanations <file>', 'JSON lines: explanations, and rules of F1 .5 or more')
+    .addHelpText(
+      'after',
+      `
+Examples: monosemantic dashboard sae.onnx --activations acts.npy --tokenizer tokenizer.json --out pages/
+  monosemantic dashboard sae.onnx --model model.onnx --tensor T --text corpus.jsonl --tokenizer tokenizer.json --out pages/
+The folder's format is documented: docs/bundle-format.md.`,
+    )
+    .action(async (file, options) => (await import('./commands/dashboard.ts')).dashboard(file, options, terminal));
+  return addNameOptions(addReportOptions(addHostDataOptions(command, false)));
 }
 
 function engines(command: Command, terminal: Terminal): Command {
