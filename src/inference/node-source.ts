@@ -1,8 +1,9 @@
 /** Where a model may come from in Node: what a browser takes, and paths. */
-import { open, readFile, realpath, stat } from 'node:fs/promises';
+import { readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { FileFormatError } from '../errors.ts';
+import { FileFormatError, InvalidValueError } from '../errors.ts';
+import { openRegularFile } from '../files/open-regular.ts';
 import { hasExternalData, inlineExternalData, type ReadExternal } from '../onnx/external-data.ts';
 import { MAX_MODEL_BYTES, type OnnxModel, readModel } from '../onnx/read.ts';
 import { type ReadOptions, readWebSource, type WebModelSource } from './web-source.ts';
@@ -12,11 +13,19 @@ export type ModelSource = WebModelSource;
 
 /** The path that `source` names; undefined where it is no path. */
 function pathOf(source: ModelSource): string | undefined {
-  if (source instanceof URL) return source.protocol === 'file:' ? fileURLToPath(source) : undefined;
+  if (source instanceof URL) return source.protocol === 'file:' ? pathOfFileUrl(source) : undefined;
   if (typeof source !== 'string') return undefined;
-  if (/^file:/i.test(source)) return fileURLToPath(source);
+  if (/^file:/i.test(source)) return pathOfFileUrl(source);
   // A single letter before the colon is a Windows drive.
   return /^(https?|data|blob):/i.test(source) ? undefined : source;
+}
+
+function pathOfFileUrl(url: string | URL): string {
+  try {
+    return fileURLToPath(url);
+  } catch (cause) {
+    throw new InvalidValueError(`${String(url)} is no address of a file: ${(cause as Error).message}`, { cause });
+  }
 }
 
 async function readPath(path: string): Promise<Uint8Array> {
@@ -34,7 +43,7 @@ async function readPath(path: string): Promise<Uint8Array> {
 
 /** Bytes of a file; fewer than asked for where it is shorter. */
 async function readRange(path: string, offset: number, length: number): Promise<Uint8Array> {
-  const file = await open(path);
+  const file = await openRegularFile(path);
   try {
     const { size } = await file.stat();
     // Before allocation: the length is the model's claim.
@@ -76,6 +85,7 @@ function readBeside(path: string): ReadExternal {
 /** As `readWebSource`, for paths as well. */
 export async function readSource(source: ModelSource, options: ReadOptions = {}): Promise<OnnxModel> {
   const path = pathOf(source);
+  if (path?.includes('\0')) throw new InvalidValueError('the path has a zero byte in it');
   if (path === undefined) return readWebSource(source, options);
   const model = readModel(await readPath(path), { file: path });
   const { external = true } = options;

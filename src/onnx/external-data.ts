@@ -1,11 +1,12 @@
 /**
- * Tensors whose data lies in files beside the model, as PyTorch's exporter writes them. They are brought into the model, so that
- * ONNX Runtime never opens a path that a file names. Only plain relative paths below the model's folder are followed.
+ * Tensors whose data lies in files beside the model, as PyTorch's exporter writes them. They are brought into the model at every depth
+ * of its graph, so that ONNX Runtime never opens a path that a file names. Only plain relative paths below the model's folder are followed.
  * https://github.com/onnx/onnx/blob/main/docs/ExternalData.md
  */
 import { FileFormatError } from '../errors.ts';
 import { sizeOf } from '../tensor.ts';
 import { elementType } from './element-type.ts';
+import { everyInitializer } from './every-tensor.ts';
 import { type TensorMessage, toInteger } from './proto.ts';
 import { MAX_MODEL_BYTES, type OnnxModel } from './read.ts';
 
@@ -15,8 +16,10 @@ const EXTERNAL = 1;
 /** Reads `length` bytes at `offset` of the file at `location`, a checked relative path with forward slashes. */
 export type ReadExternal = (location: string, offset: number, length: number) => Promise<Uint8Array>;
 
+/** True where an initializer has its data outside the file, at any depth. (Other tensors may not: `validateModel`.) */
 export function hasExternalData({ proto }: OnnxModel): boolean {
-  return (proto.graph.initializer ?? []).some(tensor => tensor.dataLocation === EXTERNAL);
+  for (const { dataLocation } of everyInitializer(proto)) if (dataLocation === EXTERNAL) return true;
+  return false;
 }
 
 /** Refuses every path that could leave the model's folder, on any platform. */
@@ -32,11 +35,15 @@ function checkLocation(location: string, tensor: string, file: string | undefine
   return parts.join('/');
 }
 
-async function inlineTensor(
-  tensor: TensorMessage,
-  file: string | undefined,
-  read: ReadExternal,
-): Promise<TensorMessage> {
+/** Where a tensor's data lies. */
+interface Place {
+  readonly tensor: TensorMessage;
+  readonly location: string;
+  readonly offset: number;
+  readonly length: number;
+}
+
+function placeOf(tensor: TensorMessage, file: string | undefined): Place {
   const name = tensor.name ?? '';
   const entries = new Map((tensor.externalData ?? []).map(({ key, value }) => [key, value ?? '']));
   const location = checkLocation(entries.get('location') ?? '', name, file);
@@ -50,32 +57,36 @@ async function inlineTensor(
       { file },
     );
   }
-  const bytes = await read(location, offset, expected);
-  if (bytes.length !== expected) {
-    throw new FileFormatError(
-      `tensor ${name} needs ${expected} bytes at ${offset} of '${location}', which is shorter`,
-      { file },
-    );
-  }
-  return { ...tensor, externalData: [], dataLocation: 0, rawData: bytes };
+  return { tensor, location, offset, length };
 }
 
 /**
- * The model with all of its data inside.
+ * The model with all of its data inside; its messages are filled in place.
  * FileFormatError where a path leaves the model's folder, where a file is shorter than its tensors, or where the whole is more
- * than protobuf can hold.
+ * than protobuf can hold, which is found out before anything is read.
  */
 export async function inlineExternalData(model: OnnxModel, read: ReadExternal): Promise<OnnxModel> {
-  const { graph } = model.proto;
-  const initializer: TensorMessage[] = [];
+  const { proto, file } = model;
+  const places: Place[] = [];
   let total = 0;
-  for (const tensor of graph.initializer ?? []) {
-    const inlined = tensor.dataLocation === EXTERNAL ? await inlineTensor(tensor, model.file, read) : tensor;
-    total += inlined.rawData?.length ?? 0;
+  for (const tensor of everyInitializer(proto)) {
+    const place = tensor.dataLocation === EXTERNAL ? placeOf(tensor, file) : undefined;
+    total += place?.length ?? tensor.rawData?.length ?? 0;
     if (total > MAX_MODEL_BYTES) {
-      throw new FileFormatError(`the model's data takes more than ${MAX_MODEL_BYTES} bytes`, { file: model.file });
+      throw new FileFormatError(`the model's data takes more than ${MAX_MODEL_BYTES} bytes`, { file });
     }
-    initializer.push(inlined);
+    if (place) places.push(place);
   }
-  return { ...model, proto: { ...model.proto, graph: { ...graph, initializer } } };
+
+  for (const { tensor, location, offset, length } of places) {
+    const bytes = await read(location, offset, length);
+    if (bytes.length !== length) {
+      throw new FileFormatError(
+        `tensor ${tensor.name} needs ${length} bytes at ${offset} of '${location}', which is shorter`,
+        { file },
+      );
+    }
+    Object.assign(tensor, { externalData: [], dataLocation: 0, rawData: bytes });
+  }
+  return model;
 }

@@ -6,6 +6,7 @@
 import { FileFormatError } from '../errors.ts';
 import { type GraphMessage, type ModelMessage, onnx, toInteger } from './proto.ts';
 import { validateModel } from './validate.ts';
+import { wireProblem } from './wire.ts';
 
 /** What protobuf can hold in one message. */
 export const MAX_MODEL_BYTES = 2 ** 31 - 1;
@@ -38,6 +39,8 @@ function otherFormat(bytes: Uint8Array): string {
 }
 
 function decode(bytes: Uint8Array, file: string | undefined): OnnxModel['proto'] {
+  const problem = wireProblem(bytes);
+  if (problem !== undefined) throw new FileFormatError(`not an ONNX model: ${otherFormat(bytes)}: ${problem}`, { file });
   let proto: ModelMessage;
   try {
     proto = onnx.ModelProto.decode(bytes);
@@ -47,7 +50,8 @@ function decode(bytes: Uint8Array, file: string | undefined): OnnxModel['proto']
 
   const { graph } = proto;
   if (!graph) throw new FileFormatError(`not an ONNX model: it has no graph; ${otherFormat(bytes)}`, { file });
-  return { ...proto, graph };
+  // Nothing here trains: its graphs would have to be checked as well.
+  return { ...proto, graph, trainingInfo: [] };
 }
 
 function checkVersions(proto: ModelMessage, file: string | undefined): void {
