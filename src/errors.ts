@@ -1,13 +1,23 @@
-/** Everything that this package throws on purpose. Each message names the value, what was expected and where it came from. */
+/**
+ * Everything that this package throws on purpose. Each message names the value, what was expected and where it came from. Messages of the
+ * classes that tell of data and files are made harmless for terminals and logs (`wording.ts`): names in a file can hold anything.
+ */
+import { message as harmless } from './wording.ts';
 
 /** A number or option outside its range. */
 export class InvalidValueError extends RangeError {
   override readonly name = 'InvalidValueError';
+  constructor(message: string, options?: ErrorOptions) {
+    super(harmless(message), options);
+  }
 }
 
 /** An array whose shape or length is not the expected one. */
 export class InvalidShapeError extends RangeError {
   override readonly name: string = 'InvalidShapeError';
+  constructor(message: string, options?: ErrorOptions) {
+    super(harmless(message), options);
+  }
 }
 
 /** A value of the wrong type. */
@@ -25,7 +35,7 @@ export class FileFormatError extends Error {
   override readonly name = 'FileFormatError';
   readonly file: string | undefined;
   constructor(message: string, options: { file?: string | undefined; cause?: unknown } = {}) {
-    super(options.file === undefined ? message : `${options.file}: ${message}`, { cause: options.cause });
+    super(harmless(options.file === undefined ? message : `${options.file}: ${message}`), { cause: options.cause });
     this.file = options.file;
   }
 }
@@ -55,7 +65,7 @@ export class EngineUnavailableError extends Error {
   override readonly name = 'EngineUnavailableError';
   readonly reasons: readonly string[];
   constructor(message: string, reasons: readonly string[] = [], cause?: unknown) {
-    super(message, { cause });
+    super(harmless(message), { cause });
     this.reasons = reasons;
   }
 }

@@ -4,6 +4,7 @@
  */
 import { FileFormatError } from '../errors.ts';
 import type { ActivationNormalization, SaeArchitecture } from '../models/frozen-sae.ts';
+import { inWords } from '../wording.ts';
 import { type Config, type ReadOptions, readFlag, refuseUnknownOptions, requireDimension } from './sae-checkpoint.ts';
 
 /** What a SAELens config says, apart from what it says about training. */
@@ -114,13 +115,13 @@ export function readSaelensConfig(config: Config, options: ReadOptions): Saelens
 
   const normalizeActivations = normalizations.find(known => known === (current['normalize_activations'] ?? 'none'));
   if (normalizeActivations === undefined) {
-    const got = JSON.stringify(current['normalize_activations']);
+    const got = inWords(current['normalize_activations']);
     throw new FileFormatError(`unknown normalize_activations ${got}; known are ${normalizations.join(', ')}`, { file });
   }
 
   const reshape = current['reshape_activations'] ?? 'none';
   if (reshape !== 'none' && reshape !== 'hook_z') {
-    throw new FileFormatError(`unknown reshape_activations ${JSON.stringify(reshape)}; known are none, hook_z`, {
+    throw new FileFormatError(`unknown reshape_activations ${inWords(reshape)}; known are none, hook_z`, {
       file,
     });
   }
@@ -176,7 +177,7 @@ function modernised(config: Config, file: string | undefined): Config {
     current['architecture'] = 'topk';
     current['k'] = settings.k;
   } else if (activation !== 'relu') {
-    throw new FileFormatError(`unknown activation_fn ${JSON.stringify(activation)}; known are relu, topk`, { file });
+    throw new FileFormatError(`unknown activation_fn ${inWords(activation)}; known are relu, topk`, { file });
   }
   return current;
 }

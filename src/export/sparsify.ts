@@ -6,6 +6,7 @@
 import { FileFormatError } from '../errors.ts';
 import type { FileTensor } from '../files/element-type.ts';
 import type { FrozenSae } from '../models/frozen-sae.ts';
+import { inWords } from '../wording.ts';
 import { transposed } from './fold-scales.ts';
 import {
   CheckpointTensors,
@@ -47,7 +48,7 @@ export function readSparsify(
   refuseUnknownOptions(config, knownOptions, options);
   const activation = config['activation'] ?? 'topk';
   if (activation !== 'topk') {
-    throw new FileFormatError(`unknown activation ${JSON.stringify(activation)}; known is topk`, { file });
+    throw new FileFormatError(`unknown activation ${inWords(activation)}; known is topk`, { file });
   }
   const transcoder = readFlag(config, 'transcode', false, file);
   const source = new CheckpointTensors(tensors, file);

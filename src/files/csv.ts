@@ -2,6 +2,7 @@
 import { csvFormatRows, csvParseRows } from 'd3-dsv';
 import { FileFormatError, InvalidShapeError } from '../errors.ts';
 import type { HostTensor } from '../tensor.ts';
+import { inWords } from '../wording.ts';
 
 const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
@@ -23,7 +24,7 @@ export function readCsv(text: string, { file }: { readonly file?: string | undef
     }
     cells.forEach((cell, column) => {
       if (!decimal.test(cell)) {
-        throw new FileFormatError(`line ${line}, column ${column + 1}: ${JSON.stringify(cell)} is not a number`, {
+        throw new FileFormatError(`line ${line}, column ${column + 1}: ${inWords(cell)} is not a number`, {
           file,
         });
       }

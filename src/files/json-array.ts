@@ -1,6 +1,7 @@
 /** Arrays as JSON: nested rows, or a shape and flat data. */
 import { FileFormatError } from '../errors.ts';
 import { fromNested, type HostTensor, hostTensor, type NestedArray } from '../tensor.ts';
+import { parseJson } from './parse-json.ts';
 
 /**
  * Reads `[[…], …]` (any depth) or `{"shape": […], "data": […]}` as float32.
@@ -8,12 +9,7 @@ import { fromNested, type HostTensor, hostTensor, type NestedArray } from '../te
  * entry is told by its value.
  */
 export function readJsonArray(text: string, { file }: { readonly file?: string | undefined } = {}): HostTensor {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new FileFormatError(`not JSON: ${(cause as Error).message}`, { file, cause });
-  }
+  const value = parseJson(text, 'it', { file });
   try {
     if (Array.isArray(value)) return fromNested(value as NestedArray);
     const { shape, data } = (value ?? {}) as { shape?: unknown; data?: unknown };

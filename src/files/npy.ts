@@ -5,6 +5,7 @@
  */
 import { FileFormatError, InvalidShapeError } from '../errors.ts';
 import { type HostTensor, type Shape, sizeOf } from '../tensor.ts';
+import { inWords } from '../wording.ts';
 import {
   byteLengthOf,
   bytesPerElement,
@@ -149,7 +150,7 @@ export function writeNpy(tensor: HostTensor<ArrayLike<number>> & { readonly type
 /** Reads the three entries of the header's dictionary, in any order, each exactly once, and nothing else. */
 function parseDictionary(text: string, source: Source): Omit<NpyHeader, 'dataStart'> {
   const damaged = (why: string): FileFormatError =>
-    new FileFormatError(`damaged .npy header: ${why} in ${JSON.stringify(text.trim().slice(0, 200))}`, source);
+    new FileFormatError(`damaged .npy header: ${why} in ${inWords(text.trim())}`, source);
   const body = /^\s*\{(.*)\}\s*$/s.exec(text)?.[1];
   if (body === undefined) throw damaged('no dictionary');
   const entry =
@@ -176,7 +177,7 @@ function parseDictionary(text: string, source: Source): Omit<NpyHeader, 'dataSta
   const type = '<>=|'.includes(descriptor[0] ?? '?') && Object.hasOwn(typeOfCode, code) ? typeOfCode[code] : undefined;
   if (type === undefined) {
     throw new FileFormatError(
-      `.npy dtype ${JSON.stringify(descriptor)} is not supported; known are ${Object.keys(typeOfCode).join(', ')}`,
+      `.npy dtype ${inWords(descriptor)} is not supported; known are ${Object.keys(typeOfCode).join(', ')}`,
       source,
     );
   }

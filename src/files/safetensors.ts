@@ -5,6 +5,7 @@
  */
 import { FileFormatError, InvalidShapeError } from '../errors.ts';
 import { type HostTensor, type Shape, sizeOf } from '../tensor.ts';
+import { inWords } from '../wording.ts';
 import {
   byteLengthOf,
   bytesPerElement,
@@ -13,6 +14,7 @@ import {
   encodeElements,
   type FileTensor,
 } from './element-type.ts';
+import { parseJson } from './parse-json.ts';
 
 /** Where one tensor lies in its file: bytes `start` to `end` (exclusive), counted from the beginning of the file. */
 export interface SafetensorsEntry {
@@ -147,12 +149,13 @@ export function writeSafetensors(
 }
 
 function parseHeader(bytes: Uint8Array, source: Source): Record<string, unknown> {
-  let header: unknown;
+  let text: string;
   try {
-    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {
-    throw new FileFormatError('not a safetensors file: its header is not JSON', { ...source, cause });
+    throw new FileFormatError('not a safetensors file: its header is not UTF-8', { ...source, cause });
   }
+  const header = parseJson(text, 'not a safetensors file: its header', source);
   if (!isRecord(header)) throw new FileFormatError('not a safetensors file: its header is not a JSON object', source);
   return header;
 }
@@ -165,17 +168,17 @@ function readMetadata(value: unknown, source: Source): Record<string, string> {
 }
 
 function readEntry(name: string, value: unknown, dataStart: number, source: Source): SafetensorsEntry {
-  const quoted = JSON.stringify(name);
+  const quoted = inWords(name);
   if (!isRecord(value)) throw new FileFormatError(`the entry of tensor ${quoted} is not an object`, source);
   const { dtype, shape, data_offsets: offsets } = value;
   const type = typeof dtype === 'string' && Object.hasOwn(typeOfName, dtype) ? typeOfName[dtype] : undefined;
   if (type === undefined) {
     const known = Object.keys(typeOfName).join(', ');
-    throw new FileFormatError(`tensor ${quoted} has the dtype ${JSON.stringify(dtype)}; known are ${known}`, source);
+    throw new FileFormatError(`tensor ${quoted} has the dtype ${inWords(dtype)}; known are ${known}`, source);
   }
-  if (!isCounts(shape)) throw new FileFormatError(`tensor ${quoted} has the shape ${JSON.stringify(shape)}`, source);
+  if (!isCounts(shape)) throw new FileFormatError(`tensor ${quoted} has the shape ${inWords(shape)}`, source);
   if (!isCounts(offsets) || offsets.length !== 2 || offsets[1]! < offsets[0]!) {
-    throw new FileFormatError(`tensor ${quoted} has the data_offsets ${JSON.stringify(offsets)}`, source);
+    throw new FileFormatError(`tensor ${quoted} has the data_offsets ${inWords(offsets)}`, source);
   }
   const [start, end] = offsets as [number, number];
   if (byteLengthOf(shape, type) !== end - start) {
@@ -198,10 +201,7 @@ function checkRanges(
   for (const [name, { start, end }] of sorted) {
     if (start !== expected) {
       const what = start < expected ? 'overlaps the tensor before it' : 'leaves a gap before it';
-      throw new FileFormatError(
-        `tensor ${JSON.stringify(name)} ${what}: begins at byte ${start}, not ${expected}`,
-        source,
-      );
+      throw new FileFormatError(`tensor ${inWords(name)} ${what}: begins at byte ${start}, not ${expected}`, source);
     }
     expected = end;
   }

@@ -77,9 +77,9 @@ function* resultsBefore(model: OnnxModel, name: string): Generator<string> {
 
 /** The tensor whose product with one matrix is the reconstruction, if everything that the reconstruction needs goes through it. */
 function decoderProduct(model: OnnxModel, reconstruction: string): MatrixProduct | undefined {
-  const products = matrixProducts(model);
+  const products = new Map(matrixProducts(model).map(product => [product.result, product]));
   for (const name of resultsBefore(model, reconstruction)) {
-    const product = products.find(candidate => candidate.result === name);
+    const product = products.get(name);
     if (!product) continue;
     const { missing } = analyseCut(model, { inputs: [product.operand], outputs: [reconstruction] });
     return missing.length === 0 ? product : undefined;

@@ -7,7 +7,7 @@ import { readInitializer } from '../onnx/tensor-values.ts';
 import type { Provider, Runtime } from '../sessions/runtime.ts';
 import { type HostTensor, type HostTensors, type Shape, sameShape, sizeOf } from '../tensor.ts';
 import type { Autoencoder, AutoencoderInfo, CodeSamples } from './autoencoder.ts';
-import { fromInt64Tensor, fromOrtTensor } from './float-tensor.ts';
+import { fromInt64Tensor } from './float-tensor.ts';
 import { defaultBatchSize, type RunOptions } from './model-options.ts';
 import { ModelPart, type PartFeed } from './model-part.ts';
 import { readSamples, type SampleRows, type Samples } from './samples.ts';
@@ -115,13 +115,16 @@ export class LocalAutoencoder implements Autoencoder {
   /** One tensor of a part's results; all of zero samples where there were none to run. */
   #take(results: Record<string, HostTensor>, name: string, sampleShape: Shape, leading: Shape): HostTensor {
     const result = results[name] ?? { data: new Float32Array(0), shape: [0, ...sampleShape] };
-    if (!sameShape(result.shape.slice(1), sampleShape)) {
-      throw new FileFormatError(
-        `${name} came out as [${result.shape.join(', ')}]; the file says [batch, ${sampleShape.join(', ')}]`,
-        { file: this.info.file },
-      );
-    }
+    this.#requireSample(name, result.shape.slice(1), sampleShape);
     return withLeading(result, leading);
+  }
+
+  #requireSample(name: string, shape: Shape, expected: Shape): void {
+    if (sameShape(shape, expected)) return;
+    throw new FileFormatError(
+      `${name} came out as [batch, ${shape.join(', ')}]; the file says [batch, ${expected.join(', ')}]`,
+      { file: this.info.file },
+    );
   }
 
   async #encode(input: Samples, shape?: Shape): Promise<HostTensor> {
@@ -133,15 +136,29 @@ export class LocalAutoencoder implements Autoencoder {
   async #encodeSparse(input: Samples, shape?: Shape): Promise<SparseFeatures> {
     const { rows, feeds } = this.#readInput(input, shape);
     const { sparse, code } = this.#signature;
-    const builder = new SparseBuilder(sizeOf(this.info.codeShape));
+    const { codeShape, file } = this.info;
+    const width = sizeOf(codeShape);
+    const builder = new SparseBuilder(width);
     const part = sparse ? this.#parts.sparseEncoder : this.#parts.encoder;
-    for await (const { outputs, count } of part.run(rows.count, feeds)) {
+    for await (const batch of part.run(rows.count, feeds)) {
       if (sparse) {
-        const indices = fromInt64Tensor(outputs[sparse.indices]!, sparse.indices);
-        const values = fromOrtTensor(outputs[sparse.values]!, sparse.values);
-        builder.addSelected(indices, values, count, outputs[sparse.values]!.dims.at(-1)!);
+        const { values, sampleShape } = part.read(batch, sparse.values);
+        const indices = fromInt64Tensor(batch.outputs[sparse.indices]!, sparse.indices);
+        if (indices.length !== values.length) {
+          const shapes = [sparse.indices, sparse.values].map(name => `${name} [${batch.outputs[name]!.dims}]`);
+          throw new FileFormatError(`${shapes.join(' and ')} came out of different shapes`, { file });
+        }
+        const wrong = indices.findIndex(index => index >= width);
+        if (wrong >= 0) {
+          throw new FileFormatError(`${sparse.indices} names the feature ${indices[wrong]}; there are ${width}`, {
+            file,
+          });
+        }
+        builder.addSelected(indices, values, batch.count, sizeOf(sampleShape));
       } else {
-        builder.addDense(fromOrtTensor(outputs[code]!, code), count);
+        const { values, sampleShape } = part.read(batch, code);
+        this.#requireSample(code, sampleShape, codeShape);
+        builder.addDense(values, batch.count);
       }
     }
     return builder.build(rows.leading);
@@ -247,9 +264,9 @@ function transpose({ data, shape }: HostTensor): HostTensor {
 
 /** Shapes of one sample as they come out of a run, for files that do not state them. */
 async function measureShapes(whole: ModelPart, { input, inputShape, code, reconstruction }: Signature) {
-  const results = await whole.collect(1, [
-    { name: input, sampleShape: inputShape, read: () => new Float32Array(sizeOf(inputShape)) },
-  ]);
+  // Not zeros: a model may divide by the norm of its input.
+  const read = () => Float32Array.from({ length: sizeOf(inputShape) }, (_, i) => Math.sin(i + 1));
+  const results = await whole.collect(1, [{ name: input, sampleShape: inputShape, read }]);
   return { codeShape: results[code]!.shape.slice(1), reconstructionShape: results[reconstruction]!.shape.slice(1) };
 }
 

@@ -4,7 +4,7 @@ import { cutModel } from '../onnx/cut.ts';
 import type { OnnxModel } from '../onnx/read.ts';
 import type { Runtime } from '../sessions/runtime.ts';
 import { type OpenedSession, type Outputs, openSession, type SessionOptions } from '../sessions/session.ts';
-import { type HostTensor, type Shape, sizeOf } from '../tensor.ts';
+import { type HostTensor, type Shape, sameShape, sizeOf } from '../tensor.ts';
 import { type FloatType, fromOrtTensor, toOrtTensor } from './float-tensor.ts';
 
 /** What one input of a part is fed. */
@@ -92,30 +92,59 @@ export class ModelPart {
    * FileFormatError where an output does not have a row for each sample.
    */
   async collect(count: number, feeds: readonly PartFeed[]): Promise<Record<string, HostTensor>> {
-    const collected: Record<string, { data: Float32Array; sampleShape: Shape }> = {};
+    const collected = new Map<string, { readonly data: Float32Array; readonly sampleShape: Shape }>();
     for await (const batch of this.run(count, feeds)) {
-      for (const [name, tensor] of Object.entries(batch.outputs)) {
-        const [rows, ...sampleShape] = tensor.dims;
-        if (rows !== batch.ranCount) {
-          throw new FileFormatError(
-            `${name} came out as [${tensor.dims.join(', ')}] for ${batch.ranCount} samples; expected a row for each`,
-            { file: this.#model.file },
-          );
-        }
-        const values = fromOrtTensor(tensor, name);
+      for (const name of this.#options.outputs) {
+        const { values, sampleShape } = this.read(batch, name);
         const width = sizeOf(sampleShape);
         // All in one batch: what ONNX Runtime gave is the result, not copied.
         const isWhole = batch.count === count && batch.ranCount === count;
-        collected[name] ??= { data: isWhole ? values : new Float32Array(count * width), sampleShape };
-        if (!isWhole) collected[name].data.set(values.subarray(0, batch.count * width), batch.start * width);
+        const result = collected.get(name) ?? {
+          data: isWhole ? values : new Float32Array(count * width),
+          sampleShape,
+        };
+        collected.set(name, result);
+        if (!sameShape(result.sampleShape, sampleShape)) {
+          this.#refuse(`${name} came out with samples [${result.sampleShape}] and then [${sampleShape}]`);
+        }
+        if (!isWhole) result.data.set(values.subarray(0, batch.count * width), batch.start * width);
       }
     }
-    return Object.fromEntries(
-      Object.entries(collected).map(([name, { data, sampleShape }]) => [
-        name,
-        { data, shape: [count, ...sampleShape] },
-      ]),
-    );
+    const results = [...collected].map(([name, { data, sampleShape }]) => [
+      name,
+      { data, shape: [count, ...sampleShape] },
+    ]);
+    return Object.assign(Object.create(null), Object.fromEntries(results));
+  }
+
+  /**
+   * One output of a batch as float32, [ranCount, ...sample].
+   * FileFormatError where it does not have a row for each sample, is not of floats, or where finite inputs gave it a number that is not.
+   */
+  read(
+    { outputs, count, ranCount }: PartBatch,
+    name: string,
+  ): { readonly values: Float32Array; readonly sampleShape: Shape } {
+    const tensor = outputs[name]!;
+    const [rows, ...sampleShape] = tensor.dims;
+    if (rows !== ranCount) {
+      this.#refuse(`${name} came out as [${tensor.dims}] for ${ranCount} samples; expected a row for each`);
+    }
+    const values = fromOrtTensor(tensor, name);
+    const end = count * sizeOf(sampleShape);
+    for (let i = 0; i < end; i++) {
+      // Subtracting a number from itself gives 0 unless it is NaN or infinite.
+      if (values[i]! - values[i]! !== 0) {
+        this.#refuse(
+          `${name} came out as ${values[i]} from finite inputs: the model's weights or its operators are at fault`,
+        );
+      }
+    }
+    return { values, sampleShape };
+  }
+
+  #refuse(problem: string): never {
+    throw new FileFormatError(problem, { file: this.#model.file });
   }
 
   /** Frees the session once its runs are done. */

@@ -50,6 +50,8 @@ export function requireSelfContained(model: ModelMessage, file?: string): void {
   for (const tensor of everyTensor(model)) {
     if (!tensor?.dataLocation && !tensor?.externalData?.length) continue;
     const { name } = tensor;
-    throw new FileFormatError(`the data of tensor ${name || '(without a name)'} is outside the model: refused`, { file });
+    throw new FileFormatError(`the data of tensor ${name || '(without a name)'} is outside the model: refused`, {
+      file,
+    });
   }
 }

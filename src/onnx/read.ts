@@ -40,7 +40,8 @@ function otherFormat(bytes: Uint8Array): string {
 
 function decode(bytes: Uint8Array, file: string | undefined): OnnxModel['proto'] {
   const problem = wireProblem(bytes);
-  if (problem !== undefined) throw new FileFormatError(`not an ONNX model: ${otherFormat(bytes)}: ${problem}`, { file });
+  if (problem !== undefined)
+    throw new FileFormatError(`not an ONNX model: ${otherFormat(bytes)}: ${problem}`, { file });
   let proto: ModelMessage;
   try {
     proto = onnx.ModelProto.decode(bytes);

@@ -118,7 +118,8 @@ class Constants {
       if (opType !== 'Constant' || !output?.[0]) continue;
       for (const { name, t, ints, i } of attribute ?? []) {
         if (name === 'value' && t) this.#keep(output[0], t);
-        if (name === 'value_ints' && ints) this.#values.set(output[0], ints.slice(0, MAX_SHAPE_CONSTANT).map(toInteger));
+        if (name === 'value_ints' && ints)
+          this.#values.set(output[0], ints.slice(0, MAX_SHAPE_CONSTANT).map(toInteger));
         if (name === 'value_int') this.#values.set(output[0], [toInteger(i)]);
       }
     }

@@ -168,7 +168,8 @@ class Scan {
         if (expected !== LENGTH_DELIMITED) {
           this.#list(lengths, number, this.#packed(type, stop));
         } else if (FIELDS.has(type)) {
-          if (!isRepeated && seen.has(number)) throw new WireError(`${name} has its field ${number} twice (byte ${at})`);
+          if (!isRepeated && seen.has(number))
+            throw new WireError(`${name} has its field ${number} twice (byte ${at})`);
           this.#count();
           this.message(type, stop, depth + 1);
         } else {

@@ -5,9 +5,11 @@
 import { readFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { FileFormatError } from '../errors.ts';
+import { parseJson } from '../files/parse-json.ts';
 import { readSafetensors, writeSafetensors } from '../files/safetensors.ts';
 import { writeFileAtomic } from '../files/write-atomic.ts';
 import type { HostTensor, HostTensors } from '../tensor.ts';
+import { inWords } from '../wording.ts';
 
 export interface Checkpoint {
   /** What was trained and how, as JSON: a run is resumed only by the same experiment. */
@@ -96,11 +98,7 @@ export async function loadCheckpoint(file: string, experiment: unknown): Promise
 }
 
 function parse(text: string | undefined, file: string): unknown {
-  try {
-    return JSON.parse(text ?? '');
-  } catch (cause) {
-    throw new FileFormatError('its metadata is not JSON', { file, cause });
-  }
+  return parseJson(text ?? '', 'its metadata', { file });
 }
 
 /** Settings that differ, as "name is a there, b here". */
@@ -111,5 +109,5 @@ function differences(saved: unknown, wanted: unknown): string[] {
   const names = new Set([...Object.keys(there), ...Object.keys(here)]);
   return [...names]
     .filter(name => !isDeepStrictEqual(there[name], here[name]))
-    .map(name => `${name} is ${JSON.stringify(there[name])} there and ${JSON.stringify(here[name])} here`);
+    .map(name => `${name} is ${inWords(there[name])} there and ${inWords(here[name])} here`);
 }
