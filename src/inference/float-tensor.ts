@@ -1,7 +1,7 @@
 /** Float32 values in and out of ONNX Runtime, whatever float type a model's own tensors have. */
 import { getFloat16, setFloat16 } from '@petamoriken/float16';
 import type { Tensor } from 'onnxruntime-common';
-import { FileFormatError } from '../errors.ts';
+import { FileFormatError, InvalidValueError } from '../errors.ts';
 import type { Runtime } from '../sessions/runtime.ts';
 import type { Shape } from '../tensor.ts';
 
@@ -40,6 +40,21 @@ export function fromOrtTensor({ type, data }: Tensor, name: string): Float32Arra
     return Float32Array.from({ length: byteLength / 2 }, (_, i) => getFloat16(view, 2 * i, true));
   }
   throw new FileFormatError(`the tensor ${name} is ${type}; expected float32, float64 or float16`);
+}
+
+/**
+ * Refuses results that are not numbers, in the first `count` values; `start` is the sample of the first one, of `width` values each.
+ * InvalidValueError names the sample: the model cannot take it, as a norm of zero that it divides by.
+ */
+export function requireFinite(values: Float32Array, count: number, width: number, start: number, name: string): void {
+  for (let i = 0; i < count; i++) {
+    // Subtracting a number from itself gives 0 unless it is NaN or infinite.
+    if (values[i]! - values[i]! === 0) continue;
+    const sample = start + Math.floor(i / Math.max(1, width));
+    throw new InvalidValueError(
+      `the model gives ${values[i]} in ${name} for sample ${sample}: it overflows, or divides by zero, on these numbers`,
+    );
+  }
 }
 
 /** An int64 tensor's values as numbers; they must be below 2^31. FileFormatError for other types. */

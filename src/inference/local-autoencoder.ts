@@ -264,9 +264,14 @@ function transpose({ data, shape }: HostTensor): HostTensor {
 
 /** Shapes of one sample as they come out of a run, for files that do not state them. */
 async function measureShapes(whole: ModelPart, { input, inputShape, code, reconstruction }: Signature) {
-  // Not zeros: a model may divide by the norm of its input.
-  const read = () => Float32Array.from({ length: sizeOf(inputShape) }, (_, i) => Math.sin(i + 1));
-  const results = await whole.collect(1, [{ name: input, sampleShape: inputShape, read }]);
+  const results = await whole.collect(1, [
+    // Neither zeros nor all the same: a model may divide by norm or deviation.
+    {
+      name: input,
+      sampleShape: inputShape,
+      read: () => Float32Array.from({ length: sizeOf(inputShape) }, (_, i) => 1 + (i % 5)),
+    },
+  ]);
   return { codeShape: results[code]!.shape.slice(1), reconstructionShape: results[reconstruction]!.shape.slice(1) };
 }
 

@@ -153,8 +153,8 @@ export const REFUSED: Readonly<Record<string, Hide>> = {
     ]),
 };
 
-/** `hide`'s model with the decoder's matrix at `location`, and the bytes that belong there. */
-export function hiddenModel(hide: Hide, location: string): { readonly bytes: Uint8Array; readonly data: Uint8Array } {
+/** `hide`'s model with the decoder's matrix at `location` (inside the model where there is none), and the bytes that belong there. */
+export function hiddenModel(hide: Hide, location?: string): { readonly bytes: Uint8Array; readonly data: Uint8Array } {
   const model = onnx.ModelProto.decode(new Uint8Array(reluSae())) as ModelMessage;
   const { graph } = model;
   const found = graph!.initializer!.find(({ name }) => name === 'W_dec')!;
@@ -165,8 +165,9 @@ export function hiddenModel(hide: Hide, location: string): { readonly bytes: Uin
     name: 'W_dec',
     dims,
     dataType: 1,
-    dataLocation: 1,
-    externalData: [{ key: 'location', value: location }],
+    ...(location === undefined
+      ? { rawData: data }
+      : { dataLocation: 1, externalData: [{ key: 'location', value: location }] }),
   };
   model.opsetImport = opsets as never;
   hide(tensor, model);
