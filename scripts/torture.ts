@@ -8,9 +8,12 @@ import { Command, Option } from 'commander';
 import { positiveInteger } from '../src/cli/options.ts';
 import { textTable } from '../src/experiments/text-table.ts';
 import { damagedFiles } from './torture/damaged-files.ts';
+import { diskFull } from './torture/disk-full.ts';
 import type { Outcome, Torture } from './torture/outcome.ts';
+import { parallelEncodes } from './torture/parallel-encodes.ts';
+import { soak } from './torture/soak.ts';
 
-const TORTURES: readonly Torture[] = [damagedFiles];
+const TORTURES: readonly Torture[] = [damagedFiles, diskFull, parallelEncodes, soak];
 
 interface Options {
   readonly seconds: number;
