@@ -1,5 +1,6 @@
 /** Where a command reads from and writes to: results on stdout, everything for people beside it on stderr. */
 import type { Readable, Writable } from 'node:stream';
+import { FileWriteError } from '../errors.ts';
 import { InterruptedError } from './failure.ts';
 
 /** The three standard streams: the process's own, or a test's. */
@@ -32,7 +33,7 @@ export function createTerminal({ stdin, stdout, stderr }: Streams, signal?: Abor
     print: line => void stdout.write(`${line}\n`),
     write: text =>
       new Promise((done, failed) => {
-        stdout.write(text, error => (error ? failed(error) : done()));
+        stdout.write(text, error => (error ? failed(new FileWriteError('standard output', error)) : done()));
       }),
     warn: line => void stderr.write(`${line}\n`),
     checkInterruption() {

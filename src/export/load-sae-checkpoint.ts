@@ -1,8 +1,9 @@
 /** An SAE from files of any format that is known, told apart by what they hold and not by what they are called. Runs in browsers too. */
 import { FileFormatError } from '../errors.ts';
 import type { FileTensor } from '../files/element-type.ts';
-import { isZip, readNpz } from '../files/npz.ts';
+import { readNpz } from '../files/npz.ts';
 import { readSafetensors } from '../files/safetensors.ts';
+import { isZip } from '../files/zip.ts';
 import { frozenSaeFromOnnx } from './frozen-sae-onnx.ts';
 import { isGemmaScope, readGemmaScope } from './gemma-scope.ts';
 import { type Config, type LoadedSae, parseConfig } from './sae-checkpoint.ts';
