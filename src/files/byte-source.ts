@@ -33,3 +33,28 @@ export async function* partsOf(
     yield await source.read(start + done, Math.min(part, length - done));
   }
 }
+
+/** Part of a file's bytes. */
+export interface ByteRange {
+  readonly start: number;
+  readonly length: number;
+}
+
+/** A reader that asks for ranges and is given their bytes: one piece of code for files on disk and for bytes in memory. */
+export type Asking<Result> = Generator<ByteRange, Result, Uint8Array>;
+
+const nothing = new Uint8Array(0);
+
+/** Runs a reader on a file. */
+export async function answered<Result>(asking: Asking<Result>, source: ByteSource): Promise<Result> {
+  let step = asking.next(nothing);
+  while (!step.done) step = asking.next(await source.read(step.value.start, step.value.length));
+  return step.value;
+}
+
+/** Runs a reader on bytes in memory. */
+export function answeredFromMemory<Result>(asking: Asking<Result>, bytes: Uint8Array): Result {
+  let step = asking.next(nothing);
+  while (!step.done) step = asking.next(bytes.subarray(step.value.start, step.value.start + step.value.length));
+  return step.value;
+}

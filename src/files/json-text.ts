@@ -54,7 +54,7 @@ function depthOf(text: string): number {
 /** A value of a file as a message shows it: JSON, cut after 80 characters; never throws, however deep the value. */
 export function shown(value: unknown): string {
   try {
-    const text = JSON.stringify(value) ?? String(value);
+    const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
     return text.length > 80 ? `${text.slice(0, 80)}…` : text;
   } catch {
     return Array.isArray(value) ? 'a deeply nested list' : `a deeply nested ${typeof value}`;

@@ -1,9 +1,10 @@
 /** NumPy's .npz format: a zip archive with one .npy file per array. Pure functions of bytes; large archives are read by row-source.ts. */
 import { FileFormatError } from '../errors.ts';
+import { type Asking, answeredFromMemory } from './byte-source.ts';
 import type { FileTensor } from './element-type.ts';
 import { readNpy } from './npy.ts';
 import { otherFormat } from './other-format.ts';
-import { isZip, unpackedBytes, type ZipEntry, zipEntriesIn } from './zip.ts';
+import { isZip, unpackedEntry, type ZipEntry, zipDirectory } from './zip.ts';
 
 interface Source {
   /** Path for messages. */
@@ -26,17 +27,30 @@ export function readNpz(
   { names, file }: Source & { readonly names?: readonly string[] } = {},
 ): ReadonlyMap<string, FileTensor> {
   if (!isZip(bytes)) throw new FileFormatError('not a zip archive, so not a .npz file', { file });
+  return answeredFromMemory(npzArrays(bytes, bytes.byteLength, file, names), bytes);
+}
+
+/**
+ * Reads the arrays of an archive of `fileSize` bytes that begins with `beginning`, one after another. Errors as `readNpz`, those for what
+ * is no archive aside.
+ */
+export function* npzArrays(
+  beginning: Uint8Array,
+  fileSize: number,
+  file: string | undefined,
+  names?: readonly string[],
+): Asking<ReadonlyMap<string, FileTensor>> {
   const name = file ?? 'the archive';
-  const entries = arraysAmong(zipEntriesIn(bytes, name), bytes, name).filter(
+  const entries = arraysAmong(yield* zipDirectory(fileSize, name), beginning, name).filter(
     entry => names === undefined || names.includes(arrayName(entry)),
   );
-  checkUnpackedSize(entries, bytes.byteLength, name);
-  return new Map(
-    entries.map(entry => {
-      const within = file === undefined ? entry.name : `${file}: ${entry.name}`;
-      return [arrayName(entry), readNpy(unpackedBytes(bytes, entry, name), { file: within })];
-    }),
-  );
+  checkUnpackedSize(entries, fileSize, name);
+  const arrays = new Map<string, FileTensor>();
+  for (const entry of entries) {
+    const within = file === undefined ? entry.name : `${file}: ${entry.name}`;
+    arrays.set(arrayName(entry), readNpy(yield* unpackedEntry(entry, fileSize, name), { file: within }));
+  }
+  return arrays;
 }
 
 /** The entries that are arrays; FileFormatError where there is none, which says what the archive is instead. */

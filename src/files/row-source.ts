@@ -5,7 +5,7 @@
  */
 import { FileFormatError, InvalidShapeError, InvalidValueError } from '../errors.ts';
 import type { HostTensor, Shape } from '../tensor.ts';
-import { type ByteSource, bytesInMemory, partsOf } from './byte-source.ts';
+import { answered, type ByteSource, bytesInMemory, partsOf } from './byte-source.ts';
 import { CsvReader } from './csv.ts';
 import { bytesPerElement, decodeElements, type Elements, type ElementType } from './element-type.ts';
 import { openFileBytes, openScratchFile, type ScratchFile } from './file-bytes.ts';
@@ -23,7 +23,7 @@ import { otherFormat } from './other-format.ts';
 import { type FloatSink, keepingSink } from './row-collector.ts';
 import { readableType, readSafetensorsHeader, safetensorsHeaderEnd, safetensorsPrefixLength } from './safetensors.ts';
 import { TextParts, textEncodingOf } from './text-encoding.ts';
-import { isZip, readZipDirectory, unpackedParts, type ZipEntry, zipDataStart } from './zip.ts';
+import { isZip, unpackedParts, type ZipEntry, zipDataStart, zipDirectory } from './zip.ts';
 
 /** Rows of a matrix; leading dimensions of an array of higher rank are flattened, a vector is one row. */
 export interface RowSource {
@@ -117,7 +117,7 @@ function chosen(names: readonly string[], wanted: string | undefined, what: stri
 
 async function openNpz(source: ByteSource, beginning: Uint8Array, tensor: string | undefined): Promise<Opened> {
   const { name: file, size } = source;
-  const arrays = arraysAmong(await readZipDirectory(source), beginning, file);
+  const arrays = arraysAmong(await answered(zipDirectory(size, file), source), beginning, file);
   const name = chosen(arrays.map(arrayName), tensor, 'array', file);
   const entry = arrays.find(candidate => arrayName(candidate) === name)!;
   checkUnpackedSize([entry], size, file);

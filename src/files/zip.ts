@@ -5,7 +5,7 @@
  */
 import { Inflate } from 'fflate';
 import { FileFormatError } from '../errors.ts';
-import { type ByteSource, partsOf } from './byte-source.ts';
+import { type Asking, answered, type ByteSource, partsOf } from './byte-source.ts';
 import { Crc32 } from './crc32.ts';
 
 /** One file of an archive. */
@@ -24,6 +24,8 @@ const LONGEST_END = 22 + 65_535;
 const LOCAL_HEADER = 30;
 /** Deflate cannot do better than 1032 to 1: an entry that claims more is damage or a bomb. */
 const BEST_COMPRESSION = 1032;
+/** Packed bytes taken at once: they unpack to at most 64 MiB. */
+const DEFLATED_PART = 2 ** 16;
 /** More entries than any archive of arrays has. */
 const MOST_ENTRIES = 100_000;
 
@@ -45,28 +47,10 @@ function uint64(view: DataView, at: number, file: string): number {
   return value;
 }
 
-/** A reader that asks for ranges and is given their bytes: the same code for files and for bytes in memory. */
-type Asking<Result> = Generator<readonly [start: number, length: number], Result, Uint8Array>;
-
-async function answered<Result>(asking: Asking<Result>, source: ByteSource): Promise<Result> {
-  let step = asking.next(new Uint8Array(0));
-  while (!step.done) step = asking.next(await source.read(...step.value));
-  return step.value;
-}
-
-function answeredFromMemory<Result>(asking: Asking<Result>, bytes: Uint8Array): Result {
-  let step = asking.next(new Uint8Array(0));
-  while (!step.done) {
-    const [start, length] = step.value;
-    step = asking.next(bytes.subarray(start, start + length));
-  }
-  return step.value;
-}
-
 /** Where the directory lies, from the record at the file's end. */
 function* findDirectory(size: number, name: string): Asking<{ start: number; length: number; count: number }> {
   const tailStart = Math.max(0, size - LONGEST_END);
-  const tail = yield [tailStart, size - tailStart];
+  const tail = yield { start: tailStart, length: size - tailStart };
   const view = viewOf(tail);
   let at = tail.byteLength - 22;
   while (at >= 0 && view.getUint32(at, true) !== 0x06054b50) at--;
@@ -81,7 +65,7 @@ function* findDirectory(size: number, name: string): Asking<{ start: number; len
   if (at < 20 || view.getUint32(at - 20, true) !== 0x07064b50) return end;
   const recordStart = uint64(view, at - 20 + 8, name);
   if (recordStart + 56 > size) throw damaged('its ZIP64 record lies outside the file', name);
-  const record = viewOf(yield [recordStart, 56]);
+  const record = viewOf(yield { start: recordStart, length: 56 });
   if (record.getUint32(0, true) !== 0x06064b50) throw damaged('its ZIP64 record is missing', name);
   return { count: uint64(record, 32, name), length: uint64(record, 40, name), start: uint64(record, 48, name) };
 }
@@ -105,17 +89,16 @@ function widened(fields: [number, number, number], extra: DataView, file: string
   return fields;
 }
 
-/** Reads an archive's directory. FileFormatError where it is damaged, or its entries overlap or claim impossible sizes. */
-export function readZipDirectory(source: ByteSource): Promise<readonly ZipEntry[]> {
-  return answered(directoryOf(source.size, source.name), source);
-}
-
-function* directoryOf(fileSize: number, file: string): Asking<readonly ZipEntry[]> {
+/**
+ * Reads the directory of an archive of `fileSize` bytes. FileFormatError where it is damaged, or its entries overlap or claim impossible
+ * sizes.
+ */
+export function* zipDirectory(fileSize: number, file: string): Asking<readonly ZipEntry[]> {
   const { start, length, count } = yield* findDirectory(fileSize, file);
   if (start + length > fileSize || count > MOST_ENTRIES || 46 * count > length) {
     throw damaged(`a directory of ${count} entries in ${length} bytes at ${start}`, file);
   }
-  const bytes = yield [start, length];
+  const bytes = yield { start, length };
   const view = viewOf(bytes);
   const entries: ZipEntry[] = [];
   for (let at = 0, i = 0; i < count; i++) {
@@ -171,7 +154,7 @@ export function zipDataStart(source: ByteSource, entry: ZipEntry): Promise<numbe
 }
 
 function* dataStartOf({ name, headerStart, packedSize }: ZipEntry, fileSize: number, file: string): Asking<number> {
-  const header = viewOf(yield [headerStart, LOCAL_HEADER]);
+  const header = viewOf(yield { start: headerStart, length: LOCAL_HEADER });
   if (header.byteLength < LOCAL_HEADER || header.getUint32(0, true) !== 0x04034b50) {
     throw damaged(`${name} is not where the directory says`, file);
   }
@@ -187,30 +170,35 @@ function* dataStartOf({ name, headerStart, packedSize }: ZipEntry, fileSize: num
 export async function* unpackedParts(source: ByteSource, entry: ZipEntry): AsyncGenerator<Uint8Array> {
   const start = await zipDataStart(source, entry);
   const unpacking = new Unpacking(entry, source.name);
-  // A deflated part unpacks to at most a thousand times its length: 64 KiB to 64 MiB.
-  const part = entry.isDeflated ? 2 ** 16 : 2 ** 22;
+  const part = entry.isDeflated ? DEFLATED_PART : 2 ** 22;
   for await (const packed of partsOf(source, { start, length: entry.packedSize, part })) {
     yield* unpacking.push(packed);
   }
   yield* unpacking.finish();
 }
 
-/** The directory of an archive in memory. Errors as `readZipDirectory`. */
-export function zipEntriesIn(archive: Uint8Array, file: string): readonly ZipEntry[] {
-  return answeredFromMemory(directoryOf(archive.byteLength, file), archive);
-}
-
-/** The unpacked bytes of an entry of an archive in memory. Errors as `unpackedParts`. */
-export function unpackedBytes(archive: Uint8Array, entry: ZipEntry, file: string): Uint8Array {
-  const start = answeredFromMemory(dataStartOf(entry, archive.byteLength, file), archive);
+/** All unpacked bytes of an entry of an archive of `fileSize` bytes. Errors as `unpackedParts`. */
+export function* unpackedEntry(entry: ZipEntry, fileSize: number, file: string): Asking<Uint8Array> {
+  const start = yield* dataStartOf(entry, fileSize, file);
   const unpacking = new Unpacking(entry, file);
+  if (!entry.isDeflated) {
+    const bytes = yield { start, length: entry.packedSize };
+    unpacking.push(bytes);
+    unpacking.finish();
+    return bytes;
+  }
   const bytes = new Uint8Array(entry.size);
   let at = 0;
-  const parts = unpacking.push(archive.subarray(start, start + entry.packedSize));
-  for (const part of [...parts, ...unpacking.finish()]) {
-    bytes.set(part, at);
-    at += part.byteLength;
+  const put = (parts: readonly Uint8Array[]): void => {
+    for (const part of parts) {
+      bytes.set(part, at);
+      at += part.byteLength;
+    }
+  };
+  for (let done = 0; done < entry.packedSize; done += DEFLATED_PART) {
+    put(unpacking.push(yield { start: start + done, length: Math.min(DEFLATED_PART, entry.packedSize - done) }));
   }
+  put(unpacking.finish());
   return bytes;
 }
 

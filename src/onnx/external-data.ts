@@ -32,11 +32,24 @@ function checkLocation(location: string, tensor: string, file: string | undefine
   return parts.join('/');
 }
 
-async function inlineTensor(
-  tensor: TensorMessage,
-  file: string | undefined,
-  read: ReadExternal,
-): Promise<TensorMessage> {
+/** Where a tensor's data lie outside its model. */
+export interface ExternalRange {
+  /** A checked relative path with forward slashes, below the model's folder. */
+  readonly location: string;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** True where a tensor's data lie outside its model. */
+export function isExternal(tensor: TensorMessage): boolean {
+  return tensor.dataLocation === EXTERNAL;
+}
+
+/**
+ * Where an external tensor's data lie.
+ * FileFormatError where the path leaves the model's folder, or offset and length are not what shape and type ask for.
+ */
+export function externalRange(tensor: TensorMessage, file: string | undefined): ExternalRange {
   const name = tensor.name ?? '';
   const entries = new Map((tensor.externalData ?? []).map(({ key, value }) => [key, value ?? '']));
   const location = checkLocation(entries.get('location') ?? '', name, file);
@@ -50,10 +63,19 @@ async function inlineTensor(
       { file },
     );
   }
+  return { location, offset, length: expected };
+}
+
+async function inlineTensor(
+  tensor: TensorMessage,
+  file: string | undefined,
+  read: ReadExternal,
+): Promise<TensorMessage> {
+  const { location, offset, length: expected } = externalRange(tensor, file);
   const bytes = await read(location, offset, expected);
   if (bytes.length !== expected) {
     throw new FileFormatError(
-      `tensor ${name} needs ${expected} bytes at ${offset} of '${location}', which is shorter`,
+      `tensor ${tensor.name ?? ''} needs ${expected} bytes at ${offset} of '${location}', which is shorter`,
       { file },
     );
   }

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { FileFormatError, FileWriteError, InvalidShapeError, InvalidValueError } from '../../src/errors.ts';
-import { writeNpy } from '../../src/files/npy.ts';
 import { openNpyWriter } from '../../src/files/array-writers.ts';
+import { writeNpy } from '../../src/files/npy.ts';
 import { openRowSource } from '../../src/files/row-source.ts';
 import { writeSafetensors } from '../../src/files/safetensors.ts';
 
