@@ -1,13 +1,14 @@
 /** An autoencoder whose sessions are in this thread. Encoder and decoder are cut out of the graph at the code. */
 import { DisposedError, FileFormatError, InvalidShapeError, InvalidValueError } from '../errors.ts';
 import { analyseCut } from '../onnx/cut.ts';
+import { requireNoNaN } from '../onnx/finite-weights.ts';
 import type { ModelKind, ModelMetadata } from '../onnx/metadata.ts';
 import type { OnnxModel } from '../onnx/read.ts';
 import { readInitializer } from '../onnx/tensor-values.ts';
 import type { Provider, Runtime } from '../sessions/runtime.ts';
 import { type HostTensor, type HostTensors, type Shape, sameShape, sizeOf } from '../tensor.ts';
 import type { Autoencoder, AutoencoderInfo, CodeSamples } from './autoencoder.ts';
-import { fromInt64Tensor, fromOrtTensor } from './float-tensor.ts';
+import { fromInt64Tensor, fromOrtTensor, requireFinite } from './float-tensor.ts';
 import { defaultBatchSize, type RunOptions } from './model-options.ts';
 import { ModelPart, type PartFeed } from './model-part.ts';
 import { readSamples, type SampleRows, type Samples } from './samples.ts';
@@ -135,13 +136,17 @@ export class LocalAutoencoder implements Autoencoder {
     const { sparse, code } = this.#signature;
     const builder = new SparseBuilder(sizeOf(this.info.codeShape));
     const part = sparse ? this.#parts.sparseEncoder : this.#parts.encoder;
-    for await (const { outputs, count } of part.run(rows.count, feeds)) {
+    for await (const { outputs, start, count, ranCount } of part.run(rows.count, feeds)) {
       if (sparse) {
         const indices = fromInt64Tensor(outputs[sparse.indices]!, sparse.indices);
         const values = fromOrtTensor(outputs[sparse.values]!, sparse.values);
+        requireFinite(values, count * (values.length / ranCount), values.length / ranCount, start, sparse.values);
         builder.addSelected(indices, values, count, outputs[sparse.values]!.dims.at(-1)!);
       } else {
-        builder.addDense(fromOrtTensor(outputs[code]!, code), count);
+        const features = fromOrtTensor(outputs[code]!, code);
+        const width = sizeOf(this.info.codeShape);
+        requireFinite(features, count * width, width, start, code);
+        builder.addDense(features, count);
       }
     }
     return builder.build(rows.leading);
@@ -248,7 +253,12 @@ function transpose({ data, shape }: HostTensor): HostTensor {
 /** Shapes of one sample as they come out of a run, for files that do not state them. */
 async function measureShapes(whole: ModelPart, { input, inputShape, code, reconstruction }: Signature) {
   const results = await whole.collect(1, [
-    { name: input, sampleShape: inputShape, read: () => new Float32Array(sizeOf(inputShape)) },
+    // Neither zeros nor all the same: a model may divide by norm or deviation.
+    {
+      name: input,
+      sampleShape: inputShape,
+      read: () => Float32Array.from({ length: sizeOf(inputShape) }, (_, i) => 1 + (i % 5)),
+    },
   ]);
   return { codeShape: results[code]!.shape.slice(1), reconstructionShape: results[reconstruction]!.shape.slice(1) };
 }
@@ -280,6 +290,7 @@ export async function openAutoencoder(
   if (batchSize !== undefined && !(Number.isInteger(batchSize) && batchSize > 0)) {
     throw new InvalidValueError(`batchSize ${batchSize}: expected a positive integer`);
   }
+  requireNoNaN(model);
   const decoderInputs = findDecoderInputs(model, signature);
   const knownSize = [
     inputShape,
@@ -303,6 +314,7 @@ export async function openAutoencoder(
       inputs,
       outputs,
       type: signature.inputType,
+      leading: signature.leading,
       batchSize: fixedBatch ?? batchSize ?? defaultBatchSize(valuesPerSample),
       isBatchFixed: fixedBatch !== undefined,
       session: { provider, ...(options.threads !== undefined && { threads: options.threads }) },
