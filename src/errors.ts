@@ -54,9 +54,10 @@ function writeFailure(cause: unknown): string {
   const code = (cause as { code?: unknown } | undefined)?.code;
   if (code === 'ENOENT') return 'its folder does not exist';
   if (code === 'ENOTDIR') return 'a part of its path is a file, not a folder';
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return 'its folder is not writable';
+  if (code === 'EROFS') return 'its file system is read-only';
+  if (code === 'EACCES' || code === 'EPERM') return 'its folder is not writable';
   if (code === 'EISDIR') return 'a folder has that name';
-  if (code === 'ENOSPC') return 'the disk is full';
+  if (code === 'ENOSPC' || code === 'EDQUOT') return 'the disk is full';
   return cause instanceof Error ? cause.message : String(cause);
 }
 

@@ -1,5 +1,6 @@
 /** Where a command reads from and writes to: results on stdout, everything for people beside it on stderr. */
 import type { Readable, Writable } from 'node:stream';
+import { FileWriteError } from '../errors.ts';
 import { printable } from '../wording.ts';
 import { InterruptedError } from './failure.ts';
 
@@ -33,7 +34,7 @@ export function createTerminal({ stdin, stdout, stderr }: Streams, signal?: Abor
     print: line => void stdout.write(`${printable(line)}\n`),
     write: text =>
       new Promise((done, failed) => {
-        stdout.write(text, error => (error ? failed(error) : done()));
+        stdout.write(text, error => (error ? failed(new FileWriteError('standard output', error)) : done()));
       }),
     warn: line => void stderr.write(`${printable(line)}\n`),
     checkInterruption() {

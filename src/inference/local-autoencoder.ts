@@ -1,6 +1,7 @@
 /** An autoencoder whose sessions are in this thread. Encoder and decoder are cut out of the graph at the code. */
 import { DisposedError, FileFormatError, InvalidShapeError, InvalidValueError } from '../errors.ts';
 import { analyseCut } from '../onnx/cut.ts';
+import { requireNoNaN } from '../onnx/finite-weights.ts';
 import type { ModelKind, ModelMetadata } from '../onnx/metadata.ts';
 import type { OnnxModel } from '../onnx/read.ts';
 import { readInitializer } from '../onnx/tensor-values.ts';
@@ -302,6 +303,7 @@ export async function openAutoencoder(
   if (batchSize !== undefined && !(Number.isInteger(batchSize) && batchSize > 0)) {
     throw new InvalidValueError(`batchSize ${batchSize}: expected a positive integer`);
   }
+  requireNoNaN(model);
   const decoderInputs = findDecoderInputs(model, signature);
   const knownSize = [
     inputShape,
@@ -325,6 +327,7 @@ export async function openAutoencoder(
       inputs,
       outputs,
       type: signature.inputType,
+      leading: signature.leading,
       batchSize: fixedBatch ?? batchSize ?? defaultBatchSize(valuesPerSample),
       isBatchFixed: fixedBatch !== undefined,
       session: { provider, ...(options.threads !== undefined && { threads: options.threads }) },

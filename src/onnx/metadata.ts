@@ -3,7 +3,7 @@
  * It is public and kept: whoever reads our files by name, in any language, relies on this table.
  */
 import { FileFormatError } from '../errors.ts';
-import { parseJson } from '../files/parse-json.ts';
+import { parseJson } from '../files/json-text.ts';
 
 /** What a file holds. */
 export type ModelKind = 'toy-model' | 'parallel-toy-model' | 'sparse-autoencoder';

@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { FileFormatError } from '../errors.ts';
-import { parseJson } from '../files/parse-json.ts';
+import { parseJson } from '../files/json-text.ts';
 import { readSafetensors, writeSafetensors } from '../files/safetensors.ts';
 import { writeFileAtomic } from '../files/write-atomic.ts';
 import type { HostTensor, HostTensors } from '../tensor.ts';
