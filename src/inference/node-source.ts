@@ -3,7 +3,16 @@ import { open, readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FileFormatError } from '../errors.ts';
-import { hasExternalData, inlineExternalData, type ReadExternal } from '../onnx/external-data.ts';
+import {
+  externalBytes,
+  externalRange,
+  hasExternalData,
+  inlineExternalData,
+  isExternal,
+  type ReadExternal,
+} from '../onnx/external-data.ts';
+import { requireNoNaNBeside } from '../onnx/finite-weights.ts';
+import type { TensorMessage } from '../onnx/proto.ts';
 import { MAX_MODEL_BYTES, type OnnxModel, readModel } from '../onnx/read.ts';
 import { type ReadOptions, readWebSource, type WebModelSource } from './web-source.ts';
 
@@ -42,7 +51,8 @@ async function readRange(path: string, offset: number, length: number): Promise<
     const bytes = new Uint8Array(length);
     let done = 0;
     while (done < length) {
-      const { bytesRead } = await file.read(bytes, done, length - done, offset + done);
+      // One read of 2 GiB or more aborts the process.
+      const { bytesRead } = await file.read(bytes, done, Math.min(length - done, 2 ** 30), offset + done);
       if (bytesRead === 0) break;
       done += bytesRead;
     }
@@ -73,11 +83,57 @@ function readBeside(path: string): ReadExternal {
   };
 }
 
-/** As `readWebSource`, for paths as well. */
-export async function readSource(source: ModelSource, options: ReadOptions = {}): Promise<OnnxModel> {
+/** More data than this stay on disk, where ONNX Runtime maps them into memory; fewer are brought into the model. 256 MiB. */
+const LARGEST_INLINED = 2 ** 28;
+
+/** The model whose data stay beside it, each range of them checked before ONNX Runtime is told of the folder. */
+async function leaveBeside(model: OnnxModel, path: string): Promise<OnnxModel> {
+  const failed = (location: string, problem: string, cause?: unknown): never => {
+    throw new FileFormatError(`external data '${location}' ${problem}`, { file: path, cause });
+  };
+  const folder = await realpath(dirname(path)).catch(cause => failed('.', `cannot be read: ${cause.message}`, cause));
+  const initializer: TensorMessage[] = [];
+  for (const tensor of model.proto.graph.initializer ?? []) {
+    if (!isExternal(tensor)) {
+      initializer.push(tensor);
+      continue;
+    }
+    const { location, offset, length } = externalRange(tensor, path);
+    const target = await realpath(join(folder, location)).catch(cause =>
+      failed(location, `cannot be read: ${cause.message}`, cause),
+    );
+    const inside = relative(folder, target);
+    if (isAbsolute(inside) || inside === '..' || inside.startsWith(`..${sep}`)) {
+      failed(location, "leads out of the model's folder: refused");
+    }
+    const found = await stat(target);
+    if (!found.isFile()) failed(location, 'is no plain file: refused');
+    if (offset + length > found.size) {
+      failed(location, `has ${found.size} bytes; tensor ${tensor.name} needs ${length} at ${offset}`);
+    }
+    const entries = { location: inside.split(sep).join('/'), offset: String(offset), length: String(length) };
+    initializer.push({ ...tensor, externalData: Object.entries(entries).map(([key, value]) => ({ key, value })) });
+  }
+  const { proto } = model;
+  return {
+    ...model,
+    proto: { ...proto, graph: { ...proto.graph, initializer } },
+    beside: { folder, read: readBeside(path) },
+  };
+}
+
+/** As `readWebSource`, for paths as well. `largestInlined` is for tests. */
+export async function readSource(
+  source: ModelSource,
+  { largestInlined = LARGEST_INLINED, ...options }: ReadOptions & { readonly largestInlined?: number } = {},
+): Promise<OnnxModel> {
   const path = pathOf(source);
   if (path === undefined) return readWebSource(source, options);
   const model = readModel(await readPath(path), { file: path });
   const { external = true } = options;
-  return external && hasExternalData(model) ? inlineExternalData(model, readBeside(path)) : model;
+  if (!external || !hasExternalData(model)) return model;
+  if (externalBytes(model) <= largestInlined) return inlineExternalData(model, readBeside(path));
+  const left = await leaveBeside(model, path);
+  await requireNoNaNBeside(left);
+  return left;
 }

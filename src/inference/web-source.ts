@@ -1,7 +1,7 @@
 /** Where a model may come from in a browser: addresses, bytes, Blobs and Files. Node takes these too. */
 import { FileFormatError, InvalidTypeError } from '../errors.ts';
 import { hasExternalData, inlineExternalData, type ReadExternal } from '../onnx/external-data.ts';
-import { type OnnxModel, readModel } from '../onnx/read.ts';
+import { MAX_MODEL_BYTES, type OnnxModel, readModel } from '../onnx/read.ts';
 
 /** An address (relative ones as the page sees them), the file's bytes, or a Blob or File. */
 export type WebModelSource = string | URL | Uint8Array | ArrayBuffer | Blob;
@@ -16,13 +16,26 @@ export function resolveAddress(address: string | URL): URL {
   return new URL(address, globalThis.document?.baseURI ?? globalThis.location?.href);
 }
 
+/** Refuses what one model in memory cannot hold, before it is read. */
+function requireReadable(size: number, file: string | undefined): void {
+  if (size <= MAX_MODEL_BYTES) return;
+  throw new FileFormatError(
+    `${size} bytes; what is held in memory has at most ${MAX_MODEL_BYTES}: load a larger model by its path in Node`,
+    { file },
+  );
+}
+
 async function fetchBytes(url: URL): Promise<Uint8Array> {
   const file = url.href.length > 200 ? `${url.href.slice(0, 200)}…` : url.href;
   let response: Response;
   try {
     response = await fetch(url);
-    if (response.ok) return new Uint8Array(await response.arrayBuffer());
+    if (response.ok) {
+      requireReadable(Number(response.headers.get('content-length') ?? 0), file);
+      return new Uint8Array(await response.arrayBuffer());
+    }
   } catch (cause) {
+    if (cause instanceof FileFormatError) throw cause;
     throw new FileFormatError(`cannot be fetched: ${(cause as Error).message}`, { file, cause });
   }
   throw new FileFormatError(`cannot be fetched: HTTP ${response.status} ${response.statusText}`, { file });
@@ -59,6 +72,7 @@ export async function readWebSource(source: WebModelSource, options: ReadOptions
   if (source instanceof ArrayBuffer) return requireWhole(readModel(new Uint8Array(source)), options);
   if (source instanceof Blob) {
     const file = source instanceof File ? source.name : undefined;
+    requireReadable(source.size, file);
     return requireWhole(readModel(new Uint8Array(await source.arrayBuffer()), { file }), options);
   }
   if (typeof source !== 'string' && !(source instanceof URL)) {

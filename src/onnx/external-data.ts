@@ -4,10 +4,12 @@
  * https://github.com/onnx/onnx/blob/main/docs/ExternalData.md
  */
 import { FileFormatError } from '../errors.ts';
-import { sizeOf } from '../tensor.ts';
+import { toFloat32 } from '../files/element-type.ts';
+import { type HostTensor, sizeOf } from '../tensor.ts';
 import { elementType } from './element-type.ts';
 import { type TensorMessage, toInteger } from './proto.ts';
 import { MAX_MODEL_BYTES, type OnnxModel } from './read.ts';
+import { readInitializer, readTensor } from './tensor-values.ts';
 
 /** TensorProto.DataLocation. */
 const EXTERNAL = 1;
@@ -82,22 +84,40 @@ async function inlineTensor(
   return { ...tensor, externalData: [], dataLocation: 0, rawData: bytes };
 }
 
+/** Bytes that lie outside the model. FileFormatError as `externalRange`. */
+export function externalBytes({ proto, file }: OnnxModel): number {
+  const outside = (proto.graph.initializer ?? []).filter(isExternal);
+  return outside.reduce((sum, tensor) => sum + externalRange(tensor, file).length, 0);
+}
+
 /**
  * The model with all of its data inside.
- * FileFormatError where a path leaves the model's folder, where a file is shorter than its tensors, or where the whole is more
- * than protobuf can hold.
+ * FileFormatError where a path leaves the model's folder, where a file is shorter than its tensors, or, before anything is read, where the
+ * whole is more than protobuf can hold.
  */
 export async function inlineExternalData(model: OnnxModel, read: ReadExternal): Promise<OnnxModel> {
   const { graph } = model.proto;
+  const inside = (graph.initializer ?? []).reduce((sum, tensor) => sum + (tensor.rawData?.length ?? 0), 0);
+  const total = inside + externalBytes(model);
+  if (total > MAX_MODEL_BYTES) {
+    throw new FileFormatError(
+      `its data takes ${total} bytes, more than the ${MAX_MODEL_BYTES} that a model in memory can hold (protobuf's limit): load it by its ` +
+        'path in Node, which leaves data on disk',
+      { file: model.file },
+    );
+  }
   const initializer: TensorMessage[] = [];
-  let total = 0;
   for (const tensor of graph.initializer ?? []) {
-    const inlined = tensor.dataLocation === EXTERNAL ? await inlineTensor(tensor, model.file, read) : tensor;
-    total += inlined.rawData?.length ?? 0;
-    if (total > MAX_MODEL_BYTES) {
-      throw new FileFormatError(`the model's data takes more than ${MAX_MODEL_BYTES} bytes`, { file: model.file });
-    }
-    initializer.push(inlined);
+    initializer.push(isExternal(tensor) ? await inlineTensor(tensor, model.file, read) : tensor);
   }
   return { ...model, proto: { ...model.proto, graph: { ...graph, initializer } } };
+}
+
+/** An initializer as float32, wherever its data lie. FileFormatError where the model has none of that name. */
+export async function readInitializerAnywhere(model: OnnxModel, name: string): Promise<HostTensor> {
+  const tensor = model.proto.graph.initializer?.find(candidate => candidate.name === name);
+  if (!tensor || !isExternal(tensor) || !model.beside) return readInitializer(model, name);
+  const { location, offset, length } = externalRange(tensor, model.file);
+  const rawData = await model.beside.read(location, offset, length);
+  return toFloat32(readTensor({ ...tensor, dataLocation: 0, externalData: [], rawData }, model.file));
 }
