@@ -6,7 +6,7 @@
  */
 import { FileFormatError } from '../errors.ts';
 import type { Asking } from '../files/byte-source.ts';
-import { decodeElements, type FileTensor } from '../files/element-type.ts';
+import { adoptElements, type FileTensor } from '../files/element-type.ts';
 import { arrayName, npzArrays } from '../files/npz.ts';
 import { otherFormat, otherFormatGuess } from '../files/other-format.ts';
 import {
@@ -258,7 +258,7 @@ function* readTensors({
           throw new FileFormatError(`tensor ${tensor} stands in two of its files`, { file: name });
         const type = readableType(tensor, entry, { file: file.name });
         const bytes = yield { file: file.name, start: entry.start, length: entry.end - entry.start };
-        tensors.set(tensor, { type, shape: entry.shape, data: decodeElements(bytes, type) });
+        tensors.set(tensor, { type, shape: entry.shape, data: adoptElements(bytes, type) });
       }
     }
   }
@@ -323,7 +323,7 @@ function* tensorsOf(
     if (entry === undefined) continue;
     const type = readableType(name, entry, { file: file.name });
     const bytes = yield { file: file.name, start: entry.start, length: entry.end - entry.start };
-    tensors.set(name, { type, shape: entry.shape, data: decodeElements(bytes, type) });
+    tensors.set(name, { type, shape: entry.shape, data: adoptElements(bytes, type) });
   }
   return tensors;
 }

@@ -105,14 +105,16 @@ async function openInside(folder: string, path: string): Promise<ByteSource> {
   return openFileBytes(path, "an SAE's weights");
 }
 
-/** Writes `sae` as the SAELens folder `path`, made where it does not exist. Errors as `writeSaelens`; FileWriteError where it cannot be. */
-export async function saveSaelensFolder(path: string, sae: FrozenSae): Promise<void> {
+/** Writes `sae` as the SAELens folder `path`, made where it does not exist, and gives its files' names. Errors as `writeSaelens`; FileWriteError where it cannot be. */
+export async function saveSaelensFolder(path: string, sae: FrozenSae): Promise<readonly string[]> {
   const { config, weights } = saelensFolder(sae);
   await mkdir(path, { recursive: true }).catch((cause: unknown) => {
     throw new FileWriteError(path, cause);
   });
-  await writeTensors(join(path, 'sae_weights.safetensors'), weights);
-  await writeFileAtomic(join(path, 'cfg.json'), config);
+  const files = ['sae_weights.safetensors', 'cfg.json'].map(name => join(path, name));
+  await writeTensors(files[0]!, weights);
+  await writeFileAtomic(files[1]!, config);
+  return files;
 }
 
 /** Tensors as a .safetensors file, float32. */

@@ -145,9 +145,14 @@ function splitQuoted(line: string, separator: string): string[] {
   return cells;
 }
 
+/** Without the spaces around it. A byte order mark, which `trim` takes for one, is none: two files were joined. */
+function trimmed(text: string): string {
+  return text.replace(/^[^\S\ufeff]+|[^\S\ufeff]+$/g, '');
+}
+
 function unquoted(cell: string): string {
-  const bare = cell.trim();
-  return bare.length >= 2 && bare.startsWith('"') && bare.endsWith('"') ? bare.slice(1, -1).trim() : bare;
+  const bare = trimmed(cell);
+  return bare.length >= 2 && bare.startsWith('"') && bare.endsWith('"') ? trimmed(bare.slice(1, -1)) : bare;
 }
 
 /** Writes a matrix [rows, columns], one row a line, without a header; InvalidShapeError where it is not two-dimensional. */

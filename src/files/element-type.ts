@@ -125,6 +125,16 @@ export function decodeElements(bytes: Uint8Array, type: ElementType): Elements {
 }
 
 /**
+ * As `decodeElements` for bytes that nobody else uses, such as those just read from a file: where they can stand as they are they are not
+ * copied.
+ */
+export function adoptElements(bytes: Uint8Array, type: ElementType): Elements {
+  const isAlone = bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength;
+  if (isAlone && type === 'float32') return new Float32Array(bytes.buffer);
+  return isAlone && type === 'float64' ? new Float64Array(bytes.buffer) : decodeElements(bytes, type);
+}
+
+/**
  * Writes `values` as little-endian bytes of `type`; floats are rounded to nearest, ties to even. InvalidValueError for an integer
  * type's value that is not an integer in range, and for 8-bit floats, which are only read.
  */

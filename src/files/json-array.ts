@@ -117,7 +117,9 @@ export class JsonArrayReader {
   }
 
   /** False where the token may not stand here. */
-  #take([, mark, number, string, word]: RegExpExecArray): boolean {
+  #take([all, mark, number, string, word]: RegExpExecArray): boolean {
+    // JSON Lines: an array a line.
+    if (mark === '[' && this.#isComplete && !/[\r\n]/.test(all)) return false;
     if (mark !== undefined) return this.#takeMark(mark);
     if (string !== undefined && (this.#expects === 'key' || this.#expects === 'key or end')) {
       this.#key = JSON.parse(`"${string}"`) as string;

@@ -167,12 +167,12 @@ export function writeNpy(tensor: HostTensor<ArrayLike<number>> & { readonly type
 function parseDictionary(text: string, source: Source): Omit<NpyHeader, 'dataStart'> {
   const damaged = (why: string): FileFormatError =>
     new FileFormatError(`damaged .npy header: ${why} in ${JSON.stringify(text.trim().slice(0, 200))}`, source);
-  const body = /^\s*\{(.*)\}\s*$/s.exec(text)?.[1];
+  const body = /^[ \t\n]*\{(.*)\}[ \t\n]*$/s.exec(text)?.[1];
   if (body === undefined) throw damaged('no dictionary');
   const entry =
-    /\s*(['"])(descr|fortran_order|shape)\1\s*:\s*(?:(['"])([^'"]*)\3|(True|False)|\(([\d\sL,]*)\))\s*(,|$)/y;
+    /[ \t\n]*(['"])(descr|fortran_order|shape)\1[ \t\n]*:[ \t\n]*(?:(['"])([^'"]*)\3|(True|False)|\(([\d \t\nL,]*)\))[ \t\n]*(,|$)/y;
   const found = new Map<string, { text?: string | undefined; flag?: string | undefined; tuple?: string | undefined }>();
-  while (entry.lastIndex < body.length && body.slice(entry.lastIndex).trim() !== '') {
+  while (entry.lastIndex < body.length && /[^ \t\n]/.test(body.slice(entry.lastIndex))) {
     const match = entry.exec(body);
     if (match === null) {
       throw damaged(

@@ -60,9 +60,20 @@ function* findDirectory(size: number, name: string): Asking<{ start: number; len
     length: view.getUint32(at + 12, true),
     start: view.getUint32(at + 16, true),
   };
-  if (end.count !== 0xffff && end.length !== 0xffffffff && end.start !== 0xffffffff) return end;
+  const isNarrow = end.count !== 0xffff && end.length !== 0xffffffff && end.start !== 0xffffffff;
+  // Another archive before this one would be read in its place: programs differ on which one counts.
+  const adjoins = (start: number): void => {
+    if (end.start + end.length !== start) throw damaged('its directory is not where its end record says', name);
+  };
+  if (isNarrow) {
+    adjoins(tailStart + at);
+    return end;
+  }
   // ZIP64: a locator before the end record says where the larger one is.
-  if (at < 20 || view.getUint32(at - 20, true) !== 0x07064b50) return end;
+  if (at < 20 || view.getUint32(at - 20, true) !== 0x07064b50) {
+    adjoins(tailStart + at);
+    return end;
+  }
   const recordStart = uint64(view, at - 20 + 8, name);
   if (recordStart + 56 > size) throw damaged('its ZIP64 record lies outside the file', name);
   const record = viewOf(yield { start: recordStart, length: 56 });
@@ -101,7 +112,8 @@ export function* zipDirectory(fileSize: number, file: string): Asking<readonly Z
   const bytes = yield { start, length };
   const view = viewOf(bytes);
   const entries: ZipEntry[] = [];
-  for (let at = 0, i = 0; i < count; i++) {
+  let at = 0;
+  for (let i = 0; i < count; i++) {
     if (at + 46 > length || view.getUint32(at, true) !== 0x02014b50) throw damaged('its directory is cut short', file);
     const [nameLength, extraLength, commentLength] = [28, 30, 32].map(place => view.getUint16(at + place, true)) as [
       number,
@@ -130,6 +142,7 @@ export function* zipDirectory(fileSize: number, file: string): Asking<readonly Z
     entries.push({ name, isDeflated: method === 8, crc: view.getUint32(at + 16, true), packedSize, size, headerStart });
     at = next;
   }
+  if (at !== length) throw damaged('its directory has more in it than its end record says', file);
   checkPlaces(entries, start, file);
   return entries;
 }

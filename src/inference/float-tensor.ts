@@ -71,5 +71,7 @@ export function fromInt64Tensor({ data }: Tensor, name: string): Uint32Array {
   if (!(data instanceof BigInt64Array)) throw new FileFormatError(`the tensor ${name} is not int64`);
   // The lower halves, little-endian.
   const halves = new Uint32Array(data.buffer, data.byteOffset, 2 * data.length);
+  const wrong = data.findIndex((_, i) => halves[2 * i + 1] !== 0);
+  if (wrong >= 0) throw new FileFormatError(`the tensor ${name} holds ${data[wrong]}; expected indices`);
   return Uint32Array.from({ length: data.length }, (_, i) => halves[2 * i]!);
 }

@@ -1,10 +1,10 @@
 /** An autoencoder whose sessions are in this thread. Encoder and decoder are cut out of the graph at the code. */
 import { DisposedError, FileFormatError, InvalidShapeError, InvalidValueError } from '../errors.ts';
 import { analyseCut } from '../onnx/cut.ts';
+import { readInitializerAnywhere } from '../onnx/external-data.ts';
 import { requireNoNaN } from '../onnx/finite-weights.ts';
 import type { ModelKind, ModelMetadata } from '../onnx/metadata.ts';
 import type { OnnxModel } from '../onnx/read.ts';
-import { readInitializer } from '../onnx/tensor-values.ts';
 import type { Provider, Runtime } from '../sessions/runtime.ts';
 import { type HostTensor, type HostTensors, type Shape, sameShape, sizeOf } from '../tensor.ts';
 import type { Autoencoder, AutoencoderInfo, CodeSamples } from './autoencoder.ts';
@@ -249,7 +249,7 @@ export class LocalAutoencoder implements Autoencoder {
         { file: this.info.file },
       );
     }
-    const matrix = readInitializer(this.#model, directions.name);
+    const matrix = await readInitializerAnywhere(this.#model, directions.name);
     return directions.isTransposed ? transpose(matrix) : matrix;
   }
 }

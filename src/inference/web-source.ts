@@ -33,13 +33,26 @@ async function readBody({ body }: Response): Promise<Uint8Array> {
   return new Uint8Array(await new Response(body?.pipeThrough(limit) ?? null).arrayBuffer());
 }
 
+/** Refuses what one model in memory cannot hold, before it is read. */
+function requireReadable(size: number, file: string | undefined): void {
+  if (size <= MAX_MODEL_BYTES) return;
+  throw new FileFormatError(
+    `${size} bytes; what is held in memory has at most ${MAX_MODEL_BYTES}: load a larger model by its path in Node`,
+    { file },
+  );
+}
+
 async function fetchBytes(url: URL): Promise<Uint8Array> {
   const file = url.href.length > 200 ? `${url.href.slice(0, 200)}…` : url.href;
   let response: Response;
   try {
     response = await fetch(url);
-    if (response.ok) return await readBody(response);
+    if (response.ok) {
+      requireReadable(Number(response.headers.get('content-length') ?? 0), file);
+      return await readBody(response);
+    }
   } catch (cause) {
+    if (cause instanceof FileFormatError) throw cause;
     throw new FileFormatError(`cannot be fetched: ${(cause as Error).message}`, { file, cause });
   }
   throw new FileFormatError(`cannot be fetched: HTTP ${response.status} ${response.statusText}`, { file });
@@ -76,6 +89,7 @@ export async function readWebSource(source: WebModelSource, options: ReadOptions
   if (source instanceof ArrayBuffer) return requireWhole(readModel(new Uint8Array(source)), options);
   if (source instanceof Blob) {
     const file = source instanceof File ? source.name : undefined;
+    requireReadable(source.size, file);
     return requireWhole(readModel(new Uint8Array(await source.arrayBuffer()), { file }), options);
   }
   if (typeof source !== 'string' && !(source instanceof URL)) {

@@ -101,7 +101,7 @@ export function cutModel(model: OnnxModel, cut: Cut): Uint8Array {
   // Options for ONNX Runtime itself, which an environment variable makes it follow.
   const metadataProps = (model.proto.metadataProps ?? []).filter(({ key }) => key !== 'ort_config');
   const message = { ...model.proto, graph: part, metadataProps };
-  requireSelfContained(message, model.file);
+  requireSelfContained(message, model.file, model.beside?.tensors);
   return onnx.ModelProto.encode(message as unknown as Parameters<typeof onnx.ModelProto.encode>[0]).finish();
 }
 

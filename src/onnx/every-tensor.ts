@@ -44,11 +44,15 @@ function* everyTensor(model: ModelMessage): Generator<TensorMessage | null | und
 
 /**
  * The last check before a model goes to ONNX Runtime, which opens whatever path a tensor names and takes some names for addresses in
- * memory: nothing lies outside the model. FileFormatError where something does.
+ * memory: nothing lies outside the model but what was `checked`. FileFormatError where something does.
  */
-export function requireSelfContained(model: ModelMessage, file?: string): void {
+export function requireSelfContained(
+  model: ModelMessage,
+  file?: string,
+  checked: ReadonlySet<TensorMessage> = new Set(),
+): void {
   for (const tensor of everyTensor(model)) {
-    if (!tensor?.dataLocation && !tensor?.externalData?.length) continue;
+    if (!tensor || checked.has(tensor) || (!tensor.dataLocation && !tensor.externalData?.length)) continue;
     const { name } = tensor;
     throw new FileFormatError(`the data of tensor ${name || '(without a name)'} is outside the model: refused`, {
       file,

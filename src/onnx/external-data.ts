@@ -4,11 +4,13 @@
  * https://github.com/onnx/onnx/blob/main/docs/ExternalData.md
  */
 import { FileFormatError } from '../errors.ts';
-import { sizeOf } from '../tensor.ts';
+import { toFloat32 } from '../files/element-type.ts';
+import { type HostTensor, sizeOf } from '../tensor.ts';
 import { elementType } from './element-type.ts';
 import { everyInitializer } from './every-tensor.ts';
 import { type TensorMessage, toInteger } from './proto.ts';
 import { MAX_MODEL_BYTES, type OnnxModel } from './read.ts';
+import { readInitializer, readTensor } from './tensor-values.ts';
 
 /** TensorProto.DataLocation. */
 const EXTERNAL = 1;
@@ -69,20 +71,36 @@ export function externalRange(tensor: TensorMessage, file: string | undefined): 
   return { location, offset, length: expected };
 }
 
+/** Bytes that lie outside the model. FileFormatError as `externalRange`. */
+export function externalBytes({ proto, file }: OnnxModel): number {
+  let total = 0;
+  for (const tensor of everyInitializer(proto)) if (isExternal(tensor)) total += externalRange(tensor, file).length;
+  return total;
+}
+
 /**
- * The model with all of its data inside; its messages are filled in place.
- * FileFormatError where a path leaves the model's folder, where a file is shorter than its tensors, or where the whole is more
- * than protobuf can hold, which is found out before anything is read.
+ * The model with all of its data inside but for those of `left`; its messages are filled in place.
+ * FileFormatError where a path leaves the model's folder, where a file is shorter than its tensors, or, before anything is read, where the
+ * whole is more than protobuf can hold.
  */
-export async function inlineExternalData(model: OnnxModel, read: ReadExternal): Promise<OnnxModel> {
+export async function inlineExternalData(
+  model: OnnxModel,
+  read: ReadExternal,
+  left: ReadonlySet<TensorMessage> = new Set(),
+): Promise<OnnxModel> {
   const { proto, file } = model;
   const places: ({ readonly tensor: TensorMessage } & ExternalRange)[] = [];
   let total = 0;
   for (const tensor of everyInitializer(proto)) {
+    if (left.has(tensor)) continue;
     const range = isExternal(tensor) ? externalRange(tensor, file) : undefined;
     total += range?.length ?? tensor.rawData?.length ?? 0;
     if (total > MAX_MODEL_BYTES) {
-      throw new FileFormatError(`the model's data takes more than ${MAX_MODEL_BYTES} bytes`, { file });
+      throw new FileFormatError(
+        `its data takes more than the ${MAX_MODEL_BYTES} bytes that a model in memory can hold (protobuf's limit): load it by its path in ` +
+          'Node, which leaves data on disk',
+        { file },
+      );
     }
     if (range) places.push({ tensor, ...range });
   }
@@ -98,4 +116,13 @@ export async function inlineExternalData(model: OnnxModel, read: ReadExternal): 
     Object.assign(tensor, { externalData: [], dataLocation: 0, rawData: bytes });
   }
   return model;
+}
+
+/** An initializer as float32, wherever its data lie. FileFormatError where the model has none of that name. */
+export async function readInitializerAnywhere(model: OnnxModel, name: string): Promise<HostTensor> {
+  const tensor = model.proto.graph.initializer?.find(candidate => candidate.name === name);
+  if (!tensor || !isExternal(tensor) || !model.beside) return readInitializer(model, name);
+  const { location, offset, length } = externalRange(tensor, model.file);
+  const rawData = await model.beside.read(location, offset, length);
+  return toFloat32(readTensor({ ...tensor, dataLocation: 0, externalData: [], rawData }, model.file));
 }

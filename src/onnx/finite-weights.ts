@@ -1,6 +1,7 @@
 /** A look for NaN among a model's weights: whatever they multiply is NaN as well, or looks like a latent that never fires. */
 import { FileFormatError } from '../errors.ts';
 import { elementType } from './element-type.ts';
+import { externalRange, isExternal } from './external-data.ts';
 import type { GraphMessage, NodeMessage, TensorMessage } from './proto.ts';
 import { toInteger } from './proto.ts';
 import type { OnnxModel } from './read.ts';
@@ -36,6 +37,26 @@ export function requireNoNaN({ proto, file }: OnnxModel): void {
   };
   checkGraph(proto.graph);
   for (const { node } of proto.functions ?? []) checkNodes(node ?? []);
+}
+
+/** As `requireNoNaN` for the data that lie beside a model, which are read in parts. */
+export async function requireNoNaNBeside({ proto, file, beside }: OnnxModel): Promise<void> {
+  for (const tensor of (proto.graph.initializer ?? []).filter(isExternal)) {
+    const type = elementType(tensor.dataType);
+    if (!beside || type?.bits === undefined || !FLOATS.includes(type.name)) continue;
+    const { location, offset, length } = externalRange(tensor, file);
+    for (let start = 0; start < length; start += PART) {
+      const rawData = await beside.read(location, offset + start, Math.min(PART, length - start));
+      const { data } = readTensor({ ...tensor, dataLocation: 0, rawData }, file);
+      for (let i = 0; i < data.length; i++) {
+        if (!Number.isNaN(data[i])) continue;
+        const place = position((8 * start) / type.bits + i, (tensor.dims ?? []).map(toInteger));
+        throw new FileFormatError(`the initializer ${tensor.name ?? ''} holds NaN at [${place}]; expected numbers`, {
+          file,
+        });
+      }
+    }
+  }
 }
 
 /** The flat index of the first NaN; undefined where there is none, or none can be. */

@@ -5,7 +5,7 @@
  */
 import { FileFormatError } from '../errors.ts';
 import { otherFormat } from '../files/other-format.ts';
-import { type GraphMessage, type ModelMessage, onnx, toInteger } from './proto.ts';
+import { type GraphMessage, type ModelMessage, onnx, type TensorMessage, toInteger } from './proto.ts';
 import { validateModel } from './validate.ts';
 import { wireProblem } from './wire.ts';
 
@@ -32,6 +32,8 @@ export interface DataBeside {
   readonly folder: string;
   /** Reads part of a file in it. */
   read(location: string, offset: number, length: number): Promise<Uint8Array>;
+  /** Those that were checked; no others go to ONNX Runtime. */
+  readonly tensors: ReadonlySet<TensorMessage>;
 }
 
 /** What a file is that is not ONNX, by its first bytes. */

@@ -12,7 +12,7 @@ describe('readJsonArray', () => {
 
   for (const [text, message] of [
     ['[[1,2],[3]]', 'rows of unequal length'],
-    ['[[1,"2"]]', 'expected a number, got "2"'],
+    ['[[1,"2"]]', 'expected a number, got 2'],
     ['[[1,null]]', 'expected a number, got null'],
     ['{"shape": [2,2], "data": [1,2,3]}', '3 values do not fill the shape [2, 2]'],
     ['{"shape": [-1], "data": []}', 'expected an array of rows'],
