@@ -4,6 +4,7 @@ export { type ActivationFileOptions, activationFiles } from './data/activation-f
 export { type EngineProbe, probeEngines } from './engines/available-engines.ts';
 export { createEngine, ENGINE_NAMES, type EngineOptions } from './engines/create-engine.ts';
 export { loadSaeFolder, saveSaelensFolder } from './export/load-sae-folder.ts';
+export { type SaveSaeOptions, saveSae } from './export/save-sae.ts';
 export { loadNodeRuntime } from './sessions/node.ts';
 export {
   type Checkpoint,

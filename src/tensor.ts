@@ -3,6 +3,7 @@
  * so that no room but models, compile and engines needs TensorFlow.js.
  */
 import { InvalidShapeError } from './errors.ts';
+import { inWords } from './wording.ts';
 
 export type Shape = readonly number[];
 
@@ -61,22 +62,33 @@ export function entryOf({ data, shape }: HostTensor, index: number): HostTensor 
   return { data: data.slice(index * size, (index + 1) * size), shape: rest };
 }
 
-/** Reads nested arrays as a float32 tensor; InvalidShapeError where rows have unequal lengths. */
+/** Arrays of arrays that are nested deeper are damage, or refer to themselves. */
+const MAX_RANK = 32;
+
+/** Reads nested arrays as a float32 tensor; InvalidShapeError where rows have unequal lengths or are nested more than 32 levels deep. */
 export function fromNested(values: NestedArray | number): HostTensor {
   const shape: number[] = [];
-  for (let level: unknown = values; Array.isArray(level); level = level[0]) shape.push(level.length);
-  const data = new Float32Array(sizeOf(shape));
-  let at = 0;
-  const read = (value: unknown, depth: number): void => {
-    if (depth === shape.length) {
-      if (typeof value !== 'number') throw new InvalidShapeError(`expected a number, got ${String(value)}`);
-      data[at++] = value;
-      return;
-    }
+  for (let level: unknown = values; Array.isArray(level); level = level[0]) {
+    shape.push(level.length);
+    if (shape.length > MAX_RANK) throw new InvalidShapeError(`arrays are nested more than ${MAX_RANK} levels deep`);
+  }
+  const checkLengths = (value: unknown, depth: number): void => {
     if (!Array.isArray(value) || value.length !== shape[depth]) {
       throw new InvalidShapeError(`rows of unequal length: expected ${shape[depth]} entries at depth ${depth}`);
     }
-    for (const entry of value) read(entry, depth + 1);
+    if (depth + 1 < shape.length) for (const entry of value) checkLengths(entry, depth + 1);
+  };
+  // Before memory is taken: a few long rows can claim a shape far larger than they are.
+  if (shape.length > 0) checkLengths(values, 0);
+  const data = new Float32Array(sizeOf(shape));
+  let at = 0;
+  const read = (value: unknown, depth: number): void => {
+    if (depth < shape.length) {
+      for (const entry of value as readonly unknown[]) read(entry, depth + 1);
+      return;
+    }
+    if (typeof value !== 'number') throw new InvalidShapeError(`expected a number, got ${inWords(value)}`);
+    data[at++] = value;
   };
   read(values, 0);
   return { data, shape };

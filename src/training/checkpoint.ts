@@ -7,9 +7,11 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { FileFormatError, InvalidValueError } from '../errors.ts';
+import { parseJson } from '../files/json-text.ts';
 import { readSafetensors, writeSafetensors } from '../files/safetensors.ts';
 import { writeFileAtomic } from '../files/write-atomic.ts';
 import { type HostTensor, type HostTensors, sizeOf } from '../tensor.ts';
+import { inWords } from '../wording.ts';
 
 export interface Checkpoint {
   /** What was trained and how, as JSON: a run is resumed only by the same experiment. */
@@ -154,11 +156,7 @@ function snapshotsIn(tensors: HostTensors, last: number, file: string): Snapshot
 }
 
 function parse(text: string | undefined, file: string): unknown {
-  try {
-    return JSON.parse(text ?? '');
-  } catch (cause) {
-    throw new FileFormatError('its metadata is not JSON', { file, cause });
-  }
+  return parseJson(text ?? '', 'its metadata', { file });
 }
 
 /** Settings that differ, as "name is a there and b here", at the depth where they do; the first few of many. */
@@ -172,7 +170,7 @@ const NAMED = 4;
 function differencesUnder(path: string, there: unknown, here: unknown): string[] {
   if (isDeepStrictEqual(there, here)) return [];
   if (!isRecord(there) || !isRecord(here)) {
-    return [`${path || 'the experiment'} is ${JSON.stringify(there)} there and ${JSON.stringify(here)} here`];
+    return [`${path || 'the experiment'} is ${inWords(there)} there and ${inWords(here)} here`];
   }
   const names = new Set([...Object.keys(there), ...Object.keys(here)]);
   return [...names].flatMap(name => differencesUnder(path ? `${path}.${name}` : name, there[name], here[name]));

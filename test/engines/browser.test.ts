@@ -38,8 +38,8 @@ describe('engines in a browser', function () {
       this.skip();
     }
     server = await serveFolder(path('../../node_modules/onnxruntime-web/dist'), {
-      isolate: true,
-      files: { '/index.html': '<!doctype html><title>engines</title>', '/page.js': await bundledPage() },
+      'index.html': '<!doctype html><title>engines</title>',
+      'page.js': await bundledPage(),
     });
     browser = await launchBrowser({ webgpu: true });
     page = await browser.newPage();
