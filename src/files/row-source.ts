@@ -156,6 +156,9 @@ export function rowsInMemory({ data, shape }: HostTensor<ArrayLike<number>>): Fi
   };
 }
 
+/** Bytes of an array that is kept for the next read, at most: files are many. */
+const MOST_SPARE = 2 ** 20;
+
 function rowsInFile(
   bytes: Bytes,
   shape: Shape,
@@ -166,6 +169,8 @@ function rowsInFile(
 ): FileRows {
   const { rows, width } = asMatrix(shape);
   const rowBytes = width * bytesPerElement[type];
+  // What is read before it is decoded goes into one array again and again: a new one for each read keeps the garbage collector busy.
+  let spare: Uint8Array | undefined;
   return {
     rows,
     width,
@@ -182,9 +187,14 @@ function rowsInFile(
       if (isLittleEndian && type === 'float32') {
         return bytes.readInto(from, new Uint8Array(into.buffer, into.byteOffset, count * rowBytes));
       }
-      const stored = await bytes.read(from, count * rowBytes);
+      const length = count * rowBytes;
+      const room = spare && spare.byteLength >= length ? spare : new Uint8Array(length);
+      spare = undefined;
+      const stored = room.subarray(0, length);
+      await bytes.readInto(from, stored);
       if (isLittleEndian && type === 'float16') decodeFloat16(stored, into);
       else into.set(decode(stored));
+      if (room.byteLength <= MOST_SPARE) spare = room;
     },
     close: () => bytes.close(),
   };
