@@ -12,6 +12,14 @@ import {
 import type { ActivationSource } from './activation-source.ts';
 import { givenRows } from './given-rows.ts';
 
+/** Rows in memory, and as many that an autoencoder is to give for them. */
+export interface GivenPairs {
+  /** [n, d_in] */
+  readonly input: Rows | readonly Rows[];
+  /** [n, d_out] */
+  readonly target: Rows | readonly Rows[];
+}
+
 /**
  * What trainers take as data: a source; rows in memory, as an array of rows, a tensor { data, shape: [n, d_in] } or a pair of such tensors
  * { input, target }; an iterable of rows, of tensors [n, d_in] or of pairs; or a function that makes such an iterable.
@@ -19,7 +27,7 @@ import { givenRows } from './given-rows.ts';
 export type ActivationData =
   | ActivationSource
   | HostTensor<ArrayLike<number>>
-  | RowPair
+  | GivenPairs
   | ActivationIterable
   | (() => ActivationIterable);
 

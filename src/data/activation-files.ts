@@ -5,7 +5,7 @@ import { glob } from 'tinyglobby';
 import { FileFormatError, InvalidValueError } from '../errors.ts';
 import type { FileRows } from '../files/row-source.ts';
 import { type ActivationSource, type OpenOptions, type OpenSource, readOpenOptions } from './activation-source.ts';
-import { contentHash } from './content-hash.ts';
+import { contentHash, textHash } from './content-hash.ts';
 import { OpenFiles } from './open-files.ts';
 import type { RowStore, StorePair } from './row-runs.ts';
 import { ShuffledRows } from './shuffled-rows.ts';
@@ -94,7 +94,7 @@ export function activationFiles(
           sampleRunRows: runRows,
           skipBadRows,
         });
-        const contents = { files: inputs.contents, ...(targets && { target: targets.contents }) };
+        const contents = { input: identityOf(inputs), ...(targets && { target: identityOf(targets) }) };
         return {
           files: inputs.paths,
           width: shuffled.width,
@@ -129,7 +129,7 @@ export interface SurveyedFiles {
   readonly width: number;
   readonly stores: readonly RowStore[];
   /** What each file is, whatever it is called: two of equal contents are the same data. */
-  readonly contents: readonly unknown[];
+  readonly contents: readonly FileContent[];
   /** Who owns the files; to be closed. */
   readonly cache: OpenFiles;
 }
@@ -144,10 +144,11 @@ export async function surveyFiles(
   const cache = new OpenFiles(tensor);
   try {
     const stores: RowStore[] = [];
-    const contents: unknown[] = [];
+    const contents: FileContent[] = [];
     for (const path of paths) {
       signal?.throwIfAborted();
-      const { rows, width, ...content } = await cache.use(path, source => contentOf(source, path));
+      const content = await cache.use(path, source => contentOf(source, path));
+      const { rows, width } = content;
       if (stores[0] && width !== stores[0].width) {
         throw new FileFormatError(`rows of ${width} numbers, expected ${stores[0].width} as in ${paths[0]}`, {
           file: path,
@@ -159,7 +160,7 @@ export async function surveyFiles(
         read: (start, count, into) => cache.use(path, source => source.readInto(start, count, into)),
         wrong: (row, problem) => new FileFormatError(`row ${row} ${problem}`, { file: path }),
       });
-      contents.push({ rows, width, ...content });
+      contents.push(content);
     }
     return { paths, width: stores[0]!.width, stores, contents, cache };
   } catch (error) {
@@ -179,7 +180,9 @@ async function matching(wanted: readonly string[]): Promise<string[]> {
   const paths = new Map<string, string>();
   for (const entry of wanted) {
     const found =
-      MAGIC.test(entry) && !(await exists(entry)) ? await glob(entry, { absolute: false, dot: true }) : [entry];
+      MAGIC.test(entry) && !(await exists(entry))
+        ? await glob(entry, { absolute: isAbsolute(entry), dot: true })
+        : [entry];
     if (found.length === 0) throw new FileFormatError('no file matches this pattern', { file: entry });
     for (const path of found) paths.set(resolve(path), path);
   }
@@ -202,8 +205,29 @@ function withoutFolder(pattern: string): string {
   return magic < 0 ? basename(pattern) : parts.slice(magic).join('/');
 }
 
+interface FileContent {
+  readonly type: string;
+  readonly rows: number;
+  readonly width: number;
+  /** Bytes of the file. */
+  readonly size: number;
+  readonly hash: string;
+}
+
+/** What files hold together, in few words however many they are: equal for the same files under any names. */
+function identityOf({ contents, width }: SurveyedFiles) {
+  const sum = (of: 'rows' | 'size'): number => contents.reduce((total, content) => total + content[of], 0);
+  return {
+    files: contents.length,
+    rows: sum('rows'),
+    width,
+    size: sum('size'),
+    hash: textHash(JSON.stringify(contents)),
+  };
+}
+
 /** What a file holds, by which it is told from another with as many rows: its first and last rows are hashed and some between. */
-async function contentOf(source: FileRows, path: string) {
+async function contentOf(source: FileRows, path: string): Promise<FileContent> {
   const { rows, width, type = 'text' } = source;
   const { size } = await stat(path);
   const whole = rows * width <= HASHED_WHOLE;

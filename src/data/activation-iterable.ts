@@ -386,7 +386,7 @@ function matrixOf(rows: Rows): Matrix | undefined {
   const { data, shape } = isRow ? { data: rows, shape: [1, rows.length] } : ((rows ?? {}) as Partial<HostTensor>);
   if (!data || !Array.isArray(shape) || shape.length === 0 || data.length !== sizeOf(shape)) return undefined;
   const width = shape.at(-1)!;
-  return { values: Float32Array.from(data), rows: width === 0 ? 0 : data.length / width, width };
+  return { values: new Float32Array(data), rows: width === 0 ? 0 : data.length / width, width };
 }
 
 /** Rows and tensors of rows joined to one, [n, width]; InvalidShapeError for one of another width, InvalidTypeError for anything else. */

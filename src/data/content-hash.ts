@@ -7,7 +7,15 @@ const SECOND_SEED = 0x9e3779b9;
 
 /** A hash of the bits of `values`, 16 hexadecimal digits. */
 export function contentHash(values: Float32Array): string {
-  const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  return hashOf(new Uint32Array(values.buffer, values.byteOffset, values.length));
+}
+
+/** As `contentHash` for text. */
+export function textHash(text: string): string {
+  return hashOf(Uint32Array.from(text, character => character.codePointAt(0)!));
+}
+
+function hashOf(words: Uint32Array): string {
   return [0, SECOND_SEED].map(seed => murmur3(words, seed).toString(16).padStart(8, '0')).join('');
 }
 

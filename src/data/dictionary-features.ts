@@ -52,7 +52,7 @@ export function dictionaryFeatures(options: DictionaryFeatureOptions): Dictionar
       features: features.description,
       dictionary: options.dictionary ? contentHash(dictionary.data) : { seed },
       bias: typeof given === 'number' ? given : contentHash(bias.data),
-      ...(given !== 0 && { seed }),
+      ...(typeof given === 'number' && given !== 0 && { seed }),
     },
     width: dIn,
     generator: (own, batchSize) => hiddenActivations(dictionary, features.generator(own, batchSize), bias),

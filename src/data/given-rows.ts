@@ -78,7 +78,7 @@ function asMatrix({ data, shape }: HostTensor<ArrayLike<number>>, what: string):
       `${what} must have shape [n, width], got ${data.length} values in shape [${shape.join(', ')}]`,
     );
   }
-  const values = data instanceof Float32Array ? data : Float32Array.from(data);
+  const values = data instanceof Float32Array ? data : new Float32Array(data);
   const rows = values.length / width;
   const wrong = (row: number, problem: string): InvalidValueError =>
     new InvalidValueError(`row ${row} of ${what} ${problem}`);

@@ -55,7 +55,8 @@ export function toyModelActivations(
 }
 
 function weightOf(model: HasFeatureDirections | HostTensor): HostTensor {
-  const weight = 'featureDirections' in model ? model.featureDirections() : model;
+  const isModel = typeof model === 'object' && model !== null && 'featureDirections' in model;
+  const weight = isModel ? model.featureDirections() : model;
   if (!Array.isArray(weight?.shape) || !(weight.data instanceof Float32Array)) {
     throw new InvalidTypeError('expected a toy model, or its weight as { data: Float32Array, shape }');
   }

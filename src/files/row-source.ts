@@ -36,8 +36,8 @@ export interface RowSource {
 
 /** Rows of a file. */
 export interface FileRows extends RowSource {
-  /** How the numbers are stored; float32 where they were text. */
-  readonly type: ElementType;
+  /** How the numbers are stored; absent where they are read some other way than row by row. */
+  readonly type?: ElementType;
   /** As `read` into an array that is there, of just that length: float32 then goes from the disk to its place without a copy. */
   readInto(start: number, count: number, into: Float32Array): Promise<void>;
 }
@@ -56,16 +56,17 @@ const KEPT_IN_MEMORY = 2 ** 23;
  * listed); FileWriteError where there is no room for a scratch file.
  */
 export async function openRowSource(path: string, options: RowSourceOptions = {}): Promise<FileRows> {
-  return rowSourceFrom(await openFileBytes(path), options);
+  const rows = await rowSourceFrom(await openFileBytes(path), options);
+  return { readInto: async (start, count, into) => into.set(await rows.read(start, count)), ...rows };
 }
 
 /** As `openRowSource` for a file's bytes, which are called `name` in messages. */
-export function rowSourceOf(bytes: Uint8Array, name: string, options: RowSourceOptions = {}): Promise<FileRows> {
+export function rowSourceOf(bytes: Uint8Array, name: string, options: RowSourceOptions = {}): Promise<RowSource> {
   return rowSourceFrom(bytesInMemory(bytes, name), options);
 }
 
 /** As `openRowSource` for bytes that are open; they are closed with the rows, or here where they are not needed any more. */
-export async function rowSourceFrom(source: ByteSource, options: RowSourceOptions = {}): Promise<FileRows> {
+export async function rowSourceFrom(source: ByteSource, options: RowSourceOptions = {}): Promise<RowSource> {
   let isKept = false;
   try {
     const opened = await openByContent(source, options.tensor);
@@ -77,7 +78,7 @@ export async function rowSourceFrom(source: ByteSource, options: RowSourceOption
 }
 
 interface Opened {
-  readonly rows: FileRows;
+  readonly rows: RowSource;
   /** True where the file stays open until the source is closed. */
   readonly isStreamed: boolean;
 }
@@ -104,7 +105,7 @@ async function openByContent(source: ByteSource, tensor: string | undefined): Pr
     const entry = entries.get(name)!;
     const type = readableType(name, entry, { file });
     const decode = (part: Uint8Array): Elements => decodeElements(part, type);
-    return { rows: rowsInFile(source, entry.shape, type, entry.start, decode, true), isStreamed: true };
+    return { rows: rowsInFile(source, entry.shape, type, entry.start, decode), isStreamed: true };
   }
   const what = otherFormat(beginning);
   if (what !== undefined && what !== 'it looks like JSON') {
@@ -202,7 +203,7 @@ class ScratchBytes implements ByteSource {
 }
 
 /** Reads CSV or JSON through, told apart by the first character. */
-async function textRows(source: ByteSource, beginning: Uint8Array): Promise<FileRows> {
+async function textRows(source: ByteSource, beginning: Uint8Array): Promise<RowSource> {
   const { name: file } = source;
   const encoding = textEncodingOf(beginning);
   const decoder = new TextParts(encoding);
@@ -224,7 +225,7 @@ async function textRows(source: ByteSource, beginning: Uint8Array): Promise<File
     reader!.push(decoder.decode(new Uint8Array(0), true));
     const shape = reader!.finish();
     for (const part of pending) await scratch.append(part);
-    return rowsInFile(scratch, shape, 'float32', 0, part => decodeElements(part, 'float32'), true);
+    return rowsInFile(scratch, shape, 'float32', 0, part => decodeElements(part, 'float32'));
   } catch (error) {
     await scratch.close();
     throw error;
@@ -255,12 +256,15 @@ export function rowsInMemory({ data, shape }: HostTensor<ArrayLike<number>>): Ro
   };
 }
 
-function npyRows(source: ByteSource, header: NpyHeader): FileRows {
-  const { shape, type, fortranOrder, bigEndian, dataStart } = header;
+function npyRows(source: ByteSource, header: NpyHeader): RowSource {
+  const { shape, type, fortranOrder, dataStart } = header;
   const decode = (part: Uint8Array): Elements => decodeNpyElements(header, part);
   if (fortranOrder && shape.length > 1) return fortranRows(source, dataStart, header, decode);
-  return rowsInFile(source, shape, type, dataStart, decode, !bigEndian);
+  return rowsInFile(source, shape, type, dataStart, decode, !header.bigEndian);
 }
+
+/** Bytes of an array that is kept for the next read, at most: files are many. */
+const MOST_SPARE = 2 ** 20;
 
 function rowsInFile(
   source: ByteSource,
@@ -268,28 +272,37 @@ function rowsInFile(
   type: ElementType,
   dataStart: number,
   decode: (bytes: Uint8Array) => Elements,
-  isLittleEndian: boolean,
+  isLittleEndian = true,
 ): FileRows {
   const { rows, width } = asMatrix(shape);
   const rowBytes = width * bytesPerElement[type];
+  // What is read before it is decoded goes into one array again and again: a new one for each read keeps the garbage collector busy.
+  let spare: Uint8Array | undefined;
+  const readBytes = async (start: number, into: Uint8Array): Promise<void> =>
+    source.readInto ? source.readInto(start, into) : into.set(await source.read(start, into.byteLength));
   return {
     rows,
     width,
     type,
-    async readInto(start, count, into) {
-      checkRange(start, count, rows);
-      const from = dataStart + start * rowBytes;
-      // The two types that activations have: neither is copied on its way.
-      if (isLittleEndian && type === 'float32' && source.readInto) {
-        return source.readInto(from, new Uint8Array(into.buffer, into.byteOffset, count * rowBytes));
-      }
-      const stored = await source.read(from, count * rowBytes);
-      if (isLittleEndian && type === 'float16') decodeFloat16(stored, into);
-      else into.set(decode(stored));
-    },
     async read(start, count) {
       checkRange(start, count, rows);
       return asFloat32(decode(await source.read(dataStart + start * rowBytes, count * rowBytes)));
+    },
+    async readInto(start, count, into) {
+      checkRange(start, count, rows);
+      const from = dataStart + start * rowBytes;
+      const length = count * rowBytes;
+      // The two types that activations have: neither is copied on its way.
+      if (isLittleEndian && type === 'float32') {
+        return readBytes(from, new Uint8Array(into.buffer, into.byteOffset, length));
+      }
+      const room = spare && spare.byteLength >= length ? spare : new Uint8Array(length);
+      spare = undefined;
+      const stored = room.subarray(0, length);
+      await readBytes(from, stored);
+      if (isLittleEndian && type === 'float16') decodeFloat16(stored, into);
+      else into.set(decode(stored));
+      if (room.byteLength <= MOST_SPARE) spare = room;
     },
     close: () => source.close(),
   };
@@ -304,19 +317,15 @@ function fortranRows(
   dataStart: number,
   { shape, type }: NpyHeader,
   decode: (bytes: Uint8Array) => Elements,
-): FileRows {
+): RowSource {
   const { rows, width } = asMatrix(shape);
   const first = shape[0]!;
   const rowsPerPlane = shape.slice(1, -1).reduce((product, size) => product * size, 1);
   const columns = rowsPerPlane * width;
   const bytes = bytesPerElement[type];
-  const fortran: FileRows = {
+  return {
     rows,
     width,
-    type,
-    async readInto(start, count, into) {
-      into.set(await fortran.read(start, count));
-    },
     async read(start, count) {
       checkRange(start, count, rows);
       if (count === 0) return new Float32Array(0);
@@ -333,7 +342,6 @@ function fortranRows(
     },
     close: () => source.close(),
   };
-  return fortran;
 }
 
 const asFloat32 = (elements: Elements): Float32Array =>

@@ -209,6 +209,8 @@ describe('activations from files', () => {
     expect(await identity([...paths, ...paths])).to.equal(own);
     expect(await identity(join(copies, 'part-*'))).to.equal(own);
     expect(own).to.not.include(folder);
+    expect(own).to.have.length.below(400);
+    expect(JSON.parse(own).input).to.include({ files: 3, rows: TOTAL, width: WIDTH });
     expect(JSON.stringify(activationFiles(pattern).description)).to.not.include(folder);
 
     // One number of another file with as many rows, at its end, makes other data; so do another order and other options.

@@ -13,19 +13,16 @@ describe('rows held out', () => {
   const random = createRandomSource(1);
 
   it('are the share of all, rounded, one of every part of equal length', () => {
-    for (let trial = 0; trial < 300; trial++) {
+    for (let trial = 0; trial < 100; trial++) {
       const total = 1 + random.integer(5000);
       const share = random.uniform();
       const holdOut = new HoldOut(total, share);
       const rows = rowsOf(holdOut);
       expect(rows).to.have.length(Math.round(total * share));
       expect(new Set(rows).size).to.equal(rows.length);
-      for (const [i, row] of rows.entries()) {
-        expect(row).to.be.within(
-          Math.floor((i * total) / rows.length) - 1,
-          Math.ceil(((i + 1) * total) / rows.length) - 1,
-        );
-      }
+      const isInPart = (row: number, i: number): boolean =>
+        row >= Math.floor((i * total) / rows.length) - 1 && row < Math.ceil(((i + 1) * total) / rows.length);
+      expect(rows.every(isInPart)).to.equal(true);
       for (let i = 0; i < 20; i++) {
         const row = random.integer(total + 1);
         expect(holdOut.before(row)).to.equal(rows.filter(held => held < row).length);
@@ -55,11 +52,12 @@ describe('rows held out', () => {
 
   it('of a stream are the same share of it, wherever it ends', () => {
     for (const share of [0.05, 0.3, 0.999]) {
-      let held = 0;
+      let [held, most] = [0, 0];
       for (let row = 0; row < 10_000; row++) {
         held += Number(isHeldOutOfStream(row, share));
-        expect(held).to.be.closeTo((row + 1) * share, 2);
+        most = Math.max(most, Math.abs(held - (row + 1) * share));
       }
+      expect(most).to.be.below(2);
     }
     expect(Array.from({ length: 100 }, (_, row) => isHeldOutOfStream(row, 0)).includes(true)).to.equal(false);
   });
