@@ -126,17 +126,24 @@ async function runCheck(
   };
   const env = check.tf32 ? { ...machine.env, NVIDIA_TF32_OVERRIDE: '1' } : machine.env;
   const memory = await watchMemory(machine.driver !== undefined);
-  const { messages, problem } = await runLimited<ChildMessage>(childArguments(request), { seconds, env });
+  const { messages, problem, lastWords } = await runLimited<ChildMessage>(childArguments(request), { seconds, env });
   const deviceMiB = memory.stop();
   const hostMiB = messages.find(message => 'hostMiB' in message)?.hostMiB;
   const measured = {
     ...(deviceMiB !== undefined && { deviceMiB }),
     ...(hostMiB !== undefined && { hostMiB }),
   };
-  const rows: Row[] = messages
+  // What libraries print tells more than what they throw, where they do not start.
+  const withWords = (detail: string): string => (lastWords === '' ? detail : `${detail}; it printed: ${lastWords}`);
+  const rows = messages
     .filter(message => 'finding' in message)
-    .map(({ finding }) => ({ path, ...finding, ...measured }));
-  if (problem !== undefined) rows.push({ path, check: check.name, outcome: 'failed', detail: problem, ...measured });
+    .map(({ finding }): Row => {
+      const detail = finding.outcome === 'ran' ? finding.detail : withWords(finding.detail);
+      return { path, ...finding, detail, ...measured };
+    });
+  if (problem !== undefined) {
+    rows.push({ path, check: check.name, outcome: 'failed', detail: withWords(problem), ...measured });
+  }
   return rows;
 }
 
