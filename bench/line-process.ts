@@ -4,14 +4,13 @@ import { createInterface } from 'node:readline';
 
 export interface LineProcess {
   ask<Answer>(request: unknown): Promise<Answer>;
-  /** Lets it end when it has answered. */
   end(): void;
-  /** Ends it at once. */
-  kill(): void;
 }
 
 export interface StartOptions {
   readonly env?: NodeJS.ProcessEnv;
+  /** Ends it at once; what it is asked then fails. */
+  readonly signal?: AbortSignal;
   /** Is told why it does not answer. Default: a line on standard error. */
   readonly onProblem?: (reason: string) => void;
 }
@@ -23,10 +22,16 @@ export async function startPython(
   probe: unknown,
   {
     env = process.env,
+    signal,
     onProblem = reason => console.error(`without PyTorch: ${python}: ${reason}`),
   }: StartOptions = {},
 ): Promise<LineProcess | undefined> {
-  const child = spawn(python, [script], { stdio: ['pipe', 'pipe', 'pipe'], env });
+  const child = spawn(python, [script], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env,
+    killSignal: 'SIGKILL',
+    ...(signal && { signal }),
+  });
   let problem = '';
   child.on('error', error => {
     problem = error.message;
@@ -48,5 +53,5 @@ export async function startPython(
     onProblem((error as Error).message);
     return undefined;
   }
-  return { ask, end: () => child.stdin.end(), kill: () => child.kill('SIGKILL') };
+  return { ask, end: () => child.stdin.end() };
 }

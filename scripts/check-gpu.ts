@@ -32,10 +32,14 @@ interface Options {
   readonly small?: boolean;
   readonly python: string;
   readonly pack?: string;
+  readonly piece: number;
   readonly without: readonly string[];
 }
 
 const CHILD = fileURLToPath(new URL('./check-gpu/child.ts', import.meta.url));
+
+/** How many times the time limits of checks a software adapter gets. */
+const SOFTWARE_PATIENCE = 4;
 
 /** A check is not started with less time than this. */
 const LEAST_SECONDS = 5;
@@ -49,6 +53,7 @@ const command = new Command('npm run check:gpu --')
   .option('--small', 'leave out what takes minutes on a software adapter (default where there is no card)')
   .option('--python <program>', 'a Python with PyTorch on the card, to compare with', PYTHON)
   .option('--pack <folder>', 'write what a machine without a network needs, in pieces, with run.sh')
+  .option('--piece <megabytes>', 'largest piece of a pack', positiveInteger, 60)
   .addOption(
     new Option('--without <part...>', 'what --pack leaves out')
       .choices(COMPONENTS.filter(({ required }) => !required).map(({ name }) => name))
@@ -58,7 +63,7 @@ const command = new Command('npm run check:gpu --')
 
 try {
   const options = command.parse().opts<Options>();
-  if (options.pack !== undefined) await pack(options.pack, options.without);
+  if (options.pack !== undefined) await pack(options.pack, options.without, options.piece * 1e6);
   else process.exitCode = (await checkAll(options)) ? 0 : 1;
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
@@ -87,6 +92,9 @@ async function checkAll(options: Options): Promise<boolean> {
     for (const row of found) await record(row);
     if (found.every(({ outcome }) => outcome === 'ran')) loaded.push(path);
   }
+  if (machine.driver) {
+    for await (const row of measurePyTorch(options.python, machine.env, () => remaining(deadline))) await record(row);
+  }
   const checks = CHECKS.filter(({ large }) => !(large && (options.small ?? machine.software)));
   if (loaded.length > 0) {
     const losses = await lossesOnCpu(checks, machine, deadline);
@@ -97,9 +105,6 @@ async function checkAll(options: Options): Promise<boolean> {
         for (const row of await runCheck(check, path, machine, losses, deadline)) await record(row);
       }
     }
-  }
-  if (machine.driver) {
-    for await (const row of measurePyTorch(options.python, machine.env, () => remaining(deadline))) await record(row);
   }
   console.log(`\n${toTable(rows)}\n\nWritten: ${join(options.output, 'gpu.json')}, ${join(options.output, 'gpu.md')}`);
   return rows.every(({ outcome }) => outcome === 'ran' || outcome === 'unavailable');
@@ -112,7 +117,8 @@ async function runCheck(
   expectedLosses: Readonly<Record<string, readonly number[]>>,
   deadline: number,
 ): Promise<Row[]> {
-  const seconds = Math.min(check.seconds, remaining(deadline));
+  const patience = machine.software && GPU_PATHS[path].vulkan ? SOFTWARE_PATIENCE : 1;
+  const seconds = Math.min(patience * check.seconds, remaining(deadline));
   if (seconds < LEAST_SECONDS) {
     return [{ path, check: check.name, outcome: 'failed', detail: 'the time for everything was over (--seconds)' }];
   }
@@ -126,18 +132,27 @@ async function runCheck(
   };
   const env = check.tf32 ? { ...machine.env, NVIDIA_TF32_OVERRIDE: '1' } : machine.env;
   const memory = await watchMemory(machine.driver !== undefined);
-  const { messages, problem } = await runLimited<ChildMessage>(childArguments(request), { seconds, env });
+  const { messages, problem, lastWords } = await runLimited<ChildMessage>(childArguments(request), { seconds, env });
   const deviceMiB = memory.stop();
   const hostMiB = messages.find(message => 'hostMiB' in message)?.hostMiB;
   const measured = {
     ...(deviceMiB !== undefined && { deviceMiB }),
     ...(hostMiB !== undefined && { hostMiB }),
   };
-  const rows: Row[] = messages
+  // What libraries print tells more than what they throw, where they do not start.
+  const withWords = (detail: string): string => (lastWords === '' ? detail : `${detail}; it printed: ${lastWords}`);
+  const rows = messages
     .filter(message => 'finding' in message)
-    .map(({ finding }) => ({ path, ...finding, ...measured }));
-  if (problem !== undefined) rows.push({ path, check: check.name, outcome: 'failed', detail: problem, ...measured });
-  return rows;
+    .map(({ finding }): Row => {
+      const detail = finding.outcome === 'ran' ? finding.detail : withWords(finding.detail);
+      return { path, ...finding, detail, ...measured };
+    });
+  if (problem === undefined) return rows;
+  const last = rows.at(-1);
+  // The last message came: libraries that crash while they are being unloaded have done their work.
+  if (last && hostMiB !== undefined)
+    return [...rows.slice(0, -1), { ...last, detail: `${last.detail}; then ${problem}` }];
+  return [...rows, { path, check: check.name, outcome: 'failed', detail: withWords(problem), ...measured }];
 }
 
 /** What trainings must give, by ONNX Runtime on the CPU. */

@@ -7,6 +7,8 @@ export interface LimitedRun<Message> {
   readonly messages: readonly Message[];
   /** Why it did not end by itself with status 0, in one line; absent where it did. */
   readonly problem?: string;
+  /** The end of its standard error, in one line; empty where it was silent. */
+  readonly lastWords: string;
 }
 
 export interface LimitedOptions {
@@ -16,8 +18,9 @@ export interface LimitedOptions {
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** Lines of the standard error that are kept for `problem`. */
+/** Lines of the standard error that are kept. */
 const LAST_LINES = 3;
+const LAST_CHARACTERS = 400;
 
 /**
  * Runs Node with `args`, which speaks through `process.send`, and ends it and all that it started after `seconds`.
@@ -62,7 +65,7 @@ export async function runLimited<Message>(
       endAll();
       if (timedOut) resolve(`not done after ${seconds} s`);
       else if (code === 0) resolve(undefined);
-      else resolve(`the process ended with ${signal ?? `status ${code}`}${lastWords(complaint)}`);
+      else resolve(`the process ended with ${signal ?? `status ${code}`}`);
     });
   });
   clearTimeout(timer);
@@ -70,12 +73,12 @@ export async function runLimited<Message>(
   for (const signal of SIGNALS) process.off(signal, onSignal);
   // Messages that were under way when the process ended.
   if (child.connected) await new Promise(resolve => child.once('disconnect', resolve));
-  return { messages, ...(problem !== undefined && { problem }) };
+  return { messages, lastWords: endOf(complaint), ...(problem !== undefined && { problem }) };
 }
 
-function lastWords(complaint: string): string {
+function endOf(complaint: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: terminal colours
   const plain = complaint.replace(/\x1b\[[\d;]*m/g, '');
   const lines = plain.split('\n').filter(line => line.trim() !== '' && !/^\s+at /.test(line));
-  return lines.length > 0 ? `: ${lines.slice(-LAST_LINES).join(' ').slice(0, 400)}` : '';
+  return lines.slice(-LAST_LINES).join(' ').slice(-LAST_CHARACTERS);
 }

@@ -42,7 +42,8 @@ export async function describeMachine(forceSoftware: boolean): Promise<CheckedMa
       'onnxruntime cuda': await describeCuda(),
       'tfjs-node-gpu': describeTensorFlow(),
     },
-    env: childEnvironment(process.env, DRIVER_FOLDERS.filter(existsSync)),
+    // TensorFlow then says why it takes no GPU.
+    env: { TF_CPP_MIN_LOG_LEVEL: '1', ...childEnvironment(process.env, DRIVER_FOLDERS.filter(existsSync)) },
   };
 }
 

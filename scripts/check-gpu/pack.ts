@@ -20,9 +20,6 @@ import { type Piece, writePieces } from './split.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
-/** The largest piece. */
-const PIECE_BYTES = 60 * 1000 * 1000;
-
 const ONNX_RUNTIME = 'node_modules/onnxruntime-node/bin/napi-v6/linux/x64';
 const TENSORFLOW = 'node_modules/@tensorflow/tfjs-node-gpu';
 const CHROMIUM = 'node_modules/.cache/monosemantic/chromium';
@@ -104,7 +101,7 @@ function cudaLibraries(name: string, pattern: string): Component {
  *
  * @throws SetupError where a component is not set up here, before anything is written.
  */
-export async function pack(folder: string, without: readonly string[]): Promise<void> {
+export async function pack(folder: string, without: readonly string[], pieceBytes: number): Promise<void> {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     throw new SetupError(`packs are for Linux x64 and made there; this is ${process.platform} ${process.arch}`);
   }
@@ -127,7 +124,7 @@ export async function pack(folder: string, without: readonly string[]): Promise<
   }
   const packed: PackedComponent[] = [];
   for (const { component, base, paths, into } of contents) {
-    const pieces = await packFiles(folder, component.name, base, paths, into);
+    const pieces = await packFiles(folder, component.name, base, paths, into, pieceBytes);
     packed.push({ name: component.name, required: component.required ?? false, pieces });
     console.log(
       `${component.name}: ${pieces.length} ${pieces.length === 1 ? 'piece' : 'pieces'}, ${inWords(bytesOf(pieces))}`,
@@ -145,7 +142,7 @@ export async function packFiles(
   base: string,
   paths: readonly string[],
   into: string,
-  pieceBytes = PIECE_BYTES,
+  pieceBytes: number,
 ): Promise<Piece[]> {
   // Links are followed: pip and npm make some that lead elsewhere.
   const options = ['--dereference', '--null', '--files-from=-', `--transform=s,^,${into}/,`, '--owner=0', '--group=0'];

@@ -20,7 +20,8 @@ const OTHER_MANIFESTS = [
   '/run/opengl-driver/share/vulkan/icd.d',
 ];
 const MANIFEST = 'nvidia_icd.json';
-const DRIVER = 'libGLX_nvidia.so.0';
+/** Either is the driver; the first needs X11's libraries. */
+const DRIVERS = ['libGLX_nvidia.so.0', 'libEGL_nvidia.so.0'];
 
 /** Makes Vulkan ready for this process, on SwiftShader where `software`; gives what had to be done, in words. */
 export async function prepareVulkan(software: boolean): Promise<string> {
@@ -52,8 +53,9 @@ function nvidiaManifest(): string | undefined {
   if (inFolders(USUAL_MANIFESTS) !== undefined) return undefined;
   const known = inFolders(OTHER_MANIFESTS);
   if (known !== undefined) return known;
-  const library = DRIVER_FOLDERS.map(folder => join(folder, DRIVER)).find(existsSync) ?? DRIVER;
-  if (loadingProblem(library) !== undefined) return undefined;
+  const places = DRIVERS.flatMap(name => [name, ...DRIVER_FOLDERS.map(folder => join(folder, name))]);
+  const library = places.find(place => loadingProblem(place) === undefined);
+  if (library === undefined) return undefined;
   const file = join(mkdtempSync(join(tmpdir(), 'monosemantic-vulkan-')), MANIFEST);
   const icd = { file_format_version: '1.0.0', ICD: { library_path: library, api_version: '1.3.0' } };
   writeFileSync(file, JSON.stringify(icd));
