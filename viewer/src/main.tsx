@@ -2,10 +2,10 @@
 import './style.css';
 import { render } from 'preact';
 import { App } from './app.tsx';
+import { followInAddress, restoreFromAddress } from './open/address.ts';
 import { loadManifest, openBundled } from './open/open-models.ts';
 import { models } from './state/models.ts';
 import { fail } from './state/notices.ts';
-import { followInAddress, restoreFromAddress } from './state/url.ts';
 
 render(<App />, document.getElementById('app')!);
 

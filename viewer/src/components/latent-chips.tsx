@@ -1,6 +1,7 @@
 /** The latents as chips, in the colours of their true features; pressing one selects it everywhere. */
-import { featureColour, UNMATCHED } from '../state/colours.ts';
-import { featureOfLatent, latentRows, matching } from '../state/matching.ts';
+import { featureColour, UNMATCHED } from '../data/colours.ts';
+import { featureOfLatent } from '../data/matching.ts';
+import { latentRows, matching } from '../state/matching.ts';
 import { sae } from '../state/models.ts';
 import { selectedLatent, toggleLatent } from '../state/selection.ts';
 import { shown } from './figure.tsx';

@@ -2,7 +2,7 @@
 import { binX, rectY, ruleY } from '@observablehq/plot';
 import { computed } from '@preact/signals';
 import { cosineSimilarityMatrix } from '../../../src/analysis/cosine-similarity.ts';
-import { featureColour } from '../state/colours.ts';
+import { featureColour } from '../data/colours.ts';
 import { latentRows } from '../state/matching.ts';
 import { sae } from '../state/models.ts';
 import { view } from '../state/navigation.ts';

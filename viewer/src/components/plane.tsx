@@ -7,18 +7,8 @@
  */
 import { scaleLinear } from 'd3-scale';
 import { useMemo, useRef } from 'preact/hooks';
+import type { PlaneArrow } from '../data/arrows.ts';
 import { useWidth } from './use-width.ts';
-
-export interface PlaneArrow {
-  readonly index: number;
-  readonly x: number;
-  readonly y: number;
-  readonly colour: string;
-  readonly label: string;
-  readonly selected?: boolean;
-  /** Stands for no true feature: drawn dashed. */
-  readonly loose?: boolean;
-}
 
 export interface PlanePoint {
   readonly x: number;

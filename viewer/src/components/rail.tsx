@@ -1,7 +1,8 @@
 /** The rail: which models are in view, the ways to open more, and the views. */
 
+import type { ModelKind } from '../data/model.ts';
 import { computeReports, manifest, openBundled, openFiles, opening } from '../open/open-models.ts';
-import { link, type ModelKind, models, sae, saeId, showModel, toy, toyId } from '../state/models.ts';
+import { link, models, sae, saeId, showModel, toy, toyId } from '../state/models.ts';
 import { VIEWS, view } from '../state/navigation.ts';
 import { probeResult } from '../state/probe.ts';
 import { settingsOpen } from './settings.tsx';

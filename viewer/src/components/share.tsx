@@ -1,9 +1,9 @@
 /** Sharing: the address of what is shown, and the current probe as JSON. */
 import { signal } from '@preact/signals';
+import { currentAddress } from '../open/address.ts';
 import { link, sae, toy } from '../state/models.ts';
 import { say, statusText } from '../state/notices.ts';
 import { pins, probeResult } from '../state/probe.ts';
-import { currentAddress } from '../state/url.ts';
 import { Dialog } from './dialog.tsx';
 import { saveText } from './save-figure.ts';
 

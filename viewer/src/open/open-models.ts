@@ -2,14 +2,15 @@
 
 import { signal } from '@preact/signals';
 import { transfer } from 'comlink';
-import { addModel, type History, type Model, type ModelSource, models } from '../state/models.ts';
+import type { History, Model, ModelSource } from '../data/model.ts';
+import { readHistory } from '../data/read-history.ts';
+import { bundledFile, bundledManifest, type Manifest } from '../data/shipped.ts';
+import { addModel, models } from '../state/models.ts';
 import { alertText, fail, say } from '../state/notices.ts';
 import { compute } from '../state/settings.ts';
 import type { ComputeReport } from '../workers/inference-api.ts';
 import { inference } from '../workers/inference-client.ts';
 import { training } from '../workers/training-client.ts';
-import { bundledFile, bundledManifest, type Manifest } from './bundled.ts';
-import { readHistory } from './read-history.ts';
 
 /** Files beyond this are refused unread: the page could not hold them and their session. */
 const MOST_BYTES = 2 ** 31 - 1;

@@ -1,13 +1,14 @@
 /** A study over seeds: the bundled one, or a folder of runs, each with its history.json and, perhaps, its .onnx. */
 import { signal } from '@preact/signals';
-import { rowsOf } from '../state/matching.ts';
-import { addModel, type History, type Model, models, truth } from '../state/models.ts';
+import { rowsOf } from '../data/matching.ts';
+import type { History, Model } from '../data/model.ts';
+import { readHistory } from '../data/read-history.ts';
+import { bundledFile } from '../data/shipped.ts';
+import { addModel, models, truth } from '../state/models.ts';
 import { view } from '../state/navigation.ts';
 import { alertText, say } from '../state/notices.ts';
 import { playback } from '../state/playback.ts';
-import { bundledFile } from './bundled.ts';
 import { loadManifest, openBundled, openBytesOf } from './open-models.ts';
-import { readHistory } from './read-history.ts';
 
 export interface OpenRun {
   readonly name: string;

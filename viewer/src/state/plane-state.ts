@@ -1,11 +1,12 @@
 /** What the plane shows for the models in view: its axes, the cloud, the arrows, and the regions where each latent wins. */
 import { computed, signal } from '@preact/signals';
-import type { PlaneArrow } from '../components/plane.tsx';
+import { latentArrows, type PlaneArrow, truthArrows, typicalLength } from '../data/arrows.ts';
+import { featureColour, resolvedColour, UNMATCHED } from '../data/colours.ts';
+import { featureOfLatent, rowsOf } from '../data/matching.ts';
+import { lift, type PlaneBasis, plainPlane, planeOf, principalPlane, project } from '../data/plane-basis.ts';
 import { inference } from '../workers/inference-client.ts';
-import { featureColour, resolvedColour, UNMATCHED } from './colours.ts';
-import { featureOfLatent, type Matching, matching, rowsOf } from './matching.ts';
+import { matching } from './matching.ts';
 import { sae, toy, truth } from './models.ts';
-import { lift, type PlaneBasis, plainPlane, planeOf, principalPlane, project } from './principal-plane.ts';
 import { resource } from './resource.ts';
 import { samples } from './samples.ts';
 import { selectedFeature, selectedLatent } from './selection.ts';
@@ -55,47 +56,6 @@ export const cloud = computed<Float32Array | undefined>(() => {
   for (let i = 0; i < count; i++) points.set(project(axes, drawn.data.subarray(i * width, (i + 1) * width)), 2 * i);
   return points;
 });
-
-type Rows = readonly (readonly number[])[];
-
-/** Wide models show only their longest arrows. */
-const MOST_ARROWS = 200;
-
-/** True directions in the plane. */
-export function truthArrows(directions: Rows, axes: PlaneBasis, selected: number | undefined): PlaneArrow[] {
-  return directions.slice(0, MOST_ARROWS).map((row, index) => {
-    const [x, y] = project(axes, row, true);
-    const colour = featureColour(index, directions.length);
-    return { index, x, y, colour, label: directions.length <= 24 ? String(index) : '', selected: index === selected };
-  });
-}
-
-/** Latents in the plane, scaled to `length`, in the colour of the true feature that each stands for. */
-export function latentArrows(
-  directions: Rows,
-  axes: PlaneBasis,
-  found: Matching | undefined,
-  length: number,
-  selected: number | undefined,
-): PlaneArrow[] {
-  return directions.slice(0, MOST_ARROWS).map((row, index) => {
-    const [x, y] = project(axes, row, true);
-    const feature = featureOfLatent(index, found);
-    const colour = found
-      ? feature < 0
-        ? UNMATCHED
-        : featureColour(feature, found.features)
-      : featureColour(index, directions.length);
-    const loose = found !== undefined && feature < 0;
-    return { index, x: x * length, y: y * length, colour, label: '', loose, selected: index === selected };
-  });
-}
-
-/** Mean norm of the true directions: latents, of unit norm, are drawn this long so that the two can be compared. */
-export function typicalLength(directions: Rows): number {
-  const norms = directions.map(row => Math.hypot(...row)).filter(norm => norm > 0.05);
-  return norms.length > 0 ? norms.reduce((a, b) => a + b, 0) / norms.length : 1;
-}
 
 /** Half the side of the plane: everything is in it. */
 export const extent = computed(() => {

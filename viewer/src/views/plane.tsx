@@ -6,6 +6,7 @@ import { LatentChips } from '../components/latent-chips.tsx';
 import { Empty, Lead } from '../components/lead.tsx';
 import { PlaneLegend } from '../components/legend.tsx';
 import { Plane, type PlanePoint } from '../components/plane.tsx';
+import { lift, project } from '../data/plane-basis.ts';
 import { matching } from '../state/matching.ts';
 import { sae } from '../state/models.ts';
 import {
@@ -24,7 +25,6 @@ import {
   showTruth,
   spanning,
 } from '../state/plane-state.ts';
-import { lift, project } from '../state/principal-plane.ts';
 import { probeResult, setActivations } from '../state/probe.ts';
 import { samples } from '../state/samples.ts';
 import { toggleFeature, toggleLatent } from '../state/selection.ts';

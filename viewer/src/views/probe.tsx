@@ -5,7 +5,7 @@ import { latentColour } from '../components/latent-chips.tsx';
 import { Empty, Lead } from '../components/lead.tsx';
 import { Slider } from '../components/slider.tsx';
 import { VirtualList } from '../components/virtual-list.tsx';
-import { featureColour } from '../state/colours.ts';
+import { featureColour } from '../data/colours.ts';
 import { matching } from '../state/matching.ts';
 import { sae, toy } from '../state/models.ts';
 import { applyPreset, pins, probeInput, probeResult, setInput, setPin } from '../state/probe.ts';

@@ -5,11 +5,11 @@ import { line } from 'd3-shape';
 import { useEffect } from 'preact/hooks';
 import { Empty, Lead } from '../components/lead.tsx';
 import { Plane } from '../components/plane.tsx';
+import { latentArrows, truthArrows, typicalLength } from '../data/arrows.ts';
+import { matchDirections } from '../data/matching.ts';
+import { plainPlane } from '../data/plane-basis.ts';
 import { openedRun, openRunFolder, openSeed, seedRuns, seedTruth } from '../open/run-folder.ts';
-import { matchDirections } from '../state/matching.ts';
 import { fail } from '../state/notices.ts';
-import { latentArrows, truthArrows, typicalLength } from '../state/plane-state.ts';
-import { plainPlane } from '../state/principal-plane.ts';
 
 const CURVE = { width: 132, height: 36 };
 

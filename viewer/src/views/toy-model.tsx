@@ -7,7 +7,7 @@ import { Figure, shown } from '../components/figure.tsx';
 import { HeatMap } from '../components/heat-map.tsx';
 import { Empty, Lead } from '../components/lead.tsx';
 import { PlotChart } from '../components/plot-chart.tsx';
-import { featureColour } from '../state/colours.ts';
+import { featureColour } from '../data/colours.ts';
 import { toy } from '../state/models.ts';
 import { selectedFeature, toggleFeature } from '../state/selection.ts';
 

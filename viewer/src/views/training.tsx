@@ -7,12 +7,14 @@ import { PlaneLegend } from '../components/legend.tsx';
 import { Plane } from '../components/plane.tsx';
 import { PlotChart } from '../components/plot-chart.tsx';
 import { Transport } from '../components/transport.tsx';
-import { featureColour } from '../state/colours.ts';
-import { matchDirections, rowsOf, trainingEvents } from '../state/matching.ts';
+import { latentArrows, truthArrows, typicalLength } from '../data/arrows.ts';
+import { featureColour } from '../data/colours.ts';
+import { frameAt } from '../data/frame.ts';
+import { matchDirections, rowsOf, trainingEvents } from '../data/matching.ts';
+import { project } from '../data/plane-basis.ts';
 import { sae, toy, truth } from '../state/models.ts';
-import { basis, cloud, extent, latentArrows, planeToy, truthArrows, typicalLength } from '../state/plane-state.ts';
-import { frameAt, playback } from '../state/playback.ts';
-import { project } from '../state/principal-plane.ts';
+import { basis, cloud, extent, planeToy } from '../state/plane-state.ts';
+import { playback } from '../state/playback.ts';
 import { selectedLatent, toggleLatent } from '../state/selection.ts';
 
 /** The model whose history is shown: the autoencoder's, or the toy model's where that is all there is. */

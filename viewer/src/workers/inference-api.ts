@@ -1,7 +1,6 @@
 /** What the page asks of the inference worker. Everything that touches a model file or ONNX Runtime happens there. */
 import type { HostTensor } from '../../../src/tensor.ts';
-import type { ModelKind } from '../state/models.ts';
-import type { Compute } from '../state/settings.ts';
+import type { Compute, ModelKind } from '../data/model.ts';
 
 /** A model file, read and made ready to run. */
 export interface OpenedModel {

@@ -1,6 +1,6 @@
 /** The page's end of the inference worker. */
 import { type Remote, transfer, wrap } from 'comlink';
-import { onnxRuntimeWasm } from '../open/bundled.ts';
+import { onnxRuntimeWasm } from '../data/shipped.ts';
 import type { InferenceApi } from './inference-api.ts';
 import { startInferenceWorker } from './start-workers.ts';
 

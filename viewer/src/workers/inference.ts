@@ -12,8 +12,7 @@ import { readInitializer } from '../../../src/onnx/tensor-values.ts';
 import { loadWebRuntime } from '../../../src/sessions/browser.ts';
 import type { Provider } from '../../../src/sessions/runtime.ts';
 import type { HostTensor } from '../../../src/tensor.ts';
-import type { ModelKind } from '../state/models.ts';
-import type { Compute } from '../state/settings.ts';
+import type { Compute, ModelKind } from '../data/model.ts';
 import type { ComputeReport, InferenceApi, OpenedModel } from './inference-api.ts';
 
 interface OpenToy {

@@ -1,5 +1,5 @@
 /** What the page asks of the training worker: training itself, and the conversions that need TensorFlow.js. */
-import type { History } from '../state/models.ts';
+import type { History } from '../data/model.ts';
 
 export type InitialisationName = 'gaussian' | 'activations' | 'spread' | 'blend';
 

@@ -1,6 +1,6 @@
 /** The page's end of the training worker. It starts only when something is trained or converted. */
 import { type Remote, transfer, wrap } from 'comlink';
-import { onnxRuntimeWasm } from '../open/bundled.ts';
+import { onnxRuntimeWasm } from '../data/shipped.ts';
 import { startTrainingWorker } from './start-workers.ts';
 import type { TrainingApi } from './training-api.ts';
 

@@ -18,7 +18,7 @@ import { type Trained, train } from '../../../src/training/train.ts';
 import { initialSae, saeProgram } from '../../../src/training/train-sae.ts';
 import { modelsOf, toyModelProgram } from '../../../src/training/train-toy-models.ts';
 import { modelState } from '../../../src/training/training-step.ts';
-import type { History } from '../state/models.ts';
+import type { History } from '../data/model.ts';
 import type { SaeSettings, ToySettings, TrainedModel, TrainingApi, TrainingProgress } from './training-api.ts';
 
 const TOY_BATCH = 1024;

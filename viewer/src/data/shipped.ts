@@ -1,5 +1,5 @@
 /** What ships with the page: ONNX Runtime's wasm and the bundled models; beside the page on a site, inside it in the single file. */
-import type { History, ModelKind } from '../state/models.ts';
+import type { History, ModelKind } from './model.ts';
 
 /** One entry of `models/models.json`. */
 export interface BundledModel {

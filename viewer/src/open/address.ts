@@ -1,12 +1,13 @@
 /** The state in the address: models that an address can name, view, inputs, seed, selection, position. */
 import { effect } from '@preact/signals';
-import { openAddress, openBundled } from '../open/open-models.ts';
-import { type Model, models, sae, showModel, toy } from './models.ts';
-import { isView, view } from './navigation.ts';
-import { playback } from './playback.ts';
-import { pins, probeInput } from './probe.ts';
-import { chosenDensity, seed } from './samples.ts';
-import { selectedFeature, selectedLatent } from './selection.ts';
+import type { Model } from '../data/model.ts';
+import { models, sae, showModel, toy } from '../state/models.ts';
+import { isView, view } from '../state/navigation.ts';
+import { playback } from '../state/playback.ts';
+import { pins, probeInput } from '../state/probe.ts';
+import { chosenDensity, seed } from '../state/samples.ts';
+import { selectedFeature, selectedLatent } from '../state/selection.ts';
+import { openAddress, openBundled } from './open-models.ts';
 
 /** Inputs wider than this stay out of the address. */
 const WIDEST_INPUT = 128;

@@ -1,6 +1,6 @@
 /** A run's history.json, checked before anything draws it. */
 import { FileFormatError } from '../../../src/errors.ts';
-import type { History } from '../state/models.ts';
+import type { History } from './model.ts';
 
 const isNumbers = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every(entry => typeof entry === 'number' && Number.isFinite(entry));
