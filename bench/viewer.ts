@@ -71,7 +71,7 @@ try {
   const context = await viewer.browser.newContext({ reducedMotion: 'reduce' });
   const story = await context.newPage();
   const started = performance.now();
-  await story.goto(viewer.server.url);
+  await story.goto(viewer.url);
   await story.getByText('5 of 5').first().waitFor();
   const told = performance.now() - started;
   await isIdle(story);

@@ -1,24 +1,26 @@
 /**
  * Rebuilds the models that the viewer ships with (viewer/public/models): the star and, on its activations, the same autoencoder
- * from sixteen seeds, of which the story shows one that found every direction and one that collapsed; and a larger pair whose
- * plane is a projection. Takes about two minutes on two cores; the same seeds give the same models.
+ * from sixteen seeds, of which the story shows one that found every direction and one that collapsed; the star's kin at other sparsities;
+ * and a larger pair whose plane is a projection. Takes about two minutes on two cores; the same seeds give the same models.
  */
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sideBySide } from '../src/data/batch-source.ts';
 import { importanceDecayByRatio } from '../src/data/schedules.ts';
 import { createEngine } from '../src/engines/create-engine.ts';
 import type { Engine } from '../src/engines/engine.ts';
-import { type History, historyOf, sha256 } from '../src/experiments/run-files.ts';
+import { historyOf, type History as RunHistory, sha256 } from '../src/experiments/run-files.ts';
 import { scoreSae, sparseFeatures, toyModelActivations } from '../src/experiments/sae-run.ts';
 import { freezeSae, freezeToyModel } from '../src/export/freeze.ts';
 import { writeFileAtomic } from '../src/files/write-atomic.ts';
 import type { Initialisation } from '../src/models/initialisation.ts';
 import { ParallelToyModel } from '../src/models/parallel-toy-model.ts';
-import type { HostTensor } from '../src/tensor.ts';
-import { entryOf, lossesOf } from '../src/training/side-by-side.ts';
+import { unitRows } from '../src/models/sparse-autoencoder.ts';
+import { type HostTensor, type HostTensors, toNested } from '../src/tensor.ts';
+import { entryOf, lossesOf, stateOf } from '../src/training/side-by-side.ts';
 import { snapshotSteps } from '../src/training/snapshot-steps.ts';
 import { train } from '../src/training/train.ts';
-import { trainSaes } from '../src/training/train-sae.ts';
+import { initialSae, saeProgram } from '../src/training/train-sae.ts';
 import { modelsOf, toyModelProgram } from '../src/training/train-toy-models.ts';
 import { modelState } from '../src/training/training-step.ts';
 
@@ -27,6 +29,11 @@ const SAE_BATCH = 2048;
 const TOY_BATCH = 1024;
 /** Frames of a run in the seed strip. */
 const STRIP_FRAMES = 20;
+
+/** With where each snapshot's directions begin. */
+interface History extends RunHistory {
+  readonly b_dec?: readonly (readonly number[])[];
+}
 
 interface Toy {
   readonly onnx: Uint8Array;
@@ -104,6 +111,17 @@ interface SaeSettings {
   readonly seeds: readonly number[];
 }
 
+/** The star: five features in two dimensions. */
+const STAR: ToySettings = {
+  nFeatures: 5,
+  nHidden: 2,
+  sparsity: 0.9,
+  importance: 0.9,
+  restarts: 16,
+  steps: 10_000,
+  seed: 0,
+};
+
 interface Sae {
   readonly seed: number;
   readonly onnx: Uint8Array;
@@ -111,15 +129,57 @@ interface Sae {
   readonly recovered: number;
 }
 
+/** Where an autoencoder's rays point and where they begin: the unit decoder rows, and b_dec as a last row, [..., d_sae + 1, d_in]. */
+function raysOf(state: HostTensors, dSae: number, dIn: number): HostTensor {
+  const { V, b_dec } = modelState(state).parameters as { V: HostTensor; b_dec: HostTensor };
+  const instances = b_dec.data.length / dIn;
+  const units = unitRows(V.data, instances * dSae, dIn).data;
+  const data = new Float32Array(instances * (dSae + 1) * dIn);
+  for (let i = 0; i < instances; i++) {
+    const at = i * (dSae + 1) * dIn;
+    data.set(units.subarray(i * dSae * dIn, (i + 1) * dSae * dIn), at);
+    data.set(b_dec.data.subarray(i * dIn, (i + 1) * dIn), at + dSae * dIn);
+  }
+  return { data, shape: [...(instances > 1 ? [instances] : []), dSae + 1, dIn] };
+}
+
+/** A history whose directions begin at b_dec. */
+function raysHistory(
+  loss: Float32Array,
+  snapshots: readonly { readonly step: number; readonly value: HostTensor }[],
+): History {
+  const { directions, ...rest } = historyOf(loss, snapshots);
+  const frames = directions as number[][][];
+  return { ...rest, directions: frames.map(frame => frame.slice(0, -1)), b_dec: frames.map(frame => frame.at(-1)!) };
+}
+
 /** The same autoencoder from each of the seeds. */
 async function makeSaes(engine: Engine, toy: Toy, { dSae, k, init, steps, seeds }: SaeSettings): Promise<Sae[]> {
   const [nFeatures, dIn] = toy.weight.shape as [number, number];
   const data = toyModelActivations(toy.weight, sparseFeatures(nFeatures, toy.sparsity, SAE_BATCH), 0);
   const activation = { kind: 'topk', k } as const;
-  const runs = seeds.map(seed => ({ dIn, dSae, activation, init, batchSize: SAE_BATCH, steps, seed }));
-  const trained = await trainSaes(runs, data, { engine, snapshotAt: snapshotSteps(steps) });
-  return trained.map(({ sae, loss, run, directions }, i): Sae => {
+  const settings = seeds.map(seed => ({ dIn, dSae, activation, init, batchSize: SAE_BATCH, steps, seed }));
+  const starts = settings.map(each => initialSae(each, data.sample));
+  const isAlone = seeds.length === 1;
+  const sources = seeds.map(seed => data.batches(seed));
+  const run = await train({
+    program: saeProgram(settings[0]!, starts),
+    batches: isAlone
+      ? sources[0]!
+      : sideBySide(
+          'activations',
+          sources,
+          seeds.map((_, i) => i),
+        ),
+    steps,
+    engine,
+    snapshots: { steps: snapshotSteps(steps), take: state => raysOf(state, dSae, dIn) },
+  });
+  const state = modelState(run.state);
+  return starts.map((start, i): Sae => {
     const seed = seeds[i]!;
+    const sae = start.withState(isAlone ? state : stateOf(state, i, start.state));
+    const loss = lossesOf(run, i);
     const { recovered } = scoreSae(sae, toy.weight, data.heldOut);
     const training = {
       seed,
@@ -133,18 +193,53 @@ async function makeSaes(engine: Engine, toy: Toy, { dSae, k, init, steps, seeds 
     return {
       seed,
       onnx: freezeSae(sae, { training, init, trainedOn: toy.hash }),
-      history: historyOf(loss, directions),
+      history: raysHistory(
+        loss,
+        run.snapshots.map(({ step, value }) => ({ step, value: isAlone ? value : entryOf(value, i) })),
+      ),
       recovered,
     };
   });
 }
 
+/** Sparsities of the first scene: dense data, where two features win, to data so sparse that five share the plane. */
+const SWEEP = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.88, 0.91, 0.94, 0.97];
+
+/** `rows` turned, and mirrored where that is nearer, as a whole, so that they lie nearest to `target`: a toy model's plane has no up. */
+function turnedTowards(rows: number[][], target: readonly (readonly number[])[]): number[][] {
+  const candidates = [1, -1].map(mirror => {
+    const flipped = rows.map(([x, y]) => [x!, mirror * y!]);
+    const dot = flipped.reduce((sum, [x, y], i) => sum + x! * target[i]![0]! + y! * target[i]![1]!, 0);
+    const cross = flipped.reduce((sum, [x, y], i) => sum + x! * target[i]![1]! - y! * target[i]![0]!, 0);
+    const angle = Math.atan2(cross, dot);
+    const [c, s] = [Math.cos(angle), Math.sin(angle)];
+    return { fit: Math.hypot(dot, cross), rows: flipped.map(([x, y]) => [c * x! - s * y!, s * x! + c * y!]) };
+  });
+  return candidates.sort((a, b) => b.fit - a.fit)[0]!.rows;
+}
+
+/** Toy models of five features in two dimensions over sparsity, the lowest loss of sixteen restarts each. */
+async function makeSweep(engine: Engine, star: Toy) {
+  const importance = Array.from({ length: 5 }, (_, i) => 0.9 ** i);
+  const directions: number[][][] = [];
+  const loss: number[] = [];
+  let target = (toNested(star.weight) as number[][]).map(row => [...row]);
+  // From sparse to dense, so that the last scene's star is where the first scene's slider ends.
+  for (const sparsity of SWEEP.toReversed()) {
+    const made = await makeToy(engine, { ...STAR, sparsity, steps: 6_000 });
+    target = turnedTowards(toNested(made.weight) as number[][], target);
+    directions.unshift(target.map(row => row.map(value => Math.round(value * 1e4) / 1e4)));
+    loss.unshift(made.history.loss.slice(-3).reduce((sum, value) => sum + value / 3, 0));
+  }
+  return { sparsities: SWEEP, importance, directions, loss };
+}
+
 /** Every few frames of a history, the first and the last among them. */
-function thinned({ steps, loss, directions }: History): History {
+function thinned({ steps, loss, directions, b_dec }: History): History {
   const stride = Math.ceil((steps.length - 1) / (STRIP_FRAMES - 1));
   const keep = <T>(values: readonly T[]): T[] =>
     values.filter((_, i) => (values.length - 1 - i) % stride === 0 || i === 0);
-  return { steps: keep(steps), loss: keep(loss), directions: keep(directions) };
+  return { steps: keep(steps), loss: keep(loss), directions: keep(directions), ...(b_dec && { b_dec: keep(b_dec) }) };
 }
 
 const write = (name: string, content: Uint8Array | unknown): Promise<void> =>
@@ -155,15 +250,9 @@ await mkdir(FOLDER, { recursive: true });
 for (const name of await readdir(FOLDER)) await rm(join(FOLDER, name));
 
 console.log('the star: 5 features in 2 dimensions');
-const star = await makeToy(engine, {
-  nFeatures: 5,
-  nHidden: 2,
-  sparsity: 0.9,
-  importance: 0.9,
-  restarts: 16,
-  steps: 10_000,
-  seed: 0,
-});
+const star = await makeToy(engine, STAR);
+console.log(`the same at ${SWEEP.length} sparsities`);
+const sweep = await makeSweep(engine, star);
 console.log('sixteen autoencoders on it');
 const seeds = Array.from({ length: 16 }, (_, seed) => seed);
 const saes = await makeSaes(engine, star, { dSae: 5, k: 1, init: 'gaussian', steps: 10_000, seeds });
@@ -216,6 +305,7 @@ for (const { seed, onnx } of saes) await write(`seed-${seed}.onnx`, onnx);
 await write('models.json', {
   models: entries.map(({ id, name, kind }) => ({ id, name, kind, file: `${id}.onnx`, history: `${id}.history.json` })),
   story: { toy: 'star', found: 'sae-found', collapsed: 'sae-collapsed' },
+  sweep,
   seeds: {
     toy: 'star',
     runs: saes.map(({ seed, history }) => ({

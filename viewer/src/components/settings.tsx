@@ -1,7 +1,7 @@
 /** Settings: what computes, and the theme. */
 import { signal } from '@preact/signals';
 import type { Compute } from '../data/model.ts';
-import { computeReports, moveAll } from '../open/open-models.ts';
+import { computeReports, moveAll } from '../open/opening.ts';
 import { models } from '../state/models.ts';
 import { probeResult } from '../state/probe.ts';
 import { COMPUTES, compute, THEMES, type Theme, theme } from '../state/settings.ts';

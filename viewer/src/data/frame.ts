@@ -8,6 +8,8 @@ export interface Frame {
   readonly loss: number;
   /** Between snapshots, drawn on the straight line from one to the next. */
   readonly directions: readonly (readonly number[])[];
+  /** b_dec, where the history holds it. */
+  readonly bias: readonly number[] | undefined;
 }
 
 /** The state of a history at a position between 0 and 1. */
@@ -18,12 +20,15 @@ export function frameAt(history: History, position: number): Frame {
   const next = Math.min(last, index + 1);
   const part = at - index;
   const mix = (a: number, b: number): number => a + (b - a) * Math.max(0, part);
+  const mixed = (a: readonly number[], b: readonly number[]): number[] => a.map((value, i) => mix(value, b[i]!));
   const before = history.directions[index]!;
   const after = history.directions[next]!;
+  const biases = history.b_dec;
   return {
     index,
     step: Math.round(mix(history.steps[index]!, history.steps[next]!)),
     loss: mix(history.loss[index]!, history.loss[next]!),
-    directions: before.map((row, i) => row.map((value, j) => mix(value, after[i]![j]!))),
+    directions: before.map((row, i) => mixed(row, after[i]!)),
+    bias: biases && mixed(biases[index]!, biases[next]!),
   };
 }

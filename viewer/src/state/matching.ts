@@ -1,33 +1,61 @@
 /** What became of each latent of the autoencoder in view, against the toy model in view. */
 import { computed } from '@preact/signals';
-import { type Matching, matchDirections, recoveryThreshold } from '../data/matching.ts';
+import { type LatentStatus, type Matching, matchDirections, verdictOf } from '../data/matching.ts';
+import { analysis } from '../workers/analysis-client.ts';
+import { fewRows, firings } from './firings.ts';
 import { sae, truth } from './models.ts';
-import { statistics } from './samples.ts';
+import { resource } from './resource.ts';
 
-/** Beyond these, an exact matching would hold the page. */
+/** Beyond these, an exact matching takes minutes. */
 const MOST_FEATURES = 2000;
 const MOST_LATENTS = 4096;
+/** Up to so many cosines the matching takes less than a millisecond and is made where it is asked. */
+const SMALL = 600;
 
-/** The matching of the models in view; undefined without a truth or where it would be too large. */
-export const matching = computed<Matching | undefined>(() => {
-  const features = truth.value;
+interface Pair {
+  readonly about: string;
+  readonly latents: NonNullable<typeof sae.value>;
+  readonly features: NonNullable<typeof truth.value>;
+  /** Latents that fire; undefined while that is not known. */
+  readonly alive: readonly boolean[] | undefined;
+}
+
+const pair = computed<Pair | undefined>(() => {
   const latents = sae.value;
-  if (!features || !latents) return undefined;
+  const features = truth.value;
+  if (!latents || !features?.directions) return undefined;
   if (features.inputSize > MOST_FEATURES || latents.codeSize > MOST_LATENTS) return undefined;
-  const density = statistics.value?.density;
-  const fits = density?.length === latents.codeSize;
-  return matchDirections(
-    latents.directions,
-    features.directions,
-    fits ? Array.from(density, share => share > 0) : undefined,
-  );
+  const density = fewRows.value || !firings.value?.done ? undefined : firings.value.summary.density;
+  const alive = density && Array.from(density, share => share > 0);
+  return { about: `${latents.id} ${features.id}`, latents, features, alive };
 });
 
-export type LatentStatus = 'matched' | 'duplicate' | 'mixture' | 'dead';
+const isSmall = ({ latents, features }: Pair): boolean =>
+  latents.directions !== undefined && latents.codeSize * features.inputSize <= SMALL;
+
+const small = computed(() => {
+  const now = pair.value;
+  if (!now || !isSmall(now)) return undefined;
+  return matchDirections(now.latents.directions!, now.features.directions!, now.alive);
+});
+
+const large = resource<Matching>('The latents could not be matched', () => {
+  const now = pair.value;
+  if (!now || isSmall(now)) return undefined;
+  const { about, latents, features, alive } = now;
+  return { about, ask: () => analysis().match(latents.id, features.directions!, alive) };
+});
+
+/** The matching of the models in view; undefined without a truth, while it is made, or where it would be too large. */
+export const matching = computed(() => small.value ?? large.value);
+
+/** What a latent is; `silent` where it fired on none of the rows. */
+export type Standing = LatentStatus | 'silent';
 
 export interface LatentRow {
   readonly latent: number;
-  readonly status: LatentStatus | undefined;
+  /** Undefined where neither a truth nor rows say anything. */
+  readonly status: Standing | undefined;
   /** True feature under the matching, or the nearest where it has none of its own; −1 without a truth. */
   readonly feature: number;
   readonly cosine: number;
@@ -35,25 +63,14 @@ export interface LatentRow {
   readonly mean: number | undefined;
 }
 
-/** Every latent with what became of it. */
-export const latentRows = computed<readonly LatentRow[]>(() => {
-  const encoder = sae.value;
-  if (!encoder) return [];
+/** One latent with what became of it. */
+export function latentRow(latent: number): LatentRow {
+  const summary = firings.value?.summary;
+  const density = summary?.density[latent];
+  const mean = summary?.mean[latent];
+  const silent = density === 0 && !fewRows.value;
   const found = matching.value;
-  const fired = statistics.value;
-  const threshold = found ? recoveryThreshold(found.features) : 0;
-  return Array.from({ length: encoder.codeSize }, (_, latent): LatentRow => {
-    const density = fired?.density[latent];
-    const mean = fired?.mean[latent];
-    if (!found) return { latent, status: density === 0 ? 'dead' : undefined, feature: -1, cosine: 0, density, mean };
-    const row = found.similarity.subarray(latent * found.features, (latent + 1) * found.features);
-    let nearest = 0;
-    for (let j = 1; j < row.length; j++) if (row[j]! > row[nearest]!) nearest = j;
-    const own = found.featureOf[latent]!;
-    const matched = own >= 0 && row[own]! > threshold;
-    const status: LatentStatus =
-      density === 0 ? 'dead' : matched ? 'matched' : row[nearest]! > threshold ? 'duplicate' : 'mixture';
-    const feature = matched ? own : nearest;
-    return { latent, status, feature, cosine: row[feature]!, density, mean };
-  });
-});
+  if (!found) return { latent, status: silent ? 'silent' : undefined, feature: -1, cosine: 0, density, mean };
+  const { status, feature, cosine } = verdictOf(latent, found);
+  return { latent, status: silent ? 'silent' : status, feature, cosine, density, mean };
+}

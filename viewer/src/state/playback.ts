@@ -1,5 +1,6 @@
 /** Playing a history: a position that runs from the first frame to the last, by itself or by hand. */
 import { type Signal, signal } from '@preact/signals';
+import { sae, toy } from './models.ts';
 import { reducedMotion } from './settings.ts';
 
 /** A whole history plays in this many milliseconds. */
@@ -13,35 +14,49 @@ export interface Playback {
   pause(): void;
 }
 
-/** A playback that stands at its end. Where the person asked for less motion, `play` moves there at once. */
-export function createPlayback(): Playback {
+/** Milliseconds that each snapshot stands where the person asked for less motion. */
+const STANDING = 400;
+
+/**
+ * A playback that stands at its end. Where the person asked for less motion it goes from snapshot to snapshot, without gliding.
+ * `frames` says how many snapshots there are.
+ */
+export function createPlayback(frames: () => number = () => 2): Playback {
   const position = signal(1);
   const playing = signal(false);
   let frame = 0;
+  let timer = 0;
 
   const pause = (): void => {
     cancelAnimationFrame(frame);
+    clearInterval(timer);
     playing.value = false;
   };
   const play = (): void => {
     pause();
+    const from = position.value >= 1 ? 0 : position.value;
+    position.value = from;
+    playing.value = true;
     if (reducedMotion.value) {
-      position.value = 1;
+      // A dozen pictures tell it as well.
+      const last = Math.max(1, frames() - 1);
+      const step = Math.max(1, Math.round(last / 12)) / last;
+      timer = window.setInterval(() => {
+        position.value = Math.min(1, position.value + step);
+        if (position.value >= 1) pause();
+      }, STANDING);
       return;
     }
-    const from = position.value >= 1 ? 0 : position.value;
     const start = performance.now() - from * DURATION;
-    playing.value = true;
     const tick = (now: number): void => {
       position.value = Math.min(1, Math.max(0, (now - start) / DURATION));
       if (position.value < 1) frame = requestAnimationFrame(tick);
       else playing.value = false;
     };
-    position.value = from;
     frame = requestAnimationFrame(tick);
   };
   return { position, playing, play, pause };
 }
 
-/** Playback of the history in the plane and training views. */
-export const playback = createPlayback();
+/** Playback of the history in the history view. */
+export const playback = createPlayback(() => sae.value?.history?.steps.length ?? toy.value?.history?.steps.length ?? 2);

@@ -11,7 +11,7 @@ export function training(): Promise<Remote<TrainingApi>> {
   started ??= (async () => {
     const api = wrap<TrainingApi>(startTrainingWorker());
     const wasm = await onnxRuntimeWasm();
-    await api.start(transfer(wasm, [wasm]));
+    await api.start(typeof wasm === 'string' ? wasm : transfer(wasm, [wasm]));
     return api;
   })();
   return started;

@@ -10,6 +10,7 @@ import { createOnnxRuntimeEngine } from '../../../src/engines/onnxruntime.ts';
 import { freezeSae, freezeToyModel } from '../../../src/export/freeze.ts';
 import { frozenSaeToOnnx } from '../../../src/export/frozen-sae-onnx.ts';
 import { loadSaeFromFiles } from '../../../src/export/load-sae-checkpoint.ts';
+import type { ActivationConfig } from '../../../src/models/activations/registry.ts';
 import { unitRows } from '../../../src/models/sparse-autoencoder.ts';
 import { loadWebRuntime } from '../../../src/sessions/browser.ts';
 import { fromNested, type HostTensor, type HostTensors } from '../../../src/tensor.ts';
@@ -19,6 +20,7 @@ import { initialSae, saeProgram } from '../../../src/training/train-sae.ts';
 import { modelsOf, toyModelProgram } from '../../../src/training/train-toy-models.ts';
 import { modelState } from '../../../src/training/training-step.ts';
 import type { History } from '../data/model.ts';
+import { unpacked } from '../data/shipped.ts';
 import type { SaeSettings, ToySettings, TrainedModel, TrainingApi, TrainingProgress } from './training-api.ts';
 
 const TOY_BATCH = 1024;
@@ -101,6 +103,8 @@ interface Run {
   readonly instances: number;
   /** Directions of one instance, out of the state. */
   readonly directions: (state: HostTensors, instance: number) => Rows;
+  /** b_dec, out of the state of an autoencoder. */
+  readonly bias?: (state: HostTensors) => number[];
 }
 
 interface Finished {
@@ -123,14 +127,14 @@ const lowest = (losses: readonly number[]): number => losses.indexOf(Math.min(..
 
 /** Trains, and tells of it about `UPDATES` times. */
 async function follow(
-  { program, batches, steps, instances, directions }: Run,
+  { program, batches, steps, instances, directions, bias }: Run,
   engine: Engine,
   control: Control,
   progress: (progress: TrainingProgress) => void,
 ): Promise<Finished> {
   const kept = new Set(snapshotSteps(steps));
   const looks = new Set([...kept, ...Array.from({ length: UPDATES }, (_, i) => Math.round((i * steps) / UPDATES))]);
-  const frames: { step: number; all: Rows[]; losses: readonly number[] }[] = [];
+  const frames: { step: number; all: Rows[]; bias: number[] | undefined; losses: readonly number[] }[] = [];
   let last: readonly number[] = [];
   let done = 0;
   const started = performance.now();
@@ -141,6 +145,7 @@ async function follow(
       steps: shown.map(frame => frame.step),
       loss: shown.map(frame => frame.losses[instance] ?? Number.NaN),
       directions: shown.map(frame => frame.all[instance]!),
+      ...(bias && { b_dec: shown.map(frame => frame.bias!) }),
     };
   };
   const seeing = watched(engine, metrics => {
@@ -166,6 +171,7 @@ async function follow(
         frames.push({
           step: done,
           all: Array.from({ length: instances }, (_, i) => directions(state, i)),
+          bias: bias?.(state),
           losses: last,
         });
         if (last.length > 0) {
@@ -189,6 +195,7 @@ async function follow(
     frames.push({
       step: result.step,
       all: Array.from({ length: instances }, (_, i) => directions(result.state, i)),
+      bias: bias?.(result.state),
       losses: last,
     });
   }
@@ -248,21 +255,23 @@ async function trainSae(
   control: Control,
   progress: (progress: TrainingProgress) => void,
 ): Promise<TrainedModel> {
-  const { dSae, k, steps, seed, sparsity, initialisation, trainedOn } = settings;
+  const { dSae, k, l1, steps, seed, sparsity, initialisation, trainedOn } = settings;
   const weight = fromNested(settings.weight);
   const [nFeatures, nHidden] = weight.shape as [number, number];
   const columns = new Array<number>(nFeatures).fill(sparsity);
   const drawn = { data: new Float32Array(SAMPLE * nHidden), shape: [SAMPLE, nHidden] };
   hiddenActivations(weight, new SyntheticSparseDataGenerator(SAMPLE, columns, randomStream(seed, 2))).fill(drawn.data);
+  const activation: ActivationConfig =
+    settings.activation === 'relu' ? { kind: 'relu', l1 } : { kind: settings.activation, k };
   const training = {
     dIn: nHidden,
     dSae,
-    activation: { kind: 'topk', k },
+    activation,
     init: initialisation,
     batchSize: SAE_BATCH,
     steps,
     seed,
-  } as const;
+  };
   const sae = initialSae(training, drawn);
   const finished = await follow(
     {
@@ -273,6 +282,7 @@ async function trainSae(
       steps,
       instances: 1,
       directions: state => rowsOf(unitRows(modelState(state).parameters['V']!.data, dSae, nHidden)),
+      bias: state => Array.from(modelState(state).parameters['b_dec']!.data),
     },
     engine,
     control,
@@ -291,7 +301,7 @@ async function trainSae(
 export function createTraining(giveWasm: (wasm: ArrayBuffer) => void): TrainingApi {
   let control = new Control();
   return {
-    start: giveWasm,
+    start: async wasm => giveWasm(typeof wasm === 'string' ? await unpacked(wasm) : wasm),
     async train(settings, progress) {
       control = new Control();
       const engine = createOnnxRuntimeEngine(await loadWebRuntime({ threads: 1 }), { reason: 'the viewer' });
@@ -305,9 +315,10 @@ export function createTraining(giveWasm: (wasm: ArrayBuffer) => void): TrainingA
     resume: () => control.resume(),
     stop: () => control.stop(),
     async convert(files) {
-      const { sae } = loadSaeFromFiles(files);
-      const onnx = frozenSaeToOnnx(sae).slice();
-      return transfer(onnx, [onnx.buffer]);
+      const named: Record<string, Uint8Array> = {};
+      for (const [name, file] of Object.entries(files)) named[name] = new Uint8Array(await file.arrayBuffer());
+      const { sae, notes } = loadSaeFromFiles(named);
+      return { onnx: new Blob([frozenSaeToOnnx(sae).slice()]), notes };
     },
   };
 }
