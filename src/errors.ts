@@ -85,6 +85,11 @@ export class DisposedError extends Error {
   override readonly name = 'DisposedError';
 }
 
+/** A splice that was tried and does not do what it should: the model is not given away. */
+export class SpliceError extends Error {
+  override readonly name = 'SpliceError';
+}
+
 /** A command line that cannot be understood: exit status 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';

@@ -16,7 +16,7 @@ export interface Cut {
 }
 
 /** Names that a node reads; a subgraph may read any name of the graph around it. */
-function namesRead(node: NodeMessage): string[] {
+export function namesRead(node: NodeMessage): string[] {
   const inside = (graph: GraphMessage): string[] => [
     ...(graph.node ?? []).flatMap(namesRead),
     ...(graph.output ?? []).map(value => value.name ?? ''),
@@ -62,13 +62,23 @@ export function analyseCut(
   return { used: cut.inputs.filter(name => needed.has(name)), missing };
 }
 
+/** Encodes the part of `model` between `inputs` and `outputs`; errors as `cutGraph`. */
+export function cutModel(model: OnnxModel, cut: Cut): Uint8Array {
+  return encodeProto(cutGraph(model, cut).proto);
+}
+
+/** A model's messages as bytes. */
+export function encodeProto(proto: OnnxModel['proto']): Uint8Array {
+  return onnx.ModelProto.encode(proto as Parameters<typeof onnx.ModelProto.encode>[0]).finish();
+}
+
 /**
- * Encodes the part of `model` between `inputs` and `outputs`.
+ * The part of `model` between `inputs` and `outputs`.
  * Inputs inside the graph are declared float32 of unknown shape where the file states neither. InvalidValueError where a name is
  * unknown, or where the outputs need a graph input that is not among `inputs`; FileFormatError where an input's type cannot be
  * declared. Versions, functions and metadata stay.
  */
-export function cutModel(model: OnnxModel, cut: Cut): Uint8Array {
+export function cutGraph(model: OnnxModel, cut: Cut): OnnxModel {
   const { graph } = model.proto;
   const declared = declaredValues(graph);
   const known = new Set([...declared.keys(), ...(graph.node ?? []).flatMap(node => node.output ?? [])]);
@@ -97,9 +107,7 @@ export function cutModel(model: OnnxModel, cut: Cut): Uint8Array {
       ({ name }) => needed.has(name ?? '') && !used.includes(name ?? '') && !cut.outputs.includes(name ?? ''),
     ),
   };
-  return onnx.ModelProto.encode({ ...model.proto, graph: part } as Parameters<
-    typeof onnx.ModelProto.encode
-  >[0]).finish();
+  return { ...model, proto: { ...model.proto, graph: part } };
 }
 
 /** The float type that the graph's inputs and outputs have: that of tensors between them, which files seldom declare. */

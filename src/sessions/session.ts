@@ -31,6 +31,8 @@ export interface Attempt {
 export interface Session {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
+  /** What ONNX Runtime inferred of each output, in the order of `outputNames`; a shape of [] is a scalar's, or unknown. */
+  readonly outputMetadata: InferenceSession['outputMetadata'];
   /** Runs the model; calls may overlap. DisposedError after `dispose`. */
   run(feeds: Feeds, fetches?: Fetches): Promise<Outputs>;
   /** Frees the session once its runs are done; more calls do nothing. */
@@ -57,6 +59,7 @@ function queueOf(runtime: Runtime): Queue | undefined {
 class OrtSession implements Session {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
+  readonly outputMetadata: InferenceSession['outputMetadata'];
   readonly #session: InferenceSession;
   readonly #queue: Queue | undefined;
   readonly #running = new Set<Promise<unknown>>();
@@ -67,6 +70,7 @@ class OrtSession implements Session {
     this.#queue = queue;
     this.inputNames = session.inputNames;
     this.outputNames = session.outputNames;
+    this.outputMetadata = session.outputMetadata;
   }
 
   run(feeds: Feeds, fetches: Fetches = this.outputNames): Promise<Outputs> {
