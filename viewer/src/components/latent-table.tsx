@@ -3,11 +3,11 @@
 /** All latents in a virtual table: sorted by a column, filtered by number, label, density and the saved list. */
 import { featureColour } from '../data/colours.ts';
 import { counted, percent, shown } from '../data/numbers.ts';
-import { statistics } from '../state/firings.ts';
 import { columnsInUse, labelsOfLatents, tableOrder } from '../state/latent-table.ts';
 import { latentRow, matching, type Standing } from '../state/matching.ts';
 import { sae } from '../state/models.ts';
 import { openLatent, selectedLatent } from '../state/selection.ts';
+import { statistics } from '../state/statistics.ts';
 import {
   type Column,
   densityRange,

@@ -2,9 +2,11 @@
 import { counted } from '../data/numbers.ts';
 import { chosenFiles } from '../open/dropped-files.ts';
 import { openFiles } from '../open/open-files.ts';
-import { fewRows, firings } from '../state/firings.ts';
+import { bundleInUse } from '../state/bundles.ts';
+import { firings } from '../state/firings.ts';
 import { sae } from '../state/models.ts';
 import { namesOfRows, rows } from '../state/rows.ts';
+import { fewRows } from '../state/statistics.ts';
 
 function OpenRows({ title }: { readonly title: string }) {
   return (
@@ -30,6 +32,22 @@ export function RowsPanel() {
   const used = rows.value;
   const now = firings.value;
   if (!model) return null;
+  const bundle = bundleInUse.value;
+  if (bundle) {
+    const { activations, sae: about } = bundle.bundle.manifest;
+    return (
+      <section class="panel rows-panel" aria-label="Rows">
+        <p class="number">
+          From <strong>{bundle.name}</strong>: {counted(activations.rows)} rows
+          {activations.files.length > 0 && ` of ${activations.files.join(', ')}`}
+          {activations.model && ` of ${activations.model.name}`}
+          {activations.tensor && `, tensor ${activations.tensor}`}
+          {about.fold_decoder_norm && '. Activations are multiplied by the norm of W_dec, as Neuronpedia shows them'}.
+          {!model.runs && ' The autoencoder’s file is not open: samples cannot be run.'}
+        </p>
+      </section>
+    );
+  }
   if (!used) {
     return (
       <section class="panel rows-panel" aria-label="Rows">

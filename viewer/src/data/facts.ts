@@ -2,6 +2,17 @@
 import type { ModelMetadata } from '../../../src/onnx/metadata.ts';
 import type { Fact } from './model.ts';
 
+/** Architectures as the field spells them. */
+export const ARCHITECTURES: Readonly<Record<string, string>> = {
+  topk: 'TopK',
+  batchtopk: 'BatchTopK',
+  relu: 'ReLU',
+  standard: 'ReLU',
+  jumprelu: 'JumpReLU',
+  gated: 'Gated',
+  matryoshka: 'Matryoshka',
+};
+
 /** Longer values are cut: a page is no dump. */
 const LONGEST = 300;
 

@@ -27,6 +27,7 @@ export const GLOSSARY = {
   cosine: 'How alike two directions are: 1 the same, 0 at a right angle, −1 opposite.',
   'co-activation':
     'Pearson’s correlation of two latents’ activations over the rows: 1 where they always fire together in proportion.',
+  jaccard: 'Of the rows on which either of two latents fires, the share on which both do.',
   f1: 'How well a latent detects a label: the harmonic mean of its precision and recall. 1 is a perfect detector.',
   topk: 'The k latents that fire most strongly stay; all others are set to 0.',
   relu: 'A latent fires where its pre-activation is above 0; a penalty on the sum (L1) keeps most at 0.',

@@ -67,6 +67,8 @@ export interface Model {
   readonly sparsity: number | undefined;
   readonly history: History | undefined;
   readonly geometry: LatentGeometry | undefined;
+  /** False where only its feature pages are open and not its weights. */
+  readonly runs: boolean;
   /** What the file says of itself: hook, model, training. */
   readonly facts: readonly Fact[];
   /** What a person should know about how it was read. */

@@ -12,7 +12,7 @@ import { pins, probeInput } from '../state/probe.ts';
 import { chosenDensity, seed } from '../state/rows.ts';
 import { selectedFeature, selectedLatent, selectedRow } from '../state/selection.ts';
 import { COLUMNS, densityRange, descending, firing, onlySaved, searched, sortBy } from '../state/table.ts';
-import { openAddress } from './addresses.ts';
+import { followed, openAddress } from './addresses.ts';
 import { openBundled } from './bundled-models.ts';
 import { openKept } from './kept-models.ts';
 
@@ -55,6 +55,7 @@ interface Addressed {
 function addressed(): Addressed {
   const query = new URLSearchParams();
   for (const model of [toy.value, sae.value]) if (model) query.append('model', nameOf(model));
+  for (const name of followed.value) query.append('model', name);
   if (other.value) query.set('with', nameOf(other.value));
   query.set('view', view.value);
   if (view.value === 'story' && scene.value > 0) query.set('scene', String(scene.value + 1));
@@ -95,7 +96,7 @@ function currentQuery(): URLSearchParams {
 async function openNamed(name: string): Promise<Model | undefined> {
   if (name.startsWith('kept:')) return openKept(name.slice('kept:'.length), false);
   const known = models.value.find(({ source }) => source.type === 'url' && source.url === name);
-  if (known) return known;
+  if (known || followed.value.includes(name)) return known;
   return /[/.]/.test(name) ? openAddress(name, false) : openBundled(name, false);
 }
 

@@ -2,6 +2,7 @@
 import { signal } from '@preact/signals';
 import type { Model } from '../data/model.ts';
 import { alertText, fail } from '../state/notices.ts';
+import { openBundle } from './feature-bundles.ts';
 import { openFiles } from './open-files.ts';
 import { busy, openModelFile } from './opening.ts';
 
@@ -22,6 +23,9 @@ export function allowAddress(address: string): void {
   sessionStorage.setItem(ALLOWED, new URL(address).origin);
   location.reload();
 }
+
+/** Addresses of what is open beside models: activations, labels, bundles. */
+export const followed = signal<readonly string[]>([]);
 
 /** The file's name in a path; where the path is not sound percent-encoding, as it stands. */
 function nameIn(url: URL): string {
@@ -59,9 +63,15 @@ export async function openAddress(address: string, show = true): Promise<Model |
   }
   try {
     return await busy(name, async () => {
+      if (name === 'bundle.json') {
+        const model = await openBundle(url.pathname.split('/').at(-2) || 'bundle', url.href);
+        followed.value = [...followed.value, address];
+        return model;
+      }
       const file = await fetched(url);
       if (!/\.onnx$/i.test(name)) {
         await openFiles([new File([file], name)]);
+        followed.value = [...followed.value, address];
         return undefined;
       }
       return openModelFile({ name, source: { type: 'url', url: address }, file }, show);

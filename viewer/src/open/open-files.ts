@@ -8,6 +8,7 @@ import { alertText, fail, say } from '../state/notices.ts';
 import { ownRows, rowNames } from '../state/rows.ts';
 import { training } from '../workers/training-client.ts';
 import { chosenFiles } from './dropped-files.ts';
+import { openBundle } from './feature-bundles.ts';
 import { type FolderGroup, groupFiles, type OnnxGroup, type PlacedFile } from './file-groups.ts';
 import { keepModel } from './kept-models.ts';
 import { busy, goToModel, historyFits, openModelFile } from './opening.ts';
@@ -85,7 +86,11 @@ export async function openFiles(files: readonly (File | PlacedFile)[]): Promise<
       shown = await openGroup(group);
     });
   }
-  for (const { name } of bundles) fail(`${name} could not be opened`, new Error('bundles cannot be read yet'));
+  for (const { name, files: inside } of bundles) {
+    await attempt(name, async () => {
+      shown = await openBundle(name, inside);
+    });
+  }
   for (const file of activations) {
     await attempt(file.name, async () => {
       const rows = await openRows(file);

@@ -52,6 +52,7 @@ export async function openModelFile(incoming: Incoming, show: boolean): Promise<
     await analysis().add(rest.id, isSmall ? directions : transfer(directions, [directions.data.buffer as ArrayBuffer]));
     const model: Model = {
       ...rest,
+      runs: true,
       name: known?.name ?? (instance === undefined ? name : `${name}, instance ${instance}`),
       source: known?.source ?? source,
       directions: isSmall ? directions : undefined,

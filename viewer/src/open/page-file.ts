@@ -1,10 +1,12 @@
 /** The page with its models inside, as one HTML file. */
 import { type PageFile, viewerPage } from '../../../src/cli/viewer-page.ts';
 import { type PageFile as Inside, pageContent, unpacked } from '../data/shipped.ts';
+import { bundles } from '../state/bundles.ts';
 import { models, other, sae, toy } from '../state/models.ts';
 import { ownRows, rowNames } from '../state/rows.ts';
 import { inference } from '../workers/inference-client.ts';
 import { currentAddress, restore } from './address.ts';
+import type { PlacedFile } from './file-groups.ts';
 import { openFiles } from './open-files.ts';
 
 async function packed(name: string, file: Blob): Promise<PageFile> {
@@ -39,6 +41,7 @@ export async function writePage(): Promise<Blob> {
   const api = await inference();
   const wanted = new Map([toy.value, sae.value, other.value].flatMap(model => (model ? [[model.sha256, model]] : [])));
   for (const model of wanted.values()) {
+    if (!model.runs) continue;
     const { file, beside } = await api.source(model.id);
     const name = /\.onnx$/i.test(model.name) ? model.name : `${model.name}.onnx`;
     files.push(await packed(name, file));
@@ -53,6 +56,9 @@ export async function writePage(): Promise<Blob> {
     const value = names.type === 'labels' ? names.labels : textsOf(names.tokens, names.starts);
     files.push(await packed(names.name.replace(/\.\w+$/, '.json'), new Blob([JSON.stringify(value)])));
   }
+  for (const { files: of, name } of bundles.value) {
+    for (const [key, blob] of of) files.push(await packed(`${name}/${key}`, blob));
+  }
   const address = new URL(currentAddress());
   const query = (address.search || address.hash).replace(/^#?\??/, '');
   return new Blob([viewerPage(await singleFile(), files, query)], { type: 'text/html' });
@@ -62,8 +68,9 @@ function textsOf(tokens: readonly string[], starts: Uint32Array): string[][] {
   return Array.from({ length: starts.length - 1 }, (_, i) => tokens.slice(starts[i]!, starts[i + 1]!));
 }
 
-async function unpackedFile({ name, content }: Inside): Promise<File> {
-  return new File([await unpacked(content)], name);
+async function unpackedFile({ name, content }: Inside): Promise<PlacedFile> {
+  const parts = name.split('/');
+  return { file: new File([await unpacked(content)], parts.at(-1)!), folder: parts.slice(0, -1).join('/') };
 }
 
 /** Opens what stands inside this page, and shows it as it was when the page was written. False where nothing does. */

@@ -18,7 +18,7 @@ export const compared = signal(0);
 export const comparison = resource<Comparison>('The autoencoders could not be compared', () => {
   const a = sae.value;
   const b = other.value;
-  if (!a || !b || a.outputSize !== b.outputSize) return undefined;
+  if (!a?.runs || !b?.runs || a.outputSize !== b.outputSize) return undefined;
   compared.value = 0;
   return {
     about: `${a.id} ${b.id}`,
@@ -48,7 +48,7 @@ effect(() => {
   otherFirings.value = undefined;
   if (ran) void analysis().end(ran);
   ran = undefined;
-  if (!model || !source || source.kind === 'noise' || source.width !== model.inputSize || !sae.value) return;
+  if (!model?.runs || !source || source.kind === 'noise' || source.width !== model.inputSize || !sae.value) return;
   const id = `other ${model.id} on ${source.id}, run ${mine}`;
   ran = id;
   const stale = (): boolean => mine !== turn;

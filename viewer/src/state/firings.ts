@@ -3,7 +3,7 @@
  * something within seconds and everything in the end. A run stops when another model or other rows come into view.
  */
 import { computed, effect, signal } from '@preact/signals';
-import { type FiringSummary, tooFewRows } from '../data/firings.ts';
+import type { FiringSummary } from '../data/firings.ts';
 import type { Model } from '../data/model.ts';
 import type { RowNames } from '../data/row-labels.ts';
 import { blockOf, type Rows } from '../data/rows.ts';
@@ -149,7 +149,7 @@ effect(() => {
   const mine = ++turn;
   const stale = (): boolean => mine !== turn;
   current.value = undefined;
-  if (!model || !source || source.width !== model.inputSize) return;
+  if (!model?.runs || !source || source.width !== model.inputSize) return;
   const about = `${model.id} on ${source.id} with ${names?.name ?? 'no names'}`;
   const known = finished.get(about);
   if (known) {
@@ -179,12 +179,4 @@ effect(() => {
 export const firings = computed(() => {
   const now = current.value;
   return now && now.model.id === sae.value?.id && now.rows === rows.value ? now : undefined;
-});
-
-export const statistics = computed(() => firings.value?.summary);
-
-/** True where a latent that did not fire tells nothing: too few rows for the width. */
-export const fewRows = computed(() => {
-  const now = firings.value;
-  return !now || tooFewRows(now.summary.rows, now.summary.l0, now.model.codeSize);
 });

@@ -1,9 +1,9 @@
 /** The map of latents: their directions along the first two principal components, for spaces that no plane cuts well. */
 import { computed, signal } from '@preact/signals';
 import { analysis } from '../workers/analysis-client.ts';
-import { firings } from './firings.ts';
 import { sae } from './models.ts';
 import { resource } from './resource.ts';
+import { statistics } from './statistics.ts';
 
 export type MapColour = 'density' | 'alignment';
 
@@ -12,7 +12,7 @@ export const mapColour = signal<MapColour>('density');
 
 export const latentMap = resource('The map could not be drawn', () => {
   const model = sae.value;
-  return model && { about: model.id, ask: () => analysis().map(model.id) };
+  return model?.runs ? { about: model.id, ask: () => analysis().map(model.id) } : undefined;
 });
 
 export interface MapColours {
@@ -27,7 +27,7 @@ export interface MapColours {
 /** What colours the dots: the wish where there is something to say, else what there is. */
 export const mapValues = computed<MapColours | undefined>(() => {
   const cosines = sae.value?.geometry?.encoderCosines;
-  const summary = firings.value?.summary;
+  const summary = statistics.value;
   const wanted =
     mapColour.value === 'density' ? (summary ? 'density' : 'alignment') : cosines ? 'alignment' : 'density';
   if (wanted === 'alignment') {

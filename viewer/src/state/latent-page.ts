@@ -1,8 +1,10 @@
 /** Everything about the selected latent: where it points, what it fired on, and in which company. */
 import { computed } from '@preact/signals';
-import type { Example, Histogram, LatentFirings } from '../data/firings.ts';
+import type { FeatureExample } from '../../../src/features/open-bundle.ts';
+import type { Example, Histogram, LatentFirings, Neighbour } from '../data/firings.ts';
 import { type RowTokens, windowOf } from '../data/row-labels.ts';
 import { analysis } from '../workers/analysis-client.ts';
+import { bundleInUse, type OpenBundle } from './bundles.ts';
 import { firings } from './firings.ts';
 import { sae } from './models.ts';
 import { resource } from './resource.ts';
@@ -25,7 +27,7 @@ export const latentInView = computed(() => {
 export const weightsOfLatent = resource('The latent could not be read', () => {
   const encoder = sae.value;
   const latent = latentInView.value;
-  if (!encoder || latent === undefined) return undefined;
+  if (!encoder?.runs || latent === undefined) return undefined;
   return {
     about: `${encoder.id} ${latent}`,
     ask: async () => {
@@ -80,6 +82,8 @@ export interface LatentOnPage {
     | { readonly text: string; readonly f1: number; readonly precision: number; readonly recall: number }
     | undefined;
   readonly explanations: readonly string[];
+  /** By direction, where the bundle knows them and the weights are not open. */
+  readonly nearest: readonly Neighbour[] | undefined;
 }
 
 /** What the latent writes into the model's prediction. */
@@ -118,6 +122,11 @@ async function contextsOf(
 
 /** The selected latent on the rows in use. */
 export const latentPage = resource<LatentOnPage>('The latent’s rows could not be read', () => {
+  const held = bundleInUse.value;
+  const wanted = latentInView.value;
+  if (held && wanted !== undefined) {
+    return { about: `bundle ${held.name} ${wanted}`, ask: () => pageFromBundle(held, wanted) };
+  }
   const now = firings.value;
   const latent = latentInView.value;
   const names = namesOfRows.value;
@@ -156,6 +165,7 @@ export const latentPage = resource<LatentOnPage>('The latent’s rows could not 
         logits: undefined,
         rule: undefined,
         explanations: [],
+        nearest: undefined,
       };
     },
   };
@@ -165,4 +175,47 @@ function presentFeatures(data: Float32Array, width: number, row: number): [numbe
   const present: [number, number][] = [];
   for (let i = 0; i < width; i++) if (data[row * width + i] !== 0) present.push([i, data[row * width + i]!]);
   return present.sort((a, b) => b[1] - a[1]);
+}
+
+/** The same from a bundle. */
+async function pageFromBundle({ bundle, name }: OpenBundle, latent: number): Promise<LatentOnPage> {
+  const [feature, tokens] = await Promise.all([bundle.feature(latent), bundle.tokens()]);
+  const onPage = (example: FeatureExample): ExampleOnPage => ({
+    row: example.row,
+    value: example.value,
+    label: example.labels.filter(label => label !== undefined).join(', ') || undefined,
+    context: example.tokens && {
+      tokens: Array.from(example.tokens, id => tokens?.text(id) ?? `#${id}`),
+      values: example.values,
+      qualifying: example.qualifying,
+    },
+    features: undefined,
+  });
+  const { histogram, rule, logits } = feature;
+  const spelled = (list: readonly { readonly token: number; readonly logit: number }[]) =>
+    list.map(({ token, logit }) => ({ token: tokens?.text(token) ?? `#${token}`, value: logit }));
+  return {
+    latent,
+    rows: bundle.manifest.activations.rows,
+    origin: name,
+    count: feature.count,
+    max: feature.max,
+    mean: feature.meanActive,
+    histogram: { from: 0, to: histogram.width * histogram.counts.length, counts: Array.from(histogram.counts) },
+    top: feature.top.map(onPage),
+    groups: feature.intervals
+      .toReversed()
+      .map(({ min, max, share, examples }) => ({ low: min, high: max, share, examples: examples.map(onPage) })),
+    together: feature.coactive.map(({ latent: other, jaccard, count }) => ({
+      latent: other,
+      value: jaccard,
+      rows: count,
+    })),
+    measure: 'Jaccard',
+    labels: [],
+    logits: logits && { top: spelled(logits.top), bottom: spelled(logits.bottom) },
+    rule: rule && { text: rule.rule.text, f1: rule.f1, precision: rule.precision, recall: rule.recall },
+    explanations: feature.explanations.map(({ text }) => text),
+    nearest: feature.nearest,
+  };
 }

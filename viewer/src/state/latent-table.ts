@@ -1,10 +1,10 @@
 /** The table of latents as it stands: its columns as numbers, what is filtered away, and the order, which a worker makes. */
 import { computed } from '@preact/signals';
 import { analysis } from '../workers/analysis-client.ts';
-import { fewRows, statistics } from './firings.ts';
 import { matching } from './matching.ts';
 import { sae } from './models.ts';
 import { resource } from './resource.ts';
+import { fewRows, statistics } from './statistics.ts';
 import { type Column, densityRange, descending, firing, onlySaved, saved, searched, sortBy } from './table.ts';
 
 /** The label of each latent, '' where it has none; undefined where nothing labels them. */

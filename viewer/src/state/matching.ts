@@ -2,9 +2,9 @@
 import { computed } from '@preact/signals';
 import { type LatentStatus, type Matching, matchDirections, verdictOf } from '../data/matching.ts';
 import { analysis } from '../workers/analysis-client.ts';
-import { fewRows, firings } from './firings.ts';
 import { sae, truth } from './models.ts';
 import { resource } from './resource.ts';
+import { fewRows, statistics, statisticsDone } from './statistics.ts';
 
 /** Beyond these, an exact matching takes minutes. */
 const MOST_FEATURES = 2000;
@@ -23,9 +23,9 @@ interface Pair {
 const pair = computed<Pair | undefined>(() => {
   const latents = sae.value;
   const features = truth.value;
-  if (!latents || !features?.directions) return undefined;
+  if (!latents?.runs || !features?.directions) return undefined;
   if (features.inputSize > MOST_FEATURES || latents.codeSize > MOST_LATENTS) return undefined;
-  const density = fewRows.value || !firings.value?.done ? undefined : firings.value.summary.density;
+  const density = fewRows.value || !statisticsDone.value ? undefined : statistics.value?.density;
   const alive = density && Array.from(density, share => share > 0);
   return { about: `${latents.id} ${features.id}`, latents, features, alive };
 });
@@ -65,7 +65,7 @@ export interface LatentRow {
 
 /** One latent with what became of it. */
 export function latentRow(latent: number): LatentRow {
-  const summary = firings.value?.summary;
+  const summary = statistics.value;
   const density = summary?.density[latent];
   const mean = summary?.mean[latent];
   const silent = density === 0 && !fewRows.value;

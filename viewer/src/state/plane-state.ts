@@ -115,7 +115,7 @@ const winners = resource('The regions could not be worked out', () => {
   const axes = basis.value;
   const encoder = sae.value;
   const half = extent.value;
-  if (!axes || !encoder || !showRegions.value || encoder.inputSize !== axes.origin.length) return undefined;
+  if (!axes || !encoder?.runs || !showRegions.value || encoder.inputSize !== axes.origin.length) return undefined;
   const about = `${encoder.id} ${half} ${[...axes.origin, ...axes.axes[0], ...axes.axes[1]].join()}`;
   const grid = Math.min(FINEST, Math.floor(Math.sqrt(LARGEST_PRODUCT / (encoder.inputSize * encoder.codeSize))));
   if (grid < 16) return undefined;

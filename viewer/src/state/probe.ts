@@ -72,7 +72,7 @@ const request = computed<ProbeRequest | undefined>(() => {
   const width = input.type === 'features' ? source?.inputSize : sae.value?.inputSize;
   if (input.values.length === 0 || input.values.length !== width) return undefined;
   const held: Pin[] = Array.from(pins.value, ([latent, value]) => ({ latent, value }));
-  return { toy: source?.id, sae: sae.value?.id, input, pins: held };
+  return { toy: source?.id, sae: sae.value?.runs ? sae.value.id : undefined, input, pins: held };
 });
 
 interface Answer {

@@ -87,7 +87,7 @@ export const rows = resource<Rows>('Drawing samples failed', () => {
       },
     };
   }
-  const count = encoder ? noiseRows(encoder) : 0;
+  const count = encoder?.runs ? noiseRows(encoder) : 0;
   if (!encoder || count === 0) return undefined;
   const about = `noise ${encoder.id} ${fromSeed}`;
   return {

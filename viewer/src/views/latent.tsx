@@ -11,13 +11,14 @@ import { saveText } from '../components/save-figure.ts';
 import { Term } from '../components/term.tsx';
 import type { Model } from '../data/model.ts';
 import { counted, percent, shown } from '../data/numbers.ts';
-import { fewRows, firings } from '../state/firings.ts';
+import { bundleInUse } from '../state/bundles.ts';
 import { type LatentOnPage, latentInView, latentPage, weightsOfLatent } from '../state/latent-page.ts';
 import { labelsOfLatents, tableOrder } from '../state/latent-table.ts';
 import { latentRow } from '../state/matching.ts';
 import { sae } from '../state/models.ts';
 import { rows } from '../state/rows.ts';
 import { openLatent, selectedLatent } from '../state/selection.ts';
+import { fewRows, statisticsDone } from '../state/statistics.ts';
 
 /** Dimensions listed of a direction. */
 const STRONGEST = 10;
@@ -87,7 +88,10 @@ function latentJson(model: Model, latent: number): string {
       })),
       together: page?.together,
       labels: page?.labels,
-      nearest: weights?.nearest,
+      nearest: weights?.nearest ?? page?.nearest,
+      logits: page?.logits,
+      rule: page?.rule,
+      explanations: page?.explanations,
       encoderDecoderCosine: model.geometry?.encoderCosines?.[latent],
       direction: weights && Array.from(weights.direction),
     },
@@ -167,7 +171,7 @@ function Numbers({ model, latent }: { readonly model: Model; readonly latent: nu
 
 interface CompanyProps {
   readonly title: string;
-  readonly term: 'cosine' | 'co-activation';
+  readonly term: 'cosine' | 'co-activation' | 'jaccard';
   readonly entries: readonly { readonly latent: number; readonly value: number; readonly more?: string }[];
   readonly symbol: string;
 }
@@ -385,6 +389,7 @@ export function LatentView() {
   }
   const page = latentPage.value;
   const label = labelsOfLatents.value?.(latent);
+  const nearest = weightsOfLatent.value?.nearest ?? page?.nearest;
   return (
     <>
       <div class="spread">
@@ -396,7 +401,7 @@ export function LatentView() {
           </h1>
           <p>
             {label ? <strong>{label}. </strong> : null}
-            {page?.explanations[0] ?? page?.rule?.text ?? ''} of {model.name}
+            {page?.explanations[0] && `${page.explanations[0]}. `}Of {model.name}
           </p>
         </div>
         <div class="row">
@@ -414,30 +419,44 @@ export function LatentView() {
         <div class="stack">
           {page ? (
             <Fires page={page} latent={latent} />
-          ) : rows.value ? (
+          ) : rows.value || bundleInUse.value ? (
             <div class="panel" style={{ minHeight: '240px' }} aria-busy="true">
               <p class="quiet">Running the rows…</p>
             </div>
           ) : null}
-          {(!firings.value?.done || !rows.value) && <RowsPanel />}
+          {!statisticsDone.value && <RowsPanel />}
         </div>
         <div class="stack">
           <Numbers model={model} latent={latent} />
           {page && <Labels page={page} />}
           {page && <Logits page={page} />}
-          {weightsOfLatent.value && (
+          {nearest && (
             <Company
               title="Nearest by direction,"
               term="cosine"
               symbol="cosine"
-              entries={weightsOfLatent.value.nearest.map(({ latent: other, cosine }) => ({
-                latent: other,
-                value: cosine,
-              }))}
+              entries={nearest.map(({ latent: other, cosine }) => ({ latent: other, value: cosine }))}
             />
           )}
+          {page?.rule && (
+            <section class="panel" aria-label="Rule">
+              <h2>
+                A rule that fits it, <Term id="f1">F1</Term> {shown(page.rule.f1, 3)}
+              </h2>
+              <p>{page.rule.text}</p>
+              <p class="small quiet number">
+                Precision {shown(page.rule.precision, 3)}, recall {shown(page.rule.recall, 3)}, on rows that did not
+                choose it
+              </p>
+            </section>
+          )}
           {page && page.count > 0 && (
-            <Company title="Fires together with," term="co-activation" symbol={page.measure} entries={page.together} />
+            <Company
+              title="Fires together with,"
+              term={page.measure === 'r' ? 'co-activation' : 'jaccard'}
+              symbol={page.measure}
+              entries={page.together}
+            />
           )}
           <Direction latent={latent} />
         </div>

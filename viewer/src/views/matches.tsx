@@ -8,12 +8,12 @@ import { Empty, Lead } from '../components/lead.tsx';
 import { Term } from '../components/term.tsx';
 import { featureColour } from '../data/colours.ts';
 import { recoveryThreshold } from '../data/matching.ts';
-import { fewRows, firings } from '../state/firings.ts';
 import { latentRow, matching, type Standing } from '../state/matching.ts';
 import { sae, truth } from '../state/models.ts';
 import { resource } from '../state/resource.ts';
 import { rows } from '../state/rows.ts';
 import { openLatent, selectedFeature, selectedLatent } from '../state/selection.ts';
+import { fewRows, statistics } from '../state/statistics.ts';
 import { analysis } from '../workers/analysis-client.ts';
 
 /** The most latents and features that the matrix shows. */
@@ -43,8 +43,8 @@ const matrix = computed(() => {
 /** Latent against latent, those that fire most often, where there is no truth. */
 const selfMatrix = resource('The latents could not be compared', () => {
   const encoder = sae.value;
-  if (!encoder || truth.value) return undefined;
-  const density = firings.value?.summary.density;
+  if (!encoder?.runs || truth.value) return undefined;
+  const density = statistics.value?.density;
   const latents = Array.from({ length: encoder.codeSize }, (_, i) => i)
     .sort((a, b) => (density?.[b] ?? 0) - (density?.[a] ?? 0) || a - b)
     .slice(0, MOST_SELF)

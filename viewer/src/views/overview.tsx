@@ -9,11 +9,10 @@ import { Term } from '../components/term.tsx';
 import type { TermId } from '../data/glossary.ts';
 import type { Model } from '../data/model.ts';
 import { counted, shown } from '../data/numbers.ts';
-import { fewRows, firings } from '../state/firings.ts';
 import { densityHistogram } from '../state/latent-table.ts';
 import { matching } from '../state/matching.ts';
 import { sae } from '../state/models.ts';
-import { rows } from '../state/rows.ts';
+import { areNoise, fewRows, statistics, statisticsDone } from '../state/statistics.ts';
 import { densityRange } from '../state/table.ts';
 
 const ARCHITECTURE_TERMS: Readonly<Record<string, TermId>> = {
@@ -52,16 +51,17 @@ function Tile({ value, children, test }: TileProps) {
 }
 
 function Tiles() {
-  const now = firings.value;
-  if (!now) return null;
-  const { l0, explainedVariance, explainedVarianceWithoutSinks, sinks, silent, rows: run } = now.summary;
+  const summary = statistics.value;
+  const model = sae.value;
+  if (!summary || !model) return null;
+  const { l0, explainedVariance, explainedVarianceWithoutSinks, sinks, silent, rows: run } = summary;
   const found = matching.value;
   return (
-    <div class="tiles" data-done={now.done}>
+    <div class="tiles" data-done={statisticsDone.value}>
       <Tile value={shown(l0, l0 < 10 ? 2 : 1)} test="l0">
         <Term id="l0">L0</Term>, latents a row
       </Tile>
-      {now.model.inputSize === now.model.outputSize && (
+      {model.inputSize === model.outputSize && (
         <Tile value={shown(explainedVariance, 4)} test="explained-variance">
           <Term id="explained variance">explained variance</Term>
         </Tile>
@@ -71,7 +71,7 @@ function Tiles() {
           without {counted(sinks)} <Term id="sink">sink{sinks === 1 ? '' : 's'}</Term>
         </Tile>
       )}
-      {fewRows.value || now.rows.kind === 'noise' ? (
+      {fewRows.value || areNoise.value ? (
         <Tile value="–" test="silent">
           <Term id="silent">silent latents</Term>: too few rows, or noise
         </Tile>
@@ -90,7 +90,7 @@ function Tiles() {
 }
 
 function L0Figure() {
-  const summary = firings.value?.summary;
+  const summary = statistics.value;
   if (!summary) return null;
   const { l0Histogram: bins } = summary;
   const step = (bins.to - bins.from) / bins.counts.length;
@@ -183,7 +183,7 @@ export function OverviewView() {
       <Tiles />
       <div class="two">
         <L0Figure />
-        {rows.value?.kind !== 'noise' && <DensityFigure />}
+        {!areNoise.value && <DensityFigure />}
       </div>
       <LatentTable />
       <Provenance model={model} />

@@ -13,7 +13,7 @@ import { readInitializer } from '../../../src/onnx/tensor-values.ts';
 import { loadWebRuntime } from '../../../src/sessions/browser.ts';
 import type { Provider } from '../../../src/sessions/runtime.ts';
 import type { HostTensor } from '../../../src/tensor.ts';
-import { factsOf } from '../data/facts.ts';
+import { ARCHITECTURES, factsOf } from '../data/facts.ts';
 import type { FiringBlock } from '../data/firings.ts';
 import type { Compute, LatentGeometry, ModelKind } from '../data/model.ts';
 import { readBlock } from '../data/rows.ts';
@@ -108,16 +108,6 @@ const record = (value: unknown): Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 const number = (value: unknown): number | undefined =>
   typeof value === 'number' && Number.isFinite(value) ? value : undefined;
-
-const ARCHITECTURES: Readonly<Record<string, string>> = {
-  topk: 'TopK',
-  batchtopk: 'BatchTopK',
-  relu: 'ReLU',
-  standard: 'ReLU',
-  jumprelu: 'JumpReLU',
-  gated: 'Gated',
-  matryoshka: 'Matryoshka',
-};
 
 /** The directions of the file, or, where it does not name them, what each latent alone decodes to. */
 async function directionsOf(sae: LoadedSae, bias: HostTensor): Promise<HostTensor> {
