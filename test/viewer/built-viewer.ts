@@ -68,6 +68,8 @@ export async function startViewer(files: Readonly<Record<string, Uint8Array>> = 
     problems,
     async page(query = '', options = {}) {
       const context = await browser.newContext({ reducedMotion: 'reduce', acceptDownloads: true, ...options });
+      // tsx names the functions that it compiles; a page has no such helper.
+      await context.addInitScript('globalThis.__name = given => given;');
       const page = await context.newPage();
       page.on('pageerror', error => problems.push(error.message));
       page.on('console', message => {

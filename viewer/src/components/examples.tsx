@@ -79,7 +79,7 @@ export function Examples({ examples, max, label }: ExamplesProps) {
             <button
               type="button"
               class="button tiny plain number"
-              aria-label={`Open row ${example.row}`}
+              aria-label={`Open row ${counted(example.row)}`}
               onClick={() => {
                 selectedRow.value = example.row;
                 view.value = 'sample';

@@ -57,6 +57,7 @@ function Picker({ kind, label }: PickerProps) {
         <span>{label}</span>
         <select
           value={current?.id ?? ''}
+          aria-label={label}
           onChange={event => {
             const id = event.currentTarget.value;
             if (id === '') (kind === 'toy-model' ? toyId : saeId).value = undefined;
