@@ -181,7 +181,7 @@ describe('own rows in the viewer', function () {
     await latentJson(page, 2);
     const first = page.getByRole('list', { name: 'Top examples' }).getByRole('listitem').first();
     const row = Number(/row ([\d,]+)/.exec(await first.innerText())![1]!.replaceAll(',', ''));
-    expect(await first.locator('.token.own').innerText()).to.equal(` word${Math.floor(row / 6)}-${row % 6}`.trim());
+    expect(await first.locator('.token.own').innerText()).to.equal(` word${Math.floor(row / 6)}-${row % 6}`);
     // The context does not leave the text.
     const words = await first.locator('.token').allInnerTexts();
     expect(words).to.have.length(6);

@@ -60,7 +60,19 @@ export function LatentMap({ label, points, colours, selected, onSelect }: Latent
       const [x, y] = place(latent);
       context.fillRect(x - radius, y - radius, 2 * radius, 2 * radius);
     }
-    setImage(canvas.toDataURL());
+    // Encoding a picture of this size takes longer than a frame: not on the page's thread.
+    let stale = false;
+    canvas.toBlob(blob => {
+      if (!blob || stale) return;
+      const reader = new FileReader();
+      reader.onload = () => {
+        if (!stale) setImage(reader.result as string);
+      };
+      reader.readAsDataURL(blob);
+    });
+    return () => {
+      stale = true;
+    };
   }, [points, colours, size, isDark]);
 
   const nearest = (event: PointerEvent): number | undefined => {

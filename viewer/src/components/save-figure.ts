@@ -47,7 +47,7 @@ export interface Caption {
   readonly scale?: ColourScale | undefined;
 }
 
-function saveBlob(name: string, blob: Blob): void {
+export function saveBlob(name: string, blob: Blob): void {
   const link = document.createElement('a');
   link.href = URL.createObjectURL(blob);
   link.download = name;
@@ -62,8 +62,6 @@ export function saveText(name: string, type: string, text: string): void {
 export function saveBytes(name: string, bytes: Uint8Array<ArrayBuffer>): void {
   saveBlob(name, new Blob([bytes], { type: 'application/octet-stream' }));
 }
-
-export { saveBlob };
 
 /** Runs `work` while the page's styles are those of the light theme; the page is not painted in between. */
 function inLight<T>(work: () => T): T {

@@ -9,6 +9,8 @@ import { busy, openModelFile } from './opening.ts';
 /** An address that waits for the person's consent: another origin than the page's. */
 export const askedAddress = signal<string | undefined>(undefined);
 const ALLOWED = 'monosemantic.allowed';
+/** The address of the page that asked. */
+let askedFrom = '';
 
 function allowedOrigin(): string | null {
   try {
@@ -21,6 +23,8 @@ function allowedOrigin(): string | null {
 /** The person agreed: the page starts again with a policy that lets it reach that one origin. */
 export function allowAddress(address: string): void {
   sessionStorage.setItem(ALLOWED, new URL(address).origin);
+  // Meanwhile the page's own address may name what it showed instead.
+  history.replaceState(null, '', askedFrom);
   location.reload();
 }
 
@@ -58,6 +62,7 @@ export async function openAddress(address: string, show = true): Promise<Model |
     return undefined;
   }
   if (url.origin !== location.origin && url.origin !== allowedOrigin()) {
+    askedFrom = location.href;
     askedAddress.value = url.href;
     return undefined;
   }

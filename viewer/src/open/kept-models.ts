@@ -52,17 +52,14 @@ export async function keepModel(
   const bytes = Object.values(beside).reduce((sum, { size }) => sum + size, file.size);
   try {
     if (bytes > MOST_BYTES) throw new Error('too large to be kept');
-    // A File is a pointer to the disk; the copy stays when the file goes.
-    const copy = async (blob: Blob): Promise<Blob> => new Blob([await blob.arrayBuffer()]);
-    const copies: Record<string, Blob> = {};
-    for (const [key, blob] of Object.entries(beside)) copies[key] = await copy(blob);
     const { sha256, history, notes } = model;
     const kept: KeptModel = {
       sha256,
       name,
       type,
-      file: await copy(file),
-      beside: copies,
+      // The database copies what the files hold.
+      file,
+      beside,
       history,
       notes,
       bytes,

@@ -18,19 +18,23 @@ async function historyOf(file: File | undefined) {
   return file && readHistory(await file.text(), file.name);
 }
 
-async function openGroup(group: OnnxGroup | FolderGroup): Promise<Model> {
+interface Opened {
+  readonly model: Model;
+  /** Settles once this browser keeps it. */
+  readonly kept: Promise<void>;
+}
+
+async function openGroup(group: OnnxGroup | FolderGroup): Promise<Opened> {
   if (group.type === 'onnx') {
     const { name, file, beside } = group;
     const history = await historyOf(group.history);
     const model = await openModelFile({ name, source: { type: 'file' }, file, beside, history }, true);
-    await keepModel(model, { name, file, beside });
-    return model;
+    return { model, kept: keepModel(model, { name, file, beside }) };
   }
   const { name, files } = group;
   const { onnx, notes } = await (await training()).convert(files);
   const model = await openModelFile({ name, source: { type: 'file' }, file: onnx, notes }, true);
-  await keepModel(model, { name, file: onnx, beside: {} });
-  return model;
+  return { model, kept: keepModel(model, { name, file: onnx, beside: {} }) };
 }
 
 /** A history alone joins the open models that it fits, the newest of them. */
@@ -71,6 +75,7 @@ export async function openFiles(files: readonly (File | PlacedFile)[]): Promise<
   const placed = files.flatMap(file => ('folder' in file ? [file] : chosenFiles([file])));
   const { models: groups, bundles, activations, texts, others } = groupFiles(placed);
   const opened: string[] = [];
+  const keeping: Promise<void>[] = [];
   let shown: Model | undefined;
   const attempt = async (name: string, work: () => Promise<void>): Promise<void> => {
     try {
@@ -83,7 +88,9 @@ export async function openFiles(files: readonly (File | PlacedFile)[]): Promise<
 
   for (const group of groups) {
     await attempt(group.name, async () => {
-      shown = await openGroup(group);
+      const { model, kept } = await openGroup(group);
+      shown = model;
+      keeping.push(kept);
     });
   }
   for (const { name, files: inside } of bundles) {
@@ -108,4 +115,5 @@ export async function openFiles(files: readonly (File | PlacedFile)[]): Promise<
   }
   if (shown) goToModel(shown);
   if (opened.length > 0) say(`Opened ${opened.join(', ')}.`);
+  await Promise.all(keeping);
 }

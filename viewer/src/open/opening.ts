@@ -54,7 +54,7 @@ export async function openModelFile(incoming: Incoming, show: boolean): Promise<
       ...rest,
       runs: true,
       name: known?.name ?? (instance === undefined ? name : `${name}, instance ${instance}`),
-      source: known?.source ?? source,
+      source: known?.runs ? known.source : source,
       directions: isSmall ? directions : undefined,
       history: history && historyFits(history, rest) ? history : known?.history,
       notes: [...(known?.notes ?? []).filter(note => !notes.includes(note)), ...notes],

@@ -5,6 +5,7 @@ import type { Comparison } from '../workers/analysis-api.ts';
 import { analysis } from '../workers/analysis-client.ts';
 import { type FiringsOf, firings, runRows } from './firings.ts';
 import { other, sae } from './models.ts';
+import { view } from './navigation.ts';
 import { fail } from './notices.ts';
 import { resource } from './resource.ts';
 import { rows } from './rows.ts';
@@ -15,23 +16,29 @@ export const SAME = 0.7;
 /** How much of the comparison is done, 0 to 1. */
 export const compared = signal(0);
 
-export const comparison = resource<Comparison>('The autoencoders could not be compared', () => {
-  const a = sae.value;
-  const b = other.value;
-  if (!a?.runs || !b?.runs || a.outputSize !== b.outputSize) return undefined;
-  compared.value = 0;
-  return {
-    about: `${a.id} ${b.id}`,
-    ask: () =>
-      analysis().compare(
-        a.id,
-        b.id,
-        proxy((share: number) => {
-          compared.value = share;
-        }),
-      ),
-  };
-});
+export const comparison = resource<Comparison>(
+  'The autoencoders could not be compared',
+  () => {
+    const a = sae.value;
+    const b = other.value;
+    if (!a?.runs || !b?.runs || a.outputSize !== b.outputSize) return undefined;
+    return {
+      about: `${a.id} ${b.id}`,
+      once: true,
+      ask: () => {
+        compared.value = 0;
+        return analysis().compare(
+          a.id,
+          b.id,
+          proxy((share: number) => {
+            compared.value = share;
+          }),
+        );
+      },
+    };
+  },
+  () => view.value === 'compare',
+);
 
 /** The pair of latents that is looked at: of the one in view, and of the other. */
 export const pairInView = signal<readonly [number, number] | undefined>(undefined);
@@ -48,7 +55,15 @@ effect(() => {
   otherFirings.value = undefined;
   if (ran) void analysis().end(ran);
   ran = undefined;
-  if (!model?.runs || !source || source.kind === 'noise' || source.width !== model.inputSize || !sae.value) return;
+  if (
+    !model?.runs ||
+    !source ||
+    source.kind === 'noise' ||
+    source.width !== model.inputSize ||
+    !sae.value ||
+    view.value !== 'compare'
+  )
+    return;
   const id = `other ${model.id} on ${source.id}, run ${mine}`;
   ran = id;
   const stale = (): boolean => mine !== turn;
@@ -60,16 +75,23 @@ effect(() => {
 });
 
 /** How often the two latents of the pair fire on the same rows. */
-export const firingTogether = resource('The rows could not be counted', () => {
-  const pair = pairInView.value;
-  const left = firings.value;
-  const right = otherFirings.value;
-  if (!pair || !left?.done || !right?.done) return undefined;
-  return {
-    about: `${left.id} ${right.id} ${pair.join()}`,
-    ask: async () => ({ ...(await analysis().together(left.id, pair[0], right.id, pair[1])), rows: left.summary.rows }),
-  };
-});
+export const firingTogether = resource(
+  'The rows could not be counted',
+  () => {
+    const pair = pairInView.value;
+    const left = firings.value;
+    const right = otherFirings.value;
+    if (!pair || !left?.done || !right?.done) return undefined;
+    return {
+      about: `${left.id} ${right.id} ${pair.join()}`,
+      ask: async () => ({
+        ...(await analysis().together(left.id, pair[0], right.id, pair[1])),
+        rows: left.summary.rows,
+      }),
+    };
+  },
+  () => view.value === 'compare',
+);
 
 /** How many latents of each have a counterpart. */
 export const shares = computed(() => {

@@ -2,6 +2,8 @@
 import { computed, signal } from '@preact/signals';
 import { analysis } from '../workers/analysis-client.ts';
 import { sae } from './models.ts';
+import { view } from './navigation.ts';
+import { isFlat } from './plane-state.ts';
 import { resource } from './resource.ts';
 import { statistics } from './statistics.ts';
 
@@ -10,10 +12,14 @@ export type MapColour = 'density' | 'alignment';
 /** What the dots are coloured by. */
 export const mapColour = signal<MapColour>('density');
 
-export const latentMap = resource('The map could not be drawn', () => {
-  const model = sae.value;
-  return model?.runs ? { about: model.id, ask: () => analysis().map(model.id) } : undefined;
-});
+export const latentMap = resource(
+  'The map could not be drawn',
+  () => {
+    const model = sae.value;
+    return model?.runs ? { about: model.id, once: true, ask: () => analysis().map(model.id) } : undefined;
+  },
+  () => view.value === 'plane' && !isFlat.value,
+);
 
 export interface MapColours {
   readonly colour: MapColour;

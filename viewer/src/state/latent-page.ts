@@ -7,6 +7,7 @@ import { analysis } from '../workers/analysis-client.ts';
 import { bundleInUse, type OpenBundle } from './bundles.ts';
 import { firings } from './firings.ts';
 import { sae } from './models.ts';
+import { view } from './navigation.ts';
 import { resource } from './resource.ts';
 import { namesOfRows, rows } from './rows.ts';
 import { selectedLatent } from './selection.ts';
@@ -24,21 +25,25 @@ export const latentInView = computed(() => {
 });
 
 /** A neighbour, its direction, and everything else that the weights alone tell. */
-export const weightsOfLatent = resource('The latent could not be read', () => {
-  const encoder = sae.value;
-  const latent = latentInView.value;
-  if (!encoder?.runs || latent === undefined) return undefined;
-  return {
-    about: `${encoder.id} ${latent}`,
-    ask: async () => {
-      const [nearest, direction] = await Promise.all([
-        analysis().nearest(encoder.id, latent, NEAREST),
-        analysis().directionOf(encoder.id, latent),
-      ]);
-      return { nearest, direction };
-    },
-  };
-});
+export const weightsOfLatent = resource(
+  'The latent could not be read',
+  () => {
+    const encoder = sae.value;
+    const latent = latentInView.value;
+    if (!encoder?.runs || latent === undefined) return undefined;
+    return {
+      about: `${encoder.id} ${latent}`,
+      ask: async () => {
+        const [nearest, direction] = await Promise.all([
+          analysis().nearest(encoder.id, latent, NEAREST),
+          analysis().directionOf(encoder.id, latent),
+        ]);
+        return { nearest, direction };
+      },
+    };
+  },
+  () => view.value === 'latent',
+);
 
 /** The words around an example, each with how strongly the latent fired there. */
 export interface Context {
@@ -121,55 +126,59 @@ async function contextsOf(
 }
 
 /** The selected latent on the rows in use. */
-export const latentPage = resource<LatentOnPage>('The latent’s rows could not be read', () => {
-  const held = bundleInUse.value;
-  const wanted = latentInView.value;
-  if (held && wanted !== undefined) {
-    return { about: `bundle ${held.name} ${wanted}`, ask: () => pageFromBundle(held, wanted) };
-  }
-  const now = firings.value;
-  const latent = latentInView.value;
-  const names = namesOfRows.value;
-  const features = rows.value?.features;
-  if (!now || latent === undefined) return undefined;
-  const { id, summary } = now;
-  return {
-    about: `${id} ${latent}`,
-    ask: async () => {
-      const page = await analysis().latent(id, latent);
-      const examples = [...page.top, ...page.groups.flatMap(group => group.examples)];
-      const contexts = names?.type === 'tokens' ? await contextsOf(id, latent, names, examples) : undefined;
-      const onPage = (example: Example): ExampleOnPage => ({
-        ...example,
-        label: names?.type === 'labels' ? names.labels[example.row] : undefined,
-        context: contexts?.get(example.row),
-        features: features && presentFeatures(features.data, features.shape[1]!, example.row),
-      });
-      return {
-        ...page,
-        rows: summary.rows,
-        origin: now.rows.origin,
-        top: page.top.map(onPage),
-        groups: page.groups.map(({ low, high, count, examples: drawn }) => ({
-          low,
-          high,
-          share: page.count > 0 ? count / page.count : 0,
-          examples: drawn.map(onPage),
-        })),
-        together: page.together.map(({ latent: other, correlation, rows: both }) => ({
-          latent: other,
-          value: correlation,
-          rows: both,
-        })),
-        measure: 'r',
-        logits: undefined,
-        rule: undefined,
-        explanations: [],
-        nearest: undefined,
-      };
-    },
-  };
-});
+export const latentPage = resource<LatentOnPage>(
+  'The latent’s rows could not be read',
+  () => {
+    const held = bundleInUse.value;
+    const wanted = latentInView.value;
+    if (held && wanted !== undefined) {
+      return { about: `bundle ${held.name} ${wanted}`, ask: () => pageFromBundle(held, wanted) };
+    }
+    const now = firings.value;
+    const latent = latentInView.value;
+    const names = namesOfRows.value;
+    const features = rows.value?.features;
+    if (!now || latent === undefined) return undefined;
+    const { id, summary } = now;
+    return {
+      about: `${id} ${latent}`,
+      ask: async () => {
+        const page = await analysis().latent(id, latent);
+        const examples = [...page.top, ...page.groups.flatMap(group => group.examples)];
+        const contexts = names?.type === 'tokens' ? await contextsOf(id, latent, names, examples) : undefined;
+        const onPage = (example: Example): ExampleOnPage => ({
+          ...example,
+          label: names?.type === 'labels' ? names.labels[example.row] : undefined,
+          context: contexts?.get(example.row),
+          features: features && presentFeatures(features.data, features.shape[1]!, example.row),
+        });
+        return {
+          ...page,
+          rows: summary.rows,
+          origin: now.rows.origin,
+          top: page.top.map(onPage),
+          groups: page.groups.map(({ low, high, count, examples: drawn }) => ({
+            low,
+            high,
+            share: page.count > 0 ? count / page.count : 0,
+            examples: drawn.map(onPage),
+          })),
+          together: page.together.map(({ latent: other, correlation, rows: both }) => ({
+            latent: other,
+            value: correlation,
+            rows: both,
+          })),
+          measure: 'r',
+          logits: undefined,
+          rule: undefined,
+          explanations: [],
+          nearest: undefined,
+        };
+      },
+    };
+  },
+  () => view.value === 'latent',
+);
 
 function presentFeatures(data: Float32Array, width: number, row: number): [number, number][] {
   const present: [number, number][] = [];

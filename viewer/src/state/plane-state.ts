@@ -9,6 +9,7 @@ import { blockOf, readBlock } from '../data/rows.ts';
 import { inference } from '../workers/inference-client.ts';
 import { matching } from './matching.ts';
 import { sae, toy, truth } from './models.ts';
+import { view } from './navigation.ts';
 import { resource } from './resource.ts';
 import { rows } from './rows.ts';
 import { selectedFeature, selectedLatent } from './selection.ts';
@@ -36,16 +37,23 @@ export const isFlat = computed(() => dimensions.value <= MOST_DIMENSIONS);
 const MOST_POINTS = 1500;
 
 /** A few rows of the space, to look at. */
-const points = resource<HostTensor>('The rows could not be read', () => {
-  const used = rows.value;
-  if (!used || !isFlat.value || used.width !== dimensions.value) return undefined;
-  const { width } = used;
-  const count = Math.min(MOST_POINTS, used.count);
-  return {
-    about: used.id,
-    ask: async () => ({ data: await readBlock(blockOf(used, 0, count)), shape: [count, width] }),
-  };
-});
+/** The views that draw the plane. */
+const isLookedAt = (): boolean => view.value === 'plane' || view.value === 'training';
+
+const points = resource<HostTensor>(
+  'The rows could not be read',
+  () => {
+    const used = rows.value;
+    if (!used || !isFlat.value || used.width !== dimensions.value) return undefined;
+    const { width } = used;
+    const count = Math.min(MOST_POINTS, used.count);
+    return {
+      about: used.id,
+      ask: async () => ({ data: await readBlock(blockOf(used, 0, count)), shape: [count, width] }),
+    };
+  },
+  isLookedAt,
+);
 
 export const basis = computed<PlaneBasis | undefined>(() => {
   if (!isFlat.value) return undefined;
@@ -111,22 +119,26 @@ const FINEST = 240;
 const LARGEST_PRODUCT = 4e9;
 
 /** The strongest latent over a grid on the whole square. */
-const winners = resource('The regions could not be worked out', () => {
-  const axes = basis.value;
-  const encoder = sae.value;
-  const half = extent.value;
-  if (!axes || !encoder?.runs || !showRegions.value || encoder.inputSize !== axes.origin.length) return undefined;
-  const about = `${encoder.id} ${half} ${[...axes.origin, ...axes.axes[0], ...axes.axes[1]].join()}`;
-  const grid = Math.min(FINEST, Math.floor(Math.sqrt(LARGEST_PRODUCT / (encoder.inputSize * encoder.codeSize))));
-  if (grid < 16) return undefined;
-  return {
-    about,
-    ask: async () => {
-      const latents = await (await inference()).winners(encoder.id, axes, half, grid);
-      return { latents, grid };
-    },
-  };
-});
+const winners = resource(
+  'The regions could not be worked out',
+  () => {
+    const axes = basis.value;
+    const encoder = sae.value;
+    const half = extent.value;
+    if (!axes || !encoder?.runs || !showRegions.value || encoder.inputSize !== axes.origin.length) return undefined;
+    const about = `${encoder.id} ${half} ${[...axes.origin, ...axes.axes[0], ...axes.axes[1]].join()}`;
+    const grid = Math.min(FINEST, Math.floor(Math.sqrt(LARGEST_PRODUCT / (encoder.inputSize * encoder.codeSize))));
+    if (grid < 16) return undefined;
+    return {
+      about,
+      ask: async () => {
+        const latents = await (await inference()).winners(encoder.id, axes, half, grid);
+        return { latents, grid };
+      },
+    };
+  },
+  () => view.value === 'plane',
+);
 
 const ALPHA = { light: 36, dark: 52 };
 

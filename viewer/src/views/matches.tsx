@@ -10,6 +10,7 @@ import { featureColour } from '../data/colours.ts';
 import { recoveryThreshold } from '../data/matching.ts';
 import { latentRow, matching, type Standing } from '../state/matching.ts';
 import { sae, truth } from '../state/models.ts';
+import { view } from '../state/navigation.ts';
 import { resource } from '../state/resource.ts';
 import { rows } from '../state/rows.ts';
 import { openLatent, selectedFeature, selectedLatent } from '../state/selection.ts';
@@ -41,19 +42,23 @@ const matrix = computed(() => {
 });
 
 /** Latent against latent, those that fire most often, where there is no truth. */
-const selfMatrix = resource('The latents could not be compared', () => {
-  const encoder = sae.value;
-  if (!encoder?.runs || truth.value) return undefined;
-  const density = statistics.value?.density;
-  const latents = Array.from({ length: encoder.codeSize }, (_, i) => i)
-    .sort((a, b) => (density?.[b] ?? 0) - (density?.[a] ?? 0) || a - b)
-    .slice(0, MOST_SELF)
-    .sort((a, b) => a - b);
-  return {
-    about: encoder.id,
-    ask: async () => ({ rows: latents, columns: latents, values: await analysis().cosines(encoder.id, latents) }),
-  };
-});
+const selfMatrix = resource(
+  'The latents could not be compared',
+  () => {
+    const encoder = sae.value;
+    if (!encoder?.runs || truth.value) return undefined;
+    const density = statistics.value?.density;
+    const latents = Array.from({ length: encoder.codeSize }, (_, i) => i)
+      .sort((a, b) => (density?.[b] ?? 0) - (density?.[a] ?? 0) || a - b)
+      .slice(0, MOST_SELF)
+      .sort((a, b) => a - b);
+    return {
+      about: encoder.id,
+      ask: async () => ({ rows: latents, columns: latents, values: await analysis().cosines(encoder.id, latents) }),
+    };
+  },
+  () => view.value === 'matches',
+);
 
 function Summary() {
   const found = matching.value;

@@ -16,6 +16,7 @@ import { type Matrix, rowsOf } from '../data/matching.ts';
 import { counted, shown } from '../data/numbers.ts';
 import { project } from '../data/plane-basis.ts';
 import { sae, toy, truth } from '../state/models.ts';
+import { view } from '../state/navigation.ts';
 import { basis, cloud, extent, planeToy } from '../state/plane-state.ts';
 import { playback } from '../state/playback.ts';
 import { resource } from '../state/resource.ts';
@@ -34,14 +35,18 @@ const target = computed<Matrix | undefined>(() => {
 });
 
 /** The matching of every snapshot, and what happened between them. */
-const matched = resource('The history could not be matched', () => {
-  const model = subject.value;
-  const known = truth.value;
-  if (!model?.history || model.kind === 'toy-model' || !known?.directions) return undefined;
-  const { history } = model;
-  const { directions } = known;
-  return { about: `${model.id} ${known.id}`, ask: () => analysis().matchHistory(history, directions) };
-});
+const matched = resource(
+  'The history could not be matched',
+  () => {
+    const model = subject.value;
+    const known = truth.value;
+    if (!model?.history || model.kind === 'toy-model' || !known?.directions) return undefined;
+    const { history } = model;
+    const { directions } = known;
+    return { about: `${model.id} ${known.id}`, once: true, ask: () => analysis().matchHistory(history, directions) };
+  },
+  () => view.value === 'training',
+);
 
 const EVENT_ROW = 26;
 

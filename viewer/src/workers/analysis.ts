@@ -70,6 +70,20 @@ function multiplyTransposed(a: Float32Array, b: Float32Array, width: number, pro
   }
 }
 
+/** Rows that are enough to find two principal components by. */
+const MOST_FOR_COMPONENTS = 4096;
+
+/** At most so many rows, evenly spread. */
+function everyNth({ data, shape }: HostTensor, most: number): HostTensor {
+  const [count, width] = shape as [number, number];
+  const step = Math.ceil(count / most);
+  if (step <= 1) return { data, shape };
+  const rows = Math.ceil(count / step);
+  const picked = new Float32Array(rows * width);
+  for (let i = 0; i < rows; i++) picked.set(data.subarray(i * step * width, (i * step + 1) * width), i * width);
+  return { data: picked, shape: [rows, width] };
+}
+
 export function createAnalysis(): AnalysisApi {
   const models = new Map<string, Directions>();
   const runs = new Map<string, FiringRun>();
@@ -151,7 +165,7 @@ export function createAnalysis(): AnalysisApi {
     map(id) {
       const { unit, count, width } = unitOf(id);
       const rows = { data: unit, shape: [count, width] };
-      const basis = principalPlane(rows);
+      const basis = principalPlane(everyNth(rows, MOST_FOR_COMPONENTS));
       const points = new Float32Array(2 * count);
       let total = 0;
       let [alongX, alongY] = [0, 0];
