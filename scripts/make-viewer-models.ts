@@ -1,7 +1,7 @@
 /**
  * Rebuilds the models that the viewer ships with (viewer/public/models): the star and, on its activations, the same autoencoder
- * from sixteen seeds, of which the story shows one that found every direction and one that collapsed; and a larger pair whose
- * plane is a projection. Takes about two minutes on two cores; the same seeds give the same models.
+ * from sixteen seeds, of which the story shows one that found every direction and one that collapsed; the star's kin at other sparsities;
+ * and a larger pair whose plane is a projection. Takes about two minutes on two cores; the same seeds give the same models.
  */
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ import { type History, historyFile, sha256 } from '../src/experiments/run-files.
 import { heldOutActivations, scoreSae } from '../src/experiments/sae-run.ts';
 import { writeFileAtomic } from '../src/files/write-atomic.ts';
 import type { Initialisation } from '../src/models/initialisation.ts';
-import type { HostTensor } from '../src/tensor.ts';
+import { type HostTensor, toNested } from '../src/tensor.ts';
 import { trainSaes, trainToyModel } from '../src/training/node.ts';
 import { snapshotSteps } from '../src/training/snapshot-steps.ts';
 
@@ -67,7 +67,9 @@ async function makeToy(engine: Engine, settings: ToySettings): Promise<Toy> {
     kept: best,
     metrics: { end: { loss } },
   });
-  return { onnx, hash: sha256(onnx), weight: model.featureDirections(), history: historyFile(history), sparsity };
+  // A toy model's bias is of its features: it has no place in the plane.
+  const { b_dec: _, ...shown } = historyFile(history);
+  return { onnx, hash: sha256(onnx), weight: model.featureDirections(), history: shown, sparsity };
 }
 
 interface SaeSettings {
@@ -77,6 +79,17 @@ interface SaeSettings {
   readonly steps: number;
   readonly seeds: readonly number[];
 }
+
+/** The star: five features in two dimensions. */
+const STAR: ToySettings = {
+  nFeatures: 5,
+  nHidden: 2,
+  sparsity: 0.9,
+  importance: 0.9,
+  restarts: 16,
+  steps: 10_000,
+  seed: 0,
+};
 
 interface Sae {
   readonly seed: number;
@@ -119,12 +132,44 @@ async function makeSaes(engine: Engine, toy: Toy, { dSae, k, init, steps, seeds 
   });
 }
 
+/** Sparsities of the first scene: dense data, where two features win, to data so sparse that five share the plane. */
+const SWEEP = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.88, 0.91, 0.94, 0.97];
+
+/** `rows` turned, and mirrored where that is nearer, as a whole, so that they lie nearest to `target`: a toy model's plane has no up. */
+function turnedTowards(rows: number[][], target: readonly (readonly number[])[]): number[][] {
+  const candidates = [1, -1].map(mirror => {
+    const flipped = rows.map(([x, y]) => [x!, mirror * y!]);
+    const dot = flipped.reduce((sum, [x, y], i) => sum + x! * target[i]![0]! + y! * target[i]![1]!, 0);
+    const cross = flipped.reduce((sum, [x, y], i) => sum + x! * target[i]![1]! - y! * target[i]![0]!, 0);
+    const angle = Math.atan2(cross, dot);
+    const [c, s] = [Math.cos(angle), Math.sin(angle)];
+    return { fit: Math.hypot(dot, cross), rows: flipped.map(([x, y]) => [c * x! - s * y!, s * x! + c * y!]) };
+  });
+  return candidates.sort((a, b) => b.fit - a.fit)[0]!.rows;
+}
+
+/** Toy models of five features in two dimensions over sparsity, the lowest loss of sixteen restarts each. */
+async function makeSweep(engine: Engine, star: Toy) {
+  const importance = Array.from({ length: 5 }, (_, i) => 0.9 ** i);
+  const directions: number[][][] = [];
+  const loss: number[] = [];
+  let target = (toNested(star.weight) as number[][]).map(row => [...row]);
+  // From sparse to dense, so that the last scene's star is where the first scene's slider ends.
+  for (const sparsity of SWEEP.toReversed()) {
+    const made = await makeToy(engine, { ...STAR, sparsity, steps: 6_000 });
+    target = turnedTowards(toNested(made.weight) as number[][], target);
+    directions.unshift(target.map(row => row.map(value => Math.round(value * 1e4) / 1e4)));
+    loss.unshift(made.history.loss.slice(-3).reduce((sum, value) => sum + value / 3, 0));
+  }
+  return { sparsities: SWEEP, importance, directions, loss };
+}
+
 /** Every few frames of a history, the first and the last among them. */
-function thinned({ steps, loss, directions, biases }: History): History {
+function thinned({ steps, loss, directions, b_dec }: History): History {
   const stride = Math.ceil((steps.length - 1) / (STRIP_FRAMES - 1));
   const keep = <T>(values: readonly T[]): T[] =>
     values.filter((_, i) => (values.length - 1 - i) % stride === 0 || i === 0);
-  return { steps: keep(steps), loss: keep(loss), directions: keep(directions), biases: keep(biases) };
+  return { steps: keep(steps), loss: keep(loss), directions: keep(directions), ...(b_dec && { b_dec: keep(b_dec) }) };
 }
 
 const write = (name: string, content: Uint8Array | unknown): Promise<void> =>
@@ -135,15 +180,9 @@ await mkdir(FOLDER, { recursive: true });
 for (const name of await readdir(FOLDER)) await rm(join(FOLDER, name));
 
 console.log('the star: 5 features in 2 dimensions');
-const star = await makeToy(engine, {
-  nFeatures: 5,
-  nHidden: 2,
-  sparsity: 0.9,
-  importance: 0.9,
-  restarts: 16,
-  steps: 10_000,
-  seed: 0,
-});
+const star = await makeToy(engine, STAR);
+console.log(`the same at ${SWEEP.length} sparsities`);
+const sweep = await makeSweep(engine, star);
 console.log('sixteen autoencoders on it');
 const seeds = Array.from({ length: 16 }, (_, seed) => seed);
 const saes = await makeSaes(engine, star, { dSae: 5, k: 1, init: 'gaussian', steps: 10_000, seeds });
@@ -196,6 +235,7 @@ for (const { seed, onnx } of saes) await write(`seed-${seed}.onnx`, onnx);
 await write('models.json', {
   models: entries.map(({ id, name, kind }) => ({ id, name, kind, file: `${id}.onnx`, history: `${id}.history.json` })),
   story: { toy: 'star', found: 'sae-found', collapsed: 'sae-collapsed' },
+  sweep,
   seeds: {
     toy: 'star',
     runs: saes.map(({ seed, history }) => ({

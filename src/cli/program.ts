@@ -349,12 +349,15 @@ function engines(command: Command, terminal: Terminal): Command {
 function view(command: Command, terminal: Terminal): Command {
   command
     .name('view')
-    .argument('[files...]', 'models to open')
+    .argument('[files...]', 'models, SAELens folders and feature bundles to open')
     .summary('open models in the viewer')
     .description(
-      'Serves the viewer on this machine and prints its address; nothing leaves the machine. Ctrl-C ends it.',
+      'Serves the viewer on this machine and prints its address; nothing leaves the machine. Ctrl-C ends it. With --output it writes one HTML file instead, which holds the models and opens anywhere without a network.',
     )
     .option('--port <n>', 'port to listen on (default: any that is free)', positiveInteger)
+    .option('--activations <files...>', 'activations to run through the autoencoder (.npy, .safetensors)')
+    .option('--labels <file>', 'a label for each row (.csv, .txt, .json), or texts of tokens (.json)')
+    .option('--output <file>', 'write one HTML file with everything inside instead of serving')
     .action(async (files, options) => (await import('./commands/view.ts')).view(files, options, terminal));
   return addReportOptions(command);
 }

@@ -16,17 +16,17 @@ export interface History {
   readonly loss: readonly number[];
   /** [snapshot, ...directions]. */
   readonly directions: readonly NestedArray[];
-  /** b_dec at each snapshot, [snapshot, d]. */
-  readonly biases: readonly NestedArray[];
+  /** Of an autoencoder: b_dec, [snapshot, d_out]. */
+  readonly b_dec?: readonly NestedArray[];
 }
 
-/** A training's history as a file holds it. */
+/** The history of an autoencoder's training as a file holds it. */
 export function historyFile({ loss, snapshots }: TrainingHistory): History {
   return {
     steps: snapshots.map(({ step }) => step),
     loss: snapshots.map(({ step }) => loss[Math.min(step, loss.length - 1)] ?? Number.NaN),
     directions: snapshots.map(({ directions }) => rounded(directions)),
-    biases: snapshots.map(({ bias }) => rounded(bias)),
+    b_dec: snapshots.map(({ bias }) => rounded(bias)),
   };
 }
 

@@ -8,14 +8,23 @@ import type { Engine } from '../../../src/engines/engine.ts';
 import { createOnnxRuntimeEngine } from '../../../src/engines/onnxruntime.ts';
 import { frozenSaeToOnnx } from '../../../src/export/frozen-sae-onnx.ts';
 import { loadSaeFromFiles } from '../../../src/export/load-sae-checkpoint.ts';
+import type { ActivationConfig } from '../../../src/models/architectures/registry.ts';
 import { loadWebRuntime } from '../../../src/sessions/browser.ts';
 import { fromNested, type HostTensor } from '../../../src/tensor.ts';
 import { trainSae, trainToyModel } from '../../../src/training/browser.ts';
 import { finalLoss, type ModelSnapshot, type TrainingHistory } from '../../../src/training/history.ts';
 import type { RunReport, TrainingOptions } from '../../../src/training/run-settings.ts';
 import { snapshotSteps } from '../../../src/training/snapshot-steps.ts';
-import type { History } from '../state/models.ts';
-import type { SaeSettings, ToySettings, TrainedModel, TrainingApi, TrainingProgress } from './training-api.ts';
+import type { History } from '../data/model.ts';
+import { unpacked } from '../data/shipped.ts';
+import type {
+  SaeSettings,
+  ToySettings,
+  TrainedModel,
+  TrainingApi,
+  TrainingProgress,
+  TrainingSettings,
+} from './training-api.ts';
 
 const TOY_BATCH = 1024;
 const SAE_BATCH = 2048;
@@ -82,10 +91,12 @@ class Frames {
   readonly #started = performance.now();
   readonly #frames: ModelSnapshot[][];
   readonly #tell: (progress: TrainingProgress) => void;
+  readonly #isSae: boolean;
   #loss = Number.NaN;
 
-  constructor(steps: number, models: number, tell: (progress: TrainingProgress) => void) {
+  constructor({ kind, steps }: TrainingSettings, models: number, tell: (progress: TrainingProgress) => void) {
     this.#steps = steps;
+    this.#isSae = kind === 'sparse-autoencoder';
     this.#kept = new Set(snapshotSteps(steps));
     this.#frames = Array.from({ length: models }, () => []);
     this.#tell = tell;
@@ -118,6 +129,7 @@ class Frames {
         steps: shown.map(frame => frame.step),
         loss: shown.map(() => this.#loss),
         directions: shown.map(({ directions }) => rowsOf(directions)),
+        ...(this.#isSae && { b_dec: shown.map(({ bias }) => Array.from(bias.data)) }),
       },
       stepsPerSecond: (1000 * step) / (performance.now() - this.#started),
       engine: 'ONNX Runtime, WASM',
@@ -126,13 +138,14 @@ class Frames {
 }
 
 /** A finished training's history: its kept snapshots, and where it ended. */
-function historyOf({ loss, snapshots, steps }: TrainingHistory, total: number): History {
-  const kept = new Set(snapshotSteps(total));
+function historyOf({ loss, snapshots, steps }: TrainingHistory, settings: TrainingSettings): History {
+  const kept = new Set(snapshotSteps(settings.steps));
   const shown = snapshots.filter(({ step }, i) => kept.has(step) || i === snapshots.length - 1);
   return {
     steps: shown.map(({ step }) => step),
     loss: shown.map(({ step }) => loss[Math.min(step, steps - 1)] ?? Number.NaN),
     directions: shown.map(({ directions }) => rowsOf(directions)),
+    ...(settings.kind === 'sparse-autoencoder' && { b_dec: shown.map(({ bias }) => Array.from(bias.data)) }),
   };
 }
 
@@ -174,13 +187,13 @@ async function trainToy(
       steps,
       seed,
     },
-    new Frames(steps, restarts, progress).options(engine, control.signal),
+    new Frames(settings, restarts, progress).options(engine, control.signal),
   );
   requireSteps(result);
   const onnx = result.model.toOnnx(trainingRecord(settings, result, TOY_BATCH, 'adamw'));
   return {
     onnx: onnx.slice(),
-    history: historyOf(result.history, steps),
+    history: historyOf(result.history, settings),
     losses: result.restarts.map(({ history }) => finalLoss(history.loss)),
   };
 }
@@ -191,26 +204,28 @@ async function trainAutoencoder(
   control: Control,
   progress: (progress: TrainingProgress) => void,
 ): Promise<TrainedModel> {
-  const { dSae, k, steps, seed, sparsity, initialisation, trainedOn } = settings;
+  const { dSae, k, l1, steps, seed, sparsity, initialisation, trainedOn } = settings;
+  const activation: ActivationConfig =
+    settings.activation === 'relu' ? { kind: 'relu', l1 } : { kind: settings.activation, k };
   const weight = fromNested(settings.weight);
   const features = sparseFeatures({ nFeatures: weight.shape[0]!, sparsity });
   const result = await trainSae(
     {
       data: control.holding(toyModelActivations(weight, features)),
       dSae,
-      activation: { kind: 'topk', k },
+      activation,
       start: { directions: initialisation },
       batchSize: SAE_BATCH,
       steps,
       seed,
     },
-    new Frames(steps, 1, progress).options(engine, control.signal),
+    new Frames(settings, 1, progress).options(engine, control.signal),
   );
   requireSteps(result);
   const training = trainingRecord(settings, result, SAE_BATCH, 'adam');
   return {
     onnx: result.sae.toOnnx({ training, trainedOn }).slice(),
-    history: historyOf(result.history, steps),
+    history: historyOf(result.history, settings),
     losses: [finalLoss(result.history.loss)],
   };
 }
@@ -219,7 +234,7 @@ async function trainAutoencoder(
 export function createTraining(giveWasm: (wasm: ArrayBuffer) => void): TrainingApi {
   let control = new Control();
   return {
-    start: giveWasm,
+    start: async wasm => giveWasm(typeof wasm === 'string' ? await unpacked(wasm) : wasm),
     async train(settings, progress) {
       control = new Control();
       const engine = createOnnxRuntimeEngine(await loadWebRuntime({ threads: 1 }), { reason: 'the viewer' });
@@ -233,9 +248,10 @@ export function createTraining(giveWasm: (wasm: ArrayBuffer) => void): TrainingA
     resume: () => control.resume(),
     stop: () => control.stop(),
     async convert(files) {
-      const { sae } = loadSaeFromFiles(files);
-      const onnx = frozenSaeToOnnx(sae).slice();
-      return transfer(onnx, [onnx.buffer]);
+      const named: Record<string, Uint8Array> = {};
+      for (const [name, file] of Object.entries(files)) named[name] = new Uint8Array(await file.arrayBuffer());
+      const { sae, notes } = loadSaeFromFiles(named);
+      return { onnx: new Blob([frozenSaeToOnnx(sae).slice()]), notes };
     },
   };
 }

@@ -1,11 +1,11 @@
 /** A run's history.json, checked before anything draws it. */
 import { FileFormatError } from '../../../src/errors.ts';
-import type { History } from '../state/models.ts';
+import type { History } from './model.ts';
 
 const isNumbers = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every(entry => typeof entry === 'number' && Number.isFinite(entry));
 
-/** Parses a history. FileFormatError where it is not {steps, loss, directions} of equal length with even rows. */
+/** Parses a history. FileFormatError where it is not {steps, loss, directions, and perhaps b_dec} of equal length with even rows. */
 export function readHistory(text: string, file: string): History {
   let value: unknown;
   try {
@@ -13,7 +13,7 @@ export function readHistory(text: string, file: string): History {
   } catch (cause) {
     throw new FileFormatError(`not a history: ${(cause as Error).message}`, { file, cause });
   }
-  const { steps, loss, directions } = (value ?? {}) as Record<string, unknown>;
+  const { steps, loss, directions, b_dec } = (value ?? {}) as Record<string, unknown>;
   if (!isNumbers(steps) || !isNumbers(loss) || !Array.isArray(directions) || steps.length === 0) {
     throw new FileFormatError('not a history: expected {steps, loss, directions}', { file });
   }
@@ -27,5 +27,9 @@ export function readHistory(text: string, file: string): History {
       Array.isArray(frame) && frame.length === rows && frame.every(row => isNumbers(row) && row.length === width),
   );
   if (!even || !rows || !width) throw new FileFormatError('not a history: its directions are uneven', { file });
-  return { steps, loss, directions };
+  if (b_dec === undefined) return { steps, loss, directions };
+  const isTrail =
+    Array.isArray(b_dec) && b_dec.length === steps.length && b_dec.every(row => isNumbers(row) && row.length === width);
+  if (!isTrail) throw new FileFormatError('not a history: its b_dec does not fit its directions', { file });
+  return { steps, loss, directions, b_dec };
 }
