@@ -53,7 +53,7 @@ async function openInputs(
 export async function openHostData(
   file: string,
   options: HostDataOptions,
-  { signal }: Terminal,
+  { signal }: { readonly signal?: AbortSignal | undefined },
 ): Promise<OpenHostData> {
   const { input = [], mask, labels, text, tokenizer, dropTokens = [] } = options;
   if (input.length > 0 === (text !== undefined)) throw new UsageError('give either --input or --text with --tokenizer');
