@@ -3,6 +3,7 @@ import type { KernelAddress } from './kernel.ts';
 import {
   asksForNorms,
   isChosenTogether,
+  keepsGradients,
   largestDeadSelection,
   largestSelection,
   largestShared,
@@ -42,7 +43,7 @@ export function allocateShard(plan: SparsePlan, latents: number): ShardMemory {
   const firstMoment = optimizer.betas[0] === 0 ? 0 : 1;
   const thresholds = isTogether ? 0 : columns;
   const trainedThresholds = selection.kind === 'jumprelu' ? columns : 0;
-  const kept = plan.clip === undefined ? 0 : 1;
+  const kept = keepsGradients(plan) ? 1 : 0;
   const terms = Math.max(auxK ? 2 * batchSize : batchSize, latents);
   const lengths: Record<keyof Layout, number> = {
     centred: batchSize * width,
@@ -84,6 +85,9 @@ export function allocateShard(plan: SparsePlan, latents: number): ShardMemory {
     deadGradients: auxK ? batchSize * width : 0,
     silent: plan.silence === undefined ? 0 : latents,
     dead: auxK ? latents : 0,
+    products: isTogether ? 0 : batchSize * columns,
+    alongs: thresholds,
+    valueSums: thresholds,
     decoderGradients: kept * matrix,
     encoderGradients: kept * matrix,
     encoderBiasGradients: kept * columns,

@@ -7,8 +7,7 @@
  */
 import { encodeModel } from '../../onnx/write.ts';
 import type { Runtime } from '../../sessions/runtime.ts';
-import { type Feeds, openSession, type Session } from '../../sessions/session.ts';
-import { encoderGraph } from './encoder-graph.ts';
+import { type Feeds, openSession } from '../../sessions/session.ts';
 import { type Exchange, SUMS } from './exchange.ts';
 import {
   instantiateKernel,
@@ -27,6 +26,7 @@ import {
   rowsOf,
   type SparsePlan,
 } from './plan.ts';
+import { productGraph } from './product-graph.ts';
 import { allocateShard, type Layout, type ShardMemory } from './shard-memory.ts';
 import { type ShardEntry, type ShardState, shardEntries } from './state.ts';
 
@@ -78,6 +78,32 @@ export interface BiasCorrections {
   c2: number;
 }
 
+/** Arrays that products are taken of. */
+type Matrix = Extract<
+  KernelAddress,
+  | 'centred'
+  | 'gradients'
+  | 'preActivations'
+  | 'products'
+  | 'encoder'
+  | 'decoder'
+  | 'encoderGradients'
+  | 'decoderGradients'
+>;
+
+interface Product {
+  run(): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+/** What takes the place of lists in a dense step: reconstruction, and gradients of features, decoder rows and encoder rows. */
+interface DenseProducts {
+  readonly reconstruction: Product;
+  readonly byFeature: Product;
+  readonly byDecoder: Product;
+  readonly byEncoder: Product;
+}
+
 interface Selected {
   /** Entries of this shard. */
   readonly count: number;
@@ -94,9 +120,10 @@ export class Shard {
   readonly #kernel: Kernel;
   readonly #memory: WebAssembly.Memory;
   readonly #layout: Layout;
-  readonly #session: Session;
-  readonly #feeds: Feeds;
-  readonly #fetches: Feeds;
+  readonly #runtime: Runtime;
+  #preActivations!: Product;
+  /** Opened when they are first needed. */
+  #dense: Promise<DenseProducts> | undefined;
   readonly #capacity: number;
   readonly #latents: number;
   readonly #width: number;
@@ -111,13 +138,13 @@ export class Shard {
     plan: SparsePlan,
     shard: number,
     exchange: Exchange,
-    parts: ShardMemory & { readonly kernel: Kernel; readonly session: Session; readonly runtime: Runtime },
+    parts: ShardMemory & { readonly kernel: Kernel; readonly runtime: Runtime },
   ) {
     this.#plan = plan;
     this.#shard = shard;
     this.#exchange = exchange;
     this.#kernel = parts.kernel;
-    this.#session = parts.session;
+    this.#runtime = parts.runtime;
     this.#capacity = parts.capacity;
     this.#layout = parts.layout;
     this.#memory = parts.memory;
@@ -125,13 +152,6 @@ export class Shard {
     this.#latents = to - from;
     this.#width = paddedWidth(plan);
     this.#columns = paddedColumns(this.#latents);
-    const tensor = (name: KernelAddress, shape: readonly number[]) =>
-      new parts.runtime.ort.Tensor('float32', this.#floats(name, shape[0]! * shape[1]!), shape);
-    this.#feeds = {
-      centred: tensor('centred', [plan.batchSize, this.#width]),
-      encoder: tensor('encoder', [this.#columns, this.#width]),
-    };
-    this.#fetches = { preActivations: tensor('preActivations', [plan.batchSize, this.#columns]) };
     this.#setObjective();
   }
 
@@ -153,13 +173,61 @@ export class Shard {
     for (const [name, value] of Object.entries({ ...sizes, ...addresses })) {
       kernel[name as keyof typeof sizes | KernelAddress].value = value;
     }
-    const { session } = await openSession(runtime, encodeModel(encoderGraph(plan.batchSize, width, columns)), {
+    const created = new Shard(plan, shard, exchange, { ...allocated, kernel, runtime });
+    created.#preActivations = await created.#open('centred', 'encoder', 'preActivations', { transB: 1 });
+    return created;
+  }
+
+  /** A product of arrays where they lie, ready to run. */
+  async #open(
+    left: Matrix,
+    right: Matrix,
+    product: Matrix,
+    transposed: { readonly transA?: 0 | 1; readonly transB?: 0 | 1 },
+  ): Promise<Product> {
+    const { batchSize } = this.#plan;
+    const shapes: Record<Matrix, readonly [number, number]> = {
+      centred: [batchSize, this.#width],
+      gradients: [batchSize, this.#width],
+      preActivations: [batchSize, this.#columns],
+      products: [batchSize, this.#columns],
+      encoder: [this.#columns, this.#width],
+      decoder: [this.#columns, this.#width],
+      encoderGradients: [this.#columns, this.#width],
+      decoderGradients: [this.#columns, this.#width],
+    };
+    const tensor = (name: Matrix) =>
+      new this.#runtime.ort.Tensor('float32', this.#floats(name, shapes[name][0] * shapes[name][1]), shapes[name]);
+    const graph = productGraph(shapes[left], shapes[right], transposed);
+    const { session } = await openSession(this.#runtime, encodeModel(graph), {
       provider: 'cpu',
       threads: 1,
       // Its only tensors of any size are ours.
       sessionOptions: { interOpNumThreads: 1, enableCpuMemArena: false },
     });
-    return new Shard(plan, shard, exchange, { ...allocated, kernel, session, runtime });
+    const feeds: Feeds = { left: tensor(left), right: tensor(right) };
+    const fetches: Feeds = { product: tensor(product) };
+    return {
+      async run() {
+        await session.run(feeds, fetches);
+      },
+      dispose: () => session.dispose(),
+    };
+  }
+
+  #denseProducts(): Promise<DenseProducts> {
+    this.#dense ??= this.#openDense();
+    return this.#dense;
+  }
+
+  async #openDense(): Promise<DenseProducts> {
+    const [reconstruction, byFeature, byDecoder, byEncoder] = await Promise.all([
+      this.#open('preActivations', 'decoder', 'gradients', {}),
+      this.#open('gradients', 'decoder', 'products', { transB: 1 }),
+      this.#open('preActivations', 'gradients', 'decoderGradients', { transA: 1 }),
+      this.#open('products', 'centred', 'encoderGradients', { transA: 1 }),
+    ]);
+    return { reconstruction, byFeature, byDecoder, byEncoder };
   }
 
   #setObjective(): void {
@@ -227,11 +295,15 @@ export class Shard {
     this.#placeRows('centred', batch);
     kernel.centre();
     this.#lap('exchange');
-    await this.#session.run(this.#feeds, this.#fetches);
+    await this.#preActivations.run();
     this.#lap('gemm');
     const { count, smallestSelected, ordered } = this.#select();
     this.#lap('select');
-    kernel.reconstruct(this.#layout.gradients);
+    const dense = this.#isDense(count) ? await this.#denseProducts() : undefined;
+    if (dense) {
+      kernel.spreadValues();
+      await dense.reconstruction.run();
+    } else kernel.reconstruct(this.#layout.gradients);
     this.#lap('reconstruct');
     const measured = this.#measure(count, ordered);
     this.#lap('exchange');
@@ -245,7 +317,7 @@ export class Shard {
     kernel.sortByLatent(count, entryLatents, latentStarts, latentEntries);
     const hasDead = dead.count > 0 ? 1 : 0;
     if (hasDead) kernel.sortByLatent(dead.count, deadLatents, deadLatentStarts, deadLatentEntries);
-    this.#update(hasDead);
+    await this.#update(hasDead, dense);
     if (this.#plan.silence !== undefined) kernel.countSilence(this.#plan.silence);
     this.#lap('update');
     return result;
@@ -257,7 +329,18 @@ export class Shard {
   }
 
   async dispose(): Promise<void> {
-    await this.#session.dispose();
+    await this.#preActivations.dispose();
+    const dense = await this.#dense;
+    if (dense) await Promise.all(Object.values(dense).map(product => product.dispose()));
+  }
+
+  /**
+   * Whether so many latents are active that products of whole matrices are cheaper than lists: an L1 or JumpReLU run begins so. It is
+   * decided anew in each step, from the step alone, so that a resumed run decides alike.
+   */
+  #isDense(count: number): boolean {
+    if (isChosenTogether(this.#plan)) return false;
+    return count > this.#plan.denseFrom * this.#plan.batchSize * this.#latents;
   }
 
   #select(): Selected {
@@ -473,27 +556,35 @@ export class Shard {
     }
   }
 
-  /** Steps all parameters: each latent's at once, or, where the gradient is clipped, all when its norm is known. */
-  #update(hasDead: 0 | 1): void {
+  /** Steps all parameters: each latent's at once, or, where gradients are clipped or come from products, all when they are known. */
+  async #update(hasDead: 0 | 1, dense: DenseProducts | undefined): Promise<void> {
     const kernel = this.#kernel;
-    const { clip } = this.#plan;
-    if (clip === undefined) {
-      kernel.updateLatents(hasDead);
-      this.#lap('update');
-      if (this.#plan.holdsBias) return;
-      this.#sumDecoderBias();
-      kernel.updateDecoderBias(1);
-    } else {
-      this.#exchange.sums[this.#shard * SUMS + GRADIENT] = kernel.gatherLatents(hasDead);
-      this.#lap('update');
-      const squares = this.#sumDecoderBias();
-      const norm = Math.sqrt(this.#total(GRADIENT) + (this.#plan.holdsBias ? 0 : squares));
+    const { clip, holdsBias } = this.#plan;
+    let squares = 0;
+    if (dense) squares = await this.#gatherDense(dense);
+    else if (clip !== undefined) squares = kernel.gatherLatents(hasDead);
+    else kernel.updateLatents(hasDead);
+    this.#exchange.sums[this.#shard * SUMS + GRADIENT] = squares;
+    this.#lap('update');
+    let scale = 1;
+    if (clip !== undefined || !holdsBias) {
+      const ofBias = this.#sumDecoderBias();
+      const norm = Math.sqrt(this.#total(GRADIENT) + (holdsBias ? 0 : ofBias));
       // As torch.nn.utils.clip_grad_norm_ has it.
-      const scale = Math.min(1, clip / (norm + 1e-6));
-      kernel.applyLatents(scale);
-      if (!this.#plan.holdsBias) kernel.updateDecoderBias(scale);
+      if (clip !== undefined) scale = Math.min(1, clip / (norm + 1e-6));
     }
+    if (dense || clip !== undefined) kernel.applyLatents(scale);
+    if (!holdsBias) kernel.updateDecoderBias(scale);
     this.#lap('exchange');
+  }
+
+  /** Leaves all gradients of this shard's latents in memory, from products of whole matrices; their sum of squares. */
+  async #gatherDense({ byFeature, byDecoder, byEncoder }: DenseProducts): Promise<number> {
+    await byFeature.run();
+    await byDecoder.run();
+    this.#kernel.scoreGradients();
+    await byEncoder.run();
+    return this.#kernel.finishGradients();
   }
 
   /** Leaves b_dec's gradient in `sumRow`. Every shard adds up the same parts in the same order, and so keeps the same b_dec. */
