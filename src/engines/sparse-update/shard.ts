@@ -5,9 +5,7 @@
  * Shards meet over the choice (where it is one for all), the reconstruction, its gradient, and the gradient of b_dec; and three times
  * more where dead latents are revived.
  */
-import { encodeModel } from '../../onnx/write.ts';
 import type { Runtime } from '../../sessions/runtime.ts';
-import { type Feeds, openSession } from '../../sessions/session.ts';
 import { type Exchange, SUMS } from './exchange.ts';
 import {
   instantiateKernel,
@@ -26,8 +24,8 @@ import {
   rowsOf,
   type SparsePlan,
 } from './plan.ts';
-import { productGraph } from './product-graph.ts';
-import { allocateShard, type Layout, type ShardMemory } from './shard-memory.ts';
+import { type DenseProducts, openDenseProducts, openEncoderProduct, type Product } from './products.ts';
+import { type Layout, ShardMemory } from './shard-memory.ts';
 import { type ShardEntry, type ShardState, shardEntries } from './state.ts';
 
 /** The next batch's threshold is sought from this share of the last one's; a wrong guess costs a second look. */
@@ -78,32 +76,6 @@ export interface BiasCorrections {
   c2: number;
 }
 
-/** Arrays that products are taken of. */
-type Matrix = Extract<
-  KernelAddress,
-  | 'centred'
-  | 'gradients'
-  | 'preActivations'
-  | 'products'
-  | 'encoder'
-  | 'decoder'
-  | 'encoderGradients'
-  | 'decoderGradients'
->;
-
-interface Product {
-  run(): Promise<void>;
-  dispose(): Promise<void>;
-}
-
-/** What takes the place of lists in a dense step: reconstruction, and gradients of features, decoder rows and encoder rows. */
-interface DenseProducts {
-  readonly reconstruction: Product;
-  readonly byFeature: Product;
-  readonly byDecoder: Product;
-  readonly byEncoder: Product;
-}
-
 interface Selected {
   /** Entries of this shard. */
   readonly count: number;
@@ -118,13 +90,12 @@ export class Shard {
   readonly #shard: number;
   readonly #exchange: Exchange;
   readonly #kernel: Kernel;
-  readonly #memory: WebAssembly.Memory;
+  readonly #memory: ShardMemory;
   readonly #layout: Layout;
   readonly #runtime: Runtime;
   #preActivations!: Product;
   /** Opened when they are first needed. */
   #dense: Promise<DenseProducts> | undefined;
-  readonly #capacity: number;
   readonly #latents: number;
   readonly #width: number;
   readonly #columns: number;
@@ -138,16 +109,15 @@ export class Shard {
     plan: SparsePlan,
     shard: number,
     exchange: Exchange,
-    parts: ShardMemory & { readonly kernel: Kernel; readonly runtime: Runtime },
+    parts: { readonly memory: ShardMemory; readonly kernel: Kernel; readonly runtime: Runtime },
   ) {
     this.#plan = plan;
     this.#shard = shard;
     this.#exchange = exchange;
     this.#kernel = parts.kernel;
     this.#runtime = parts.runtime;
-    this.#capacity = parts.capacity;
-    this.#layout = parts.layout;
     this.#memory = parts.memory;
+    this.#layout = parts.memory.layout;
     const { from, to } = latentsOf(plan, shard);
     this.#latents = to - from;
     this.#width = paddedWidth(plan);
@@ -160,8 +130,8 @@ export class Shard {
     const { from, to } = latentsOf(plan, shard);
     const columns = paddedColumns(to - from);
     const width = paddedWidth(plan);
-    const allocated = allocateShard(plan, to - from);
-    const kernel = await instantiateKernel(allocated.memory);
+    const memory = new ShardMemory(plan, to - from);
+    const kernel = await instantiateKernel(memory.memory);
     const sizes = {
       batch: plan.batchSize,
       latents: to - from,
@@ -169,65 +139,18 @@ export class Shard {
       width,
       mergedCapacity: largestShared(plan),
     };
-    const { received: _, zeros: __, ...addresses } = allocated.layout;
+    const { received: _, zeros: __, ...addresses } = memory.layout;
     for (const [name, value] of Object.entries({ ...sizes, ...addresses })) {
       kernel[name as keyof typeof sizes | KernelAddress].value = value;
     }
-    const created = new Shard(plan, shard, exchange, { ...allocated, kernel, runtime });
-    created.#preActivations = await created.#open('centred', 'encoder', 'preActivations', { transB: 1 });
+    const created = new Shard(plan, shard, exchange, { memory, kernel, runtime });
+    created.#preActivations = await openEncoderProduct(runtime, memory);
     return created;
   }
 
-  /** A product of arrays where they lie, ready to run. */
-  async #open(
-    left: Matrix,
-    right: Matrix,
-    product: Matrix,
-    transposed: { readonly transA?: 0 | 1; readonly transB?: 0 | 1 },
-  ): Promise<Product> {
-    const { batchSize } = this.#plan;
-    const shapes: Record<Matrix, readonly [number, number]> = {
-      centred: [batchSize, this.#width],
-      gradients: [batchSize, this.#width],
-      preActivations: [batchSize, this.#columns],
-      products: [batchSize, this.#columns],
-      encoder: [this.#columns, this.#width],
-      decoder: [this.#columns, this.#width],
-      encoderGradients: [this.#columns, this.#width],
-      decoderGradients: [this.#columns, this.#width],
-    };
-    const tensor = (name: Matrix) =>
-      new this.#runtime.ort.Tensor('float32', this.#floats(name, shapes[name][0] * shapes[name][1]), shapes[name]);
-    const graph = productGraph(shapes[left], shapes[right], transposed);
-    const { session } = await openSession(this.#runtime, encodeModel(graph), {
-      provider: 'cpu',
-      threads: 1,
-      // Its only tensors of any size are ours.
-      sessionOptions: { interOpNumThreads: 1, enableCpuMemArena: false },
-    });
-    const feeds: Feeds = { left: tensor(left), right: tensor(right) };
-    const fetches: Feeds = { product: tensor(product) };
-    return {
-      async run() {
-        await session.run(feeds, fetches);
-      },
-      dispose: () => session.dispose(),
-    };
-  }
-
   #denseProducts(): Promise<DenseProducts> {
-    this.#dense ??= this.#openDense();
+    this.#dense ??= openDenseProducts(this.#runtime, this.#memory);
     return this.#dense;
-  }
-
-  async #openDense(): Promise<DenseProducts> {
-    const [reconstruction, byFeature, byDecoder, byEncoder] = await Promise.all([
-      this.#open('preActivations', 'decoder', 'gradients', {}),
-      this.#open('gradients', 'decoder', 'products', { transB: 1 }),
-      this.#open('preActivations', 'gradients', 'decoderGradients', { transA: 1 }),
-      this.#open('products', 'centred', 'encoderGradients', { transA: 1 }),
-    ]);
-    return { reconstruction, byFeature, byDecoder, byEncoder };
   }
 
   #setObjective(): void {
@@ -256,17 +179,17 @@ export class Shard {
   /** Takes over a state; the arrays are copied. */
   load(state: ShardState, corrections: BiasCorrections): void {
     for (const { array, key } of shardEntries(this.#plan)) {
-      if (array === 'decoder' || array === 'encoder') this.#placeRows(key, state[key]!);
-      else this.#floats(key, state[key]!.length).set(state[key]!);
+      if (array === 'decoder' || array === 'encoder') this.#memory.placeRows(key, state[key]!);
+      else this.#memory.floats(key, state[key]!.length).set(state[key]!);
     }
-    if (state.silent) this.#floats('silent', this.#latents).set(state.silent);
+    if (state.silent) this.#memory.floats('silent', this.#latents).set(state.silent);
     // A column without a latent has zero weights; with a negative bias it is never selected.
-    this.#floats('encoderBias', this.#columns).fill(-1, this.#latents);
-    if (!isChosenTogether(this.#plan)) this.#floats('lowest', this.#columns).fill(Number.POSITIVE_INFINITY);
-    this.#floats('inverseNorms', this.#columns).fill(1);
-    if (asksForNorms(this.#plan)) this.#floats('norms', this.#columns).fill(1);
+    this.#memory.floats('encoderBias', this.#columns).fill(-1, this.#latents);
+    if (!isChosenTogether(this.#plan)) this.#memory.floats('lowest', this.#columns).fill(Number.POSITIVE_INFINITY);
+    this.#memory.floats('inverseNorms', this.#columns).fill(1);
+    if (asksForNorms(this.#plan)) this.#memory.floats('norms', this.#columns).fill(1);
     this.#kernel.measureNorms();
-    this.#integers('latentSteps', this.#latents).fill(this.#steps);
+    this.#memory.integers('latentSteps', this.#latents).fill(this.#steps);
     this.#corrections = { ...corrections };
   }
 
@@ -275,13 +198,13 @@ export class Shard {
     this.#kernel.makeUpLatents();
     const state: ShardState = {};
     for (const entry of shardEntries(this.#plan)) state[entry.key] = this.#take(entry);
-    if (this.#plan.silence !== undefined) state.silent = this.#floats('silent', this.#latents).slice();
+    if (this.#plan.silence !== undefined) state.silent = this.#memory.floats('silent', this.#latents).slice();
     return { state, corrections: { ...this.#corrections } };
   }
 
   #take({ array, key }: ShardEntry): Float32Array<ArrayBuffer> {
-    if (array === 'decoder' || array === 'encoder') return this.#takeRows(key);
-    return this.#floats(key, array === 'decoderBias' ? this.#plan.dIn : this.#latents).slice();
+    if (array === 'decoder' || array === 'encoder') return this.#memory.takeRows(key);
+    return this.#memory.floats(key, array === 'decoderBias' ? this.#plan.dIn : this.#latents).slice();
   }
 
   /**
@@ -292,7 +215,7 @@ export class Shard {
     this.#lapStart = performance.now();
     this.#setWeights(numbers);
     const kernel = this.#kernel;
-    this.#placeRows('centred', batch);
+    this.#memory.placeRows('centred', batch);
     kernel.centre();
     this.#lap('exchange');
     await this.#preActivations.run();
@@ -325,7 +248,7 @@ export class Shard {
 
   /** Of its memory. */
   get bytes(): number {
-    return this.#memory.buffer.byteLength;
+    return this.#memory.memory.buffer.byteLength;
   }
 
   async dispose(): Promise<void> {
@@ -378,7 +301,7 @@ export class Shard {
   #selectBatchTopK(total: number): Selected {
     const { shards } = this.#plan;
     for (let bound = this.#likelyThreshold; ; bound = 0) {
-      const selected = this.#kernel.selectBatchTopK(total, bound, this.#capacity);
+      const selected = this.#kernel.selectBatchTopK(total, bound, this.#memory.capacity);
       const ordered = selected >= 0;
       let count = Math.max(selected, 0);
       let found = count;
@@ -405,14 +328,14 @@ export class Shard {
     const { batchSize, shards } = this.#plan;
     const kernel = this.#kernel;
     const count = Math.max(selected, 0);
-    const starts = this.#integersAt(kernel.rowStarts.value, batchSize + 1);
+    const starts = this.#memory.integersAt(kernel.rowStarts.value, batchSize + 1);
     if (selected < 0) starts.fill(0);
     this.#exchange.rowStarts[this.#shard]!.set(starts);
-    this.#exchange.values[this.#shard]!.set(this.#floatsAt(kernel.entryValues.value, count));
+    this.#exchange.values[this.#shard]!.set(this.#memory.floatsAt(kernel.entryValues.value, count));
     this.#exchange.barrier();
-    const mergedStarts = this.#integers('mergedStarts', shards * (batchSize + 1));
+    const mergedStarts = this.#memory.integers('mergedStarts', shards * (batchSize + 1));
     const capacity = largestShared(this.#plan);
-    const mergedValues = this.#floats('mergedValues', shards * capacity);
+    const mergedValues = this.#memory.floats('mergedValues', shards * capacity);
     let found = 0;
     for (let shard = 0; shard < shards; shard++) {
       const theirs = this.#exchange.rowStarts[shard]!;
@@ -456,10 +379,10 @@ export class Shard {
     const { from, to } = rowsOf(this.#plan, this.#shard);
     const width = this.#width;
     if (shards === 1) return address;
-    this.#exchange.parts[this.#shard]!.set(this.#floatsAt(address, batchSize * width));
+    this.#exchange.parts[this.#shard]!.set(this.#memory.floatsAt(address, batchSize * width));
     this.#exchange.barrier();
     const length = (to - from) * width;
-    const received = this.#floats('received', shards * length);
+    const received = this.#memory.floats('received', shards * length);
     for (let shard = 0; shard < shards; shard++) {
       received.set(this.#exchange.parts[shard]!.subarray(from * width, to * width), shard * length);
     }
@@ -472,7 +395,7 @@ export class Shard {
     if (shards === 1) return;
     const { from, to } = rowsOf(this.#plan, this.#shard);
     const width = this.#width;
-    const rows = this.#floatsAt(address, batchSize * width);
+    const rows = this.#memory.floatsAt(address, batchSize * width);
     this.#exchange.gradients.set(rows.subarray(from * width, to * width), from * width);
     this.#exchange.barrier();
     rows.set(this.#exchange.gradients);
@@ -591,9 +514,9 @@ export class Shard {
   #sumDecoderBias(): number {
     const { shards } = this.#plan;
     if (shards === 1) return this.#kernel.sumDecoderBias(this.#layout.decoderBiasGradient, 1);
-    this.#exchange.biasGradients[this.#shard]!.set(this.#floats('decoderBiasGradient', this.#width));
+    this.#exchange.biasGradients[this.#shard]!.set(this.#memory.floats('decoderBiasGradient', this.#width));
     this.#exchange.barrier();
-    const received = this.#floats('received', shards * this.#width);
+    const received = this.#memory.floats('received', shards * this.#width);
     for (let shard = 0; shard < shards; shard++) {
       received.set(this.#exchange.biasGradients[shard]!, shard * this.#width);
     }
@@ -619,43 +542,6 @@ export class Shard {
       step: ++this.#steps,
     };
     for (const [name, value] of Object.entries(factors)) this.#kernel[name as KernelFactor].value = value;
-  }
-
-  /** Copies rows of d_in floats into an array of rows of `width`; the padding stays zero. */
-  #placeRows(name: KernelAddress, rows: Float32Array): void {
-    const { dIn } = this.#plan;
-    const count = rows.length / dIn;
-    const out = this.#floats(name, count * this.#width);
-    if (dIn === this.#width) out.set(rows);
-    else for (let row = 0; row < count; row++) out.set(rows.subarray(row * dIn, (row + 1) * dIn), row * this.#width);
-  }
-
-  /** The latents' rows of an array, without padding. */
-  #takeRows(name: KernelAddress): Float32Array<ArrayBuffer> {
-    const { dIn } = this.#plan;
-    const padded = this.#floats(name, this.#latents * this.#width);
-    if (dIn === this.#width) return padded.slice();
-    const rows = new Float32Array(this.#latents * dIn);
-    for (let row = 0; row < this.#latents; row++) {
-      rows.set(padded.subarray(row * this.#width, row * this.#width + dIn), row * dIn);
-    }
-    return rows;
-  }
-
-  #floats(name: keyof Layout, length: number): Float32Array<ArrayBuffer> {
-    return this.#floatsAt(this.#layout[name], length);
-  }
-
-  #floatsAt(address: number, length: number): Float32Array<ArrayBuffer> {
-    return new Float32Array(this.#memory.buffer as ArrayBuffer, address, length);
-  }
-
-  #integers(name: keyof Layout, length: number): Int32Array<ArrayBuffer> {
-    return this.#integersAt(this.#layout[name], length);
-  }
-
-  #integersAt(address: number, length: number): Int32Array<ArrayBuffer> {
-    return new Int32Array(this.#memory.buffer as ArrayBuffer, address, length);
   }
 
   /** Books the time since the last call to a part of the step. */
