@@ -11,13 +11,10 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Resvg } from '@resvg/resvg-js';
-import { openActivations } from '../src/data/activation-files.ts';
+import { activationFiles } from '../src/data/activation-files.ts';
 import { createRandomSource, type RandomSource } from '../src/data/random-source.ts';
-import { createEngine } from '../src/engines/create-engine.ts';
-import { freezeSae } from '../src/export/freeze.ts';
-import { writeFileAtomic } from '../src/files/write-atomic.ts';
 import { evaluate, type HostData, type InputBatch, openHost, splice, writeActivations } from '../src/host/index.ts';
-import { trainSae } from '../src/training/train-sae.ts';
+import { trainSae } from '../src/training/node.ts';
 
 const TENSOR = 'p2o.Add.271';
 const LOGITS = 'p2o.Add.277';
@@ -88,28 +85,18 @@ async function drawnLines(count: number, seed: number): Promise<HostData> {
   };
 }
 
-/** Trains an SAE on a file of activations. */
-async function train(file: string): Promise<Uint8Array> {
-  const activations = await openActivations([file], { holdOut: 0.05, seed: 0 });
-  try {
-    const { sae } = await trainSae(
-      {
-        dIn: activations.width,
-        dSae: Number(options['d-sae']),
-        activation: { kind: 'topk', k: 8 },
-        init: 'gaussian',
-        batchSize: 1024,
-        steps: Number(options.steps),
-        optimizer: { name: 'adam', learningRate: 1e-3, betas: [0, 0.999] },
-        seed: 0,
-      },
-      { sample: await activations.sample(10_000, 0), batches: () => activations },
-      { engine: await createEngine() },
-    );
-    return freezeSae(sae);
-  } finally {
-    await activations.close();
-  }
+/** Trains an SAE on a file of activations, and writes it. */
+async function train(file: string, to: string): Promise<void> {
+  const { sae } = await trainSae({
+    data: activationFiles(file),
+    dSae: Number(options['d-sae']),
+    activation: { kind: 'topk', k: 8 },
+    start: { directions: 'gaussian' },
+    batchSize: 1024,
+    steps: Number(options.steps),
+    learningRate: 1e-3,
+  });
+  await sae.save(to);
 }
 
 /** The latents that fire for one character most surely: their largest activations, and the character the model reads there. */
@@ -167,7 +154,7 @@ const merged = join(folder, 'merged.onnx');
   const output = join(folder, 'activations.npy');
   const record = await writeActivations(host, await drawnLines(images, 1), { tensor: TENSOR, output });
   log(`${output}: ${record.rows} rows of ${record.width} from ${images} images`);
-  await writeFileAtomic(saeFile, await train(output));
+  await train(output, saeFile);
   log(`${saeFile}: TopK, 8 of ${options['d-sae']} latents`);
   const unseen = await drawnLines(Math.ceil(images / 15), 2);
   const scores = await evaluate(host, saeFile, unseen, { tensor: TENSOR, logits: LOGITS });

@@ -51,9 +51,13 @@ export function addHostRunOptions(command: Command): Command {
 }
 
 /** Adds the tensor, and for transcoders the second one. */
-export function addTensorOptions(command: Command): Command {
+export function addTensorOptions(command: Command, isRequired = true): Command {
   return command
-    .requiredOption('--tensor <name>', 'the hidden tensor; `monosemantic tensors` lists them')
+    .addOption(
+      new Option('--tensor <name>', 'the hidden tensor; `monosemantic tensors` lists them').makeOptionMandatory(
+        isRequired,
+      ),
+    )
     .option('--target-tensor <name>', 'for transcoders: the tensor that is given for it')
     .option(
       '--channels-axis <n>',
@@ -62,9 +66,9 @@ export function addTensorOptions(command: Command): Command {
     );
 }
 
-/** Adds what the model is run over. */
-export function addHostDataOptions(command: Command): Command {
-  addTensorOptions(command)
+/** Adds what the model is run over. `isTensorRequired`: false for a command that can do without a model. */
+export function addHostDataOptions(command: Command, isTensorRequired = true): Command {
+  addTensorOptions(command, isTensorRequired)
     .optionsGroup('What the model is run over:')
     .option(
       '--input <[name=]file...>',

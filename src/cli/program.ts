@@ -2,13 +2,22 @@
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { addHostDataOptions, addHostRunOptions } from './host-options.ts';
-import { addNameOptions, addReportOptions, addRunOptions, positiveInteger, positiveNumber } from './options.ts';
+import {
+  addNameOptions,
+  addReportOptions,
+  addRunOptions,
+  contextRows,
+  positiveInteger,
+  positiveNumber,
+  wholeNumber,
+} from './options.ts';
 import { prepareCommand } from './prepare-command.ts';
 import type { Terminal } from './terminal.ts';
 
 const SAMPLES_HELP = `
-Samples are rows of numbers in .npy, .safetensors, .json or .csv, told apart by content; - reads stdin.
-JSON is an array of rows, or {"shape": [...], "data": [...]}; CSV has one sample a line.`;
+Samples are rows of numbers in .npy, .npz, .safetensors, .json or .csv, told apart by content; - reads stdin.
+JSON is an array of rows, a row a line, or {"shape": [...], "data": [...]}. CSV has one sample a line, separated by
+commas, semicolons, tabs or spaces; a first line without numbers is a header.`;
 
 /** The program with all its commands; they report to `terminal`. */
 export function buildProgram(terminal: Terminal): Command {
@@ -40,6 +49,7 @@ Exit status: 0 done, 1 it failed (file, device, numbers), 2 wrong usage.`,
     activations,
     evaluate,
     splice,
+    dashboard,
     engines,
     view,
   ])
@@ -78,11 +88,11 @@ function encode(command: Command, terminal: Terminal): Command {
     .requiredOption('--input <file>', 'activations, [n, d_in]')
     .option('--output <file>', 'where the features go, [n, d_sae]; - is stdout, as JSON', '-')
     .option('--sparse', 'only the features that fire')
-    .option('--tensor <name>', 'which tensor of a .safetensors input that holds several')
+    .option('--tensor <name>', 'which array of a .npz or .safetensors input that holds several')
     .addHelpText(
       'after',
       `${SAMPLES_HELP}
-Features go to .npy, .safetensors, .json or .csv. With --sparse: .npz, as scipy.sparse.load_npz reads it;
+Features go to .npy, .npz, .safetensors, .json or .csv. With --sparse: .npz, as scipy.sparse.load_npz reads it;
 .safetensors and .json, which hold offsets, indices and values (sample i has the entries offsets[i] to
 offsets[i + 1]); .npy and .csv, a row for each feature that fires: sample, feature, value.
 
@@ -101,7 +111,7 @@ function decode(command: Command, terminal: Terminal): Command {
     .requiredOption('--input <file>', 'features, [n, d_sae]')
     .option('--output <file>', 'where the reconstructions go, [n, d_in]; - is stdout, as JSON', '-')
     .option('--sparse', 'features as encode --sparse writes them to .npz, .safetensors or .json')
-    .option('--tensor <name>', 'which tensor of a .safetensors input that holds several')
+    .option('--tensor <name>', 'which array of a .npz or .safetensors input that holds several')
     .option('--activations <file>', 'what was encoded, for decoders that need it (layer norm)')
     .addHelpText('after', SAMPLES_HELP)
     .action(async (file, options) => (await import('./commands/decode.ts')).decode(file, options, terminal));
@@ -114,7 +124,7 @@ function directions(command: Command, terminal: Terminal): Command {
     .argument('<file>', 'an SAE or a toy model, .onnx')
     .summary('the direction of each feature')
     .description("Each feature's direction, as the file holds them: rows of the decoder, [d_sae, d_in].")
-    .option('--output <file>', '.npy, .safetensors, .json or .csv; - is stdout, as JSON', '-')
+    .option('--output <file>', '.npy, .npz, .safetensors, .json or .csv; - is stdout, as JSON', '-')
     .action(async (file, options) => (await import('./commands/directions.ts')).directions(file, options, terminal));
   return addNameOptions(addReportOptions(command));
 }
@@ -122,7 +132,7 @@ function directions(command: Command, terminal: Terminal): Command {
 function convert(command: Command, terminal: Terminal): Command {
   command
     .name('convert')
-    .argument('<source>', 'a SAELens or sparsify folder, Gemma Scope params.npz, or an SAE of ours, .onnx')
+    .argument('<source>', 'a folder or weights file of another project, or an SAE of ours, .onnx')
     .argument('<target>', 'an .onnx file or a SAELens folder')
     .summary("SAEs from and to other projects' formats")
     .description("SAEs from and to other projects' formats. The source is told by its content, not its name.")
@@ -133,8 +143,16 @@ function convert(command: Command, terminal: Terminal): Command {
       ]),
     )
     .option('--norm-scaling-factor <x>', 'of expected_average_only_in, where the checkpoint lacks it', positiveNumber)
+    .option('--external-data', 'write the weights beside the .onnx, as is done beyond 2 GiB')
     .option('--ignore-option <name...>', "options in the checkpoint's config that change nothing")
-    .addHelpText('after', '\nExample: monosemantic convert gpt2-res-jb/blocks.8.hook_resid_pre sae.onnx')
+    .addHelpText(
+      'after',
+      `
+Read are SAELens, EleutherAI sparsify, Gemma Scope 1 and 2 (params.npz, params.safetensors), and OpenAI's
+sparse_autoencoder and dictionary_learning with their state saved as .safetensors.
+
+Example: monosemantic convert gpt2-res-jb/blocks.8.hook_resid_pre sae.onnx`,
+    )
     .action(async (source, target, options) =>
       (await import('./commands/convert.ts')).convert(source, target, options, terminal),
     );
@@ -272,6 +290,51 @@ Example: monosemantic splice model.onnx sae.onnx --tensor T --output merged.onnx
       (await import('./commands/splice.ts')).splice(model, sae, options, terminal),
     );
   return addNameOptions(addReportOptions(addHostDataOptions(command)));
+}
+
+function dashboard(command: Command, terminal: Terminal): Command {
+  command
+    .name('dashboard')
+    .argument('<sae>', 'an SAE, .onnx')
+    .summary("the data of an SAE's feature pages: one folder")
+    .description(
+      'When each latent fires and on what: densities, histograms, examples in context, neighbours, logits, labels. One folder that the viewer opens, without a server.',
+    )
+    .requiredOption('--out <folder>', 'where the bundle goes; written whole or not at all')
+    .option('--overwrite', 'replace a bundle that is there')
+    .optionsGroup('Rows, from files or from a model on the fly:')
+    .option('--activations <files...>', '[n, d_in] in .npy or .safetensors (--tensor names one of several)')
+    .option(
+      '--tokens <file>',
+      'token ids, one a row, or [sequences, length] (default: NAME.tokens.npy beside NAME.npy)',
+    )
+    .option('--positions <file>', 'positions, or [n, 2] sequence and position (default: NAME.positions.npy)')
+    .option('--labels <file>', 'CSV with a header: categories of each row')
+    .option('--model <file>', 'the model whose tensor the SAE reads, .onnx')
+    .option('--drop-first <n>', 'leave out the first n positions of each sample', positiveInteger)
+    .optionsGroup('What pages show:')
+    .option('--unembedding <name|file>', "W_U, a weight of --model or an array: for each latent's logits")
+    .option('--explanations <file>', 'JSON lines: latent, text and if known author, method, score')
+    .option('--fold-decoder-norm', 'activations times the decoder norm, as Neuronpedia shows them')
+    .option('--context <n|before,after>', 'rows of context around an example (default: 10,10)', contextRows)
+    .option('--top <n>', 'examples with the largest activations (default: 20)', positiveInteger)
+    .option('--intervals <n>', 'equal parts of [0, max] that examples are drawn from (default: 10)', positiveInteger)
+    .option('--interval-examples <n>', 'examples drawn from each (default: 5)', positiveInteger)
+    .option('--seed <n>', 'of the draws (default: 0)', wholeNumber)
+    .optionsGroup('Exports:')
+    .option('--neuronpedia <folder>', 'also write what Neuronpedia imports: {folder}/{model}/{source}/…')
+    .option('--neuronpedia-model <id>', "Neuronpedia's id of the model")
+    .option('--neuronpedia-source <id>', 'layer and source set, such as 12-res-16k')
+    .option('--export-explanations <file>', 'JSON lines: explanations, and rules of F1 .5 or more')
+    .addHelpText(
+      'after',
+      `
+Examples: monosemantic dashboard sae.onnx --activations acts.npy --tokenizer tokenizer.json --out pages/
+  monosemantic dashboard sae.onnx --model model.onnx --tensor T --text corpus.jsonl --tokenizer tokenizer.json --out pages/
+The folder's format is documented: docs/bundle-format.md.`,
+    )
+    .action(async (file, options) => (await import('./commands/dashboard.ts')).dashboard(file, options, terminal));
+  return addNameOptions(addReportOptions(addHostDataOptions(command, false)));
 }
 
 function engines(command: Command, terminal: Terminal): Command {

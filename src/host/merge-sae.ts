@@ -156,6 +156,10 @@ function checkWidth(what: string, tensor: string, width: number, layout: Layout)
  */
 export async function mergeSae(host: HostModel, sae: OnnxModel, options: SpliceOptions): Promise<Spliced> {
   const { tensor, target = tensor, channelsAxis, steer = false, keepError = false } = options;
+  if (sae.beside)
+    throw new FileFormatError('its data lie in another file: an autoencoder of more than 2 GiB is not spliced', {
+      file: sae.file,
+    });
   const signature = saeSignature(sae, options);
   const layout = await host.layout(tensor, channelsAxis);
   const targetLayout = target === tensor ? layout : await host.layout(target, channelsAxis);
