@@ -11,7 +11,7 @@ import { cutGraph, namesRead } from '../onnx/cut.ts';
 import { METADATA_KEYS, parseMetadata } from '../onnx/metadata.ts';
 import { type NodeMessage, type TensorMessage, toInteger } from '../onnx/proto.ts';
 import { metadataProperties, type OnnxModel } from '../onnx/read.ts';
-import { isMaskName } from './feeds.ts';
+import { mainMask } from './feeds.ts';
 import {
   inRunningOrder,
   int64Tensor,
@@ -128,8 +128,7 @@ function maskInput(
   target: string,
 ): string | undefined {
   if (wanted === false) return undefined;
-  const masks = host.inputs.filter(({ name, shape }) => isMaskName(name) && shape?.length === 2);
-  if (wanted === undefined) return layout.rank === 3 && masks.length === 1 ? masks[0]!.name : undefined;
+  if (wanted === undefined) return layout.rank === 3 ? mainMask(host.inputs) : undefined;
   const input = host.inputs.find(({ name }) => name === wanted);
   if (!input) {
     throw new InvalidValueError(
