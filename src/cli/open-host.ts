@@ -7,7 +7,6 @@ import { openHost } from '../host/node.ts';
 import { type OpenInput, openInput } from '../host/stored-inputs.ts';
 import { textData } from '../host/text-data.ts';
 import type { HostDataOptions, HostRunOptions } from './host-options.ts';
-import type { Terminal } from './terminal.ts';
 
 /** A host with its data. */
 export interface OpenHostData {
