@@ -300,14 +300,18 @@ function dashboard(command: Command, terminal: Terminal): Command {
       'token ids, one a row, or [sequences, length] (default: NAME.tokens.npy beside NAME.npy)',
     )
     .option('--positions <file>', 'positions, or [n, 2] sequence and position (default: NAME.positions.npy)')
-    .option('--labels <file>', 'CSV with a header: categories of each row')
+    .option('--labels <file>', 'CSV, a line for each row: its categories; a further first line names them')
     .option('--model <file>', 'the model whose tensor the SAE reads, .onnx')
     .option('--drop-first <n>', 'leave out the first n positions of each sample', positiveInteger)
     .optionsGroup('What pages show:')
     .option('--unembedding <name|file>', "W_U, a weight of --model or an array: for each latent's logits")
     .option('--explanations <file>', 'JSON lines: latent, text and if known author, method, score')
     .option('--fold-decoder-norm', 'activations times the decoder norm, as Neuronpedia shows them')
-    .option('--context <n|before,after>', 'rows of context around an example (default: 10,10)', contextRows)
+    .option(
+      '--context <n>',
+      'rows of context around an example: 10, 5,10 or sequence, the whole one (default: 10)',
+      contextRows,
+    )
     .option('--top <n>', 'examples with the largest activations (default: 20)', positiveInteger)
     .option('--intervals <n>', 'equal parts of [0, max] that examples are drawn from (default: 10)', positiveInteger)
     .option('--interval-examples <n>', 'examples drawn from each (default: 5)', positiveInteger)

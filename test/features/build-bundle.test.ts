@@ -31,6 +31,8 @@ describe('feature bundles', () => {
       sae: data.sae,
       rows: rowsOf({ activations: data.activations, width: data.dIn }),
       out,
+      // Starting a worker takes longer than all the rest; the command's tests have one.
+      load: { worker: false },
       ...more,
     });
     return out;
@@ -206,7 +208,7 @@ describe('feature bundles', () => {
     const out = join(parent, 'pages');
     const broken = data.activations.slice();
     broken[41 * 4 + 2] = Number.NaN;
-    const options = { sae: data.sae, out, rows: rowsOf({ activations: broken, width: 4 }) };
+    const options = { sae: data.sae, out, rows: rowsOf({ activations: broken, width: 4 }), load: { worker: false } };
     expect((await rejection(buildFeatureBundle(options))).message).to.match(/row 41 of the activations holds NaN/);
     expect(readdirSync(parent)).to.deep.equal([]);
 
