@@ -292,7 +292,8 @@ function dashboard(command: Command, terminal: Terminal): Command {
       'When each latent fires and on what: densities, histograms, examples in context, neighbours, logits, labels. One folder that the viewer opens, without a server.',
     )
     .requiredOption('--out <folder>', 'where the bundle goes; written whole or not at all')
-    .option('--overwrite', 'replace a bundle that is there')
+    .option('--overwrite', 'replace a bundle that is there');
+  addReportOptions(command)
     .optionsGroup('Rows, from files or from a model on the fly:')
     .option('--activations <files...>', '[n, d_in] in .npy or .safetensors (--tensor names one of several)')
     .option(
@@ -329,7 +330,7 @@ Examples: monosemantic dashboard sae.onnx --activations acts.npy --tokenizer tok
 The folder's format is documented: docs/bundle-format.md.`,
     )
     .action(async (file, options) => (await import('./commands/dashboard.ts')).dashboard(file, options, terminal));
-  return addNameOptions(addReportOptions(addHostDataOptions(command, false)));
+  return addNameOptions(addHostDataOptions(command.optionsGroup('The tensor of --model:'), false));
 }
 
 function engines(command: Command, terminal: Terminal): Command {
