@@ -3,8 +3,8 @@
  * scored on the other half, so that the F1 shown is not flattered by the choice.
  *
  * The rules: any row (the best that can be said of a latent that nearly always fires), a token, the token before, a label's value, the
- * first positions, and regular expressions of the token's text from a fixed
- * family (a word in any case, its first and last two to four letters, digits, capitals, punctuation, whitespace and the like).
+ * first positions, and regular expressions of the token's text from a fixed family (a word in any case, its first and last two to four
+ * letters, digits, capitals, punctuation, whitespace and the like).
  */
 import { priorityOf } from './priority.ts';
 import type { SampledRow } from './row-sample.ts';
@@ -100,7 +100,8 @@ export function chooseRules(sample: readonly SampledRow[], options: RuleChoiceOp
       if (score > bestScore || (score === bestScore && isSimpler(rules, id, best))) [best, bestScore] = [id, score];
     }
     for (const id of touched) hits[id] = 0;
-    if (best < 0 || choosing < FEWEST_CHOOSING || scoring === 0) continue;
+    // Where nothing is known of rows, "any row" would be said of every latent.
+    if (rules.length < 2 || best < 0 || choosing < FEWEST_CHOOSING || scoring === 0) continue;
     let both = 0;
     for (const row of own) if (held[row] === 1 && ofRow[row]!.includes(best)) both++;
     choice[latent] = best;
