@@ -4,12 +4,29 @@ import { createInterface } from 'node:readline';
 
 export interface LineProcess {
   ask<Answer>(request: unknown): Promise<Answer>;
+  /** Lets it end when it has answered. */
   end(): void;
+  /** Ends it at once. */
+  kill(): void;
 }
 
-/** Starts `script` with `python`; undefined, with the reason on standard error, where it ends before it answers `probe`. */
-export async function startPython(python: string, script: string, probe: unknown): Promise<LineProcess | undefined> {
-  const child = spawn(python, [script], { stdio: ['pipe', 'pipe', 'pipe'] });
+export interface StartOptions {
+  readonly env?: NodeJS.ProcessEnv;
+  /** Is told why it does not answer. Default: a line on standard error. */
+  readonly onProblem?: (reason: string) => void;
+}
+
+/** Starts `script` with `python`; undefined, with the reason told, where it ends before it answers `probe`. */
+export async function startPython(
+  python: string,
+  script: string,
+  probe: unknown,
+  {
+    env = process.env,
+    onProblem = reason => console.error(`without PyTorch: ${python}: ${reason}`),
+  }: StartOptions = {},
+): Promise<LineProcess | undefined> {
+  const child = spawn(python, [script], { stdio: ['pipe', 'pipe', 'pipe'], env });
   let problem = '';
   child.on('error', error => {
     problem = error.message;
@@ -28,8 +45,8 @@ export async function startPython(python: string, script: string, probe: unknown
   try {
     await ask(probe);
   } catch (error) {
-    console.error(`without PyTorch: ${python}: ${(error as Error).message}`);
+    onProblem((error as Error).message);
     return undefined;
   }
-  return { ask, end: () => child.stdin.end() };
+  return { ask, end: () => child.stdin.end(), kill: () => child.kill('SIGKILL') };
 }

@@ -6,21 +6,17 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { importanceDecayByRatio } from '../src/data/schedules.ts';
+import { sparseFeatures } from '../src/data/sparse-features.ts';
+import { toyModelActivations } from '../src/data/toy-model-activations.ts';
 import { createEngine } from '../src/engines/create-engine.ts';
 import type { Engine } from '../src/engines/engine.ts';
-import { type History, historyOf, sha256 } from '../src/experiments/run-files.ts';
-import { scoreSae, sparseFeatures, toyModelActivations } from '../src/experiments/sae-run.ts';
-import { freezeSae, freezeToyModel } from '../src/export/freeze.ts';
+import { type History, historyFile, sha256 } from '../src/experiments/run-files.ts';
+import { heldOutActivations, scoreSae } from '../src/experiments/sae-run.ts';
 import { writeFileAtomic } from '../src/files/write-atomic.ts';
 import type { Initialisation } from '../src/models/initialisation.ts';
-import { ParallelToyModel } from '../src/models/parallel-toy-model.ts';
 import type { HostTensor } from '../src/tensor.ts';
-import { entryOf, lossesOf } from '../src/training/side-by-side.ts';
+import { trainSaes, trainToyModel } from '../src/training/node.ts';
 import { snapshotSteps } from '../src/training/snapshot-steps.ts';
-import { train } from '../src/training/train.ts';
-import { trainSaes } from '../src/training/train-sae.ts';
-import { modelsOf, toyModelProgram } from '../src/training/train-toy-models.ts';
-import { modelState } from '../src/training/training-step.ts';
 
 const FOLDER = new URL('../viewer/public/models/', import.meta.url).pathname;
 const SAE_BATCH = 2048;
@@ -50,50 +46,28 @@ interface ToySettings {
 async function makeToy(engine: Engine, settings: ToySettings): Promise<Toy> {
   const { nFeatures, nHidden, sparsity, restarts, steps, seed } = settings;
   const importance = importanceDecayByRatio(nFeatures, settings.importance);
-  const { model, program, batches } = toyModelProgram({
-    nFeatures,
-    nHidden,
-    nInstances: restarts,
-    sparsity,
-    importance,
-    batchSize: TOY_BATCH,
-    steps,
-    seed,
-  });
-  if (!(model instanceof ParallelToyModel)) throw new Error('the viewer’s toy models are trained with restarts');
-  const run = await train({
-    program,
-    batches,
-    steps,
-    engine,
-    snapshots: { steps: snapshotSteps(steps), take: state => modelState(state).parameters['weight']! },
-  });
-  const losses = run.metrics['losses']!;
-  const window = Math.floor(steps / 20);
-  const means = Array.from({ length: restarts }, (_, instance) => {
-    let sum = 0;
-    for (let step = steps - window; step < steps; step++) sum += losses[step * restarts + instance]! / window;
-    return sum;
-  });
-  const best = means.indexOf(Math.min(...means));
-  model.state = modelState(run.state);
-  const single = modelsOf(model)[best]!;
-  const onnx = freezeToyModel(single, {
+  const {
+    model,
+    loss,
+    best,
+    history,
+    engine: ran,
+  } = await trainToyModel(
+    { data: sparseFeatures({ nFeatures, sparsity }), nHidden, restarts, importance, batchSize: TOY_BATCH, steps, seed },
+    { engine, snapshotAt: snapshotSteps(steps) },
+  );
+  const onnx = model.toOnnx({
     seed,
     data: { kind: 'sparse', sparsity, importance_ratio: settings.importance },
     steps,
     batch: TOY_BATCH,
     optimizer: 'adamw',
-    engine: `${run.engine.engine} (${run.engine.provider})`,
+    engine: `${ran.engine} (${ran.provider})`,
     restarts,
     kept: best,
-    metrics: { end: { loss: means[best] } },
+    metrics: { end: { loss } },
   });
-  const history = historyOf(
-    lossesOf(run, best),
-    run.snapshots.map(({ step, value }) => ({ step, value: entryOf(value, best) })),
-  );
-  return { onnx, hash: sha256(onnx), weight: single.featureDirections(), history, sparsity };
+  return { onnx, hash: sha256(onnx), weight: model.featureDirections(), history: historyFile(history), sparsity };
 }
 
 interface SaeSettings {
@@ -113,38 +87,44 @@ interface Sae {
 
 /** The same autoencoder from each of the seeds. */
 async function makeSaes(engine: Engine, toy: Toy, { dSae, k, init, steps, seeds }: SaeSettings): Promise<Sae[]> {
-  const [nFeatures, dIn] = toy.weight.shape as [number, number];
-  const data = toyModelActivations(toy.weight, sparseFeatures(nFeatures, toy.sparsity, SAE_BATCH), 0);
-  const activation = { kind: 'topk', k } as const;
-  const runs = seeds.map(seed => ({ dIn, dSae, activation, init, batchSize: SAE_BATCH, steps, seed }));
-  const trained = await trainSaes(runs, data, { engine, snapshotAt: snapshotSteps(steps) });
-  return trained.map(({ sae, loss, run, directions }, i): Sae => {
+  const nFeatures = toy.weight.shape[0]!;
+  const data = toyModelActivations(toy.weight, sparseFeatures({ nFeatures, sparsity: toy.sparsity }));
+  const heldOut = await heldOutActivations(data, { seed: 0, batchSize: SAE_BATCH });
+  const trained = await trainSaes(
+    {
+      data,
+      dSae,
+      activation: { kind: 'topk', k },
+      start: { directions: init },
+      batchSize: SAE_BATCH,
+      steps,
+      sampleSeed: 0,
+      vary: seeds.map(seed => ({ seed })),
+    },
+    { engine, snapshotAt: snapshotSteps(steps) },
+  );
+  return trained.map(({ sae, history, engine: ran }, i): Sae => {
     const seed = seeds[i]!;
-    const { recovered } = scoreSae(sae, toy.weight, data.heldOut);
+    const { recovered } = scoreSae(sae, toy.weight, heldOut);
     const training = {
       seed,
       data: { kind: 'sparse', sparsity: toy.sparsity },
       steps,
       batch: SAE_BATCH,
       optimizer: 'adam',
-      engine: `${run.engine.engine} (${run.engine.provider})`,
-      metrics: { end: { loss: loss.at(-1), recovered } },
+      engine: `${ran.engine} (${ran.provider})`,
+      metrics: { end: { loss: history.loss.at(-1), recovered } },
     };
-    return {
-      seed,
-      onnx: freezeSae(sae, { training, init, trainedOn: toy.hash }),
-      history: historyOf(loss, directions),
-      recovered,
-    };
+    return { seed, onnx: sae.toOnnx({ training, trainedOn: toy.hash }), history: historyFile(history), recovered };
   });
 }
 
 /** Every few frames of a history, the first and the last among them. */
-function thinned({ steps, loss, directions }: History): History {
+function thinned({ steps, loss, directions, biases }: History): History {
   const stride = Math.ceil((steps.length - 1) / (STRIP_FRAMES - 1));
   const keep = <T>(values: readonly T[]): T[] =>
     values.filter((_, i) => (values.length - 1 - i) % stride === 0 || i === 0);
-  return { steps: keep(steps), loss: keep(loss), directions: keep(directions) };
+  return { steps: keep(steps), loss: keep(loss), directions: keep(directions), biases: keep(biases) };
 }
 
 const write = (name: string, content: Uint8Array | unknown): Promise<void> =>

@@ -1,13 +1,23 @@
-/** Everything that this package throws on purpose. Each message names the value, what was expected and where it came from. */
+/**
+ * Everything that this package throws on purpose. Each message names the value, what was expected and where it came from. Messages of the
+ * classes that tell of data and files are made harmless for terminals and logs (`wording.ts`): names in a file can hold anything.
+ */
+import { message as harmless } from './wording.ts';
 
 /** A number or option outside its range. */
 export class InvalidValueError extends RangeError {
   override readonly name = 'InvalidValueError';
+  constructor(message: string, options?: ErrorOptions) {
+    super(harmless(message), options);
+  }
 }
 
 /** An array whose shape or length is not the expected one. */
 export class InvalidShapeError extends RangeError {
   override readonly name: string = 'InvalidShapeError';
+  constructor(message: string, options?: ErrorOptions) {
+    super(harmless(message), options);
+  }
 }
 
 /** A value of the wrong type. */
@@ -25,7 +35,7 @@ export class FileFormatError extends Error {
   override readonly name = 'FileFormatError';
   readonly file: string | undefined;
   constructor(message: string, options: { file?: string | undefined; cause?: unknown } = {}) {
-    super(options.file === undefined ? message : `${options.file}: ${message}`, { cause: options.cause });
+    super(harmless(options.file === undefined ? message : `${options.file}: ${message}`), { cause: options.cause });
     this.file = options.file;
   }
 }
@@ -44,9 +54,10 @@ function writeFailure(cause: unknown): string {
   const code = (cause as { code?: unknown } | undefined)?.code;
   if (code === 'ENOENT') return 'its folder does not exist';
   if (code === 'ENOTDIR') return 'a part of its path is a file, not a folder';
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return 'its folder is not writable';
+  if (code === 'EROFS') return 'its file system is read-only';
+  if (code === 'EACCES' || code === 'EPERM') return 'its folder is not writable';
   if (code === 'EISDIR') return 'a folder has that name';
-  if (code === 'ENOSPC') return 'the disk is full';
+  if (code === 'ENOSPC' || code === 'EDQUOT') return 'the disk is full';
   return cause instanceof Error ? cause.message : String(cause);
 }
 
@@ -55,7 +66,7 @@ export class EngineUnavailableError extends Error {
   override readonly name = 'EngineUnavailableError';
   readonly reasons: readonly string[];
   constructor(message: string, reasons: readonly string[] = [], cause?: unknown) {
-    super(message, { cause });
+    super(harmless(message), { cause });
     this.reasons = reasons;
   }
 }
@@ -68,10 +79,13 @@ export class DivergenceError extends Error {
   override readonly name = 'DivergenceError';
   readonly step: number;
   readonly at: number;
-  constructor(message: string, step: number, at: number = step) {
+  /** What the complete steps reported, [step] each, where the state is after some of the call's steps. */
+  readonly metrics: Readonly<Record<string, Float32Array>>;
+  constructor(message: string, step: number, at: number = step, metrics: Readonly<Record<string, Float32Array>> = {}) {
     super(message);
     this.step = step;
     this.at = at;
+    this.metrics = metrics;
   }
 }
 
@@ -83,6 +97,19 @@ export class MissingPackageError extends Error {
 /** Something used after its `dispose`. */
 export class DisposedError extends Error {
   override readonly name = 'DisposedError';
+}
+
+/**
+ * A worker that ended unasked, or that an error inside stopped which nothing there caught: terminated, out of memory, its script not to be
+ * loaded. `worker` says what ran in it.
+ */
+export class WorkerDiedError extends Error {
+  override readonly name = 'WorkerDiedError';
+  readonly worker: string;
+  constructor(worker: string, reason: string, cause?: unknown) {
+    super(`the worker of ${worker} died: ${reason}`, { cause });
+    this.worker = worker;
+  }
 }
 
 /** A splice that was tried and does not do what it should: the model is not given away. */

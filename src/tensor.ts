@@ -3,6 +3,7 @@
  * so that no room but models, compile and engines needs TensorFlow.js.
  */
 import { InvalidShapeError } from './errors.ts';
+import { inWords } from './wording.ts';
 
 export type Shape = readonly number[];
 
@@ -41,22 +42,53 @@ export function zeros(shape: Shape): HostTensor {
   return { data: new Float32Array(sizeOf(shape)), shape: [...shape] };
 }
 
-/** Reads nested arrays as a float32 tensor; InvalidShapeError where rows have unequal lengths. */
+/** All `value`, float32. */
+export function filled(shape: Shape, value: number): HostTensor {
+  return { data: new Float32Array(sizeOf(shape)).fill(value), shape: [...shape] };
+}
+
+/** The transpose of a matrix [rows, columns]. */
+export function transposed({ data, shape }: HostTensor): HostTensor {
+  const [rows, columns] = shape as [number, number];
+  const out = new Float32Array(data.length);
+  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out[j * rows + i] = data[i * columns + j]!;
+  return { data: out, shape: [columns, rows] };
+}
+
+/** A copy of entry `index` of the leading dimension. */
+export function entryOf({ data, shape }: HostTensor, index: number): HostTensor {
+  const rest = shape.slice(1);
+  const size = sizeOf(rest);
+  return { data: data.slice(index * size, (index + 1) * size), shape: rest };
+}
+
+/** Arrays of arrays that are nested deeper are damage, or refer to themselves. */
+const MAX_RANK = 32;
+
+/** Reads nested arrays as a float32 tensor; InvalidShapeError where rows have unequal lengths or are nested more than 32 levels deep. */
 export function fromNested(values: NestedArray | number): HostTensor {
   const shape: number[] = [];
-  for (let level: unknown = values; Array.isArray(level); level = level[0]) shape.push(level.length);
-  const data = new Float32Array(sizeOf(shape));
-  let at = 0;
-  const read = (value: unknown, depth: number): void => {
-    if (depth === shape.length) {
-      if (typeof value !== 'number') throw new InvalidShapeError(`expected a number, got ${String(value)}`);
-      data[at++] = value;
-      return;
-    }
+  for (let level: unknown = values; Array.isArray(level); level = level[0]) {
+    shape.push(level.length);
+    if (shape.length > MAX_RANK) throw new InvalidShapeError(`arrays are nested more than ${MAX_RANK} levels deep`);
+  }
+  const checkLengths = (value: unknown, depth: number): void => {
     if (!Array.isArray(value) || value.length !== shape[depth]) {
       throw new InvalidShapeError(`rows of unequal length: expected ${shape[depth]} entries at depth ${depth}`);
     }
-    for (const entry of value) read(entry, depth + 1);
+    if (depth + 1 < shape.length) for (const entry of value) checkLengths(entry, depth + 1);
+  };
+  // Before memory is taken: a few long rows can claim a shape far larger than they are.
+  if (shape.length > 0) checkLengths(values, 0);
+  const data = new Float32Array(sizeOf(shape));
+  let at = 0;
+  const read = (value: unknown, depth: number): void => {
+    if (depth < shape.length) {
+      for (const entry of value as readonly unknown[]) read(entry, depth + 1);
+      return;
+    }
+    if (typeof value !== 'number') throw new InvalidShapeError(`expected a number, got ${inWords(value)}`);
+    data[at++] = value;
   };
   read(values, 0);
   return { data, shape };

@@ -25,10 +25,20 @@ export function describeFailure(error: unknown, debug: boolean): string {
 
 function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
+  const memory = memoryAskedFor(error);
+  if (memory !== undefined) return memory;
   const missing = /^Cannot find package '((?:@[^/']+\/)?[^/']+)/.exec(error.message)?.[1];
   return missing === undefined
     ? error.message || error.name
     : `this needs the package ${missing}, which is not installed: npm install ${missing}`;
+}
+
+/** What V8 says where an array does not fit, in words; undefined for other errors. */
+function memoryAskedFor(error: Error): string | undefined {
+  if (!(error instanceof RangeError)) return undefined;
+  const length = /^Invalid typed array length: (\d+)$/.exec(error.message)?.[1];
+  if (length !== undefined) return `this needs an array of ${length} numbers, more than one array can hold`;
+  return error.message === 'Array buffer allocation failed' ? 'this needs more memory than there is' : undefined;
 }
 
 function inOneLine(message: string): string {

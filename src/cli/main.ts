@@ -3,6 +3,7 @@
  * said, `commands/` what is then done; each command is imported when it is asked for, so that `--help` answers at once.
  */
 import { type Command, CommanderError } from 'commander';
+import { FileWriteError } from '../errors.ts';
 import { describeFailure, exitStatusOf } from './failure.ts';
 import { buildProgram } from './program.ts';
 import { createTerminal, type Streams, type Terminal } from './terminal.ts';
@@ -49,8 +50,9 @@ export async function runProcess(build?: MainOptions['build']): Promise<void> {
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
   // A reader such as `head` that has seen enough is no failure.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exit(0);
+    if (error.code === 'EPIPE') process.exit(0);
+    process.stderr.write(`${describeFailure(new FileWriteError('standard output', error), false)}\n`);
+    process.exit(1);
   });
   process.exitCode = await main(process.argv.slice(2), { signal: interruption.signal, ...(build && { build }) });
   process.off('SIGINT', interrupt).off('SIGTERM', interrupt);

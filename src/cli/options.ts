@@ -55,6 +55,14 @@ export function positiveNumber(text: string): number {
   return value;
 }
 
+/** Reads a number of at least 0. */
+export function nonNegativeNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && Number.isFinite(value)))
+    throw new InvalidArgumentError('expected a number of at least 0.');
+  return value;
+}
+
 /** Reads a number from 0 to 1. */
 export function fraction(text: string): number {
   const value = Number(text);

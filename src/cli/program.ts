@@ -15,8 +15,9 @@ import { prepareCommand } from './prepare-command.ts';
 import type { Terminal } from './terminal.ts';
 
 const SAMPLES_HELP = `
-Samples are rows of numbers in .npy, .safetensors, .json or .csv, told apart by content; - reads stdin.
-JSON is an array of rows, or {"shape": [...], "data": [...]}; CSV has one sample a line.`;
+Samples are rows of numbers in .npy, .npz, .safetensors, .json or .csv, told apart by content; - reads stdin.
+JSON is an array of rows, a row a line, or {"shape": [...], "data": [...]}. CSV has one sample a line, separated by
+commas, semicolons, tabs or spaces; a first line without numbers is a header.`;
 
 /** The program with all its commands; they report to `terminal`. */
 export function buildProgram(terminal: Terminal): Command {
@@ -87,11 +88,11 @@ function encode(command: Command, terminal: Terminal): Command {
     .requiredOption('--input <file>', 'activations, [n, d_in]')
     .option('--output <file>', 'where the features go, [n, d_sae]; - is stdout, as JSON', '-')
     .option('--sparse', 'only the features that fire')
-    .option('--tensor <name>', 'which tensor of a .safetensors input that holds several')
+    .option('--tensor <name>', 'which array of a .npz or .safetensors input that holds several')
     .addHelpText(
       'after',
       `${SAMPLES_HELP}
-Features go to .npy, .safetensors, .json or .csv. With --sparse: .npz, as scipy.sparse.load_npz reads it;
+Features go to .npy, .npz, .safetensors, .json or .csv. With --sparse: .npz, as scipy.sparse.load_npz reads it;
 .safetensors and .json, which hold offsets, indices and values (sample i has the entries offsets[i] to
 offsets[i + 1]); .npy and .csv, a row for each feature that fires: sample, feature, value.
 
@@ -110,7 +111,7 @@ function decode(command: Command, terminal: Terminal): Command {
     .requiredOption('--input <file>', 'features, [n, d_sae]')
     .option('--output <file>', 'where the reconstructions go, [n, d_in]; - is stdout, as JSON', '-')
     .option('--sparse', 'features as encode --sparse writes them to .npz, .safetensors or .json')
-    .option('--tensor <name>', 'which tensor of a .safetensors input that holds several')
+    .option('--tensor <name>', 'which array of a .npz or .safetensors input that holds several')
     .option('--activations <file>', 'what was encoded, for decoders that need it (layer norm)')
     .addHelpText('after', SAMPLES_HELP)
     .action(async (file, options) => (await import('./commands/decode.ts')).decode(file, options, terminal));
@@ -123,7 +124,7 @@ function directions(command: Command, terminal: Terminal): Command {
     .argument('<file>', 'an SAE or a toy model, .onnx')
     .summary('the direction of each feature')
     .description("Each feature's direction, as the file holds them: rows of the decoder, [d_sae, d_in].")
-    .option('--output <file>', '.npy, .safetensors, .json or .csv; - is stdout, as JSON', '-')
+    .option('--output <file>', '.npy, .npz, .safetensors, .json or .csv; - is stdout, as JSON', '-')
     .action(async (file, options) => (await import('./commands/directions.ts')).directions(file, options, terminal));
   return addNameOptions(addReportOptions(command));
 }
@@ -131,7 +132,7 @@ function directions(command: Command, terminal: Terminal): Command {
 function convert(command: Command, terminal: Terminal): Command {
   command
     .name('convert')
-    .argument('<source>', 'a SAELens or sparsify folder, Gemma Scope params.npz, or an SAE of ours, .onnx')
+    .argument('<source>', 'a folder or weights file of another project, or an SAE of ours, .onnx')
     .argument('<target>', 'an .onnx file or a SAELens folder')
     .summary("SAEs from and to other projects' formats")
     .description("SAEs from and to other projects' formats. The source is told by its content, not its name.")
@@ -142,8 +143,16 @@ function convert(command: Command, terminal: Terminal): Command {
       ]),
     )
     .option('--norm-scaling-factor <x>', 'of expected_average_only_in, where the checkpoint lacks it', positiveNumber)
+    .option('--external-data', 'write the weights beside the .onnx, as is done beyond 2 GiB')
     .option('--ignore-option <name...>', "options in the checkpoint's config that change nothing")
-    .addHelpText('after', '\nExample: monosemantic convert gpt2-res-jb/blocks.8.hook_resid_pre sae.onnx')
+    .addHelpText(
+      'after',
+      `
+Read are SAELens, EleutherAI sparsify, Gemma Scope 1 and 2 (params.npz, params.safetensors), and OpenAI's
+sparse_autoencoder and dictionary_learning with their state saved as .safetensors.
+
+Example: monosemantic convert gpt2-res-jb/blocks.8.hook_resid_pre sae.onnx`,
+    )
     .action(async (source, target, options) =>
       (await import('./commands/convert.ts')).convert(source, target, options, terminal),
     );

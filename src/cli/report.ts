@@ -1,6 +1,7 @@
 /** What commands say when they are done: words, or JSON where asked. */
 import type { Autoencoder } from '../inference/autoencoder.ts';
 import type { Shape } from '../tensor.ts';
+import { inOneCell } from '../wording.ts';
 import type { ReportOptions } from './options.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -42,8 +43,9 @@ export function reportRun(run: RunReport, options: ReportOptions, terminal: Term
   );
 }
 
-/** Lines in columns: all but the last cell of each row are padded, two spaces between. */
-export function inColumns(rows: readonly (readonly string[])[]): string[] {
+/** Lines in columns: all but the last cell of each row are padded, two spaces between. Each cell stays in its line. */
+export function inColumns(cells: readonly (readonly string[])[]): string[] {
+  const rows = cells.map(row => row.map(inOneCell));
   const widths: number[] = [];
   for (const row of rows) {
     for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length);

@@ -1,45 +1,13 @@
-/**
- * Sparse features in files. Three forms keep everything and are read back by `decode --sparse`: `.npz` (SciPy's compressed sparse rows,
- * `scipy.sparse.load_npz`), `.safetensors` and `.json` (the fields of SparseFeatures). Two are for looking at: `.npy` and `.csv` hold
- * [entries, 3], a row (sample, feature, value) for each feature that fires.
- */
-import { extname } from 'node:path';
-import { strToU8, zipSync } from 'fflate';
+/** Sparse features read back from files that `encode --sparse` wrote (sparse-output.ts). */
 import { FileFormatError } from '../errors.ts';
-import { writeCsv } from '../files/csv.ts';
 import type { FileTensor } from '../files/element-type.ts';
-import { writeNpy } from '../files/npy.ts';
-import { isZip, readNpz } from '../files/npz.ts';
-import { readSafetensors, writeSafetensors } from '../files/safetensors.ts';
+import { readNpz } from '../files/npz.ts';
+import { readSafetensors } from '../files/safetensors.ts';
+import { isZip } from '../files/zip.ts';
 import type { SparseFeatures } from '../inference/sparse-features.ts';
 import type { HostTensor } from '../tensor.ts';
 
-export const SPARSE_EXTENSIONS = ['.npz', '.safetensors', '.json', '.npy', '.csv'];
-
-/** The bytes or text of `sparse` [samples, d_sae] in the format that `path` ends in; JSON for `-`. */
-export function encodeSparseFile(path: string, sparse: SparseFeatures): Uint8Array | string {
-  switch (extname(path).toLowerCase()) {
-    case '.npz':
-      return writeScipyCsr(sparse);
-    case '.safetensors':
-      return writeSafetensors({
-        offsets: { data: sparse.offsets, shape: [sparse.offsets.length], type: 'int64' },
-        indices: { data: sparse.indices, shape: [sparse.indices.length], type: 'int64' },
-        values: { data: sparse.values, shape: [sparse.values.length] },
-        shape: { data: sparse.shape, shape: [sparse.shape.length], type: 'int64' },
-      });
-    case '.npy':
-      return writeNpy({ ...asTriples(sparse), type: 'float64' });
-    case '.csv':
-      return `sample,feature,value\n${writeCsv(asTriples(sparse))}`;
-    default: {
-      const { shape, offsets, indices, values } = sparse;
-      return `${JSON.stringify({ shape, offsets: [...offsets], indices: [...indices], values: [...values] })}\n`;
-    }
-  }
-}
-
-/** Reads what `encodeSparseFile` wrote as .npz, .safetensors or .json; FileFormatError for anything else. */
+/** Reads what `openSparseOutput` wrote as .npz, .safetensors or .json; FileFormatError for anything else. */
 export function decodeSparseFile(bytes: Uint8Array, file: string): SparseFeatures {
   if (isZip(bytes)) {
     // The array `format` is text, which readNpz does not know.
@@ -103,50 +71,4 @@ function checkIndices(values: ArrayLike<number>, name: string, file: string): vo
       throw new FileFormatError(`${name} hold ${value} at ${i}; expected integers from 0`, { file });
     }
   }
-}
-
-/** The samples of all `parts` in order, of `dSae` features each. */
-export function joinSparse(parts: readonly SparseFeatures[], dSae: number): SparseFeatures {
-  const entries = parts.reduce((sum, { values }) => sum + values.length, 0);
-  const samples = parts.reduce((sum, { offsets }) => sum + offsets.length - 1, 0);
-  const offsets = new Uint32Array(samples + 1);
-  const indices = new Uint32Array(entries);
-  const values = new Float32Array(entries);
-  let [sample, entry] = [0, 0];
-  for (const part of parts) {
-    indices.set(part.indices, entry);
-    values.set(part.values, entry);
-    for (const end of part.offsets.subarray(1)) offsets[++sample] = entry + end;
-    entry += part.values.length;
-  }
-  return { shape: [samples, dSae], offsets, indices, values };
-}
-
-/** [entries, 3]: sample, feature, value. */
-function asTriples({ offsets, indices, values }: SparseFeatures): HostTensor<Float64Array> {
-  const data = new Float64Array(3 * values.length);
-  for (let sample = 0; sample + 1 < offsets.length; sample++) {
-    for (let at = offsets[sample]!; at < offsets[sample + 1]!; at++) {
-      data.set([sample, indices[at]!, values[at]!], 3 * at);
-    }
-  }
-  return { data, shape: [values.length, 3] };
-}
-
-/** The archive that `scipy.sparse.save_npz` makes of a csr_matrix. */
-function writeScipyCsr({ shape, offsets, indices, values }: SparseFeatures): Uint8Array {
-  return zipSync({
-    'indices.npy': writeNpy({ data: indices, shape: [indices.length], type: 'int32' }),
-    'indptr.npy': writeNpy({ data: offsets, shape: [offsets.length], type: 'int32' }),
-    'format.npy': bytesScalar('csr'),
-    'shape.npy': writeNpy({ data: shape, shape: [shape.length], type: 'int64' }),
-    'data.npy': writeNpy({ data: values, shape: [values.length] }),
-  });
-}
-
-/** A .npy file of one NumPy byte string, for which `writeNpy` has no element type. */
-function bytesScalar(text: string): Uint8Array {
-  const dictionary = `{'descr': '|S${text.length}', 'fortran_order': False, 'shape': (), }`;
-  const header = `${dictionary.padEnd(128 - 10 - 1)}\n`;
-  return new Uint8Array([...strToU8('\x93NUMPY', true), 1, 0, header.length, 0, ...strToU8(header + text, true)]);
 }

@@ -1,5 +1,7 @@
 /** Where a command reads from and writes to: results on stdout, everything for people beside it on stderr. */
 import type { Readable, Writable } from 'node:stream';
+import { FileWriteError } from '../errors.ts';
+import { printable } from '../wording.ts';
 import { InterruptedError } from './failure.ts';
 
 /** The three standard streams: the process's own, or a test's. */
@@ -14,11 +16,11 @@ export interface Terminal {
   readonly stderr: Streams['stderr'];
   /** Aborted where the person wants the command to end. */
   readonly signal: AbortSignal | undefined;
-  /** A line on stdout. */
+  /** A line on stdout. Control characters, which names in a file may have, are escaped. */
   print(line: string): void;
   /** Text on stdout as it is; waits where the reader is slow. */
   write(text: string): Promise<void>;
-  /** A line on stderr. */
+  /** A line on stderr, as `print`. */
   warn(line: string): void;
   /** InterruptedError where the person wants the command to end. */
   checkInterruption(): void;
@@ -29,12 +31,12 @@ export function createTerminal({ stdin, stdout, stderr }: Streams, signal?: Abor
     stdin,
     stderr,
     signal,
-    print: line => void stdout.write(`${line}\n`),
+    print: line => void stdout.write(`${printable(line)}\n`),
     write: text =>
       new Promise((done, failed) => {
-        stdout.write(text, error => (error ? failed(error) : done()));
+        stdout.write(text, error => (error ? failed(new FileWriteError('standard output', error)) : done()));
       }),
-    warn: line => void stderr.write(`${line}\n`),
+    warn: line => void stderr.write(`${printable(line)}\n`),
     checkInterruption() {
       if (signal?.aborted) throw new InterruptedError('interrupted');
     },

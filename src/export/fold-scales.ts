@@ -39,3 +39,20 @@ export function transposed({ data, shape }: HostTensor): HostTensor {
   }
   return { shape: [columns, rows], data: result };
 }
+
+/** The product of [rows, inner] and [inner, columns], summed in float64 and rounded once. */
+export function product(a: HostTensor<ArrayLike<number>>, b: HostTensor<ArrayLike<number>>): HostTensor {
+  const [rows, inner] = a.shape as [number, number];
+  const columns = b.shape[1]!;
+  const data = new Float32Array(rows * columns);
+  const sums = new Float64Array(columns);
+  for (let row = 0; row < rows; row++) {
+    sums.fill(0);
+    for (let i = 0; i < inner; i++) {
+      const factor = a.data[row * inner + i]!;
+      for (let column = 0; column < columns; column++) sums[column]! += factor * b.data[i * columns + column]!;
+    }
+    data.set(sums, row * columns);
+  }
+  return { shape: [rows, columns], data };
+}

@@ -1,6 +1,7 @@
 /** Frozen SAEs as ONNX files of the contract (schema 1), and back: the one way by which trained and imported SAEs become `.onnx`. */
 import { compile } from '../compile/compile.ts';
 import { FileFormatError } from '../errors.ts';
+import { toFloat32 } from '../files/element-type.ts';
 import {
   applyFrozenSae,
   checkFrozenSae,
@@ -8,10 +9,11 @@ import {
   type FrozenSae,
   frozenSaeShapes,
 } from '../models/frozen-sae.ts';
-import type { GraphValue } from '../onnx/graph.ts';
+import { type ExternalRange, externalRange, isExternal } from '../onnx/external-data.ts';
+import type { Graph, GraphValue } from '../onnx/graph.ts';
 import { METADATA_KEYS, parseMetadata, SCHEMA, TENSOR_NAMES } from '../onnx/metadata.ts';
 import { metadataProperties, readModel } from '../onnx/read.ts';
-import { readInitializer } from '../onnx/tensor-values.ts';
+import { readInitializer, readTensor } from '../onnx/tensor-values.ts';
 import { encodeModel } from '../onnx/write.ts';
 import type { HostTensor } from '../tensor.ts';
 import { checkedSae, type LoadedSae } from './sae-checkpoint.ts';
@@ -34,6 +36,15 @@ const names = TENSOR_NAMES['sparse-autoencoder'];
  * Errors as `checkFrozenSae`. The same SAE and metadata give the same bytes.
  */
 export function frozenSaeToOnnx(sae: FrozenSae, metadata: SaeMetadata = {}): Uint8Array {
+  const { graph, properties } = frozenSaeGraph(sae, metadata);
+  return encodeModel(graph, properties);
+}
+
+/** A frozen SAE as a graph and the metadata properties of its file. Errors as `checkFrozenSae`. */
+export function frozenSaeGraph(
+  sae: FrozenSae,
+  metadata: SaeMetadata = {},
+): { readonly graph: Graph; readonly properties: Readonly<Record<string, string>> } {
   const { weights } = checkFrozenSae(sae);
   const graph = compile(
     ({ [names.input]: activations, ...constants }) => applyFrozenSae(sae, constants, activations!),
@@ -45,9 +56,9 @@ export function frozenSaeToOnnx(sae: FrozenSae, metadata: SaeMetadata = {}): Uin
     },
   );
   const decoderInputs = decoderInputsOf(sae);
-  return encodeModel(
-    { ...graph, named: cutPoints(sae) },
-    {
+  return {
+    graph: { ...graph, named: cutPoints(sae) },
+    properties: {
       ...metadata.properties,
       [METADATA_KEYS.schema]: SCHEMA,
       [METADATA_KEYS.kind]: 'sparse-autoencoder',
@@ -56,14 +67,30 @@ export function frozenSaeToOnnx(sae: FrozenSae, metadata: SaeMetadata = {}): Uin
       ...(decoderInputs.length > 0 && { [METADATA_KEYS.decoderInputs]: JSON.stringify(decoderInputs) }),
       ...(metadata.trainedOn !== undefined && { [METADATA_KEYS.trainedOn]: metadata.trainedOn }),
     },
-  );
+  };
 }
 
 /**
  * Reads a frozen SAE out of an ONNX file that `frozenSaeToOnnx` wrote.
- * FileFormatError for anything else, however good an ONNX model: without the config it is not known what its graph computes.
+ * FileFormatError for anything else, however good an ONNX model: without the config it is not known what its graph computes. Also for a
+ * file whose weights lie beside it, which `loadSaeFromFiles` and `loadSaeFolder` read.
  */
 export function frozenSaeFromOnnx(bytes: Uint8Array, { file }: { readonly file?: string | undefined } = {}): LoadedSae {
+  const step = readFrozenSaeOnnx(bytes, { file }).next(bytes);
+  if (step.done) return step.value;
+  throw new FileFormatError(`its weights lie outside it, in '${step.value.location}': load both files together`, {
+    file,
+  });
+}
+
+/** A reader that asks for the data that lie outside the model and is given their bytes. */
+export type OnnxReading<Result> = Generator<ExternalRange, Result, Uint8Array>;
+
+/** Reads a frozen SAE out of an ONNX file whose weights may lie beside it; as `frozenSaeFromOnnx`. */
+export function* readFrozenSaeOnnx(
+  bytes: Uint8Array,
+  { file }: { readonly file?: string | undefined } = {},
+): OnnxReading<LoadedSae> {
   const model = readModel(bytes, { file });
   const { kind, config } = parseMetadata(metadataProperties(model), file);
   const { architecture, d_in, d_sae, d_out, k, apply_b_dec_to_input, normalize_activations, transcoder, description } =
@@ -86,11 +113,16 @@ export function frozenSaeFromOnnx(bytes: Uint8Array, { file }: { readonly file?:
     normalizeActivations: normalize_activations,
     transcoder: transcoder === true,
   };
-  const present = new Set(model.proto.graph.initializer?.map(({ name }) => name));
-  const wanted = [...Object.keys(frozenSaeShapes(options)), ...(present.has('W_skip') ? ['W_skip'] : [])];
-  const weights: Record<string, HostTensor> = Object.fromEntries(
-    wanted.map(name => [name, readInitializer(model, name)]),
-  );
+  const present = new Map(model.proto.graph.initializer?.map(tensor => [tensor.name ?? '', tensor]));
+  const weights: Record<string, HostTensor> = {};
+  for (const name of [...Object.keys(frozenSaeShapes(options)), ...(present.has('W_skip') ? ['W_skip'] : [])]) {
+    const tensor = present.get(name);
+    if (!tensor || !isExternal(tensor)) weights[name] = readInitializer(model, name);
+    else {
+      const rawData = yield externalRange(tensor, file);
+      weights[name] = toFloat32(readTensor({ ...tensor, dataLocation: 0, externalData: [], rawData }, file));
+    }
+  }
   const sae = { ...options, weights, ...(description && { description }) };
   return { sae: checkedSae(sae, file), format: 'onnx', notes: [] };
 }

@@ -4,19 +4,34 @@
  */
 import { FileFormatError } from '../errors.ts';
 import type { FileTensor } from '../files/element-type.ts';
+import { shown } from '../files/json-text.ts';
 import type { FrozenSae } from '../models/frozen-sae.ts';
 import { transposed } from './fold-scales.ts';
-import { CheckpointTensors, checkedSae, type LoadedSae, type ReadOptions } from './sae-checkpoint.ts';
+import { CheckpointTensors, type Config, checkedSae, type LoadedSae, type ReadOptions } from './sae-checkpoint.ts';
 
-/** True where the tensors are named as in a Gemma Scope file. */
-export function isGemmaScope(tensors: ReadonlyMap<string, unknown>): boolean {
-  return ['w_enc', 'w_dec', 'b_enc', 'b_dec', 'threshold'].every(
-    name => tensors.has(name) || tensors.has(name.replace('w_', 'W_')),
-  );
+/**
+ * True where the tensors are named as in a Gemma Scope file. Those of the first release are named as SAELens's jumprelu and told apart by
+ * `config`, which that one does not have.
+ */
+export function isGemmaScope(tensors: ReadonlyMap<string, unknown>, config?: Config): boolean {
+  if (tensors.has('w_enc') && tensors.has('w_dec')) return true;
+  const names = ['W_enc', 'W_dec', 'b_enc', 'b_dec', 'threshold'];
+  return (config === undefined || !('d_in' in config)) && names.every(name => tensors.has(name));
 }
 
-/** Reads the tensors of a Gemma Scope file. FileFormatError where one is missing, unknown, or of the wrong shape. */
-export function readGemmaScope(tensors: ReadonlyMap<string, FileTensor>, { file }: ReadOptions = {}): LoadedSae {
+/**
+ * Reads the tensors of a Gemma Scope file, and the config.json that Gemma Scope 2 has beside them.
+ * FileFormatError where a tensor is missing, unknown, or of the wrong shape, and for a cross-layer transcoder.
+ */
+export function readGemmaScope(
+  config: Config | undefined,
+  tensors: ReadonlyMap<string, FileTensor>,
+  { file }: ReadOptions = {},
+): LoadedSae {
+  const architecture = config?.['architecture'] ?? 'jump_relu';
+  if (architecture !== 'jump_relu' && architecture !== 'jumprelu') {
+    throw new FileFormatError(`unknown architecture ${shown(architecture)}; known is jump_relu`, { file });
+  }
   const source = new CheckpointTensors(tensors, file);
   const take = (name: string) => source.take(source.has(name) ? name : name.replace('W_', 'w_'));
   const weights = Object.fromEntries(['W_enc', 'W_dec', 'b_enc', 'b_dec', 'threshold'].map(name => [name, take(name)]));
@@ -28,6 +43,16 @@ export function readGemmaScope(tensors: ReadonlyMap<string, FileTensor>, { file 
   if (hasSkip) weights['W_skip'] = transposed(source.take('affine_skip_connection'));
   source.refuseRest();
 
+  if (weights['W_dec']!.shape.length === 3) {
+    throw new FileFormatError(
+      `W_dec is [${weights['W_dec']!.shape.join(', ')}], a decoder for each layer: a cross-layer transcoder cannot be converted, because the ` +
+        'frozen form writes to one place',
+      { file },
+    );
+  }
+  if (config?.['affine_connection'] === true && !hasSkip) {
+    throw new FileFormatError('its config has an affine connection, but affine_skip_connection is missing', { file });
+  }
   const [dIn = 0, dSae = 0] = weights['W_enc']!.shape;
   const dOut = weights['W_dec']!.shape[1] ?? 0;
   const sae: FrozenSae = {
@@ -37,9 +62,21 @@ export function readGemmaScope(tensors: ReadonlyMap<string, FileTensor>, { file 
     dOut,
     applyBDecToInput: false,
     normalizeActivations: 'none',
-    transcoder: hasSkip || dOut !== dIn,
+    transcoder: hasSkip || dOut !== dIn || typeof config?.['hf_hook_point_out'] === 'string',
     weights,
-    description: { source: 'gemma-scope' },
+    description: { source: 'gemma-scope', ...described(config) },
   };
   return { sae: checkedSae(sae, file), format: 'gemma-scope', notes: [] };
+}
+
+/** What the config says of the place in the model, under SAELens's names. */
+function described(config: Config | undefined): Readonly<Record<string, unknown>> {
+  const names = {
+    model_name: 'model_name',
+    hf_hook_point_in: 'hf_hook_name',
+    hf_hook_point_out: 'hf_hook_name_out',
+    l0: 'l0',
+  };
+  const entries = Object.entries(names).filter(([name]) => config?.[name] !== undefined && config[name] !== null);
+  return Object.fromEntries(entries.map(([name, ours]) => [ours, config![name]]));
 }

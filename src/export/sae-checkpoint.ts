@@ -1,10 +1,12 @@
 /** What the readers of other projects' SAE formats have in common: plain bytes in, a frozen SAE out, and no option passed over in silence. */
 import { FileFormatError } from '../errors.ts';
 import { type FileTensor, toFloat32 } from '../files/element-type.ts';
+import { parseJson, shown } from '../files/json-text.ts';
+import { otherFormat } from '../files/other-format.ts';
 import { checkFrozenSae, type FrozenSae } from '../models/frozen-sae.ts';
 import type { HostTensor } from '../tensor.ts';
 
-export type SaeFormat = 'onnx' | 'saelens' | 'gemma-scope' | 'sparsify';
+export type SaeFormat = 'onnx' | 'saelens' | 'gemma-scope' | 'sparsify' | 'openai' | 'dictionary-learning';
 
 /** A checkpoint that was read. */
 export interface LoadedSae {
@@ -25,22 +27,20 @@ export interface ReadOptions {
 /** A checkpoint's config: parsed JSON. */
 export type Config = Readonly<Record<string, unknown>>;
 
-/** Parses a JSON config; FileFormatError where it is not a JSON object. */
+/** Parses a JSON config, as Python writes it; FileFormatError where it is not a JSON object. */
 export function parseConfig(bytes: Uint8Array, file: string | undefined): Config {
-  let config: unknown;
-  try {
-    config = JSON.parse(new TextDecoder().decode(bytes));
-  } catch (cause) {
-    throw new FileFormatError(`the config is not JSON: ${(cause as Error).message}`, { file, cause });
-  }
+  const what = otherFormat(bytes);
+  if (what?.startsWith('it is')) throw new FileFormatError(what, { file });
+  const config = parseJson(bytes, 'the config', { file });
   if (typeof config !== 'object' || config === null || Array.isArray(config)) {
     throw new FileFormatError('the config is not a JSON object', { file });
   }
   return config as Config;
 }
 
-/** True for the value of an option that is switched off. */
+/** True for the value of an option that is switched off; an infinite bound bounds nothing. */
 function isOff(value: unknown): boolean {
+  if (typeof value === 'number' && !Number.isFinite(value)) return true;
   return value === undefined || value === null || value === false || value === 'none' || value === '';
 }
 
@@ -54,7 +54,7 @@ export function refuseUnknownOptions(
     name => !known.has(name) && !ignoreOptions.includes(name) && !isOff(config[name]),
   );
   if (unknown.length === 0) return;
-  const described = unknown.map(name => `${name} = ${JSON.stringify(config[name])?.slice(0, 80)}`).join(', ');
+  const described = unknown.map(name => `${name} = ${shown(config[name])}`).join(', ');
   const names = unknown.map(name => `'${name}'`).join(', ');
   throw new FileFormatError(
     `unknown option ${described}: it might change the features. If it does not, pass ignoreOptions: [${names}]`,
@@ -66,14 +66,14 @@ export function refuseUnknownOptions(
 export function requireDimension(config: Config, name: string, file: string | undefined): number {
   const value = config[name];
   if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value;
-  throw new FileFormatError(`${name} must be positive and an integer, got ${JSON.stringify(value)}`, { file });
+  throw new FileFormatError(`${name} must be positive and an integer, got ${shown(value)}`, { file });
 }
 
 /** A boolean of `config`, `fallback` where it is absent; FileFormatError naming it for anything else. */
 export function readFlag(config: Config, name: string, fallback: boolean, file: string | undefined): boolean {
   const value = config[name] ?? fallback;
   if (typeof value === 'boolean') return value;
-  throw new FileFormatError(`${name} must be true or false, got ${JSON.stringify(value)}`, { file });
+  throw new FileFormatError(`${name} must be true or false, got ${shown(value)}`, { file });
 }
 
 /** Takes tensors out of a checkpoint one by one, so that what is left over can be refused. */

@@ -3,6 +3,7 @@
  * SAELens passes over keys that it does not know; here only keys on these lists are passed over.
  */
 import { FileFormatError } from '../errors.ts';
+import { shown } from '../files/json-text.ts';
 import type { ActivationNormalization, SaeArchitecture } from '../models/frozen-sae.ts';
 import { type Config, type ReadOptions, readFlag, refuseUnknownOptions, requireDimension } from './sae-checkpoint.ts';
 
@@ -18,7 +19,7 @@ export interface SaelensConfig {
   readonly dOut: number;
   readonly k: number | undefined;
   readonly applyBDecToInput: boolean;
-  readonly normalizeActivations: ActivationNormalization | 'expected_average_only_in';
+  readonly normalizeActivations: ActivationNormalization | 'expected_average_only_in' | 'covariance_whitening';
   readonly rescaleActsByDecoderNorm: boolean;
   /** hook_z SAEs take the heads of an attention layer, flattened. */
   readonly reshapesHeads: boolean;
@@ -46,6 +47,13 @@ const architectures: Readonly<Record<string, Architecture>> = {
   matryoshka_batchtopk: { architecture: 'jumprelu', batchTopK: true },
 };
 
+/** Architectures of SAELens that the frozen form cannot hold, and why. */
+const notHeld: Readonly<Record<string, string>> = {
+  abstopk: 'it keeps negative features, which the frozen form has not',
+  matching_pursuit: 'its features come one after another, each from what the others left, which is no single product',
+  temporal: 'its features depend on the positions before, and the frozen form takes samples one by one',
+};
+
 /** SAELens's name of an architecture; `undefined` where it has none (a topk transcoder). */
 export function saelensArchitecture(sought: {
   architecture: SaeArchitecture;
@@ -68,9 +76,14 @@ const trainingOptions =
   'matryoshka_widths use_matryoshka_aux_loss jumprelu_init_threshold jumprelu_bandwidth jumprelu_sparsity_loss_mode ' +
   'jumprelu_tanh_scale jumprelu_ste_to_input l0_coefficient l0_warm_up_steps pre_act_loss_coefficient target_l0 noise_scale mse_loss_normalization';
 
-/** Before version 6 the config was flat: what is `metadata` now stood beside the options, and often the whole training run too. */
-const recordsBeforeVersion6 =
-  'activation_fn activation_fn_kwargs finetuning_scaling_factor finetuning_method ' +
+/** Options of before version 6 that say what the SAE computes; later ones are refused where they are switched on. */
+const optionsBeforeVersion6 = 'activation_fn activation_fn_kwargs finetuning_scaling_factor finetuning_method';
+
+/**
+ * Before version 6 the config was flat: what is `metadata` now stood beside the options, and often the whole training run too. Since then
+ * training runs still write themselves into it now and then.
+ */
+const trainingRecords =
   'model_name model_class_name model_kwargs model_from_pretrained_kwargs hook_name hook_eval hook_layer hook_point_layer hook_head_index ' +
   'hook_point_eval hook_name_out hook_layer_out hook_head_index_out prepend_bos context_size seqpos_slice dataset_path ' +
   'dataset_trust_remote_code neuronpedia_id sae_lens_version sae_lens_training_version hf_hook_name hf_hook_name_out ' +
@@ -88,10 +101,16 @@ const recordsBeforeVersion6 =
   'n_batches_for_norm_estimate prefetch_llm_batches hook_point_head_index';
 
 const words = (...texts: string[]): Set<string> => new Set(texts.flatMap(text => text.split(' ')));
-const knownOptions = words(inferenceOptions, trainingOptions);
-const knownBeforeVersion6 = words(inferenceOptions, trainingOptions, recordsBeforeVersion6);
+const knownOptions = words(inferenceOptions, trainingOptions, trainingRecords);
+const knownBeforeVersion6 = words(inferenceOptions, trainingOptions, trainingRecords, optionsBeforeVersion6);
 
-const normalizations = ['none', 'layer_norm', 'constant_norm_rescale', 'expected_average_only_in'] as const;
+const normalizations = [
+  'none',
+  'layer_norm',
+  'constant_norm_rescale',
+  'expected_average_only_in',
+  'covariance_whitening',
+] as const;
 
 /**
  * Reads a SAELens config of any version. FileFormatError for an option, or a value of one, that this package does not know: it is named,
@@ -106,6 +125,9 @@ export function readSaelensConfig(config: Config, options: ReadOptions): Saelens
   const name = String(current['architecture'] ?? 'none');
   const found = Object.hasOwn(architectures, name) ? architectures[name] : undefined;
   if (found === undefined) {
+    if (Object.hasOwn(notHeld, name)) {
+      throw new FileFormatError(`architecture '${name}' cannot be converted: ${notHeld[name]}`, { file });
+    }
     throw new FileFormatError(`unknown architecture '${name}'; known are ${Object.keys(architectures).join(', ')}`, {
       file,
     });
@@ -114,13 +136,13 @@ export function readSaelensConfig(config: Config, options: ReadOptions): Saelens
 
   const normalizeActivations = normalizations.find(known => known === (current['normalize_activations'] ?? 'none'));
   if (normalizeActivations === undefined) {
-    const got = JSON.stringify(current['normalize_activations']);
+    const got = shown(current['normalize_activations']);
     throw new FileFormatError(`unknown normalize_activations ${got}; known are ${normalizations.join(', ')}`, { file });
   }
 
   const reshape = current['reshape_activations'] ?? 'none';
   if (reshape !== 'none' && reshape !== 'hook_z') {
-    throw new FileFormatError(`unknown reshape_activations ${JSON.stringify(reshape)}; known are none, hook_z`, {
+    throw new FileFormatError(`unknown reshape_activations ${shown(reshape)}; known are none, hook_z`, {
       file,
     });
   }
@@ -176,7 +198,7 @@ function modernised(config: Config, file: string | undefined): Config {
     current['architecture'] = 'topk';
     current['k'] = settings.k;
   } else if (activation !== 'relu') {
-    throw new FileFormatError(`unknown activation_fn ${JSON.stringify(activation)}; known are relu, topk`, { file });
+    throw new FileFormatError(`unknown activation_fn ${shown(activation)}; known are relu, topk`, { file });
   }
   return current;
 }

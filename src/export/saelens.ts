@@ -3,21 +3,33 @@
  * time from its options is folded into the weights where that is exact, so that features and reconstruction are its own:
  *
  * - rescale_acts_by_decoder_norm, n_j = ‖W_dec_j‖: topk(pre · n) and (f / n) W_dec are W_enc n, b_enc n and W_dec / n.
- * - expected_average_only_in with factor s: SAELens itself folds it, W_enc s, W_dec / s, b_dec / s. The factor is not in the weights.
+ * - expected_average_only_in with factor s: SAELens itself folds it, W_enc s, W_dec / s, b_dec / s. The factor is not in the weights. Where
+ *   rescale_acts_by_decoder_norm is on, BatchTopK's threshold is in units of ‖W_dec_j‖ and becomes threshold / s.
+ * - covariance_whitening z = (x − m) M (arXiv 2511.13981): M W_enc, W_dec M⁻¹, b_dec M⁻¹ + m, and where b_dec is not subtracted from the
+ *   input b_enc − m M W_enc. Decoder norms are folded before, because M⁻¹ changes them.
  * - BatchTopK and Matryoshka checkpoints become jumprelu with one threshold for all latents.
  */
 import { FileFormatError, InvalidValueError } from '../errors.ts';
 import type { FileTensor } from '../files/element-type.ts';
 import { writeSafetensors } from '../files/safetensors.ts';
 import type { FrozenSae } from '../models/frozen-sae.ts';
-import type { HostTensor } from '../tensor.ts';
-import { rowNorms, scaleAll, scaleColumns, scaleRows } from './fold-scales.ts';
+import { type HostTensor, type HostTensors, sameShape } from '../tensor.ts';
+import { product, rowNorms, scaleAll, scaleColumns, scaleRows } from './fold-scales.ts';
 import { CheckpointTensors, type Config, checkedSae, type LoadedSae, type ReadOptions } from './sae-checkpoint.ts';
 import { readSaelensConfig, type SaelensConfig, saelensArchitecture } from './saelens-config.ts';
 
 export interface SaelensReadOptions extends ReadOptions {
   /** The factor of `expected_average_only_in`: √d_in / mean norm of the activations. Default: as if it were folded already. */
   readonly normScalingFactor?: number | undefined;
+  /** The statistics of `covariance_whitening`. Default: as if they were folded already. */
+  readonly whitening?: Whitening | undefined;
+}
+
+/** Statistics of `covariance_whitening` as SAELens saves them: `mean` [d_in], `matrix` and `inverse` [d_in, d_in]. */
+export interface Whitening {
+  readonly mean: HostTensor<ArrayLike<number>>;
+  readonly matrix: HostTensor<ArrayLike<number>>;
+  readonly inverse: HostTensor<ArrayLike<number>>;
 }
 
 /** The config format that is written; SAELens reads a config without one, or with an older one, by other rules. */
@@ -53,11 +65,22 @@ export function readSaelens(
     } else if (!(factor > 0 && Number.isFinite(factor))) {
       throw new InvalidValueError(`normScalingFactor must be positive and finite, got ${factor}`);
     } else {
-      weights = foldActivationScale(weights, factor);
+      weights = foldActivationScale(weights, factor, parsed.batchTopK && parsed.rescaleActsByDecoderNorm);
       notes.push(`expected_average_only_in: activations are scaled by ${factor}, folded into the weights`);
     }
   }
   if (parsed.rescaleActsByDecoderNorm) weights = foldDecoderNorms(weights);
+  if (parsed.normalizeActivations === 'covariance_whitening') {
+    if (options.whitening === undefined) {
+      notes.push(
+        'normalize_activations is covariance_whitening, but activation_whitening.safetensors is not beside the checkpoint: read as ' +
+          'SAE.load_from_disk does, without it.',
+      );
+    } else {
+      weights = foldWhitening(weights, parsed, options.whitening, file);
+      notes.push('covariance_whitening: folded into the weights');
+    }
+  }
   if (parsed.reshapesHeads)
     notes.push('reshape_activations is hook_z: give the heads flattened, [batch, n_heads · d_head]');
 
@@ -69,7 +92,10 @@ export function readSaelens(
     dOut,
     ...(k !== undefined && { k }),
     applyBDecToInput,
-    normalizeActivations: normalizeActivations === 'expected_average_only_in' ? 'none' : normalizeActivations,
+    normalizeActivations:
+      normalizeActivations === 'expected_average_only_in' || normalizeActivations === 'covariance_whitening'
+        ? 'none'
+        : normalizeActivations,
     transcoder,
     weights,
     description: { source: 'saelens', ...metadata },
@@ -82,6 +108,12 @@ export function readSaelens(
  * InvalidValueError for what SAELens has no class for: a topk or gated transcoder, a skip connection elsewhere.
  */
 export function writeSaelens(sae: FrozenSae): Record<'cfg.json' | 'sae_weights.safetensors', Uint8Array> {
+  const { config, weights } = saelensFolder(sae);
+  return { 'cfg.json': config, 'sae_weights.safetensors': writeSafetensors(weights, { format: 'pt' }) };
+}
+
+/** What a SAELens folder holds: the bytes of its config, and its tensors. Errors as `writeSaelens`. */
+export function saelensFolder(sae: FrozenSae): { readonly config: Uint8Array; readonly weights: HostTensors } {
   const skip = sae.weights['W_skip'] !== undefined;
   const transcoder = sae.transcoder || sae.dOut !== sae.dIn;
   const architecture = saelensArchitecture({ architecture: sae.architecture, transcoder, skip });
@@ -89,7 +121,9 @@ export function writeSaelens(sae: FrozenSae): Record<'cfg.json' | 'sae_weights.s
     const what = `${sae.architecture}${skip ? ' skip' : ''}${transcoder ? ' transcoder' : ' SAE with a skip connection'}`;
     throw new InvalidValueError(`SAELens has no class for a ${what}`);
   }
+  // l0, num_dead_features, training_architecture and whatever else SAELens wrote beside goes back as it came.
   const { source: _, ...metadata } = sae.description ?? {};
+  const trainedWith = metadata['sae_lens_training_version'] ?? metadata['sae_lens_version'];
   const config = {
     architecture,
     d_in: sae.dIn,
@@ -101,12 +135,14 @@ export function writeSaelens(sae: FrozenSae): Record<'cfg.json' | 'sae_weights.s
     apply_b_dec_to_input: sae.applyBDecToInput,
     normalize_activations: sae.normalizeActivations,
     reshape_activations: 'none',
-    metadata: { ...metadata, sae_lens_version: writtenVersion, exported_by: 'monosemantic' },
+    metadata: {
+      ...metadata,
+      sae_lens_version: writtenVersion,
+      ...(trainedWith !== undefined && { sae_lens_training_version: trainedWith }),
+      exported_by: 'monosemantic',
+    },
   };
-  return {
-    'cfg.json': new TextEncoder().encode(JSON.stringify(config)),
-    'sae_weights.safetensors': writeSafetensors(sae.weights, { format: 'pt' }),
-  };
+  return { config: new TextEncoder().encode(JSON.stringify(config)), weights: sae.weights };
 }
 
 function takeWeights(config: SaelensConfig, tensors: CheckpointTensors, file: string | undefined): Weights {
@@ -146,9 +182,11 @@ function takeFeatureScale(
   return { ...weights, W_dec: scaleRows(weights['W_dec']!, factors.data) };
 }
 
-function foldActivationScale(weights: Weights, factor: number): Weights {
+/** `scalesThreshold` where the threshold is in units of the decoder's norms, which the scale changes. */
+function foldActivationScale(weights: Weights, factor: number, scalesThreshold: boolean): Weights {
   return {
     ...weights,
+    ...(scalesThreshold && { threshold: scaleAll(weights['threshold']!, 1 / factor) }),
     W_enc: scaleAll(weights['W_enc']!, factor),
     W_dec: scaleAll(weights['W_dec']!, 1 / factor),
     b_dec: scaleAll(weights['b_dec']!, 1 / factor),
@@ -166,4 +204,44 @@ function foldDecoderNorms(weights: Weights): Weights {
       norms.map(norm => 1 / norm),
     ),
   };
+}
+
+function foldWhitening(
+  weights: Weights,
+  { architecture, transcoder, applyBDecToInput, dIn }: SaelensConfig,
+  { mean, matrix, inverse }: Whitening,
+  file: string | undefined,
+): Weights {
+  if (transcoder) {
+    throw new FileFormatError('covariance_whitening of a transcoder: SAELens does not say which side it whitens', {
+      file,
+    });
+  }
+  for (const [name, { shape }, expected] of [
+    ['mean', mean, [dIn]],
+    ['matrix', matrix, [dIn, dIn]],
+    ['inverse_matrix', inverse, [dIn, dIn]],
+  ] as const) {
+    if (!sameShape(shape, expected)) {
+      const got = `[${shape.join(', ')}], expected [${expected.join(', ')}]`;
+      throw new FileFormatError(`${name} of activation_whitening.safetensors has the shape ${got}`, { file });
+    }
+  }
+  const W_enc = product(matrix, weights['W_enc']!);
+  const row = (name: string): HostTensor => ({ data: weights[name]!.data, shape: [1, dIn] });
+  const folded: Weights = {
+    ...weights,
+    W_enc,
+    W_dec: product(weights['W_dec']!, inverse),
+    b_dec: { shape: [dIn], data: product(row('b_dec'), inverse).data.map((value, i) => value + mean.data[i]!) },
+  };
+  if (applyBDecToInput) return folded;
+  const { data: shift } = product({ data: mean.data, shape: [1, dIn] }, W_enc);
+  const shifted = (name: string, gain: (i: number) => number = () => 1): HostTensor => ({
+    shape: weights[name]!.shape,
+    data: weights[name]!.data.map((value, i) => value - shift[i]! * gain(i)),
+  });
+  if (architecture !== 'gated') return { ...folded, b_enc: shifted('b_enc') };
+  const { data: rMag } = weights['r_mag']!;
+  return { ...folded, b_gate: shifted('b_gate'), b_mag: shifted('b_mag', i => Math.exp(rMag[i]!)) };
 }

@@ -5,6 +5,7 @@
  */
 import { FileFormatError } from '../errors.ts';
 import type { FileTensor } from '../files/element-type.ts';
+import { shown } from '../files/json-text.ts';
 import type { FrozenSae } from '../models/frozen-sae.ts';
 import { transposed } from './fold-scales.ts';
 import {
@@ -34,7 +35,7 @@ const knownOptions = new Set([
 
 /** True where the tensors are named as in a sparsify file. */
 export function isSparsify(tensors: ReadonlyMap<string, unknown>): boolean {
-  return tensors.has('encoder.weight');
+  return tensors.has('encoder.weight') && tensors.has('W_dec');
 }
 
 /** Reads a sparsify checkpoint. FileFormatError where an option (such as `signed` or `groupmax`) or a tensor is unknown. */
@@ -47,7 +48,7 @@ export function readSparsify(
   refuseUnknownOptions(config, knownOptions, options);
   const activation = config['activation'] ?? 'topk';
   if (activation !== 'topk') {
-    throw new FileFormatError(`unknown activation ${JSON.stringify(activation)}; known is topk`, { file });
+    throw new FileFormatError(`unknown activation ${shown(activation)}; known is topk`, { file });
   }
   const transcoder = readFlag(config, 'transcode', false, file);
   const source = new CheckpointTensors(tensors, file);

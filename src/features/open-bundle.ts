@@ -5,6 +5,7 @@
 import { FileFormatError, InvalidValueError } from '../errors.ts';
 import { bytesPerElement, decodeElements, type Elements } from '../files/element-type.ts';
 import {
+  readableType,
   readSafetensorsHeader,
   type SafetensorsEntry,
   type SafetensorsHeader,
@@ -489,8 +490,9 @@ class WholeFile {
   }
 
   #values(tensor: string): Elements {
-    const { start, end, type } = entryOf(this.#header, tensor, this.#name);
-    return decodeElements(this.#bytes.subarray(start, end), type);
+    const entry = entryOf(this.#header, tensor, this.#name);
+    const type = readableType(tensor, entry, { file: this.#name });
+    return decodeElements(this.#bytes.subarray(entry.start, entry.end), type);
   }
 
   float32(tensor: string): Float32Array {
@@ -548,7 +550,9 @@ async function openColumns(source: BundleSource, name: string, size: number): Pr
   return {
     has: tensor => header.entries.has(tensor),
     async read(tensor, first, count, total) {
-      const { type, shape, start } = entryOf(header, tensor, name);
+      const entry = entryOf(header, tensor, name);
+      const { shape, start } = entry;
+      const type = readableType(tensor, entry, file);
       const elements = shape.reduce((product, dimension) => product * dimension, 1);
       if (elements !== total) {
         throw new FileFormatError(`${tensor} has the shape [${shape.join(', ')}], expected ${total} elements`, file);

@@ -44,8 +44,25 @@ const typeOfCode: Readonly<Record<string, ElementType>> = {
   f2: 'float16',
   i8: 'int64',
   i4: 'int32',
+  i2: 'int16',
+  i1: 'int8',
+  u8: 'uint64',
+  u4: 'uint32',
+  u2: 'uint16',
   u1: 'uint8',
   b1: 'bool',
+};
+
+/** What dtypes hold that are refused, by their first letter. */
+const unsupported: Readonly<Record<string, string>> = {
+  O: 'Python objects stored as a pickle',
+  c: 'complex numbers',
+  V: 'raw bytes (bfloat16 is stored so; save float32)',
+  S: 'text',
+  U: 'text',
+  M: 'dates',
+  m: 'time differences',
+  f: 'a float of another width',
 };
 
 /** True where `bytes` begin as a .npy file does. */
@@ -55,8 +72,8 @@ export function isNpy(bytes: Uint8Array): boolean {
 
 /**
  * Reads the header from the file's first bytes (`npyHeaderGuess` are enough).
- * FileFormatError for another kind of file, a damaged header, an unsupported dtype (supported: float64, float32, float16, int64, int32,
- * uint8 and bool, of either byte order), or a header longer than `bytes`.
+ * FileFormatError for another kind of file, a damaged header, an unsupported dtype (supported: floats of 64, 32 and 16 bits, integers of
+ * 64 to 8 bits, signed or not, and bool; of either byte order), or a header longer than `bytes`.
  */
 export function readNpyHeader(bytes: Uint8Array, source: Source = {}): NpyHeader {
   if (bytes.byteLength < 10 || !isNpy(bytes)) throw new FileFormatError('not a .npy file', source);
@@ -111,7 +128,7 @@ export function decodeNpyElements(header: NpyHeader, data: Uint8Array): Elements
 export function npyHeader(shape: Shape, type: ElementType): Uint8Array {
   const code = Object.entries(typeOfCode).find(([, known]) => known === type)?.[0];
   if (code === undefined) throw new InvalidShapeError(`.npy has no dtype for ${type}; write float32`);
-  const descriptor = `${type === 'uint8' || type === 'bool' ? '|' : '<'}${code}`;
+  const descriptor = `${bytesPerElement[type] === 1 ? '|' : '<'}${code}`;
   const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`;
   const dictionary = `{'descr': '${descriptor}', 'fortran_order': False, 'shape': ${tuple}, }`;
   // NumPy pads with spaces and a newline so that the data begin at a multiple of 64.
@@ -150,12 +167,12 @@ export function writeNpy(tensor: HostTensor<ArrayLike<number>> & { readonly type
 function parseDictionary(text: string, source: Source): Omit<NpyHeader, 'dataStart'> {
   const damaged = (why: string): FileFormatError =>
     new FileFormatError(`damaged .npy header: ${why} in ${JSON.stringify(text.trim().slice(0, 200))}`, source);
-  const body = /^\s*\{(.*)\}\s*$/s.exec(text)?.[1];
+  const body = /^[ \t\n]*\{(.*)\}[ \t\n]*$/s.exec(text)?.[1];
   if (body === undefined) throw damaged('no dictionary');
   const entry =
-    /\s*(['"])(descr|fortran_order|shape)\1\s*:\s*(?:(['"])([^'"]*)\3|(True|False)|\(([\d\sL,]*)\))\s*(,|$)/y;
+    /[ \t\n]*(['"])(descr|fortran_order|shape)\1[ \t\n]*:[ \t\n]*(?:(['"])([^'"]*)\3|(True|False)|\(([\d \t\nL,]*)\))[ \t\n]*(,|$)/y;
   const found = new Map<string, { text?: string | undefined; flag?: string | undefined; tuple?: string | undefined }>();
-  while (entry.lastIndex < body.length && body.slice(entry.lastIndex).trim() !== '') {
+  while (entry.lastIndex < body.length && /[^ \t\n]/.test(body.slice(entry.lastIndex))) {
     const match = entry.exec(body);
     if (match === null) {
       throw damaged(
@@ -175,8 +192,9 @@ function parseDictionary(text: string, source: Source): Omit<NpyHeader, 'dataSta
   const code = descriptor.slice(1);
   const type = '<>=|'.includes(descriptor[0] ?? '?') && Object.hasOwn(typeOfCode, code) ? typeOfCode[code] : undefined;
   if (type === undefined) {
+    const what = unsupported[code[0] ?? ''];
     throw new FileFormatError(
-      `.npy dtype ${JSON.stringify(descriptor)} is not supported; known are ${Object.keys(typeOfCode).join(', ')}`,
+      `.npy dtype ${JSON.stringify(descriptor)}${what ? `, ${what},` : ''} is not supported; known are ${Object.keys(typeOfCode).join(', ')}`,
       source,
     );
   }
@@ -197,8 +215,8 @@ function swapBytes(data: Uint8Array, width: number): Uint8Array {
   return swapped;
 }
 
-/** The same elements with the last index changing fastest. */
-function fromFortranOrder(data: Elements, shape: Shape): Elements {
+/** Elements whose first index changes fastest, with the last index changing fastest. */
+export function fromFortranOrder(data: Elements, shape: Shape): Elements {
   const ordered = data.slice();
   const index = new Array<number>(shape.length).fill(0);
   for (let from = 0; from < data.length; from++) {

@@ -1,56 +1,79 @@
-/** NumPy's .npz format: a zip archive (fflate reads it) with one .npy file per array. Pure functions of bytes. */
-import { unzipSync } from 'fflate';
+/** NumPy's .npz format: a zip archive with one .npy file per array. Pure functions of bytes; large archives are read by row-source.ts. */
 import { FileFormatError } from '../errors.ts';
+import { type Asking, answeredFromMemory } from './byte-source.ts';
 import type { FileTensor } from './element-type.ts';
 import { readNpy } from './npy.ts';
-
-/** Deflate cannot do better than 1032 to 1: an entry that claims more is damage or a bomb, refused before memory is taken. */
-const bestCompression = 1032;
+import { otherFormat } from './other-format.ts';
+import { isZip, unpackedEntry, type ZipEntry, zipDirectory } from './zip.ts';
 
 interface Source {
   /** Path for messages. */
   readonly file?: string | undefined;
 }
 
-/** True where `bytes` begin as a zip archive does. */
-export function isZip(bytes: Uint8Array): boolean {
-  return bytes[0] === 0x50 && bytes[1] === 0x4b && (bytes[2] === 3 || bytes[2] === 5);
-}
+/**
+ * An archive may unpack to this many bytes whatever its size, and beyond to this many times its size. Weights and activations shrink by
+ * less than half; arrays of zeros that shrink a thousandfold are taken while they are small.
+ */
+const SMALL = 2 ** 28;
+const LARGEST_RATIO = 16;
 
 /**
  * Reads the arrays of an archive by name (without `.npy`), only those in `names` where it is given; stored or deflated entries.
- * FileFormatError for what is not a zip archive, is damaged, or holds arrays that `readNpy` refuses.
+ * FileFormatError for what is not a zip archive, is damaged, unpacks to too much, or holds arrays that `readNpy` refuses.
  */
 export function readNpz(
   bytes: Uint8Array,
   { names, file }: Source & { readonly names?: readonly string[] } = {},
 ): ReadonlyMap<string, FileTensor> {
   if (!isZip(bytes)) throw new FileFormatError('not a zip archive, so not a .npz file', { file });
-  let entries: Record<string, Uint8Array>;
-  try {
-    entries = unzipSync(bytes, {
-      filter: ({ name, size, originalSize, compression }) => {
-        if (!name.endsWith('.npy') || (names !== undefined && !names.includes(arrayName(name)))) return false;
-        const most = compression === 0 ? size : size * bestCompression;
-        if (size > bytes.byteLength || originalSize > most) {
-          throw new FileFormatError(`${name} claims ${originalSize} bytes from ${size}`, { file });
-        }
-        return true;
-      },
-    });
-  } catch (cause) {
-    if (cause instanceof FileFormatError) throw cause;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new FileFormatError(`damaged zip archive: ${reason}`, { file, cause });
-  }
+  return answeredFromMemory(npzArrays(bytes, bytes.byteLength, file, names), bytes);
+}
+
+/**
+ * Reads the arrays of an archive of `fileSize` bytes that begins with `beginning`, one after another. Errors as `readNpz`, those for what
+ * is no archive aside.
+ */
+export function* npzArrays(
+  beginning: Uint8Array,
+  fileSize: number,
+  file: string | undefined,
+  names?: readonly string[],
+): Asking<ReadonlyMap<string, FileTensor>> {
+  const name = file ?? 'the archive';
+  const entries = arraysAmong(yield* zipDirectory(fileSize, name), beginning, name).filter(
+    entry => names === undefined || names.includes(arrayName(entry)),
+  );
+  checkUnpackedSize(entries, fileSize, name);
   const arrays = new Map<string, FileTensor>();
-  for (const [name, entry] of Object.entries(entries)) {
-    const within = file === undefined ? name : `${file}: ${name}`;
-    arrays.set(arrayName(name), readNpy(entry, { file: within }));
+  for (const entry of entries) {
+    const within = file === undefined ? entry.name : `${file}: ${entry.name}`;
+    arrays.set(arrayName(entry), readNpy(yield* unpackedEntry(entry, fileSize, name), { file: within }));
   }
   return arrays;
 }
 
-function arrayName(entryName: string): string {
-  return entryName.replace(/\.npy$/, '');
+/** The entries that are arrays; FileFormatError where there is none, which says what the archive is instead. */
+export function arraysAmong(entries: readonly ZipEntry[], beginning: Uint8Array, file: string): readonly ZipEntry[] {
+  const arrays = entries.filter(({ name }) => name.endsWith('.npy'));
+  if (arrays.length > 0) return arrays;
+  const isPickle = entries.some(({ name }) => name.endsWith('data.pkl'));
+  const what = isPickle ? otherFormat(new TextEncoder().encode('PK data.pkl')) : otherFormat(beginning);
+  throw new FileFormatError(`no arrays (.npy) in it: ${what ?? 'it is another kind of archive'}`, { file });
+}
+
+export function arrayName({ name }: ZipEntry): string {
+  return name.replace(/\.npy$/, '');
+}
+
+/** FileFormatError where `entries` together unpack to more than an archive of `archiveSize` bytes honestly does. */
+export function checkUnpackedSize(entries: readonly ZipEntry[], archiveSize: number, file: string): void {
+  const total = entries.reduce((sum, { size }) => sum + size, 0);
+  const most = Math.max(SMALL, LARGEST_RATIO * archiveSize);
+  if (total > most) {
+    throw new FileFormatError(
+      `its arrays unpack to ${total} bytes; an archive of ${archiveSize} may hold ${most} (16 times its size, or 256 MiB)`,
+      { file },
+    );
+  }
 }

@@ -1,16 +1,29 @@
 /**
- * Samples from a file, read a few rows at a time, and arrays written the same way, so that what is larger than memory can be encoded.
- * Node only. .npy and .safetensors are streamed; JSON and CSV are read whole, as their numbers lie nowhere in particular.
+ * Samples from a file, read a few rows at a time, so that what is larger than memory can be encoded. Node only.
+ * .npy (of either order), .safetensors and stored .npz are read where their rows lie. CSV, JSON and deflated .npz are read through once, in
+ * parts, and their numbers kept in a scratch file where they are many.
  */
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
-import { FileFormatError, FileWriteError, InvalidShapeError, InvalidValueError } from '../errors.ts';
+import { FileFormatError, InvalidShapeError, InvalidValueError } from '../errors.ts';
 import type { HostTensor, Shape } from '../tensor.ts';
-import { readCsv } from './csv.ts';
-import { bytesPerElement, decodeElements, type Elements, type ElementType, encodeElements } from './element-type.ts';
-import { readJsonArray } from './json-array.ts';
-import { checkNpyLength, decodeNpyElements, npyHeader, npyHeaderGuess, readNpy, readNpyHeader } from './npy.ts';
-import { readSafetensorsHeader, safetensorsHeaderEnd, safetensorsPrefixLength } from './safetensors.ts';
-import { temporaryPathBeside } from './write-atomic.ts';
+import { answered, type ByteSource, bytesInMemory, partsOf } from './byte-source.ts';
+import { CsvReader } from './csv.ts';
+import { bytesPerElement, decodeElements, decodeFloat16, type Elements, type ElementType } from './element-type.ts';
+import { openFileBytes, openScratchFile, type ScratchFile } from './file-bytes.ts';
+import { JsonArrayReader } from './json-array.ts';
+import {
+  checkNpyLength,
+  decodeNpyElements,
+  fromFortranOrder,
+  type NpyHeader,
+  npyHeaderGuess,
+  readNpyHeader,
+} from './npy.ts';
+import { arrayName, arraysAmong, checkUnpackedSize } from './npz.ts';
+import { otherFormat } from './other-format.ts';
+import { type FloatSink, keepingSink } from './row-collector.ts';
+import { readableType, readSafetensorsHeader, safetensorsHeaderEnd, safetensorsPrefixLength } from './safetensors.ts';
+import { TextParts, textEncodingOf } from './text-encoding.ts';
+import { isZip, unpackedParts, type ZipEntry, zipDataStart, zipDirectory } from './zip.ts';
 
 /** Rows of a matrix; leading dimensions of an array of higher rank are flattened, a vector is one row. */
 export interface RowSource {
@@ -21,99 +34,210 @@ export interface RowSource {
   close(): Promise<void>;
 }
 
-/**
- * Opens a .npy, .safetensors, JSON or CSV file, told apart by content. `tensor` names one of several in a safetensors file.
- * FileFormatError for a missing or damaged file, another kind of file, or several tensors with none named (they are listed).
- */
-export async function openRowSource(path: string, options: RowSourceOptions = {}): Promise<RowSource> {
-  const file = await open(path).catch((cause: unknown) => {
-    const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
-    const problem = missing ? 'there is no such file' : `cannot be opened: ${(cause as Error).message}`;
-    throw new FileFormatError(problem, { file: path, cause });
-  });
-  let kept = false;
-  try {
-    const stat = await file.stat();
-    if (stat.isDirectory()) throw new FileFormatError('it is a folder, expected a file of numbers', { file: path });
-    const { size } = stat;
-    const bytes = {
-      size,
-      read: (start: number, length: number) => readRange(file, start, length),
-      close: () => file.close(),
-    };
-    const source = await openByContent(bytes, path, options.tensor);
-    kept = source.streams;
-    return source.rows;
-  } finally {
-    if (!kept) await file.close();
-  }
-}
-
-/** As `openRowSource` for a file's bytes, which are called `name` in messages. */
-export async function rowSourceOf(bytes: Uint8Array, name: string, options: RowSourceOptions = {}): Promise<RowSource> {
-  const inMemory = {
-    size: bytes.byteLength,
-    read: async (start: number, length: number) => bytes.subarray(start, start + length),
-    close: async () => {},
-  };
-  return (await openByContent(inMemory, name, options.tensor)).rows;
+/** Rows of a file. */
+export interface FileRows extends RowSource {
+  /** How the numbers are stored; float32 where they were text. */
+  readonly type: ElementType;
+  /** As `read` into an array that is there, of just that length: float32 then goes from the disk to its place without a copy. */
+  readInto(start: number, count: number, into: Float32Array): Promise<void>;
 }
 
 export interface RowSourceOptions {
+  /** Which of several arrays of a .safetensors or .npz file. */
   readonly tensor?: string | undefined;
 }
 
-/** A file's bytes, wherever they are. */
-interface Bytes {
-  readonly size: number;
-  read(start: number, length: number): Promise<Uint8Array>;
-  close(): Promise<void>;
+/** Numbers that are kept in memory, as bytes; more go to a scratch file. */
+const KEPT_IN_MEMORY = 2 ** 23;
+
+/**
+ * Opens a .npy, .npz, .safetensors, JSON or CSV file, told apart by content. `tensor` names one of several in a .safetensors or .npz file.
+ * FileFormatError for a missing or damaged file, another kind of file (which is named), or several arrays with none named (they are
+ * listed); FileWriteError where there is no room for a scratch file.
+ */
+export async function openRowSource(path: string, options: RowSourceOptions = {}): Promise<FileRows> {
+  return rowSourceFrom(await openFileBytes(path), options);
+}
+
+/** As `openRowSource` for a file's bytes, which are called `name` in messages. */
+export function rowSourceOf(bytes: Uint8Array, name: string, options: RowSourceOptions = {}): Promise<FileRows> {
+  return rowSourceFrom(bytesInMemory(bytes, name), options);
+}
+
+/** As `openRowSource` for bytes that are open; they are closed with the rows, or here where they are not needed any more. */
+export async function rowSourceFrom(source: ByteSource, options: RowSourceOptions = {}): Promise<FileRows> {
+  let isKept = false;
+  try {
+    const opened = await openByContent(source, options.tensor);
+    isKept = opened.isStreamed;
+    return opened.rows;
+  } finally {
+    if (!isKept) await source.close();
+  }
 }
 
 interface Opened {
-  readonly rows: RowSource;
+  readonly rows: FileRows;
   /** True where the file stays open until the source is closed. */
-  readonly streams: boolean;
+  readonly isStreamed: boolean;
 }
 
-async function openByContent(bytes: Bytes, path: string, tensor: string | undefined): Promise<Opened> {
-  const source = { file: path };
-  const { size } = bytes;
-  const beginning = await bytes.read(0, Math.min(size, npyHeaderGuess));
+async function openByContent(source: ByteSource, tensor: string | undefined): Promise<Opened> {
+  const { name: file, size } = source;
+  if (size === 0) throw new FileFormatError('the file is empty', { file });
+  const beginning = await source.read(0, Math.min(size, npyHeaderGuess));
   if (beginning[0] === 0x93) {
-    const header = readNpyHeader(beginning, source);
-    checkNpyLength(header, size, source);
-    if (header.fortranOrder) {
-      return { rows: rowsInMemory(readNpy(await bytes.read(0, size), source)), streams: false };
-    }
-    const decode = (part: Uint8Array): Elements => decodeNpyElements(header, part);
-    return { rows: rowsInFile(bytes, header.shape, header.type, header.dataStart, decode), streams: true };
+    const header = readNpyHeader(beginning, { file });
+    checkNpyLength(header, size, { file });
+    return { rows: npyRows(source, header), isStreamed: true };
   }
+  if (isZip(beginning)) return openNpz(source, beginning, tensor);
   // A safetensors header is JSON behind eight bytes that hold its length; text begins with neither.
   if (
     beginning.byteLength > safetensorsPrefixLength &&
     beginning[safetensorsPrefixLength] === 0x7b &&
     beginning[7] === 0
   ) {
-    const headerEnd = safetensorsHeaderEnd(beginning, size, source);
-    const { entries } = readSafetensorsHeader(await bytes.read(0, headerEnd), size, source);
-    const names = [...entries.keys()];
-    const name = tensor ?? (names.length === 1 ? names[0]! : undefined);
-    const entry = name === undefined ? undefined : entries.get(name);
-    if (entry === undefined) {
-      const wanted = name === undefined ? 'several tensors: name one' : `no tensor named ${JSON.stringify(name)}`;
-      throw new FileFormatError(`${wanted} of ${names.join(', ')}`, source);
-    }
-    const decode = (part: Uint8Array): Elements => decodeElements(part, entry.type);
-    return { rows: rowsInFile(bytes, entry.shape, entry.type, entry.start, decode), streams: true };
+    const headerEnd = safetensorsHeaderEnd(beginning, size, { file });
+    const { entries } = readSafetensorsHeader(await source.read(0, headerEnd), size, { file });
+    const name = chosen([...entries.keys()], tensor, 'tensor', file);
+    const entry = entries.get(name)!;
+    const type = readableType(name, entry, { file });
+    const decode = (part: Uint8Array): Elements => decodeElements(part, type);
+    return { rows: rowsInFile(source, entry.shape, type, entry.start, decode, true), isStreamed: true };
   }
-  const text = new TextDecoder().decode(await bytes.read(0, size));
-  return { rows: rowsInMemory(readText(text, path)), streams: false };
+  const what = otherFormat(beginning);
+  if (what !== undefined && what !== 'it looks like JSON') {
+    throw new FileFormatError(`not numbers: ${what}`, { file });
+  }
+  return { rows: await textRows(source, beginning), isStreamed: false };
+}
+
+/** The array to read: the one that was named, or the only one. */
+function chosen(names: readonly string[], wanted: string | undefined, what: string, file: string): string {
+  const name = wanted ?? (names.length === 1 ? names[0]! : undefined);
+  if (name !== undefined && names.includes(name)) return name;
+  const problem = name === undefined ? `several ${what}s: name one` : `no ${what} named ${JSON.stringify(name)}`;
+  throw new FileFormatError(`${names.length === 0 ? `no ${what}s in it` : `${problem} of ${names.join(', ')}`}`, {
+    file,
+  });
+}
+
+async function openNpz(source: ByteSource, beginning: Uint8Array, tensor: string | undefined): Promise<Opened> {
+  const { name: file, size } = source;
+  const arrays = arraysAmong(await answered(zipDirectory(size, file), source), beginning, file);
+  const name = chosen(arrays.map(arrayName), tensor, 'array', file);
+  const entry = arrays.find(candidate => arrayName(candidate) === name)!;
+  checkUnpackedSize([entry], size, file);
+  const within = `${file}: ${entry.name}`;
+  // Stored arrays are read through once, for their checksum, and then where they lie.
+  const scratch = entry.isDeflated ? new ScratchBytes(within) : undefined;
+  try {
+    for await (const part of unpackedParts(source, entry)) await scratch?.append(part);
+    const bytes = scratch ?? (await sliceOf(source, entry, within));
+    const header = readNpyHeader(await bytes.read(0, Math.min(bytes.size, npyHeaderGuess)), { file: within });
+    checkNpyLength(header, entry.size, { file: within });
+    return { rows: npyRows(bytes, header), isStreamed: !scratch };
+  } catch (error) {
+    await scratch?.close();
+    throw error;
+  }
+}
+
+/** A stored entry of an archive as a file of its own; closing it closes the archive. */
+async function sliceOf(source: ByteSource, entry: ZipEntry, name: string): Promise<ByteSource> {
+  const dataStart = await zipDataStart(source, entry);
+  return {
+    name,
+    size: entry.size,
+    read: (start, length) => source.read(dataStart + start, length),
+    close: () => source.close(),
+  };
+}
+
+/** Bytes that are written once and then read anywhere: in memory while they are few, in a scratch file from then on. */
+class ScratchBytes implements ByteSource {
+  readonly name: string;
+  #parts: Uint8Array[] = [];
+  #size = 0;
+  #file: ScratchFile | undefined;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  async append(bytes: Uint8Array): Promise<void> {
+    this.#size += bytes.byteLength;
+    if (!this.#file && this.#size <= KEPT_IN_MEMORY) {
+      this.#parts.push(bytes);
+      return;
+    }
+    this.#file ??= await openScratchFile();
+    for (const part of [...this.#parts, bytes]) await this.#file.append(part);
+    this.#parts = [];
+  }
+
+  async read(start: number, length: number): Promise<Uint8Array> {
+    if (this.#file) return this.#file.read(start, length);
+    if (this.#parts.length > 1) {
+      const whole = new Uint8Array(this.#size);
+      let at = 0;
+      for (const part of this.#parts) {
+        whole.set(part, at);
+        at += part.byteLength;
+      }
+      this.#parts = [whole];
+    }
+    return (this.#parts[0] ?? new Uint8Array(0)).subarray(start, start + length);
+  }
+
+  async close(): Promise<void> {
+    this.#parts = [];
+    await this.#file?.close();
+  }
+}
+
+/** Reads CSV or JSON through, told apart by the first character. */
+async function textRows(source: ByteSource, beginning: Uint8Array): Promise<FileRows> {
+  const { name: file } = source;
+  const encoding = textEncodingOf(beginning);
+  const decoder = new TextParts(encoding);
+  const scratch = new ScratchBytes(file);
+  let pending: Uint8Array[] = [];
+  const sink: FloatSink = ({ buffer, byteOffset, byteLength }) =>
+    void pending.push(new Uint8Array(buffer, byteOffset, byteLength));
+  let reader: CsvReader | JsonArrayReader | undefined;
+  try {
+    for await (const bytes of partsOf(source, { part: 2 ** 20 })) {
+      const text = decoder.decode(bytes);
+      if (text.includes('\0'))
+        throw new FileFormatError('not numbers: it is binary, of no kind that is known', { file });
+      reader ??= /^\s*[[{]/.test(text) ? new JsonArrayReader(sink, { file }) : new CsvReader(sink, { file });
+      reader.push(text);
+      for (const part of pending) await scratch.append(part);
+      pending = [];
+    }
+    reader!.push(decoder.decode(new Uint8Array(0), true));
+    const shape = reader!.finish();
+    for (const part of pending) await scratch.append(part);
+    return rowsInFile(scratch, shape, 'float32', 0, part => decodeElements(part, 'float32'), true);
+  } catch (error) {
+    await scratch.close();
+    throw error;
+  }
 }
 
 /** Reads JSON or CSV text, told apart by its first character. */
 export function readText(text: string, path?: string): HostTensor {
-  return /^\s*[[{]/.test(text) ? readJsonArray(text, { file: path }) : readCsv(text, { file: path });
+  const kept = keepingSink();
+  const source = { file: path };
+  const reader = /^\s*[[{]/.test(text) ? new JsonArrayReader(kept.sink, source) : new CsvReader(kept.sink, source);
+  reader.push(text);
+  return kept.tensor(reader.finish());
 }
 
 /** Rows of a tensor that is already in memory. */
@@ -131,26 +255,89 @@ export function rowsInMemory({ data, shape }: HostTensor<ArrayLike<number>>): Ro
   };
 }
 
+function npyRows(source: ByteSource, header: NpyHeader): FileRows {
+  const { shape, type, fortranOrder, bigEndian, dataStart } = header;
+  const decode = (part: Uint8Array): Elements => decodeNpyElements(header, part);
+  if (fortranOrder && shape.length > 1) return fortranRows(source, dataStart, header, decode);
+  return rowsInFile(source, shape, type, dataStart, decode, !bigEndian);
+}
+
 function rowsInFile(
-  bytes: Bytes,
+  source: ByteSource,
   shape: Shape,
   type: ElementType,
   dataStart: number,
   decode: (bytes: Uint8Array) => Elements,
-): RowSource {
+  isLittleEndian: boolean,
+): FileRows {
   const { rows, width } = asMatrix(shape);
   const rowBytes = width * bytesPerElement[type];
   return {
     rows,
     width,
+    type,
+    async readInto(start, count, into) {
+      checkRange(start, count, rows);
+      const from = dataStart + start * rowBytes;
+      // The two types that activations have: neither is copied on its way.
+      if (isLittleEndian && type === 'float32' && source.readInto) {
+        return source.readInto(from, new Uint8Array(into.buffer, into.byteOffset, count * rowBytes));
+      }
+      const stored = await source.read(from, count * rowBytes);
+      if (isLittleEndian && type === 'float16') decodeFloat16(stored, into);
+      else into.set(decode(stored));
+    },
     async read(start, count) {
       checkRange(start, count, rows);
-      const elements = decode(await bytes.read(dataStart + start * rowBytes, count * rowBytes));
-      return elements instanceof Float32Array ? elements : Float32Array.from(elements);
+      return asFloat32(decode(await source.read(dataStart + start * rowBytes, count * rowBytes)));
     },
-    close: () => bytes.close(),
+    close: () => source.close(),
   };
 }
+
+/**
+ * Rows of an array whose first index changes fastest: the part of every column that the rows need is read by itself. Of an array of higher
+ * rank, whole planes of the first index are read.
+ */
+function fortranRows(
+  source: ByteSource,
+  dataStart: number,
+  { shape, type }: NpyHeader,
+  decode: (bytes: Uint8Array) => Elements,
+): FileRows {
+  const { rows, width } = asMatrix(shape);
+  const first = shape[0]!;
+  const rowsPerPlane = shape.slice(1, -1).reduce((product, size) => product * size, 1);
+  const columns = rowsPerPlane * width;
+  const bytes = bytesPerElement[type];
+  const fortran: FileRows = {
+    rows,
+    width,
+    type,
+    async readInto(start, count, into) {
+      into.set(await fortran.read(start, count));
+    },
+    async read(start, count) {
+      checkRange(start, count, rows);
+      if (count === 0) return new Float32Array(0);
+      const from = Math.floor(start / rowsPerPlane);
+      const planes = Math.ceil((start + count) / rowsPerPlane) - from;
+      const strips = new Float32Array(planes * columns);
+      for (let column = 0; column < columns; column++) {
+        const strip = await source.read(dataStart + (column * first + from) * bytes, planes * bytes);
+        strips.set(decode(strip), column * planes);
+      }
+      const ordered = fromFortranOrder(strips, [planes, ...shape.slice(1)]) as Float32Array;
+      const at = (start - from * rowsPerPlane) * width;
+      return ordered.slice(at, at + count * width);
+    },
+    close: () => source.close(),
+  };
+  return fortran;
+}
+
+const asFloat32 = (elements: Elements): Float32Array =>
+  elements instanceof Float32Array ? elements : Float32Array.from(elements);
 
 function asMatrix(shape: Shape): { rows: number; width: number } {
   if (shape.length === 0) throw new InvalidShapeError('expected rows of numbers, got a scalar');
@@ -161,68 +348,4 @@ function checkRange(start: number, count: number, rows: number): void {
   if (!(start >= 0 && count >= 0 && start + count <= rows)) {
     throw new InvalidValueError(`rows ${start} to ${start + count} are not within the ${rows} rows of the file`);
   }
-}
-
-/** Bytes `start` to `start + length`; FileFormatError where the file ends before. */
-async function readRange(file: FileHandle, start: number, length: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length);
-  let done = 0;
-  while (done < length) {
-    const { bytesRead } = await file.read(bytes, done, length - done, start + done);
-    if (bytesRead === 0) throw new FileFormatError(`the file ends at byte ${start + done}, expected ${start + length}`);
-    done += bytesRead;
-  }
-  return bytes;
-}
-
-/** Writes a .npy file a few rows at a time. */
-export interface NpyWriter {
-  /** Appends elements in row-major order. */
-  append(values: ArrayLike<number>): Promise<void>;
-  /** Gives the file its name; InvalidShapeError where the elements written do not fill the shape. */
-  finish(): Promise<void>;
-  /** Removes what was written; does nothing after `finish`. */
-  discard(): Promise<void>;
-}
-
-/**
- * Begins a .npy file of `shape` at `path`; nothing is seen there before `finish`. FileWriteError where the folder is missing or not
- * writable.
- */
-export async function openNpyWriter(path: string, shape: Shape, type: ElementType = 'float32'): Promise<NpyWriter> {
-  const temporary = temporaryPathBeside(path);
-  const failed = (cause: unknown): never => {
-    throw new FileWriteError(path, cause);
-  };
-  const file = await open(temporary, 'wx').catch(failed);
-  await file.writeFile(npyHeader(shape, type)).catch(failed);
-  const expected = shape.reduce((product, size) => product * size, 1);
-  let written = 0;
-  let isOpen = true;
-  const discard = async (): Promise<void> => {
-    if (!isOpen) return;
-    isOpen = false;
-    await file.close();
-    await rm(temporary, { force: true });
-  };
-  return {
-    discard,
-    async append(values) {
-      await file.writeFile(encodeElements(values, type)).catch(failed);
-      written += values.length;
-    },
-    async finish() {
-      if (written !== expected) {
-        await discard();
-        throw new InvalidShapeError(`${path}: ${written} values written do not fill the shape [${shape.join(', ')}]`);
-      }
-      isOpen = false;
-      await file.datasync();
-      await file.close();
-      await rename(temporary, path).catch(async (cause: unknown) => {
-        await rm(temporary, { force: true });
-        failed(cause);
-      });
-    },
-  };
 }

@@ -5,18 +5,15 @@
  */
 import { FileFormatError, InvalidShapeError } from '../errors.ts';
 import { type HostTensor, type Shape, sizeOf } from '../tensor.ts';
-import {
-  byteLengthOf,
-  bytesPerElement,
-  decodeElements,
-  type ElementType,
-  encodeElements,
-  type FileTensor,
-} from './element-type.ts';
+import { bytesPerElement, decodeElements, type ElementType, encodeElements, type FileTensor } from './element-type.ts';
+import { shown } from './json-text.ts';
 
 /** Where one tensor lies in its file: bytes `start` to `end` (exclusive), counted from the beginning of the file. */
 export interface SafetensorsEntry {
-  readonly type: ElementType;
+  /** `undefined` for a dtype that is measured but not read, such as C64. */
+  readonly type: ElementType | undefined;
+  /** The dtype as the header states it. */
+  readonly dtype: string;
   readonly shape: Shape;
   readonly start: number;
   readonly end: number;
@@ -49,10 +46,28 @@ const typeOfName: Readonly<Record<string, ElementType>> = {
   F32: 'float32',
   F16: 'float16',
   BF16: 'bfloat16',
+  F8_E4M3: 'float8e4m3fn',
+  F8_E5M2: 'float8e5m2',
   I64: 'int64',
   I32: 'int32',
+  I16: 'int16',
+  I8: 'int8',
+  U64: 'uint64',
+  U32: 'uint32',
+  U16: 'uint16',
   U8: 'uint8',
   BOOL: 'bool',
+};
+
+/** Bits of the dtypes of safetensors 0.8 that are measured but not read: a tensor of them may lie beside the one that is wanted. */
+const bitsOfUnread: Readonly<Record<string, number>> = {
+  C64: 64,
+  F8_E8M0: 8,
+  F8_E4M3FNUZ: 8,
+  F8_E5M2FNUZ: 8,
+  F6_E2M3: 6,
+  F6_E3M2: 6,
+  F4: 4,
 };
 
 const nameOfType = Object.fromEntries(Object.entries(typeOfName).map(([name, type]) => [type, name]));
@@ -99,14 +114,26 @@ export function readSafetensorsHeader(bytes: Uint8Array, fileSize: number, sourc
   return { entries, metadata };
 }
 
-/** Reads every tensor of a file held in `bytes`; FileFormatError as `readSafetensorsHeader`. */
+/** Reads every tensor of a file held in `bytes`; FileFormatError as `readSafetensorsHeader`, and for a dtype that is not read. */
 export function readSafetensors(bytes: Uint8Array, source: Source = {}): Safetensors {
   const { entries, metadata } = readSafetensorsHeader(bytes, bytes.byteLength, source);
   const tensors = new Map<string, FileTensor>();
-  for (const [name, { type, shape, start, end }] of entries) {
+  for (const [name, entry] of entries) {
+    const { shape, start, end } = entry;
+    const type = readableType(name, entry, source);
     tensors.set(name, { type, shape, data: decodeElements(bytes.subarray(start, end), type) });
   }
   return { tensors, metadata };
+}
+
+/** The element type of the tensor `name`; FileFormatError where it is of a dtype that is measured but not read. */
+export function readableType(name: string, { type, dtype }: SafetensorsEntry, source: Source = {}): ElementType {
+  if (type !== undefined) return type;
+  const readable = Object.keys(typeOfName).join(', ');
+  throw new FileFormatError(
+    `tensor ${JSON.stringify(name)} is ${dtype}, which is not read; read are ${readable}`,
+    source,
+  );
 }
 
 /**
@@ -117,33 +144,58 @@ export function writeSafetensors(
   tensors: Readonly<Record<string, HostTensor<ArrayLike<number>> & { readonly type?: ElementType }>>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {
-  const width = (name: string): number => bytesPerElement[tensors[name]?.type ?? 'float32'];
-  const names = Object.keys(tensors).sort((a, b) => width(b) - width(a) || (a < b ? -1 : 1));
-  const header: [string, unknown][] = Object.keys(metadata).length > 0 ? [['__metadata__', metadata]] : [];
+  const names = safetensorsOrder(tensors);
   const parts: Uint8Array[] = [];
-  let end = 0;
   for (const name of names) {
     const { data, shape, type = 'float32' } = tensors[name]!;
     if (data.length !== sizeOf(shape)) {
       throw new InvalidShapeError(`${name}: ${data.length} values do not fill the shape [${shape.join(', ')}]`);
     }
-    const part = encodeElements(data, type);
-    header.push([name, { dtype: nameOfType[type], shape, data_offsets: [end, end + part.byteLength] }]);
-    end += part.byteLength;
-    parts.push(part);
+    parts.push(encodeElements(data, type));
   }
-  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
-  // Spaces after the JSON keep the data aligned to eight bytes.
-  const headerLength = Math.ceil(json.byteLength / 8) * 8;
-  const file = new Uint8Array(safetensorsPrefixLength + headerLength + end).fill(0x20, 8, 8 + headerLength);
-  new DataView(file.buffer).setBigUint64(0, BigInt(headerLength), true);
-  file.set(json, safetensorsPrefixLength);
-  let at = safetensorsPrefixLength + headerLength;
+  const header = safetensorsHeader(
+    names.map(name => [name, { shape: tensors[name]!.shape, type: tensors[name]!.type ?? 'float32' }]),
+    metadata,
+  );
+  const file = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, header.byteLength));
+  file.set(header);
+  let at = header.byteLength;
   for (const part of parts) {
     file.set(part, at);
     at += part.byteLength;
   }
   return file;
+}
+
+/**
+ * The bytes before the data of `tensors`, which follow in this order without gaps; padded with spaces so that the data begin at a
+ * multiple of eight.
+ */
+export function safetensorsHeader(
+  tensors: readonly (readonly [string, { readonly shape: Shape; readonly type: ElementType }])[],
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array {
+  const header: [string, unknown][] = Object.keys(metadata).length > 0 ? [['__metadata__', metadata]] : [];
+  let end = 0;
+  for (const [name, { shape, type }] of tensors) {
+    const start = end;
+    end += sizeOf(shape) * bytesPerElement[type];
+    header.push([name, { dtype: nameOfType[type], shape, data_offsets: [start, end] }]);
+  }
+  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
+  const length = Math.ceil(json.byteLength / 8) * 8;
+  const bytes = new Uint8Array(safetensorsPrefixLength + length).fill(0x20, safetensorsPrefixLength);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(length), true);
+  bytes.set(json, safetensorsPrefixLength);
+  return bytes;
+}
+
+/** The order in which the reference implementation writes tensors: widest elements first, then by name, so that each is aligned. */
+export function safetensorsOrder<Tensor extends { readonly type?: ElementType }>(
+  tensors: Readonly<Record<string, Tensor>>,
+): string[] {
+  const width = (name: string): number => bytesPerElement[tensors[name]?.type ?? 'float32'];
+  return Object.keys(tensors).sort((a, b) => width(b) - width(a) || (a < b ? -1 : 1));
 }
 
 function parseHeader(bytes: Uint8Array, source: Source): Record<string, unknown> {
@@ -168,23 +220,27 @@ function readEntry(name: string, value: unknown, dataStart: number, source: Sour
   const quoted = JSON.stringify(name);
   if (!isRecord(value)) throw new FileFormatError(`the entry of tensor ${quoted} is not an object`, source);
   const { dtype, shape, data_offsets: offsets } = value;
-  const type = typeof dtype === 'string' && Object.hasOwn(typeOfName, dtype) ? typeOfName[dtype] : undefined;
-  if (type === undefined) {
-    const known = Object.keys(typeOfName).join(', ');
-    throw new FileFormatError(`tensor ${quoted} has the dtype ${JSON.stringify(dtype)}; known are ${known}`, source);
+  const isName = typeof dtype === 'string';
+  const type = isName && Object.hasOwn(typeOfName, dtype) ? typeOfName[dtype] : undefined;
+  const bits =
+    isName && Object.hasOwn(bitsOfUnread, dtype) ? bitsOfUnread[dtype]! : 8 * bytesPerElement[type ?? 'bool'];
+  if (type === undefined && !(isName && Object.hasOwn(bitsOfUnread, dtype))) {
+    const known = [...Object.keys(typeOfName), ...Object.keys(bitsOfUnread)].join(', ');
+    throw new FileFormatError(`tensor ${quoted} has the dtype ${shown(dtype)}; known are ${known}`, source);
   }
-  if (!isCounts(shape)) throw new FileFormatError(`tensor ${quoted} has the shape ${JSON.stringify(shape)}`, source);
+  if (!isCounts(shape)) throw new FileFormatError(`tensor ${quoted} has the shape ${shown(shape)}`, source);
   if (!isCounts(offsets) || offsets.length !== 2 || offsets[1]! < offsets[0]!) {
-    throw new FileFormatError(`tensor ${quoted} has the data_offsets ${JSON.stringify(offsets)}`, source);
+    throw new FileFormatError(`tensor ${quoted} has the data_offsets ${shown(offsets)}`, source);
   }
   const [start, end] = offsets as [number, number];
-  if (byteLengthOf(shape, type) !== end - start) {
+  const length = (shape.reduce((product, size) => product * size, 1) * bits) / 8;
+  if (length !== end - start) {
     throw new FileFormatError(
       `tensor ${quoted}: ${end - start} bytes do not fill ${dtype} of shape [${shape.join(', ')}]`,
       source,
     );
   }
-  return { type, shape, start: dataStart + start, end: dataStart + end };
+  return { type, dtype: dtype as string, shape, start: dataStart + start, end: dataStart + end };
 }
 
 function checkRanges(

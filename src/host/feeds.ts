@@ -1,5 +1,5 @@
 /** What a model is fed: the caller's arrays as ONNX Runtime's tensors, and the inputs that follow from them (masks, positions, caches). */
-import { setFloat16 } from '@petamoriken/float16';
+import { getFloat16, setFloat16 } from '@petamoriken/float16';
 import type { Tensor } from 'onnxruntime-common';
 import { FileFormatError, InvalidShapeError, InvalidValueError } from '../errors.ts';
 import type { TensorDescription } from '../onnx/inspect.ts';
@@ -43,6 +43,21 @@ export function mainInput(inputs: readonly TensorDescription[]): TensorDescripti
   throw new InvalidValueError(
     `which input is meant? Name it (name=file): ${inputs.map(({ name }) => name).join(', ') || 'the model has none'}`,
   );
+}
+
+/**
+ * The input [batch, seq] that is 0 at padded positions of the main input: `attention_mask`, or the only mask of the main input's dimensions.
+ * A mask of other dimensions (an encoder's, say) is none for these positions.
+ */
+export function mainMask(inputs: readonly TensorDescription[]): string | undefined {
+  const masks = inputs.filter(({ name, shape }) => isMaskName(name) && (shape?.length ?? 2) === 2);
+  const named = masks.find(({ name }) => name === 'attention_mask');
+  if (named) return named.name;
+  const tokens = inputs.filter(isTokenInput);
+  if (tokens.length !== 1) return undefined;
+  const { shape } = tokens[0]!;
+  const fitting = masks.filter(mask => !shape || !mask.shape || mask.shape.every((size, i) => size === shape[i]));
+  return fitting.length === 1 ? fitting[0]!.name : undefined;
 }
 
 /** Integer arrays by type. */
@@ -194,8 +209,10 @@ export function fromTensor({ type, data, dims }: Tensor, name: string): HostTens
   if (data instanceof BigInt64Array || data instanceof BigUint64Array)
     return { data: Float64Array.from(data, Number), shape };
   if (type === 'string') throw new FileFormatError(`the output ${name} is text; expected numbers`);
-  if (type === 'float16' && data instanceof Uint16Array) {
-    throw new FileFormatError(`the output ${name} came as float16; expected float32`);
+  if (type === 'float16') {
+    const { buffer, byteOffset, byteLength } = data as Uint16Array;
+    const view = new DataView(buffer, byteOffset, byteLength);
+    return { data: Float32Array.from({ length: byteLength / 2 }, (_, i) => getFloat16(view, 2 * i, true)), shape };
   }
   return { data: data as unknown as ArrayLike<number>, shape };
 }

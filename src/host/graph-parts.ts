@@ -25,7 +25,7 @@ function attribute(name: string, value: AttributeValue): AttributeMessage {
   return { name, type: ATTRIBUTE.tensor, t: value as TensorMessage };
 }
 
-/** A node of the default domain, called as its first output. */
+/** A node of the default domain, without a name: those of nodes must differ, and the host's are not ours to know. */
 export function makeNode(
   opType: string,
   input: readonly string[],
@@ -34,7 +34,6 @@ export function makeNode(
 ): NodeMessage {
   return {
     opType,
-    name: output[0] ?? opType,
     input: [...input],
     output: [...output],
     attribute: Object.entries(attributes).map(([name, value]) => attribute(name, value)),

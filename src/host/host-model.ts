@@ -1,6 +1,7 @@
 /** A model whose hidden tensors can be listed, read and replaced. */
 import { DisposedError, FileFormatError, InvalidShapeError, InvalidValueError } from '../errors.ts';
 import { encodeProto } from '../onnx/cut.ts';
+import { requireSelfContained } from '../onnx/every-tensor.ts';
 import type { Dimension } from '../onnx/graph.ts';
 import { describeInputs, describeOutputs, type TensorDescription } from '../onnx/inspect.ts';
 import type { OnnxModel } from '../onnx/read.ts';
@@ -19,6 +20,7 @@ import { type Evaluate, inlineConstantBranches } from './constant-branches.ts';
 import { completeInputs, fromTensor, type HostInput, type HostInputs, toTensor } from './feeds.ts';
 import { type ArrayDataOptions, type ArrayInputs, arrayData, type HostData } from './input-batches.ts';
 import { type Layout, layoutOf } from './layout.ts';
+import { madeUpInputs, OPEN_SIZES } from './made-up-inputs.ts';
 import { nearestNames } from './nearest-names.ts';
 import { residualStream } from './residual-stream.ts';
 import { requireFloat, whyNotParted } from './seam.ts';
@@ -94,7 +96,7 @@ export class HostModel {
   readonly folder: string | undefined;
   readonly #options: HostOptions;
   readonly #open = new Map<string, Promise<OpenVariant>>();
-  #types: Promise<TensorTypes> | undefined;
+  #types: Promise<Map<string, TensorDescription>> | undefined;
   #isDisposed = false;
 
   private constructor(runtime: Runtime, { model, folder }: HostFile, options: HostOptions) {
@@ -112,7 +114,7 @@ export class HostModel {
     const evaluate: Evaluate = async bytes => {
       const { session } = await openSession(runtime, bytes, {
         provider: runtime.candidates.at(-1)!,
-        ...inFolder(folder),
+        externalFolder: folder,
       });
       try {
         const result = await session.run({});
@@ -126,12 +128,13 @@ export class HostModel {
   }
 
   /** Types and shapes of all tensors of the main graph. */
-  types(): Promise<TensorTypes> {
+  types(): Promise<Map<string, TensorDescription>> {
     this.#types ??= inferTensors({ model: this.model, folder: this.folder }, async bytes => {
       const { session } = await openSession(this.runtime, bytes, {
         provider: this.runtime.candidates.at(-1)!,
         file: this.file,
-        ...inFolder(this.folder, { graphOptimizationLevel: 'disabled' }),
+        externalFolder: this.folder,
+        sessionOptions: { graphOptimizationLevel: 'disabled' },
       });
       return session;
     });
@@ -142,7 +145,14 @@ export class HostModel {
   async tensors(): Promise<HostTensorDescription[]> {
     this.#checkOpen();
     const types = await this.types();
-    const residual = new Set(residualStream(this.model));
+    const stream = residualStream(this.model);
+    const residual = new Set(stream);
+    // What matters cannot be inferred: then all that cannot is measured.
+    if (stream.some(name => !types.get(name)?.shape)) {
+      await this.#measure(
+        [...types.values()].filter(({ type, shape }) => type.startsWith('float') && !shape).map(({ name }) => name),
+      );
+    }
     const outputs = new Set(this.outputs.map(({ name }) => name));
     return (this.model.proto.graph.node ?? [])
       .filter(({ opType }) => opType !== 'Constant')
@@ -179,9 +189,35 @@ export class HostModel {
       throw new InvalidValueError(`${this.file ?? 'the model'}: ${reason}${near}`);
     }
     if (producer.opType === 'Constant') throw new InvalidValueError(`${tensor} is a constant of the model`);
-    const described = types.get(tensor) ?? { name: tensor, type: 'unknown', shape: undefined };
-    requireFloat(tensor, described.type);
-    return described;
+    requireFloat(tensor, types.get(tensor)?.type ?? 'unknown');
+    if (!types.get(tensor)?.shape) await this.#measure([tensor]);
+    return types.get(tensor)!;
+  }
+
+  /**
+   * Shapes of tensors that cannot be inferred, from two runs over inputs that were made up: dimensions that differ are open. Where the model
+   * runs on none of them, the shapes stay unknown.
+   */
+  async #measure(names: readonly string[]): Promise<void> {
+    const types = await this.types();
+    const variant = await this.openVariant({ outputs: names.map(tensor => ({ tensor })) });
+    try {
+      const runs: (readonly number[])[][] = [];
+      for (const size of OPEN_SIZES) {
+        const inputs = madeUpInputs(this.model, this.inputs, size, 2 + runs.length);
+        const results = await this.runVariant(variant, inputs).catch(() => undefined);
+        if (results) runs.push(results.map(({ shape }) => shape));
+        if (runs.length === 2) break;
+      }
+      const [first, second] = runs;
+      if (!first) return;
+      names.forEach((name, i) => {
+        const shape = first[i]!.map((size, axis): Dimension => (second && second[i]![axis] === size ? size : '?'));
+        types.set(name, { ...types.get(name)!, name, shape });
+      });
+    } finally {
+      await variant.session.dispose();
+    }
   }
 
   /** The layout of a hidden tensor; where its shape cannot be inferred, that of `[batch, seq, d]`. Errors as `describe` and `layoutOf`. */
@@ -200,11 +236,11 @@ export class HostModel {
 
   /** Opens a session on a model made of this one's parts. */
   async openModel(model: OnnxModel, threads = this.#options.threads) {
-    return openSession(this.runtime, encodeProto(model.proto), {
+    return openSession(this.runtime, sessionBytes(model), {
       provider: this.#options.provider ?? 'auto',
       ...(threads !== undefined && { threads }),
       file: this.file,
-      ...inFolder(this.folder),
+      externalFolder: this.folder,
     });
   }
 
@@ -343,12 +379,10 @@ export class HostModel {
   }
 }
 
-/** Tells ONNX Runtime where external weights are. */
-function inFolder(folder: string | undefined, more: Record<string, unknown> = {}) {
-  return {
-    sessionOptions: {
-      ...more,
-      ...(folder !== undefined && { extra: { session: { model_external_initializers_file_folder_path: folder } } }),
-    },
-  };
+/** A model's bytes for ONNX Runtime. @throws FileFormatError where data lie outside it that were not checked. */
+function sessionBytes({ proto, file, beside }: OnnxModel): Uint8Array {
+  requireSelfContained(proto, file, beside?.tensors);
+  // Options for ONNX Runtime itself, which an environment variable makes it follow.
+  const metadataProps = (proto.metadataProps ?? []).filter(({ key }) => key !== 'ort_config');
+  return encodeProto({ ...proto, metadataProps });
 }

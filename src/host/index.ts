@@ -20,6 +20,7 @@ export {
   type InputBatch,
   type StoredInput,
 } from './input-batches.ts';
+export { type ModelActivationsOptions, modelActivations } from './model-activations.ts';
 export { openHost } from './node.ts';
 export {
   type EvaluateRequest,

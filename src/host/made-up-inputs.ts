@@ -34,13 +34,18 @@ function vocabularyOf({ proto: { graph } }: OnnxModel, input: string): number | 
 }
 
 /** Inputs with open dimensions of `size`. What `completeInputs` fills in is left out, but for a mask, which has one padded position. */
-export function madeUpInputs(model: OnnxModel, inputs: readonly TensorDescription[], size: number): HostInputs {
+export function madeUpInputs(
+  model: OnnxModel,
+  inputs: readonly TensorDescription[],
+  size: number,
+  batch = BATCH,
+): HostInputs {
   const random = createRandomSource(size);
   const made: Record<string, HostInput> = {};
   for (const { name, type, shape } of inputs) {
     if (/past|cache|position|token_type|segment/i.test(name)) continue;
-    const dims = (shape ?? [BATCH, size]).map((dimension, i) =>
-      typeof dimension === 'number' ? dimension : i === 0 ? BATCH : size,
+    const dims = (shape ?? [batch, size]).map((dimension, i) =>
+      typeof dimension === 'number' ? dimension : i === 0 ? batch : size,
     );
     const count = sizeOf(dims);
     if (isMaskName(name) && dims.length === 2) {

@@ -1,30 +1,31 @@
 /** Names that a mistyped one may have meant. */
 
-/** Edits (a character put in, left out or changed) that turn `a` into `b`. */
-function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, i) => i);
+/** Characters that `a` and `b` have in the same order. */
+function commonLength(a: string, b: string): number {
+  let previous = new Uint16Array(b.length + 1);
   for (let i = 1; i <= a.length; i++) {
-    const current = [i];
+    const current = new Uint16Array(b.length + 1);
     for (let j = 1; j <= b.length; j++) {
-      const change = previous[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      current.push(Math.min(change, previous[j]! + 1, current[j - 1]! + 1));
+      current[j] = a[i - 1] === b[j - 1] ? previous[j - 1]! + 1 : Math.max(previous[j]!, current[j - 1]!);
     }
     previous = current;
   }
   return previous[b.length]!;
 }
 
-/** Up to `count` of `names`, the most like `wanted` first: those that hold it, or are held by it, come before others. */
+/** Characters of a name that are compared; a hostile file may have names of any length. */
+const MOST_CHARACTERS = 200;
+
+/** Up to `count` of `names`, those first that have the largest share of their characters in common with `wanted`. */
 export function nearestNames(wanted: string, names: Iterable<string>, count = 3): string[] {
-  const lower = wanted.toLowerCase();
+  const short = (name: string) => name.toLowerCase().slice(0, MOST_CHARACTERS);
+  const own = short(wanted);
   const scored = [...names].map(name => {
-    const other = name.toLowerCase();
-    const isPart = lower.length > 2 && (other.includes(lower) || lower.includes(other));
-    const distance = editDistance(lower, other);
-    return { name, isPart, distance: isPart ? Math.abs(other.length - lower.length) / 4 : distance };
+    const other = short(name);
+    return { name, share: (2 * commonLength(own, other)) / (own.length + other.length) };
   });
   return scored
-    .sort((a, b) => a.distance - b.distance)
+    .sort((a, b) => b.share - a.share)
     .slice(0, count)
     .map(({ name }) => name);
 }

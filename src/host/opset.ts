@@ -6,7 +6,7 @@
 import { FileFormatError } from '../errors.ts';
 import { type AttributeMessage, type NodeMessage, type TensorMessage, toInteger } from '../onnx/proto.ts';
 import { readTensor } from '../onnx/tensor-values.ts';
-import { int64Tensor, makeNode, subgraphsOf, takeName } from './graph-parts.ts';
+import { int64Tensor, integerAttribute, makeNode, subgraphsOf, takeName } from './graph-parts.ts';
 
 /** Oldest host version that is written. */
 export const OLDEST_OPSET = 9;
@@ -49,7 +49,7 @@ const SINCE: Readonly<Record<string, number>> = {
   Sign: 9,
   Where: 9,
   Mod: 10,
-  Slice: 10,
+  Slice: 9,
   CumSum: 11,
   Equal: 11,
   GatherElements: 11,
@@ -74,8 +74,6 @@ const LATER_DEFAULTS: Readonly<
   'Reshape.allowzero': { since: 14, harmless: ({ i }) => toInteger(i) === 0 },
   'Cast.saturate': { since: 19, harmless: () => true },
   'Cast.round_mode': { since: 24, harmless: () => true },
-  'Shape.start': { since: 15, harmless: ({ i }) => toInteger(i) === 0 },
-  'Shape.end': { since: 15, harmless: () => false },
   'ScatterElements.reduction': { since: 16, harmless: ({ s }) => new TextDecoder().decode(s ?? undefined) === 'none' },
   'ScatterND.reduction': { since: 16, harmless: ({ s }) => new TextDecoder().decode(s ?? undefined) === 'none' },
   'TopK.largest': { since: 11, harmless: ({ i }) => toInteger(i) === 1 },
@@ -113,7 +111,7 @@ export function convertOpset(
     return value ? Array.from(readTensor(value, file).data) : refuse(`${what} are not constant`);
   };
 
-  const convert = (node: NodeMessage): NodeMessage => {
+  const convert = (node: NodeMessage): NodeMessage | NodeMessage[] => {
     const op = node.opType ?? '';
     if (node.domain && node.domain !== 'ai.onnx') return node;
     if (subgraphsOf(node).length > 0) refuse(`${op} holds a graph of its own`);
@@ -127,6 +125,19 @@ export function convertOpset(
 
     const axesSince = AXES_AS_INPUT[op];
     if (axesSince !== undefined) return movedAxes(plain, axesSince);
+    if (op === 'Shape' && to < 15 && kept.some(({ name }) => name === 'start' || name === 'end')) {
+      return slicedShape(plain);
+    }
+    if (op === 'Slice' && to < 10) {
+      if (from < 10) return plain;
+      const [data, starts, ends, axes, steps] = node.input!;
+      if (steps && constant(steps, 'the steps of Slice').some(step => step !== 1)) refuse('Slice has no steps there');
+      return sliceByAttributes(data!, node.output![0]!, {
+        starts: constant(starts, 'the starts of Slice'),
+        ends: constant(ends, 'the ends of Slice'),
+        ...(axes && { axes: constant(axes, 'the axes of Slice') }),
+      });
+    }
     if (op === 'TopK') {
       if (from < 10 === to < 10) return plain;
       if (from < 10) return refuse('TopK is older than 10');
@@ -162,6 +173,27 @@ export function convertOpset(
     return plain;
   };
 
+  /** The dimensions from `start` to `end` alone, which Shape itself gives from 15 on. */
+  const slicedShape = (node: NodeMessage): NodeMessage[] => {
+    const start = integerAttribute(node, 'start', 0);
+    const end = integerAttribute(node, 'end', 2 ** 31 - 1);
+    const whole = takeName(names, `${node.output![0]}/whole`);
+    const shape = { ...node, output: [whole], attribute: [] };
+    if (to < 10) return [shape, sliceByAttributes(whole, node.output![0]!, { starts: [start], ends: [end] })];
+    const bounds = [start, end].map(bound => {
+      const tensor = int64Tensor(takeName(names, `${node.output![0]}/bound`), [bound]);
+      added.push(tensor);
+      return tensor.name!;
+    });
+    return [shape, makeNode('Slice', [whole, ...bounds], [node.output![0]!])];
+  };
+
+  const sliceByAttributes = (
+    input: string,
+    output: string,
+    attributes: Readonly<Record<string, readonly number[]>>,
+  ): NodeMessage => makeNode('Slice', [input], [output], attributes);
+
   const movedAxes = (node: NodeMessage, since: number): NodeMessage => {
     const rest = (node.attribute ?? []).filter(({ name }) => name !== 'axes');
     if (from >= since === to >= since) return node;
@@ -183,6 +215,6 @@ export function convertOpset(
     };
   };
 
-  const converted = nodes.map(convert);
+  const converted = nodes.flatMap(convert);
   return { nodes: converted, initializers: [...initializers, ...added] };
 }

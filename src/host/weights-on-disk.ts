@@ -3,7 +3,7 @@
  * model of any size can be cut, replaced in and spliced, and several sessions share one copy. Weights inside the .onnx file itself are
  * addressed there as well, as external data at their place in that file. Node only.
  */
-import { open, readFile, realpath, stat } from 'node:fs/promises';
+import { lstat, open, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { FileFormatError } from '../errors.ts';
 import { elementType } from '../onnx/element-type.ts';
@@ -141,10 +141,20 @@ export async function readHostFile(path: string): Promise<HostFile> {
   await checkedPlaces(read, path);
   const { graph } = read.proto;
   const location = basename(path);
-  const initializer = (graph.initializer ?? []).map(tensor => addressed(tensor, bytes, location));
+  // ONNX Runtime follows no symbolic link out of the folder: the weights of a linked file are held in memory.
+  const isLinked = (await lstat(path)).isSymbolicLink();
+  const initializer = (graph.initializer ?? []).map(tensor => (isLinked ? tensor : addressed(tensor, bytes, location)));
+  const folder = await realpath(dirname(resolve(path)));
+  const tensors = new Set(initializer.filter(tensor => placeOf(tensor) !== undefined));
+  const readRange = (location: string, offset: number, length: number) =>
+    wholePlace(folder, { location, offset, length });
   return {
-    model: { ...read, proto: { ...read.proto, graph: { ...graph, initializer } } },
-    folder: dirname(resolve(path)),
+    model: {
+      ...read,
+      proto: { ...read.proto, graph: { ...graph, initializer } },
+      beside: { folder, read: readRange, tensors },
+    },
+    folder,
   };
 }
 
@@ -174,4 +184,15 @@ export async function* readPlace(folder: string, { location, offset, length }: P
   } finally {
     await file.close();
   }
+}
+
+/** All bytes of a place. */
+export async function wholePlace(folder: string, place: Place): Promise<Uint8Array> {
+  const bytes = new Uint8Array(place.length);
+  let at = 0;
+  for await (const piece of readPlace(folder, place)) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
 }

@@ -1,7 +1,7 @@
 /** Float32 values in and out of ONNX Runtime, whatever float type a model's own tensors have. */
-import { getFloat16, setFloat16 } from '@petamoriken/float16';
 import type { Tensor } from 'onnxruntime-common';
-import { FileFormatError } from '../errors.ts';
+import { FileFormatError, InvalidValueError } from '../errors.ts';
+import { decodeElements, encodeElements } from '../files/element-type.ts';
 import type { Runtime } from '../sessions/runtime.ts';
 import type { Shape } from '../tensor.ts';
 
@@ -12,7 +12,13 @@ export function isFloatType(type: string): type is FloatType {
   return type === 'float32' || type === 'float64' || type === 'float16';
 }
 
-/** A tensor of `type` from float32 values; float32 itself is not copied. */
+/** What rounds to more than float16's largest number, 65,504. */
+const BEYOND_FLOAT16 = 65_520;
+
+/**
+ * A tensor of `type` from float32 values; float32 itself is not copied. InvalidValueError where a value is too large for float16, which would
+ * make it infinite.
+ */
 export function toOrtTensor({ ort }: Runtime, type: FloatType, data: Float32Array, shape: Shape): Tensor {
   switch (type) {
     case 'float32':
@@ -20,9 +26,13 @@ export function toOrtTensor({ ort }: Runtime, type: FloatType, data: Float32Arra
     case 'float64':
       return new ort.Tensor('float64', Float64Array.from(data), shape);
     case 'float16': {
-      const bits = new Uint16Array(data.length);
-      const view = new DataView(bits.buffer);
-      for (let i = 0; i < data.length; i++) setFloat16(view, 2 * i, data[i]!, true);
+      const large = data.findIndex(value => Math.abs(value) >= BEYOND_FLOAT16);
+      if (large >= 0) {
+        throw new InvalidValueError(
+          `the model takes float16, which ends at 65504; got ${data[large]}: scale the samples down, or use the model in float32`,
+        );
+      }
+      const bits = new Uint16Array(encodeElements(data, 'float16').buffer);
       const tensor = new ort.Tensor('float16', bits, shape);
       // Where JavaScript has a Float16Array (Node 24) the tensor shows its bits as one, which onnxruntime-node takes for an empty array.
       return Object.defineProperty(tensor, 'data', { value: bits });
@@ -36,10 +46,24 @@ export function fromOrtTensor({ type, data }: Tensor, name: string): Float32Arra
   if (data instanceof Float64Array) return Float32Array.from(data);
   if (type === 'float16') {
     const { buffer, byteOffset, byteLength } = data as Uint16Array;
-    const view = new DataView(buffer, byteOffset, byteLength);
-    return Float32Array.from({ length: byteLength / 2 }, (_, i) => getFloat16(view, 2 * i, true));
+    return decodeElements(new Uint8Array(buffer, byteOffset, byteLength), 'float16') as Float32Array;
   }
   throw new FileFormatError(`the tensor ${name} is ${type}; expected float32, float64 or float16`);
+}
+
+/**
+ * Refuses results that are not numbers, in the first `count` values; `start` is the sample of the first one, of `width` values each.
+ * InvalidValueError names the sample: the model cannot take it, as a norm of zero that it divides by.
+ */
+export function requireFinite(values: Float32Array, count: number, width: number, start: number, name: string): void {
+  for (let i = 0; i < count; i++) {
+    // Subtracting a number from itself gives 0 unless it is NaN or infinite.
+    if (values[i]! - values[i]! === 0) continue;
+    const sample = start + Math.floor(i / Math.max(1, width));
+    throw new InvalidValueError(
+      `the model gives ${values[i]} in ${name} for sample ${sample}: it overflows, or divides by zero, on these numbers`,
+    );
+  }
 }
 
 /** An int64 tensor's values as numbers; they must be below 2^31. FileFormatError for other types. */
@@ -47,5 +71,7 @@ export function fromInt64Tensor({ data }: Tensor, name: string): Uint32Array {
   if (!(data instanceof BigInt64Array)) throw new FileFormatError(`the tensor ${name} is not int64`);
   // The lower halves, little-endian.
   const halves = new Uint32Array(data.buffer, data.byteOffset, 2 * data.length);
+  const wrong = data.findIndex((_, i) => halves[2 * i + 1] !== 0);
+  if (wrong >= 0) throw new FileFormatError(`the tensor ${name} holds ${data[wrong]}; expected indices`);
   return Uint32Array.from({ length: data.length }, (_, i) => halves[2 * i]!);
 }

@@ -77,9 +77,9 @@ function* resultsBefore(model: OnnxModel, name: string): Generator<string> {
 
 /** The tensor whose product with one matrix is the reconstruction, if everything that the reconstruction needs goes through it. */
 function decoderProduct(model: OnnxModel, reconstruction: string): MatrixProduct | undefined {
-  const products = matrixProducts(model);
+  const products = new Map(matrixProducts(model).map(product => [product.result, product]));
   for (const name of resultsBefore(model, reconstruction)) {
-    const product = products.find(candidate => candidate.result === name);
+    const product = products.get(name);
     if (!product) continue;
     const { missing } = analyseCut(model, { inputs: [product.operand], outputs: [reconstruction] });
     return missing.length === 0 ? product : undefined;
@@ -150,6 +150,7 @@ export function inferSignature(
     ask(`the graph has ${inputs.length} float inputs; expected one`);
   const input = describeInput(model, given.input ?? inputs[0]!.name);
   const tensors = describeTensors(model);
+  const sampleShape = (tensor: TensorDescription) => sampleShapeOf(tensor, input.leading?.rank);
   for (const name of [given.code, given.reconstruction]) {
     if (name !== undefined && !tensors.has(name)) ask(`the graph has no tensor ${name}`);
   }
@@ -157,7 +158,7 @@ export function inferSignature(
   const outputs = describeOutputs(model).filter(({ type }) => isFloatType(type));
   const isNamed = ({ name }: TensorDescription) => name === given.code || name === given.reconstruction;
   const open = outputs.filter(output => !isNamed(output));
-  const hasInputShape = (output: TensorDescription) => String(sampleShapeOf(output)) === String(input.inputShape);
+  const hasInputShape = (output: TensorDescription) => String(sampleShape(output)) === String(input.inputShape);
   const byName = (name: string) => open.find(output => output.name === name)?.name;
   const only = (candidates: readonly TensorDescription[]) =>
     candidates.length === 1 ? candidates[0]!.name : undefined;
@@ -170,7 +171,7 @@ export function inferSignature(
     ask('it is not certain which tensor is the reconstruction');
   const product = decoderProduct(model, reconstruction);
   const codeByName = given.code ?? byName('features' in names ? names.features : names.hidden);
-  const others = open.filter(output => output.name !== reconstruction && sampleShapeOf(output) !== undefined);
+  const others = open.filter(output => output.name !== reconstruction && sampleShape(output) !== undefined);
   const code =
     codeByName ??
     only(others.filter(output => !hasInputShape(output))) ??
@@ -178,8 +179,8 @@ export function inferSignature(
     ask(`it is not certain which tensor holds the ${codeOption}`);
 
   const codeShape: Shape | undefined =
-    sampleShapeOf(tensors.get(code)!) ?? (product?.operand === code ? [product.shape[0]] : undefined);
-  const reconstructionShape = sampleShapeOf(tensors.get(reconstruction)!) ?? (product ? [product.shape[1]] : undefined);
+    sampleShape(tensors.get(code)!) ?? (product?.operand === code ? [product.shape[0]] : undefined);
+  const reconstructionShape = sampleShape(tensors.get(reconstruction)!) ?? (product ? [product.shape[1]] : undefined);
   const isSettled = given.kind !== undefined || codeByName !== undefined;
   const codeWidth = codeShape?.at(-1);
   const inputWidth = input.inputShape.at(-1)!;

@@ -1,13 +1,14 @@
 /** An autoencoder whose sessions are in this thread. Encoder and decoder are cut out of the graph at the code. */
 import { DisposedError, FileFormatError, InvalidShapeError, InvalidValueError } from '../errors.ts';
 import { analyseCut } from '../onnx/cut.ts';
+import { readInitializerAnywhere } from '../onnx/external-data.ts';
+import { requireNoNaN } from '../onnx/finite-weights.ts';
 import type { ModelKind, ModelMetadata } from '../onnx/metadata.ts';
 import type { OnnxModel } from '../onnx/read.ts';
-import { readInitializer } from '../onnx/tensor-values.ts';
 import type { Provider, Runtime } from '../sessions/runtime.ts';
 import { type HostTensor, type HostTensors, type Shape, sameShape, sizeOf } from '../tensor.ts';
 import type { Autoencoder, AutoencoderInfo, CodeSamples } from './autoencoder.ts';
-import { fromInt64Tensor, fromOrtTensor } from './float-tensor.ts';
+import { fromInt64Tensor } from './float-tensor.ts';
 import { defaultBatchSize, type RunOptions } from './model-options.ts';
 import { ModelPart, type PartFeed } from './model-part.ts';
 import { readSamples, type SampleRows, type Samples } from './samples.ts';
@@ -115,13 +116,16 @@ export class LocalAutoencoder implements Autoencoder {
   /** One tensor of a part's results; all of zero samples where there were none to run. */
   #take(results: Record<string, HostTensor>, name: string, sampleShape: Shape, leading: Shape): HostTensor {
     const result = results[name] ?? { data: new Float32Array(0), shape: [0, ...sampleShape] };
-    if (!sameShape(result.shape.slice(1), sampleShape)) {
-      throw new FileFormatError(
-        `${name} came out as [${result.shape.join(', ')}]; the file says [batch, ${sampleShape.join(', ')}]`,
-        { file: this.info.file },
-      );
-    }
+    this.#requireSample(name, result.shape.slice(1), sampleShape);
     return withLeading(result, leading);
+  }
+
+  #requireSample(name: string, shape: Shape, expected: Shape): void {
+    if (sameShape(shape, expected)) return;
+    throw new FileFormatError(
+      `${name} came out as [batch, ${shape.join(', ')}]; the file says [batch, ${expected.join(', ')}]`,
+      { file: this.info.file },
+    );
   }
 
   async #encode(input: Samples, shape?: Shape): Promise<HostTensor> {
@@ -133,15 +137,29 @@ export class LocalAutoencoder implements Autoencoder {
   async #encodeSparse(input: Samples, shape?: Shape): Promise<SparseFeatures> {
     const { rows, feeds } = this.#readInput(input, shape);
     const { sparse, code } = this.#signature;
-    const builder = new SparseBuilder(sizeOf(this.info.codeShape));
+    const { codeShape, file } = this.info;
+    const width = sizeOf(codeShape);
+    const builder = new SparseBuilder(width);
     const part = sparse ? this.#parts.sparseEncoder : this.#parts.encoder;
-    for await (const { outputs, count } of part.run(rows.count, feeds)) {
+    for await (const batch of part.run(rows.count, feeds)) {
       if (sparse) {
-        const indices = fromInt64Tensor(outputs[sparse.indices]!, sparse.indices);
-        const values = fromOrtTensor(outputs[sparse.values]!, sparse.values);
-        builder.addSelected(indices, values, count, outputs[sparse.values]!.dims.at(-1)!);
+        const { values, sampleShape } = part.read(batch, sparse.values);
+        const indices = fromInt64Tensor(batch.outputs[sparse.indices]!, sparse.indices);
+        if (indices.length !== values.length) {
+          const shapes = [sparse.indices, sparse.values].map(name => `${name} [${batch.outputs[name]!.dims}]`);
+          throw new FileFormatError(`${shapes.join(' and ')} came out of different shapes`, { file });
+        }
+        const wrong = indices.findIndex(index => index >= width);
+        if (wrong >= 0) {
+          throw new FileFormatError(`${sparse.indices} names the feature ${indices[wrong]}; there are ${width}`, {
+            file,
+          });
+        }
+        builder.addSelected(indices, values, batch.count, sizeOf(sampleShape));
       } else {
-        builder.addDense(fromOrtTensor(outputs[code]!, code), count);
+        const { values, sampleShape } = part.read(batch, code);
+        this.#requireSample(code, sampleShape, codeShape);
+        builder.addDense(values, batch.count);
       }
     }
     return builder.build(rows.leading);
@@ -231,7 +249,7 @@ export class LocalAutoencoder implements Autoencoder {
         { file: this.info.file },
       );
     }
-    const matrix = readInitializer(this.#model, directions.name);
+    const matrix = await readInitializerAnywhere(this.#model, directions.name);
     return directions.isTransposed ? transpose(matrix) : matrix;
   }
 }
@@ -248,7 +266,12 @@ function transpose({ data, shape }: HostTensor): HostTensor {
 /** Shapes of one sample as they come out of a run, for files that do not state them. */
 async function measureShapes(whole: ModelPart, { input, inputShape, code, reconstruction }: Signature) {
   const results = await whole.collect(1, [
-    { name: input, sampleShape: inputShape, read: () => new Float32Array(sizeOf(inputShape)) },
+    // Neither zeros nor all the same: a model may divide by norm or deviation.
+    {
+      name: input,
+      sampleShape: inputShape,
+      read: () => Float32Array.from({ length: sizeOf(inputShape) }, (_, i) => 1 + (i % 5)),
+    },
   ]);
   return { codeShape: results[code]!.shape.slice(1), reconstructionShape: results[reconstruction]!.shape.slice(1) };
 }
@@ -280,6 +303,7 @@ export async function openAutoencoder(
   if (batchSize !== undefined && !(Number.isInteger(batchSize) && batchSize > 0)) {
     throw new InvalidValueError(`batchSize ${batchSize}: expected a positive integer`);
   }
+  requireNoNaN(model);
   const decoderInputs = findDecoderInputs(model, signature);
   const knownSize = [
     inputShape,
@@ -303,6 +327,7 @@ export async function openAutoencoder(
       inputs,
       outputs,
       type: signature.inputType,
+      leading: signature.leading,
       batchSize: fixedBatch ?? batchSize ?? defaultBatchSize(valuesPerSample),
       isBatchFixed: fixedBatch !== undefined,
       session: { provider, ...(options.threads !== undefined && { threads: options.threads }) },

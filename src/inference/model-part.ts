@@ -4,8 +4,8 @@ import { cutModel } from '../onnx/cut.ts';
 import type { OnnxModel } from '../onnx/read.ts';
 import type { Runtime } from '../sessions/runtime.ts';
 import { type OpenedSession, type Outputs, openSession, type SessionOptions } from '../sessions/session.ts';
-import { type HostTensor, type Shape, sizeOf } from '../tensor.ts';
-import { type FloatType, fromOrtTensor, toOrtTensor } from './float-tensor.ts';
+import { type HostTensor, type Shape, sameShape, sizeOf } from '../tensor.ts';
+import { type FloatType, fromOrtTensor, requireFinite, toOrtTensor } from './float-tensor.ts';
 
 /** What one input of a part is fed. */
 export interface PartFeed {
@@ -16,6 +16,15 @@ export interface PartFeed {
   read(start: number, end: number): Float32Array;
 }
 
+/** The dimensions of a graph's tensors before a sample's own. */
+export interface LeadingAxes {
+  readonly rank: number;
+  /** Which of them counts the samples; the others are 1. */
+  readonly samplesAt: number;
+}
+
+const BATCH: LeadingAxes = { rank: 1, samplesAt: 0 };
+
 export interface PartOptions {
   /** Names of the tensors where the part begins and ends. */
   readonly inputs: readonly string[];
@@ -23,6 +32,8 @@ export interface PartOptions {
   /** Type of every input. */
   readonly type: FloatType;
   readonly batchSize: number;
+  /** The dimensions before a sample's own; default one, the batch. */
+  readonly leading?: LeadingAxes | undefined;
   /** True where the graph takes batches of `batchSize` samples only: the last one is filled up with zeros. */
   readonly isBatchFixed: boolean;
   readonly session: SessionOptions;
@@ -58,6 +69,7 @@ export class ModelPart {
     this.#opened ??= openSession(this.#runtime, cutModel(this.#model, { inputs, outputs }), {
       ...session,
       file: this.#model.file,
+      externalFolder: this.#model.beside?.folder,
     });
     return this.#opened;
   }
@@ -67,7 +79,7 @@ export class ModelPart {
    * FileFormatError where ONNX Runtime fails on them, as it does on a model that contradicts its own shapes.
    */
   async *run(count: number, feeds: readonly PartFeed[]): AsyncGenerator<PartBatch> {
-    const { outputs, type, batchSize, isBatchFixed } = this.#options;
+    const { outputs, type, batchSize, isBatchFixed, leading = BATCH } = this.#options;
     const { session } = await this.open();
     // A decoder may not need all that it could be given.
     const needed = feeds.filter(({ name }) => session.inputNames.includes(name));
@@ -76,7 +88,8 @@ export class ModelPart {
       const ranCount = isBatchFixed ? batchSize : rows;
       const tensors = needed.map(({ name, sampleShape, read }) => {
         const data = filledUp(read(start, start + rows), ranCount * sizeOf(sampleShape));
-        return [name, toOrtTensor(this.#runtime, type, data, [ranCount, ...sampleShape])] as const;
+        const before = Array.from({ length: leading.rank }, (_, axis) => (axis === leading.samplesAt ? ranCount : 1));
+        return [name, toOrtTensor(this.#runtime, type, data, [...before, ...sampleShape])] as const;
       });
       const results = await session.run(Object.fromEntries(tensors), outputs).catch(cause => {
         if (cause instanceof DisposedError) throw cause;
@@ -89,33 +102,57 @@ export class ModelPart {
 
   /**
    * Runs `count` samples and gives each output whole, [count, ...sample].
-   * FileFormatError where an output does not have a row for each sample.
+   * FileFormatError where an output does not have a row for each sample, InvalidValueError where one is not finite.
    */
   async collect(count: number, feeds: readonly PartFeed[]): Promise<Record<string, HostTensor>> {
-    const collected: Record<string, { data: Float32Array; sampleShape: Shape }> = {};
+    const collected = new Map<string, { readonly data: Float32Array; readonly sampleShape: Shape }>();
     for await (const batch of this.run(count, feeds)) {
-      for (const [name, tensor] of Object.entries(batch.outputs)) {
-        const [rows, ...sampleShape] = tensor.dims;
-        if (rows !== batch.ranCount) {
-          throw new FileFormatError(
-            `${name} came out as [${tensor.dims.join(', ')}] for ${batch.ranCount} samples; expected a row for each`,
-            { file: this.#model.file },
-          );
-        }
-        const values = fromOrtTensor(tensor, name);
+      for (const name of this.#options.outputs) {
+        const { values, sampleShape } = this.read(batch, name);
         const width = sizeOf(sampleShape);
         // All in one batch: what ONNX Runtime gave is the result, not copied.
         const isWhole = batch.count === count && batch.ranCount === count;
-        collected[name] ??= { data: isWhole ? values : new Float32Array(count * width), sampleShape };
-        if (!isWhole) collected[name].data.set(values.subarray(0, batch.count * width), batch.start * width);
+        const result = collected.get(name) ?? {
+          data: isWhole ? values : new Float32Array(count * width),
+          sampleShape,
+        };
+        collected.set(name, result);
+        if (!sameShape(result.sampleShape, sampleShape)) {
+          this.#refuse(`${name} came out with samples [${result.sampleShape}] and then [${sampleShape}]`);
+        }
+        if (!isWhole) result.data.set(values.subarray(0, batch.count * width), batch.start * width);
       }
     }
-    return Object.fromEntries(
-      Object.entries(collected).map(([name, { data, sampleShape }]) => [
-        name,
-        { data, shape: [count, ...sampleShape] },
-      ]),
-    );
+    const results = [...collected].map(([name, { data, sampleShape }]) => [
+      name,
+      { data, shape: [count, ...sampleShape] },
+    ]);
+    return Object.assign(Object.create(null), Object.fromEntries(results));
+  }
+
+  /**
+   * One output of a batch as float32, [ranCount, ...sample].
+   * FileFormatError where it does not have a row for each sample or is not of floats; InvalidValueError where it is not finite.
+   */
+  read(
+    { outputs, start, count, ranCount }: PartBatch,
+    name: string,
+  ): { readonly values: Float32Array; readonly sampleShape: Shape } {
+    const tensor = outputs[name]!;
+    const { leading = BATCH } = this.#options;
+    const sampleShape = tensor.dims.slice(leading.rank);
+    const rows = tensor.dims.length < leading.rank ? 0 : sizeOf(tensor.dims.slice(0, leading.rank));
+    if (rows !== ranCount) {
+      this.#refuse(`${name} came out as [${tensor.dims}] for ${ranCount} samples; expected a row for each`);
+    }
+    const values = fromOrtTensor(tensor, name);
+    const width = sizeOf(sampleShape);
+    requireFinite(values, count * width, width, start, name);
+    return { values, sampleShape };
+  }
+
+  #refuse(problem: string): never {
+    throw new FileFormatError(problem, { file: this.#model.file });
   }
 
   /** Frees the session once its runs are done. */

@@ -1,9 +1,18 @@
 /** Where a model may come from in Node: what a browser takes, and paths. */
-import { open, readFile, realpath, stat } from 'node:fs/promises';
+import { readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { FileFormatError } from '../errors.ts';
-import { hasExternalData, inlineExternalData, type ReadExternal } from '../onnx/external-data.ts';
+import { FileFormatError, InvalidValueError } from '../errors.ts';
+import { openRegularFile } from '../files/open-regular.ts';
+import {
+  externalBytes,
+  externalRange,
+  hasExternalData,
+  inlineExternalData,
+  isExternal,
+  type ReadExternal,
+} from '../onnx/external-data.ts';
+import { requireNoNaNBeside } from '../onnx/finite-weights.ts';
 import { MAX_MODEL_BYTES, type OnnxModel, readModel } from '../onnx/read.ts';
 import { type ReadOptions, readWebSource, type WebModelSource } from './web-source.ts';
 
@@ -12,11 +21,19 @@ export type ModelSource = WebModelSource;
 
 /** The path that `source` names; undefined where it is no path. */
 function pathOf(source: ModelSource): string | undefined {
-  if (source instanceof URL) return source.protocol === 'file:' ? fileURLToPath(source) : undefined;
+  if (source instanceof URL) return source.protocol === 'file:' ? pathOfFileUrl(source) : undefined;
   if (typeof source !== 'string') return undefined;
-  if (/^file:/i.test(source)) return fileURLToPath(source);
+  if (/^file:/i.test(source)) return pathOfFileUrl(source);
   // A single letter before the colon is a Windows drive.
   return /^(https?|data|blob):/i.test(source) ? undefined : source;
+}
+
+function pathOfFileUrl(url: string | URL): string {
+  try {
+    return fileURLToPath(url);
+  } catch (cause) {
+    throw new InvalidValueError(`${String(url)} is no address of a file: ${(cause as Error).message}`, { cause });
+  }
 }
 
 async function readPath(path: string): Promise<Uint8Array> {
@@ -34,7 +51,7 @@ async function readPath(path: string): Promise<Uint8Array> {
 
 /** Bytes of a file; fewer than asked for where it is shorter. */
 async function readRange(path: string, offset: number, length: number): Promise<Uint8Array> {
-  const file = await open(path);
+  const file = await openRegularFile(path);
   try {
     const { size } = await file.stat();
     // Before allocation: the length is the model's claim.
@@ -42,7 +59,8 @@ async function readRange(path: string, offset: number, length: number): Promise<
     const bytes = new Uint8Array(length);
     let done = 0;
     while (done < length) {
-      const { bytesRead } = await file.read(bytes, done, length - done, offset + done);
+      // One read of 2 GiB or more aborts the process.
+      const { bytesRead } = await file.read(bytes, done, Math.min(length - done, 2 ** 30), offset + done);
       if (bytesRead === 0) break;
       done += bytesRead;
     }
@@ -73,11 +91,52 @@ function readBeside(path: string): ReadExternal {
   };
 }
 
-/** As `readWebSource`, for paths as well. */
-export async function readSource(source: ModelSource, options: ReadOptions = {}): Promise<OnnxModel> {
+/** More data than this stay on disk, where ONNX Runtime maps them into memory; fewer are brought into the model. 256 MiB. */
+const LARGEST_INLINED = 2 ** 28;
+
+/** The model whose data stay beside it, each range of them checked before ONNX Runtime is told of the folder. */
+async function leaveBeside(model: OnnxModel, path: string): Promise<OnnxModel> {
+  const failed = (location: string, problem: string, cause?: unknown): never => {
+    throw new FileFormatError(`external data '${location}' ${problem}`, { file: path, cause });
+  };
+  const folder = await realpath(dirname(path)).catch(cause => failed('.', `cannot be read: ${cause.message}`, cause));
+  const read = readBeside(path);
+  const left = new Set((model.proto.graph.initializer ?? []).filter(isExternal));
+  // Graphs within nodes and functions have theirs brought in.
+  await inlineExternalData(model, read, left);
+  for (const tensor of left) {
+    const { location, offset, length } = externalRange(tensor, path);
+    const target = await realpath(join(folder, location)).catch(cause =>
+      failed(location, `cannot be read: ${cause.message}`, cause),
+    );
+    const inside = relative(folder, target);
+    if (isAbsolute(inside) || inside === '..' || inside.startsWith(`..${sep}`)) {
+      failed(location, "leads out of the model's folder: refused");
+    }
+    const found = await stat(target);
+    if (!found.isFile()) failed(location, 'is no plain file: refused');
+    if (offset + length > found.size) {
+      failed(location, `has ${found.size} bytes; tensor ${tensor.name} needs ${length} at ${offset}`);
+    }
+    const entries = { location: inside.split(sep).join('/'), offset: String(offset), length: String(length) };
+    Object.assign(tensor, { externalData: Object.entries(entries).map(([key, value]) => ({ key, value })) });
+  }
+  return { ...model, beside: { folder, read, tensors: left } };
+}
+
+/** As `readWebSource`, for paths as well. `largestInlined` is for tests. */
+export async function readSource(
+  source: ModelSource,
+  { largestInlined = LARGEST_INLINED, ...options }: ReadOptions & { readonly largestInlined?: number } = {},
+): Promise<OnnxModel> {
   const path = pathOf(source);
+  if (path?.includes('\0')) throw new InvalidValueError('the path has a zero byte in it');
   if (path === undefined) return readWebSource(source, options);
   const model = readModel(await readPath(path), { file: path });
   const { external = true } = options;
-  return external && hasExternalData(model) ? inlineExternalData(model, readBeside(path)) : model;
+  if (!external || !hasExternalData(model)) return model;
+  if (externalBytes(model) <= largestInlined) return inlineExternalData(model, readBeside(path));
+  const left = await leaveBeside(model, path);
+  await requireNoNaNBeside(left);
+  return left;
 }

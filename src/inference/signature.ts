@@ -3,6 +3,7 @@
  * features, a toy model's hidden activations. resolve-signature.ts finds it out.
  */
 import { FileFormatError } from '../errors.ts';
+import type { Dimension } from '../onnx/graph.ts';
 import {
   describeInitializers,
   describeInputs,
@@ -14,6 +15,7 @@ import type { ModelKind } from '../onnx/metadata.ts';
 import type { OnnxModel } from '../onnx/read.ts';
 import type { Shape } from '../tensor.ts';
 import { type FloatType, isFloatType } from './float-tensor.ts';
+import type { LeadingAxes } from './model-part.ts';
 
 export interface Signature {
   readonly kind: ModelKind;
@@ -21,6 +23,8 @@ export interface Signature {
   readonly inputType: FloatType;
   /** Shape of one sample. */
   readonly inputShape: Shape;
+  /** The dimensions before a sample's own, where there are more than the batch: a sequence's positions are samples of their own. */
+  readonly leading?: LeadingAxes | undefined;
   /** Number of samples that the graph insists on, where its batch dimension is not open. */
   readonly fixedBatch: number | undefined;
   readonly code: string;
@@ -45,9 +49,9 @@ export interface GivenNames {
   readonly featureDirections?: string | undefined;
 }
 
-/** A tensor's shape without its first dimension, where all the others are numbers. */
-export function sampleShapeOf({ shape }: TensorDescription): Shape | undefined {
-  const sample = shape?.slice(1);
+/** A tensor's shape without its first dimensions, one or `rank`, where all the others are numbers. */
+export function sampleShapeOf({ shape }: TensorDescription, rank = 1): Shape | undefined {
+  const sample = shape?.slice(rank);
   return sample?.length && sample.every(dimension => typeof dimension === 'number') ? (sample as number[]) : undefined;
 }
 
@@ -85,19 +89,38 @@ export function listCandidates(model: OnnxModel): string {
 export function describeInput(
   model: OnnxModel,
   name: string,
-): Pick<Signature, 'input' | 'inputType' | 'inputShape' | 'fixedBatch'> {
+): Pick<Signature, 'input' | 'inputType' | 'inputShape' | 'fixedBatch' | 'leading'> {
   const { file } = model;
   const input = describeInputs(model).find(candidate => candidate.name === name);
   if (!input) {
     throw new FileFormatError(`the graph has no input ${name}; candidates:\n  ${listCandidates(model)}`, { file });
   }
-  const inputShape = sampleShapeOf(input);
+  const leading = leadingAxes(input);
+  const inputShape = sampleShapeOf(input, leading?.rank);
   if (!isFloatType(input.type) || !inputShape) {
     throw new FileFormatError(
       `the input ${name} is ${input.type} [${input.shape?.join(', ') ?? '?'}]; expected floats [batch, width]`,
       { file },
     );
   }
-  const batch = input.shape?.[0];
-  return { input: name, inputType: input.type, inputShape, fixedBatch: typeof batch === 'number' ? batch : undefined };
+  const batch = leading ? undefined : input.shape?.[0];
+  return {
+    ...(leading && { leading }),
+    input: name,
+    inputType: input.type,
+    inputShape,
+    fixedBatch: typeof batch === 'number' ? batch : undefined,
+  };
+}
+
+/**
+ * The dimensions before the last one where one of them beside the batch is open: [batch, seq, width]. `undefined` for a batch alone, and
+ * where one of the others is fixed to more than 1, which says that they are not samples.
+ */
+function leadingAxes({ shape }: TensorDescription): LeadingAxes | undefined {
+  const before = shape?.slice(0, -1) ?? [];
+  const isOpen = (dimension: Dimension): boolean => typeof dimension === 'string';
+  if (!before.slice(1).some(isOpen) || !before.every(dimension => isOpen(dimension) || dimension === 1))
+    return undefined;
+  return { rank: before.length, samplesAt: before.findIndex(isOpen) };
 }

@@ -1,7 +1,7 @@
 /** Where a model may come from in a browser: addresses, bytes, Blobs and Files. Node takes these too. */
-import { FileFormatError, InvalidTypeError } from '../errors.ts';
+import { FileFormatError, InvalidTypeError, InvalidValueError } from '../errors.ts';
 import { hasExternalData, inlineExternalData, type ReadExternal } from '../onnx/external-data.ts';
-import { type OnnxModel, readModel } from '../onnx/read.ts';
+import { MAX_MODEL_BYTES, type OnnxModel, readModel } from '../onnx/read.ts';
 
 /** An address (relative ones as the page sees them), the file's bytes, or a Blob or File. */
 export type WebModelSource = string | URL | Uint8Array | ArrayBuffer | Blob;
@@ -11,9 +11,35 @@ export interface ReadOptions {
   readonly external?: boolean;
 }
 
-/** An address as the page sees it; absolute, so that it means the same in a worker. TypeError where it is none. */
+/** An address as the page sees it; absolute, so that it means the same in a worker. InvalidValueError where it is none. */
 export function resolveAddress(address: string | URL): URL {
-  return new URL(address, globalThis.document?.baseURI ?? globalThis.location?.href);
+  try {
+    return new URL(address, globalThis.document?.baseURI ?? globalThis.location?.href);
+  } catch (cause) {
+    throw new InvalidValueError(`${String(address).slice(0, 200)} is no address`, { cause });
+  }
+}
+
+/** All bytes of a response; RangeError as soon as they are more than an ONNX model can have. */
+async function readBody({ body }: Response): Promise<Uint8Array> {
+  let size = 0;
+  const limit = new TransformStream<Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      size += chunk.length;
+      if (size > MAX_MODEL_BYTES) throw new RangeError(`more than ${MAX_MODEL_BYTES} bytes`);
+      controller.enqueue(chunk);
+    },
+  });
+  return new Uint8Array(await new Response(body?.pipeThrough(limit) ?? null).arrayBuffer());
+}
+
+/** Refuses what one model in memory cannot hold, before it is read. */
+function requireReadable(size: number, file: string | undefined): void {
+  if (size <= MAX_MODEL_BYTES) return;
+  throw new FileFormatError(
+    `${size} bytes; what is held in memory has at most ${MAX_MODEL_BYTES}: load a larger model by its path in Node`,
+    { file },
+  );
 }
 
 async function fetchBytes(url: URL): Promise<Uint8Array> {
@@ -21,8 +47,12 @@ async function fetchBytes(url: URL): Promise<Uint8Array> {
   let response: Response;
   try {
     response = await fetch(url);
-    if (response.ok) return new Uint8Array(await response.arrayBuffer());
+    if (response.ok) {
+      requireReadable(Number(response.headers.get('content-length') ?? 0), file);
+      return await readBody(response);
+    }
   } catch (cause) {
+    if (cause instanceof FileFormatError) throw cause;
     throw new FileFormatError(`cannot be fetched: ${(cause as Error).message}`, { file, cause });
   }
   throw new FileFormatError(`cannot be fetched: HTTP ${response.status} ${response.statusText}`, { file });
@@ -59,14 +89,17 @@ export async function readWebSource(source: WebModelSource, options: ReadOptions
   if (source instanceof ArrayBuffer) return requireWhole(readModel(new Uint8Array(source)), options);
   if (source instanceof Blob) {
     const file = source instanceof File ? source.name : undefined;
+    requireReadable(source.size, file);
     return requireWhole(readModel(new Uint8Array(await source.arrayBuffer()), { file }), options);
   }
   if (typeof source !== 'string' && !(source instanceof URL)) {
-    throw new InvalidTypeError(`a model's source is an address, bytes, Blob or File; got ${String(source)}`);
+    throw new InvalidTypeError(`a model's source is an address, bytes, Blob or File; got ${typeof source}`);
   }
 
   const url = resolveAddress(source);
   const model = readModel(await fetchBytes(url), { file: url.href });
   const { external = true } = options;
+  // Nothing lies beside data: and blob: addresses.
+  if (!/^https?:$/.test(url.protocol)) return requireWhole(model, options);
   return external && hasExternalData(model) ? inlineExternalData(model, fetchBeside(url)) : model;
 }

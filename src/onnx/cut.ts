@@ -4,6 +4,7 @@
  */
 import { FileFormatError, InvalidValueError } from '../errors.ts';
 import { elementType } from './element-type.ts';
+import { requireSelfContained } from './every-tensor.ts';
 import { type GraphMessage, type NodeMessage, onnx, type ValueInfoMessage } from './proto.ts';
 import type { OnnxModel } from './read.ts';
 
@@ -35,7 +36,7 @@ function namesNeeded(graph: GraphMessage, { inputs, outputs }: Cut): Set<string>
     if (name === '' || needed.has(name)) continue;
     needed.add(name);
     const node = inputs.includes(name) ? undefined : producer.get(name);
-    if (node) pending.push(...namesRead(node));
+    if (node) for (const read of namesRead(node)) pending.push(read);
   }
   return needed;
 }
@@ -76,7 +77,7 @@ export function encodeProto(proto: OnnxModel['proto']): Uint8Array {
  * The part of `model` between `inputs` and `outputs`.
  * Inputs inside the graph are declared float32 of unknown shape where the file states neither. InvalidValueError where a name is
  * unknown, or where the outputs need a graph input that is not among `inputs`; FileFormatError where an input's type cannot be
- * declared. Versions, functions and metadata stay.
+ * declared, or where a tensor's data is not in the model. Versions, functions and metadata stay.
  */
 export function cutGraph(model: OnnxModel, cut: Cut): OnnxModel {
   const { graph } = model.proto;
@@ -107,7 +108,11 @@ export function cutGraph(model: OnnxModel, cut: Cut): OnnxModel {
       ({ name }) => needed.has(name ?? '') && !used.includes(name ?? '') && !cut.outputs.includes(name ?? ''),
     ),
   };
-  return { ...model, proto: { ...model.proto, graph: part } };
+  // Options for ONNX Runtime itself, which an environment variable makes it follow.
+  const metadataProps = (model.proto.metadataProps ?? []).filter(({ key }) => key !== 'ort_config');
+  const proto = { ...model.proto, graph: part, metadataProps };
+  requireSelfContained(proto, model.file, model.beside?.tensors);
+  return { ...model, proto };
 }
 
 /** The float type that the graph's inputs and outputs have: that of tensors between them, which files seldom declare. */

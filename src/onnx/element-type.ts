@@ -45,6 +45,10 @@ const ELEMENT_TYPES: Readonly<Record<number, ElementType>> = {
   20: type('float8e5m2fnuz', 8, 'int32Data'),
   21: type('uint4', 4, 'int32Data', 0.5),
   22: type('int4', 4, 'int32Data', 0.5),
+  23: type('float4e2m1', 4, 'int32Data', 0.5),
+  24: type('float8e8m0', 8, 'int32Data'),
+  25: type('uint2', 2, 'int32Data', 0.25),
+  26: type('int2', 2, 'int32Data', 0.25),
 };
 
 /** The element type of TensorProto.DataType `code`; undefined where this version does not know it. */

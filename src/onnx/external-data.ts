@@ -1,13 +1,16 @@
 /**
- * Tensors whose data lies in files beside the model, as PyTorch's exporter writes them. They are brought into the model, so that
- * ONNX Runtime never opens a path that a file names. Only plain relative paths below the model's folder are followed.
+ * Tensors whose data lies in files beside the model, as PyTorch's exporter writes them. They are brought into the model at every depth
+ * of its graph, so that ONNX Runtime never opens a path that a file names. Only plain relative paths below the model's folder are followed.
  * https://github.com/onnx/onnx/blob/main/docs/ExternalData.md
  */
 import { FileFormatError } from '../errors.ts';
-import { sizeOf } from '../tensor.ts';
+import { toFloat32 } from '../files/element-type.ts';
+import { type HostTensor, sizeOf } from '../tensor.ts';
 import { elementType } from './element-type.ts';
+import { everyInitializer } from './every-tensor.ts';
 import { type TensorMessage, toInteger } from './proto.ts';
 import { MAX_MODEL_BYTES, type OnnxModel } from './read.ts';
+import { readInitializer, readTensor } from './tensor-values.ts';
 
 /** TensorProto.DataLocation. */
 export const EXTERNAL = 1;
@@ -15,8 +18,10 @@ export const EXTERNAL = 1;
 /** Reads `length` bytes at `offset` of the file at `location`, a checked relative path with forward slashes. */
 export type ReadExternal = (location: string, offset: number, length: number) => Promise<Uint8Array>;
 
+/** True where an initializer has its data outside the file, at any depth. (Other tensors may not: `validateModel`.) */
 export function hasExternalData({ proto }: OnnxModel): boolean {
-  return (proto.graph.initializer ?? []).some(tensor => tensor.dataLocation === EXTERNAL);
+  for (const { dataLocation } of everyInitializer(proto)) if (dataLocation === EXTERNAL) return true;
+  return false;
 }
 
 /** `location` with forward slashes. FileFormatError for every path that could leave the model's folder, on any platform. */
@@ -32,11 +37,24 @@ export function checkLocation(location: string, tensor: string, file: string | u
   return parts.join('/');
 }
 
-async function inlineTensor(
-  tensor: TensorMessage,
-  file: string | undefined,
-  read: ReadExternal,
-): Promise<TensorMessage> {
+/** Where a tensor's data lie outside its model. */
+export interface ExternalRange {
+  /** A checked relative path with forward slashes, below the model's folder. */
+  readonly location: string;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** True where a tensor's data lie outside its model. */
+export function isExternal(tensor: TensorMessage): boolean {
+  return tensor.dataLocation === EXTERNAL;
+}
+
+/**
+ * Where an external tensor's data lie.
+ * FileFormatError where the path leaves the model's folder, or offset and length are not what shape and type ask for.
+ */
+export function externalRange(tensor: TensorMessage, file: string | undefined): ExternalRange {
   const name = tensor.name ?? '';
   const entries = new Map((tensor.externalData ?? []).map(({ key, value }) => [key, value ?? '']));
   const location = checkLocation(entries.get('location') ?? '', name, file);
@@ -50,32 +68,61 @@ async function inlineTensor(
       { file },
     );
   }
-  const bytes = await read(location, offset, expected);
-  if (bytes.length !== expected) {
-    throw new FileFormatError(
-      `tensor ${name} needs ${expected} bytes at ${offset} of '${location}', which is shorter`,
-      { file },
-    );
-  }
-  return { ...tensor, externalData: [], dataLocation: 0, rawData: bytes };
+  return { location, offset, length: expected };
+}
+
+/** Bytes that lie outside the model. FileFormatError as `externalRange`. */
+export function externalBytes({ proto, file }: OnnxModel): number {
+  let total = 0;
+  for (const tensor of everyInitializer(proto)) if (isExternal(tensor)) total += externalRange(tensor, file).length;
+  return total;
 }
 
 /**
- * The model with all of its data inside.
- * FileFormatError where a path leaves the model's folder, where a file is shorter than its tensors, or where the whole is more
- * than protobuf can hold.
+ * The model with all of its data inside but for those of `left`; its messages are filled in place.
+ * FileFormatError where a path leaves the model's folder, where a file is shorter than its tensors, or, before anything is read, where the
+ * whole is more than protobuf can hold.
  */
-export async function inlineExternalData(model: OnnxModel, read: ReadExternal): Promise<OnnxModel> {
-  const { graph } = model.proto;
-  const initializer: TensorMessage[] = [];
+export async function inlineExternalData(
+  model: OnnxModel,
+  read: ReadExternal,
+  left: ReadonlySet<TensorMessage> = new Set(),
+): Promise<OnnxModel> {
+  const { proto, file } = model;
+  const places: ({ readonly tensor: TensorMessage } & ExternalRange)[] = [];
   let total = 0;
-  for (const tensor of graph.initializer ?? []) {
-    const inlined = tensor.dataLocation === EXTERNAL ? await inlineTensor(tensor, model.file, read) : tensor;
-    total += inlined.rawData?.length ?? 0;
+  for (const tensor of everyInitializer(proto)) {
+    if (left.has(tensor)) continue;
+    const range = isExternal(tensor) ? externalRange(tensor, file) : undefined;
+    total += range?.length ?? tensor.rawData?.length ?? 0;
     if (total > MAX_MODEL_BYTES) {
-      throw new FileFormatError(`the model's data takes more than ${MAX_MODEL_BYTES} bytes`, { file: model.file });
+      throw new FileFormatError(
+        `its data takes more than the ${MAX_MODEL_BYTES} bytes that a model in memory can hold (protobuf's limit): load it by its path in ` +
+          'Node, which leaves data on disk',
+        { file },
+      );
     }
-    initializer.push(inlined);
+    if (range) places.push({ tensor, ...range });
   }
-  return { ...model, proto: { ...model.proto, graph: { ...graph, initializer } } };
+
+  for (const { tensor, location, offset, length } of places) {
+    const bytes = await read(location, offset, length);
+    if (bytes.length !== length) {
+      throw new FileFormatError(
+        `tensor ${tensor.name} needs ${length} bytes at ${offset} of '${location}', which is shorter`,
+        { file },
+      );
+    }
+    Object.assign(tensor, { externalData: [], dataLocation: 0, rawData: bytes });
+  }
+  return model;
+}
+
+/** An initializer as float32, wherever its data lie. FileFormatError where the model has none of that name. */
+export async function readInitializerAnywhere(model: OnnxModel, name: string): Promise<HostTensor> {
+  const tensor = model.proto.graph.initializer?.find(candidate => candidate.name === name);
+  if (!tensor || !isExternal(tensor) || !model.beside) return readInitializer(model, name);
+  const { location, offset, length } = externalRange(tensor, model.file);
+  const rawData = await model.beside.read(location, offset, length);
+  return toFloat32(readTensor({ ...tensor, dataLocation: 0, externalData: [], rawData }, model.file));
 }

@@ -74,8 +74,8 @@ export function describeModel(model: OnnxModel): ModelDescription {
   const { proto, file } = model;
   const initializers = describeInitializers(model);
   const nodes = proto.graph.node ?? [];
-  const operators: Record<string, number> = {};
-  for (const { opType } of nodes) operators[opType ?? ''] = (operators[opType ?? ''] ?? 0) + 1;
+  const operators = new Map<string, number>();
+  for (const { opType } of nodes) operators.set(opType ?? '', (operators.get(opType ?? '') ?? 0) + 1);
   return {
     file,
     irVersion: toInteger(proto.irVersion),
@@ -88,7 +88,7 @@ export function describeModel(model: OnnxModel): ModelDescription {
     initializers,
     parameterCount: initializers.reduce((total, { shape }) => total + sizeOf(shape), 0),
     nodeCount: nodes.length,
-    operators,
+    operators: Object.fromEntries(operators),
     metadata: parseMetadata(metadataProperties(model), file),
   };
 }

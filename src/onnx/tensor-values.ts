@@ -1,6 +1,6 @@
 /** The numbers of a TensorProto, whichever of its fields and types hold them. */
-import { getFloat16 } from '@petamoriken/float16';
 import { FileFormatError } from '../errors.ts';
+import { decodeElements } from '../files/element-type.ts';
 import type { HostTensor } from '../tensor.ts';
 import { elementType } from './element-type.ts';
 import { type Int64, type TensorMessage, toInteger } from './proto.ts';
@@ -9,22 +9,17 @@ import type { OnnxModel } from './read.ts';
 /** A copy of `bytes` at an address that any typed array may start from. */
 const aligned = (bytes: Uint8Array): ArrayBuffer => new Uint8Array(bytes).buffer;
 
-/** A bfloat16 is the upper half of a float32. */
-function fromBfloat16(bits: Uint16Array): Float32Array {
-  return new Float32Array(Uint32Array.from(bits, value => value << 16).buffer);
-}
-
-function fromFloat16(bits: Uint16Array): Float32Array {
-  const view = new DataView(bits.buffer, bits.byteOffset, bits.byteLength);
-  return Float32Array.from(bits, (_, i) => getFloat16(view, 2 * i, true));
+/** 16-bit floats from their bits, one in each entry. */
+function fromHalves(bits: ArrayLike<number>, type: 'float16' | 'bfloat16'): ArrayLike<number> {
+  return decodeElements(new Uint8Array(Uint16Array.from(bits).buffer), type);
 }
 
 /** Readers of `raw_data`, little-endian as ONNX wants; every platform that Node and browsers run on is. */
 const RAW_READERS: Readonly<Record<string, (bytes: ArrayBuffer) => ArrayLike<number>>> = {
   float32: bytes => new Float32Array(bytes),
   float64: bytes => new Float64Array(bytes),
-  float16: bytes => fromFloat16(new Uint16Array(bytes)),
-  bfloat16: bytes => fromBfloat16(new Uint16Array(bytes)),
+  float16: bytes => decodeElements(new Uint8Array(bytes), 'float16'),
+  bfloat16: bytes => decodeElements(new Uint8Array(bytes), 'bfloat16'),
   int8: bytes => new Int8Array(bytes),
   int16: bytes => new Int16Array(bytes),
   int32: bytes => new Int32Array(bytes),
@@ -44,9 +39,8 @@ function readField(tensor: TensorMessage, name: string): ArrayLike<number> {
     case 'float64':
       return Float64Array.from(tensor.doubleData ?? []);
     case 'float16':
-      return fromFloat16(Uint16Array.from(int32s));
     case 'bfloat16':
-      return fromBfloat16(Uint16Array.from(int32s));
+      return fromHalves(int32s, name);
     case 'int64':
       return Float64Array.from(tensor.int64Data ?? [], value => toInteger(value as Int64));
     case 'uint32':

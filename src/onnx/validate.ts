@@ -21,21 +21,38 @@ const MAX_RANK = 16;
 /** Constants longer than this are data, not a shape. */
 const MAX_SHAPE_CONSTANT = 64;
 /** TensorProto.DataLocation. */
+const INTERNAL = 0;
 const EXTERNAL = 1;
+
+/**
+ * Nodes of a model, each local function counted as often as it is called. ONNX Runtime takes 30 to 45 µs a node while it loads (100,000
+ * Neg: 4.6 s on a 2-core EPYC), and the largest language models have some 20,000.
+ */
+const MAX_NODES = 2 ** 16;
+
+/** Nodes that ONNX Runtime copies while it expands functions within functions: 14 levels of two calls each copy 2^18, in 2 s. */
+const MAX_COPIED_NODES = 2 ** 18;
+
+/** Functions that call functions. At 3,000 ONNX Runtime ends the process. */
+const MAX_CALL_DEPTH = 64;
+
+/** Elements of all tensors together that constants alone ask for, which ONNX Runtime makes while it loads: 1 GiB as float32. */
+const MAX_MADE_ELEMENTS = 2 ** 28;
+
+/** An operator that opens a file which its node names, for compiled models of a device. */
+const OPENS_FILES = 'EPContext';
 
 /** Says what is wrong, and where in the model. */
 type Refuse = (problem: string) => never;
 
 /** Product of `dimensions`, refused where one is negative or the whole is absurd. */
-function checkedSize(dimensions: readonly number[], refuse: Refuse): number {
+function checkedSize(dimensions: readonly number[], refuse: Refuse, most = MAX_ELEMENTS): number {
   if (dimensions.length > MAX_RANK) refuse(`has ${dimensions.length} dimensions; at most ${MAX_RANK} are read`);
   const negative = dimensions.find(dimension => dimension < 0);
   if (negative !== undefined) refuse(`has a dimension of ${negative}`);
   // Zeros aside: [0, 2^60] holds nothing, but its strides overflow.
   const size = dimensions.reduce((product, dimension) => product * (dimension || 1), 1);
-  if (size > MAX_ELEMENTS) {
-    refuse(`has the shape [${dimensions.join(', ')}]: absurd, more than ${MAX_ELEMENTS} elements`);
-  }
+  if (size > most) refuse(`has the shape [${dimensions.join(', ')}]: absurd, more than ${most} elements`);
   return dimensions.includes(0) ? 0 : size;
 }
 
@@ -46,7 +63,9 @@ function validateTensor(tensor: TensorMessage, refuse: Refuse): void {
   if (tensor.segment) refuse('is stored in segments, which nothing reads');
   const dimensions = (tensor.dims ?? []).map(toInteger);
   const size = checkedSize(dimensions, refuse);
-  if (tensor.dataLocation === EXTERNAL) {
+  const location = tensor.dataLocation ?? INTERNAL;
+  if (location !== INTERNAL && location !== EXTERNAL) refuse(`has the data location ${location}, which is not known`);
+  if (location === EXTERNAL) {
     if (type.bits === undefined) refuse('is text and stored outside the file');
     return;
   }
@@ -77,67 +96,77 @@ function subgraphs(node: NodeMessage): GraphMessage[] {
 
 function validateAttributes(node: NodeMessage, refuse: Refuse): void {
   for (const attribute of node.attribute ?? []) {
-    const inside: Refuse = problem => refuse(`attribute ${attribute.name} ${problem}`);
+    const complain = inside(refuse, 'attribute', attribute.name);
     for (const tensor of [...(attribute.t ? [attribute.t] : []), ...(attribute.tensors ?? [])]) {
-      if (tensor.dataLocation === EXTERNAL) inside('is stored outside the file; only initializers may be');
-      validateTensor(tensor, inside);
+      if (tensor.dataLocation === EXTERNAL) complain('is stored outside the file; only initializers may be');
+      validateTensor(tensor, complain);
     }
-    if (attribute.sparseTensor || attribute.sparseTensors?.length) inside('is a sparse tensor, which is not read');
+    if (attribute.sparseTensor || attribute.sparseTensors?.length) complain('is a sparse tensor, which is not read');
   }
 }
 
-type Constants = ReadonlyMap<string, ArrayLike<number>>;
+/** Short numeric initializers and Constant nodes by name: what can set the size of another tensor before anything runs. */
+class Constants {
+  readonly #values = new Map<string, readonly number[]>();
+  readonly #outer: Constants | undefined;
 
-/** Short numeric initializers and Constant nodes: what can set the size of another tensor before anything runs. */
-function shapeConstants(graph: GraphMessage): Constants {
-  const constants = new Map<string, ArrayLike<number>>();
-  const keep = (name: string | null | undefined, tensor: TensorMessage) => {
+  /** Of a graph whose tensors were validated; `outer` are those of the graph around it. */
+  constructor({ initializer, node }: GraphMessage, outer?: Constants) {
+    this.#outer = outer;
+    for (const tensor of initializer ?? []) this.#keep(tensor.name, tensor);
+    for (const { opType, output, attribute } of node ?? []) {
+      if (opType !== 'Constant' || !output?.[0]) continue;
+      for (const { name, t, ints, i } of attribute ?? []) {
+        if (name === 'value' && t) this.#keep(output[0], t);
+        if (name === 'value_ints' && ints)
+          this.#values.set(output[0], ints.slice(0, MAX_SHAPE_CONSTANT).map(toInteger));
+        if (name === 'value_int') this.#values.set(output[0], [toInteger(i)]);
+      }
+    }
+  }
+
+  #keep(name: string | null | undefined, tensor: TensorMessage): void {
     const size = (tensor.dims ?? []).reduce<number>((product, dimension) => product * toInteger(dimension), 1);
     const type = elementType(tensor.dataType)?.name ?? '';
     if (!name || size > MAX_SHAPE_CONSTANT || tensor.dataLocation === EXTERNAL) return;
-    if (/^(u?int(8|16|32|64)|float(32|64))$/.test(type)) constants.set(name, readTensor(tensor).data);
-  };
-  for (const tensor of graph.initializer ?? []) keep(tensor.name, tensor);
-  for (const node of graph.node ?? []) {
-    if (node.opType !== 'Constant') continue;
-    for (const { name, t, ints } of node.attribute ?? []) {
-      if (name === 'value' && t) keep(node.output?.[0], t);
-      if (name === 'value_ints' && ints && node.output?.[0]) constants.set(node.output[0], ints.map(toInteger));
-    }
+    if (/^(u?int(8|16|32|64)|float(32|64))$/.test(type)) this.#values.set(name, Array.from(readTensor(tensor).data));
   }
-  return constants;
+
+  get(name: string | undefined): readonly number[] | undefined {
+    return name ? (this.#values.get(name) ?? this.#outer?.get(name)) : undefined;
+  }
 }
 
-/** Refuses operators that would make an absurd tensor from constants alone; ONNX Runtime folds those while it loads. */
-function validateMadeSize({ opType, input }: NodeMessage, constants: Constants, refuse: Refuse): void {
-  const constant = (position: number): number[] => Array.from(constants.get(input?.[position] ?? '') ?? []);
+/**
+ * Elements of the tensor that a node makes from constants alone, 0 where they do not say; ONNX Runtime folds those while it loads. Refused
+ * where they are absurd.
+ */
+function madeSize({ opType, input }: NodeMessage, constants: Constants, refuse: Refuse): number {
+  const constant = (position: number): readonly number[] => constants.get(input?.[position]) ?? [];
+  const size = (dimensions: readonly number[]) => checkedSize(dimensions, refuse, MAX_MADE_ELEMENTS);
   switch (opType) {
     case 'ConstantOfShape':
-      checkedSize(constant(0), refuse);
-      break;
+      return constants.get(input?.[0]) ? size(constant(0)) : 0;
     case 'Expand':
     case 'Tile':
-      // In Reshape -1 means "what is left", and negative sizes here are ONNX Runtime's to refuse.
-      checkedSize(
-        constant(1).map(dimension => Math.max(dimension, 1)),
-        refuse,
-      );
-      break;
-    case 'Pad':
-      checkedSize([constant(1).reduce((sum, padding) => sum + Math.max(padding, 0), 0)], refuse);
-      break;
     case 'OneHot':
-      checkedSize(
-        constant(1).map(depth => Math.max(depth, 1)),
-        refuse,
+      // In Reshape -1 means "what is left", and negative sizes here are ONNX Runtime's to refuse.
+      return constants.get(input?.[1]) ? size(constant(1).map(dimension => Math.max(dimension, 1))) : 0;
+    case 'Resize':
+    case 'Upsample':
+      // Scales, and sizes where they are given instead.
+      return size(
+        [...constant(opType === 'Resize' ? 2 : 1), ...constant(3)].map(scale => Math.max(Math.ceil(scale), 1)),
       );
-      break;
+    case 'Pad':
+      return size([constant(1).reduce((sum, padding) => sum + Math.max(padding, 0), 0)]);
     case 'Range': {
       const [start, limit, delta] = [constant(0)[0], constant(1)[0], constant(2)[0]];
-      if (start === undefined || limit === undefined || !delta) break;
-      checkedSize([Math.max(Math.ceil((limit - start) / delta), 0)], refuse);
-      break;
+      if (start === undefined || limit === undefined || !delta) return 0;
+      return size([Math.max(Math.ceil((limit - start) / delta), 0)]);
     }
+    default:
+      return 0;
   }
 }
 
@@ -186,79 +215,161 @@ function validateOrder(nodes: readonly NodeMessage[], refuse: Refuse): void {
   }
 }
 
-function validateGraph(graph: GraphMessage, outerNames: ReadonlySet<string>, refuse: Refuse): void {
-  if (graph.sparseInitializer?.length) refuse('has sparse initializers, which are not read');
-  const of =
-    (what: string, name: string | null | undefined): Refuse =>
-    problem =>
-      refuse(`${what} ${name || '(without a name)'} ${problem}`);
+/** Names that are visible in a graph: its own, and those of the graphs around it. */
+class Scope {
+  readonly #names = new Set<string>();
+  readonly #outer: Scope | undefined;
 
-  const defined = new Set<string>();
-  const define = (name: string | null | undefined, complain: Refuse, isSecondAllowed = false) => {
-    if (!name) complain('needs a name');
-    if (!isSecondAllowed && defined.has(name)) complain('is defined twice');
-    defined.add(name);
-  };
-  for (const value of graph.input ?? []) {
-    define(value.name, of('input', value.name));
-    validateValue(value, of('input', value.name));
-  }
-  const initializerNames = new Set<string>();
-  for (const tensor of graph.initializer ?? []) {
-    // IR 3 lists every initializer as an input as well.
-    define(tensor.name, of('initializer', tensor.name), !initializerNames.has(tensor.name ?? ''));
-    initializerNames.add(tensor.name ?? '');
-    validateTensor(tensor, of('initializer', tensor.name));
-  }
-  const nodes = graph.node ?? [];
-  for (const node of nodes) {
-    for (const name of node.output ?? []) if (name !== '') define(name, of('tensor', name));
+  constructor(outer?: Scope) {
+    this.#outer = outer;
   }
 
-  const visible = new Set([...outerNames, ...defined]);
-  const constants = shapeConstants(graph);
+  has(name: string): boolean {
+    return this.#names.has(name) || (this.#outer?.has(name) ?? false);
+  }
+
+  define(name: string | null | undefined, refuse: Refuse, isSecondAllowed = false): void {
+    if (!name) refuse('needs a name');
+    // As a key of an object it would set the object's prototype.
+    if (name === '__proto__') refuse('has a name that JavaScript cannot hold');
+    if (!isSecondAllowed && this.#names.has(name)) refuse('is defined twice');
+    this.#names.add(name);
+  }
+}
+
+/** The refusal of something inside a graph or function. */
+const inside =
+  (refuse: Refuse, what: string, name: string | null | undefined): Refuse =>
+  problem =>
+    refuse(`${what} ${name || '(without a name)'} ${problem}`);
+
+/** What has been counted so far of one model. */
+interface Totals {
+  nodes: number;
+}
+
+function validateNodes(nodes: readonly NodeMessage[], scope: Scope, totals: Totals, refuse: Refuse): void {
+  totals.nodes += nodes.length;
+  if (totals.nodes > MAX_NODES) refuse(`has more than ${MAX_NODES} nodes: absurd`);
   for (const node of nodes) {
-    const complain = of('node', node.name || node.opType);
+    for (const name of node.output ?? []) if (name !== '') scope.define(name, inside(refuse, 'tensor', name));
+  }
+  for (const node of nodes) {
+    const complain = inside(refuse, 'node', node.name || node.opType);
     if (!node.opType) complain('has no operator');
-    const missing = (node.input ?? []).find(name => name !== '' && !visible.has(name));
+    if (node.opType === OPENS_FILES) complain(`is an ${OPENS_FILES}, which may open any file: refused`);
+    const missing = (node.input ?? []).find(name => name !== '' && !scope.has(name));
     if (missing !== undefined) complain(`reads ${missing}, which nothing defines`);
     validateAttributes(node, complain);
-    validateMadeSize(node, constants, complain);
-    for (const subgraph of subgraphs(node)) validateGraph(subgraph, visible, complain);
+    for (const subgraph of subgraphs(node)) validateGraph(subgraph, scope, totals, complain);
   }
-  for (const value of graph.output ?? []) {
-    if (!value.name || !visible.has(value.name)) of('output', value.name)('is defined by nothing');
-    validateValue(value, of('output', value.name));
-  }
-  for (const value of graph.valueInfo ?? []) validateValue(value, of('tensor', value.name));
   validateOrder(nodes, refuse);
 }
 
-/** Local functions are expanded while loading: one that calls itself would never end. */
-function validateFunctions({ functions }: ModelMessage, refuse: Refuse): void {
-  const callsOf = (nodes: readonly NodeMessage[]): string[] =>
-    nodes.flatMap(node => [
-      `${node.domain ?? ''}:${node.opType}`,
-      ...subgraphs(node).flatMap(graph => callsOf(graph.node ?? [])),
-    ]);
-  const calls = new Map(
-    (functions ?? []).map(({ domain, name, node }) => [`${domain ?? ''}:${name}`, callsOf(node ?? [])]),
-  );
-  const finished = new Set<string>();
-  const open = new Set<string>();
-  const visit = (name: string): void => {
-    if (finished.has(name)) return;
-    if (open.has(name)) refuse(`function ${name} calls itself`);
-    open.add(name);
-    for (const called of calls.get(name) ?? []) visit(called);
-    open.delete(name);
-    finished.add(name);
-  };
-  for (const name of calls.keys()) visit(name);
+function validateGraph(graph: GraphMessage, outer: Scope | undefined, totals: Totals, refuse: Refuse): void {
+  if (graph.sparseInitializer?.length) refuse('has sparse initializers, which are not read');
+  const scope = new Scope(outer);
+  for (const value of graph.input ?? []) {
+    scope.define(value.name, inside(refuse, 'input', value.name));
+    validateValue(value, inside(refuse, 'input', value.name));
+  }
+  const initializerNames = new Set<string>();
+  for (const tensor of graph.initializer ?? []) {
+    const complain = inside(refuse, 'initializer', tensor.name);
+    // IR 3 lists every initializer as an input as well.
+    scope.define(tensor.name, complain, !initializerNames.has(tensor.name ?? ''));
+    initializerNames.add(tensor.name ?? '');
+    validateTensor(tensor, complain);
+  }
+  validateNodes(graph.node ?? [], scope, totals, refuse);
+  for (const value of graph.output ?? []) {
+    const complain = inside(refuse, 'output', value.name);
+    if (!value.name || !scope.has(value.name)) complain('is defined by nothing');
+    validateValue(value, complain);
+  }
+  for (const value of graph.valueInfo ?? []) validateValue(value, inside(refuse, 'tensor', value.name));
+}
 
-  for (const { name, node } of functions ?? []) {
-    for (const inner of node ?? []) validateAttributes(inner, problem => refuse(`function ${name} ${problem}`));
-    validateOrder(node ?? [], problem => refuse(`function ${name} ${problem}`));
+/** What ONNX Runtime does with nodes while it puts the bodies of local functions in the place of their calls. */
+interface Expansion {
+  /** Nodes that are there in the end. */
+  readonly nodes: number;
+  /** Nodes that are copied on the way: a function's inner calls are expanded before it is. */
+  readonly copied: number;
+  /** Elements that they make from constants. */
+  readonly made: number;
+  /** Calls within calls. */
+  readonly depth: number;
+}
+
+const NOTHING: Expansion = { nodes: 0, copied: 0, made: 0, depth: 0 };
+
+const functionKey = (domain: string | null | undefined, name: string | null | undefined): string =>
+  `${domain === 'ai.onnx' ? '' : (domain ?? '')}:${name}`;
+
+/** Refuses functions that call themselves, and a model that is small in its file and absurd once its functions are expanded. */
+function validateExpansion({ graph, functions }: ModelMessage, refuse: Refuse): void {
+  const bodies = new Map<string, readonly NodeMessage[]>();
+  for (const { domain, name, node } of functions ?? []) {
+    if (bodies.has(functionKey(domain, name))) refuse(`function ${name} is defined twice`);
+    bodies.set(functionKey(domain, name), node ?? []);
+  }
+  const finished = new Map<string, Expansion>();
+  const open = new Set<string>();
+
+  const expand = (part: GraphMessage, outer: Constants | undefined, depth: number): Expansion => {
+    const constants = new Constants(part, outer);
+    let total = NOTHING;
+    const add = ({ nodes, copied, made, depth }: Expansion): void => {
+      total = {
+        nodes: total.nodes + nodes,
+        copied: total.copied + copied,
+        made: total.made + made,
+        depth: Math.max(total.depth, depth),
+      };
+    };
+    for (const node of part.node ?? []) {
+      const complain = inside(refuse, 'node', node.name || node.opType);
+      const called = call(functionKey(node.domain, node.opType), depth);
+      if (called) add({ ...called, copied: called.copied + called.nodes, depth: called.depth + 1 });
+      else add({ ...NOTHING, nodes: 1, made: madeSize(node, constants, complain) });
+      for (const subgraph of subgraphs(node)) add(expand(subgraph, constants, depth));
+
+      const { nodes, copied, made } = total;
+      if (nodes > MAX_NODES) complain(`and those before it are more than ${MAX_NODES} with functions expanded: absurd`);
+      if (copied > MAX_COPIED_NODES) complain(`calls functions that call others ${copied} times: absurd`);
+      if (made > MAX_MADE_ELEMENTS) complain(`and those before it make ${made} elements from constants: absurd`);
+    }
+    return total;
+  };
+  const call = (key: string, depth: number): Expansion | undefined => {
+    const body = bodies.get(key);
+    if (!body) return undefined;
+    const name = key.slice(key.indexOf(':') + 1);
+    if (open.has(key)) refuse(`function ${name} calls itself`);
+    const known = finished.get(key);
+    if (depth + (known?.depth ?? 0) >= MAX_CALL_DEPTH) {
+      refuse(`function ${name} is called within others, more than ${MAX_CALL_DEPTH} deep: absurd`);
+    }
+    if (known) return known;
+    open.add(key);
+    const expansion = expand({ node: [...body] }, undefined, depth + 1);
+    open.delete(key);
+    finished.set(key, expansion);
+    return expansion;
+  };
+
+  expand(graph ?? {}, undefined, 0);
+  // ONNX Runtime expands those that nothing calls as well.
+  for (const key of bodies.keys()) call(key, 0);
+}
+
+function validateFunctions(functions: NonNullable<ModelMessage['functions']>, totals: Totals, refuse: Refuse): void {
+  for (const { name, node, input } of functions) {
+    const complain = inside(refuse, 'function', name);
+    const scope = new Scope();
+    for (const parameter of input ?? []) scope.define(parameter, inside(complain, 'input', parameter));
+    validateNodes(node ?? [], scope, totals, complain);
   }
 }
 
@@ -270,9 +381,11 @@ export function validateModel(model: ModelMessage & { readonly graph: GraphMessa
   const refuse: Refuse = problem => {
     throw new FileFormatError(`inconsistent or unsafe ONNX model: ${problem}`, { file });
   };
-  validateGraph(model.graph, new Set(), problem =>
+  if (!model.graph.output?.length) refuse('the graph has no outputs');
+  const totals: Totals = { nodes: 0 };
+  validateGraph(model.graph, undefined, totals, problem =>
     refuse(problem.startsWith('has ') ? `the graph ${problem}` : problem),
   );
-  if (model.graph.output?.length === 0 || !model.graph.output) refuse('the graph has no outputs');
-  validateFunctions(model, refuse);
+  validateFunctions(model.functions ?? [], totals, refuse);
+  validateExpansion(model, refuse);
 }

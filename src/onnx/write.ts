@@ -12,19 +12,36 @@ const DATA_TYPES = {
   bool: 9,
 } satisfies Record<DataType, number>;
 
+/** TensorProto.DataLocation. */
+const EXTERNAL = 1;
+
+/** Where an initializer's bytes lie outside the model: `length` bytes at `offset` of a file beside it. */
+export interface OutsideRange {
+  readonly location: string;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** Initializers by name whose bytes are written elsewhere. */
+export type OutsideData = ReadonlyMap<string, OutsideRange>;
+
 /** AttributeProto.AttributeType. */
 const ATTRIBUTE_TYPES = { float: 1, int: 2, string: 3, graph: 5, ints: 7 } as const;
 
 /**
  * Encodes a graph as an ONNX model file.
- * `metadata` becomes `metadata_props`. InvalidValueError where ONNX's own schema rejects the result.
+ * `metadata` becomes `metadata_props`; the initializers of `outside` are written elsewhere. InvalidValueError where ONNX's own schema rejects the result.
  */
-export function encodeModel(graph: Graph, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
+export function encodeModel(
+  graph: Graph,
+  metadata: Readonly<Record<string, string>> = {},
+  outside: OutsideData = new Map(),
+): Uint8Array {
   const model: OnnxTypes.IModelProto = {
     irVersion: IR_VERSION,
     opsetImport: [{ domain: '', version: OPSET }],
     producerName: 'monosemantic',
-    graph: graphProto(graph),
+    graph: graphProto(graph, outside),
     metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
   };
   const problem = onnx.ModelProto.verify(model);
@@ -32,7 +49,7 @@ export function encodeModel(graph: Graph, metadata: Readonly<Record<string, stri
   return onnx.ModelProto.encode(model as OnnxTypes.ModelProto).finish();
 }
 
-function graphProto(graph: Graph): OnnxTypes.IGraphProto {
+function graphProto(graph: Graph, outside: OutsideData): OnnxTypes.IGraphProto {
   return {
     name: graph.name,
     node: graph.nodes.map((node, index) => ({
@@ -42,7 +59,7 @@ function graphProto(graph: Graph): OnnxTypes.IGraphProto {
       output: [...node.outputs],
       attribute: Object.entries(node.attributes).map(([name, value]) => attributeProto(name, value)),
     })),
-    initializer: graph.initializers.map(tensorProto),
+    initializer: graph.initializers.map(tensor => tensorProto(tensor, outside.get(tensor.name))),
     input: graph.inputs.map(valueProto),
     output: graph.outputs.map(valueProto),
     valueInfo: graph.named?.map(valueProto) ?? [],
@@ -55,7 +72,7 @@ function attributeProto(name: string, value: Attribute): OnnxTypes.IAttributePro
     return { name, type: ATTRIBUTE_TYPES.int, i: value };
   }
   if (typeof value === 'string') return { name, type: ATTRIBUTE_TYPES.string, s: new TextEncoder().encode(value) };
-  if ('graph' in value) return { name, type: ATTRIBUTE_TYPES.graph, g: graphProto(value.graph) };
+  if ('graph' in value) return { name, type: ATTRIBUTE_TYPES.graph, g: graphProto(value.graph, new Map()) };
   if ('float' in value) return { name, type: ATTRIBUTE_TYPES.float, f: value.float };
   return { name, type: ATTRIBUTE_TYPES.ints, ints: [...value] };
 }
@@ -76,17 +93,19 @@ function valueProto(value: GraphValue): OnnxTypes.IValueInfoProto {
   };
 }
 
-function tensorProto(tensor: Initializer): OnnxTypes.ITensorProto {
+function tensorProto(tensor: Initializer, outside: OutsideRange | undefined): OnnxTypes.ITensorProto {
+  const described = { name: tensor.name, dims: [...tensor.shape], dataType: DATA_TYPES[tensor.type] };
+  if (!outside) return { ...described, rawData: initializerBytes(tensor) };
+  const entries = { location: outside.location, offset: String(outside.offset), length: String(outside.length) };
   return {
-    name: tensor.name,
-    dims: [...tensor.shape],
-    dataType: DATA_TYPES[tensor.type],
-    rawData: rawBytes(tensor),
+    ...described,
+    dataLocation: EXTERNAL,
+    externalData: Object.entries(entries).map(([key, value]) => ({ key, value })),
   };
 }
 
-/** Little-endian, as ONNX wants; every platform that Node and browsers run on is. */
-function rawBytes({ type, data }: Initializer): Uint8Array {
+/** An initializer's bytes: little-endian, as ONNX wants; every platform that Node and browsers run on is. */
+export function initializerBytes({ type, data }: Initializer): Uint8Array {
   switch (type) {
     case 'float32': {
       const values = data instanceof Float32Array ? data : Float32Array.from(data);

@@ -17,6 +17,8 @@ export interface SessionOptions {
   readonly threads?: number;
   /** Added to what is passed to ONNX Runtime as it is. */
   readonly sessionOptions?: InferenceSession.SessionOptions;
+  /** The folder of the data that lie outside the model; ONNX Runtime reads them from there and nowhere else. */
+  readonly externalFolder?: string | undefined;
   /** Where the model came from, for messages. */
   readonly file?: string | undefined;
 }
@@ -92,6 +94,8 @@ class OrtSession implements Session {
 /** The first line of what ONNX Runtime says, without the C++ function it comes from; the rest is a stack. */
 function reasonOf(error: unknown): string {
   const [line = ''] = String((error as Error)?.message ?? error).split('\n');
+  const [cudaFailure] = /CUDA failure \d+: [^;]*[^; ]/.exec(line) ?? [];
+  if (cudaFailure !== undefined) return cudaFailure;
   return line.replace(/^\S*onnxruntime_src\S+ .* was false\. /, '').replace(/^Error: /, '');
 }
 
@@ -107,7 +111,7 @@ const RUNTIME_NOT_LOADED = /no available backend found/;
 export async function openSession(
   runtime: Runtime,
   bytes: Uint8Array,
-  { provider: wanted = 'auto', threads, sessionOptions, file }: SessionOptions = {},
+  { provider: wanted = 'auto', threads, sessionOptions, externalFolder, file }: SessionOptions = {},
 ): Promise<OpenedSession> {
   const queue = queueOf(runtime);
   const create = async (provider: Provider): Promise<Session> => {
@@ -116,12 +120,16 @@ export async function openSession(
       const known = ['auto', ...Object.keys(runtime.providerOptions)].join(', ');
       throw new InvalidValueError(`provider '${provider}' is not one of ${runtime.name}'s: ${known}`);
     }
+    runtime.beforeOpening?.(provider);
     const start = () =>
       runtime.ort.InferenceSession.create(bytes, {
         executionProviders: [executionProvider],
         // What matters is thrown as well.
         logSeverityLevel: 4,
         ...(threads !== undefined && { intraOpNumThreads: threads }),
+        ...(externalFolder !== undefined && {
+          extra: { session: { model_external_initializers_file_folder_path: externalFolder } },
+        }),
         ...sessionOptions,
       });
     return new OrtSession(await (queue ? queue.add(start) : start()), queue);

@@ -40,7 +40,10 @@ describe('command line', () => {
     [['encode', 'a.onnx', '--input', 'x.npy', '--inptu', 'x'], "unknown option '--inptu' (Did you mean --input?)"],
     [['encode', 'a.onnx', '--input', 'x.npy', '--threads', '0'], 'expected a positive integer'],
     [['encode', 'a.onnx', '--input', 'x.npy', '--provider', 'tpu'], 'Allowed choices are auto, cuda, webgpu, cpu'],
-    [['encode', 'a.onnx', '--input', 'x.npy', '--output', 'f.txt'], 'expected a name that ends in .npy, .safetensors'],
+    [
+      ['encode', 'a.onnx', '--input', 'x.npy', '--output', 'f.txt'],
+      'expected a name that ends in .npy, .npz, .safetensors',
+    ],
     [['encode', 'a.onnx', '--input', 'x.npy', '--output', 'f.txt', '--sparse'], 'expected a name that ends in .npz'],
     [['decode', 'a.onnx', '--input', '-', '--activations', '-'], 'cannot both read stdin'],
     [['convert', 'a', 'b', '--to', 'pickle'], 'Allowed choices are onnx, saelens'],

@@ -13,7 +13,7 @@ export interface Answers {
   readonly reconstruction: HostTensor;
 }
 
-/** Made by SAELens (make_saelens.py of the reference figures, its options --hard too) and by checkpoints/make_checkpoints.py. */
+/** Made by SAELens (make_saelens.py of the reference figures, its options --hard too) and by the scripts in checkpoints/. */
 export const caseFolders: Readonly<Record<string, string>> = Object.fromEntries(
   [
     ...['standard', 'topk', 'jumprelu', 'gated', 'batchtopk-training', 'matryoshka-training'].map(
@@ -37,6 +37,20 @@ export const caseFolders: Readonly<Record<string, string>> = Object.fromEntries(
       'gemma-scope-2',
       'sparsify',
       'sparsify-skip-transcoder',
+      // make_folded_checkpoints.py
+      'whitened-standard',
+      'whitened-gated-no-b-dec-input',
+      'whitened-topk-rescaled',
+      'whitened-batchtopk',
+      'scaled-batchtopk',
+      'scaled-batchtopk-not-rescaled',
+      'scaled-matryoshka',
+      'openai-relu',
+      'openai-topk-tied',
+      'dictionary-auto-encoder',
+      'dictionary-topk',
+      'dictionary-batchtopk',
+      'dictionary-gated',
     ].map(name => `checkpoints/${name}`),
   ].map(path => [path.split('/').at(-1)!, fileURLToPath(new URL(path, import.meta.url))]),
 );

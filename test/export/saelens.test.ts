@@ -26,13 +26,21 @@ async function checkpoint(name: string, weights = 'sae_weights.safetensors') {
 describe('readSaelens', () => {
   const wrong: [string, string, Config, string][] = [
     ['standard', 'an unknown option', { hypernetwork: 3 }, 'unknown option hypernetwork = 3'],
-    ['standard', 'an unknown architecture', { architecture: 'temporal' }, "unknown architecture 'temporal'"],
+    ['standard', 'an unknown architecture', { architecture: 'crosscoder' }, "unknown architecture 'crosscoder'"],
+    ['standard', 'features that may be negative', { architecture: 'abstopk' }, 'it keeps negative features'],
+    [
+      'standard',
+      'features found in turn',
+      { architecture: 'matching_pursuit' },
+      "'matching_pursuit' cannot be converted",
+    ],
+    ['standard', 'features of positions', { architecture: 'temporal' }, "'temporal' cannot be converted"],
     ['standard', 'an architecture from the prototype', { architecture: 'toString' }, "unknown architecture 'toString'"],
     [
       'standard',
-      'whitening',
-      { normalize_activations: 'covariance_whitening' },
-      'unknown normalize_activations "covariance_whitening"',
+      'an unknown normalisation',
+      { normalize_activations: 'batch' },
+      'unknown normalize_activations "batch"',
     ],
     ['standard', 'an unknown reshaping', { reshape_activations: 'flip' }, 'unknown reshape_activations "flip"'],
     ['standard', 'a flag that is none', { apply_b_dec_to_input: 'no' }, 'apply_b_dec_to_input must be true or false'],

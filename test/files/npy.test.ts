@@ -75,7 +75,7 @@ describe('readNpy', () => {
     const complex = await numpy('complex.npy');
     expect(() => readNpy(complex, { file: 'x.npy' })).to.throw(
       FileFormatError,
-      'x.npy: .npy dtype "<c8" is not supported',
+      'x.npy: .npy dtype "<c8", complex numbers, is not supported',
     );
     const structured = await numpy('structured.npy');
     expect(() => readNpy(structured)).to.throw(FileFormatError, 'structured dtype');

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { FileFormatError, FileWriteError, InvalidShapeError, InvalidValueError } from '../../src/errors.ts';
+import { openNpyWriter } from '../../src/files/array-writers.ts';
 import { writeNpy } from '../../src/files/npy.ts';
-import { openNpyWriter, openRowSource } from '../../src/files/row-source.ts';
+import { openRowSource } from '../../src/files/row-source.ts';
 import { writeSafetensors } from '../../src/files/safetensors.ts';
 
 describe('openRowSource', () => {
@@ -43,6 +44,7 @@ describe('openRowSource', () => {
   it('reads Fortran order', async () => {
     const source = await openRowSource(new URL('numpy/fortran.npy', import.meta.url).pathname);
     expect([...(await source.read(0, 6))]).to.deep.equal(data);
+    await source.close();
   });
 
   it('lists the tensors where several are there and none is named', async () => {

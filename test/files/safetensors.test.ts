@@ -65,7 +65,7 @@ describe('readSafetensors', () => {
     ['a header that is an array', fileOf('[]', 0), 'not a JSON object'],
     ['data cut short', fileOf({ a: entry }, 7), 'cut short or padded'],
     ['data after the last tensor', fileOf({ a: entry }, 9), 'cut short or padded'],
-    ['an unknown dtype', fileOf({ a: { ...entry, dtype: 'F8_E4M3' } }, 8), 'tensor "a" has the dtype "F8_E4M3"'],
+    ['an unknown dtype', fileOf({ a: { ...entry, dtype: 'F7_E4M2' } }, 8), 'tensor "a" has the dtype "F7_E4M2"'],
     ['a dtype from the prototype', fileOf({ a: { ...entry, dtype: 'constructor' } }, 8), 'dtype'],
     ['a shape that does not fill its bytes', fileOf({ a: { ...entry, shape: [3] } }, 8), 'do not fill'],
     ['a shape beyond all memory', fileOf({ a: { ...entry, shape: [2 ** 40, 2 ** 40] } }, 8), 'do not fill'],

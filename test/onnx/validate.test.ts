@@ -95,6 +95,41 @@ describe('onnx: validation', () => {
       },
       'absurd',
     ],
+    'constants that are absurd together': [
+      {
+        initializer: [c, int64('shape', [2], 2 ** 13, 2 ** 14)],
+        node: [
+          sum,
+          node('ConstantOfShape', ['shape'], ['a']),
+          node('ConstantOfShape', ['shape'], ['b']),
+          node('ConstantOfShape', ['shape'], ['z']),
+        ],
+      },
+      'elements from constants: absurd',
+    ],
+    'an absurd constant in a branch, of a shape outside it': [
+      {
+        initializer: [c, int64('shape', [2], 2 ** 30, 2 ** 20)],
+        node: [sum, ifNode({ node: [node('ConstantOfShape', ['shape'], ['k'])], output: [value('k', 3)] }, 'z')],
+      },
+      'absurd',
+    ],
+    'a resize by an absurd scale': [
+      {
+        initializer: [
+          c,
+          { name: 's', dims: [2], dataType: 1, rawData: new Uint8Array(new Float32Array([1e9, 1e9]).buffer) },
+        ],
+        node: [sum, node('Resize', ['x', '', 's'], ['z'])],
+      },
+      'absurd',
+    ],
+    'a constant whose bytes do not fill its shape': [
+      { node: [sum, node('Constant', [], ['z'], { name: 'value', type: 4, t: { ...int64('', [2], 1), dims: [2] } })] },
+      'has 8 bytes',
+    ],
+    'a node that opens files': [{ node: [sum, node('EPContext', ['x'], ['z'])] }, 'may open any file: refused'],
+    'a name that JavaScript objects cannot hold': [{ node: [sum, node('Relu', ['x'], ['__proto__'])] }, '__proto__'],
     'a range of absurd length': [
       {
         initializer: [c, int64('start', [], 0), int64('limit', [], 2 ** 50), int64('delta', [], 1)],
@@ -110,16 +145,59 @@ describe('onnx: validation', () => {
     });
   }
 
-  const calls = (name: string, called: string) => ({ name, domain: 'd', node: [{ opType: called, domain: 'd' }] });
+  const calls = (name: string, called: string, times = 1) => ({
+    name,
+    domain: 'd',
+    node: Array.from({ length: times }, () => ({ opType: called, domain: 'd' })),
+  });
+  /** Functions of which each calls the one before it `times` times. */
+  const chain = (levels: number, times: number) => [
+    calls('f0', 'Relu', times),
+    ...Array.from({ length: levels }, (_, i) => calls(`f${i + 1}`, `f${i}`, times)),
+  ];
+  const big = int64('shape', [1], 2 ** 20);
+  const making = {
+    name: 'makes',
+    domain: 'd',
+    output: ['made'],
+    node: [
+      node('Constant', [], ['shape'], { name: 'value', type: 4, t: big }),
+      node('ConstantOfShape', ['shape'], ['made']),
+    ],
+  };
+  const makers = Array.from({ length: 300 }, (_, i) => ({ opType: 'makes', domain: 'd', output: [`made${i}`] }));
   const messages: Record<string, [ModelMessage, string]> = {
     'no graph': [{ graph: null }, 'it has no graph'],
-    'an IR version of the future': [{ irVersion: 99 }, 'IR version 99; expected 3 to 13'],
+    'an IR version of the past': [{ irVersion: 2 }, 'IR version 2; expected 3 or later'],
     'no opset': [{ opsetImport: [] }, 'opset 0 of the default domain'],
     'functions that call each other': [{ functions: [calls('f', 'g'), calls('g', 'f')] }, 'calls itself'],
+    'a function that is defined twice': [{ functions: [calls('f', 'g'), calls('f', 'h')] }, 'f is defined twice'],
+    'a few thousand calls that are a million nodes': [{ functions: chain(1, 1000) }, 'with functions expanded: absurd'],
+    'many levels of few nodes': [{ functions: chain(14, 2) }, 'calls functions that call others'],
+    'functions nested deeper than ONNX Runtime’s stack': [{ functions: chain(20_000, 1) }, 'more than 64 deep'],
+    'a function that is called for its large constant': [
+      {
+        functions: [making],
+        graph: { node: [sum, ...makers], initializer: [c], input: [value('x', 2)], output: [value('y', 2)] },
+      },
+      'elements from constants: absurd',
+    ],
+    'names in a function that nothing defines': [
+      { functions: [{ name: 'f', domain: 'd', input: ['a'], node: [node('Add', ['a', 'b'], ['c'])] }] },
+      'function f node Add reads b',
+    ],
   };
   for (const [what, [message, words]] of Object.entries(messages)) {
     it(`refuses ${what}`, () => {
       expect(() => readModel(model({}, message))).to.throw(FileFormatError, words);
     });
   }
+
+  it('refuses data whose place is neither inside the file nor outside', () => {
+    const bytes = model({ initializer: [constant({ dims: [2], rawData: new Uint8Array(8), dataLocation: 1 })] });
+    // The field data_location, 14, and its value.
+    const at = bytes.findIndex((byte, i) => byte === 0x70 && bytes[i + 1] === 1);
+    bytes[at + 1] = 2;
+    expect(() => readModel(bytes)).to.throw(FileFormatError, 'data location 2');
+  });
 });

@@ -1,12 +1,13 @@
 /** The viewer as it is built, in a real browser: for the tests of this folder. */
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
-import { browserLacks, type FolderServer, launchBrowser, serveFolder } from '../support/browser.ts';
+import { serveViewer } from '../../src/cli/serve-viewer.ts';
+import { browserLacks, launchBrowser } from '../support/browser.ts';
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -30,7 +31,8 @@ function build(): Promise<void> {
 
 export interface Viewer {
   readonly browser: Browser;
-  readonly server: FolderServer;
+  /** The server that ships; `url` is without a slash at the end. */
+  readonly server: { readonly url: string };
   /** A fresh page at `query`, once its models are open. Errors that the page logs are collected in `problems`. */
   page(query?: string, options?: BrowserContextOptions): Promise<Page>;
   readonly problems: string[];
@@ -40,15 +42,21 @@ export interface Viewer {
 /** Why these tests cannot run here, or undefined. */
 export { browserLacks };
 
-/** Builds, serves with the headers of the real server, and starts Chromium with WebGPU on SwiftShader. */
+/**
+ * Builds, serves as `monosemantic view` does, and starts Chromium with WebGPU on SwiftShader. `files` are named to the server, the first
+ * is at `/open/0/NAME`.
+ */
 export async function startViewer(files: Readonly<Record<string, Uint8Array>> = {}): Promise<Viewer> {
   await build();
-  const server = await serveFolder(DIST, { isolate: true, files });
+  const named = await mkdtemp(join(tmpdir(), 'monosemantic-'));
+  for (const [name, bytes] of Object.entries(files)) await writeFile(join(named, name), bytes);
+  const server = await serveViewer({ folder: DIST, files: Object.keys(files).map(name => join(named, name)) });
+  const url = server.address.slice(0, -1);
   const browser = await launchBrowser({ webgpu: true });
   const problems: string[] = [];
   return {
     browser,
-    server,
+    server: { url },
     problems,
     async page(query = '', options = {}) {
       const context = await browser.newContext({ reducedMotion: 'reduce', acceptDownloads: true, ...options });
@@ -57,13 +65,14 @@ export async function startViewer(files: Readonly<Record<string, Uint8Array>> = 
       page.on('console', message => {
         if (message.type() === 'error') problems.push(message.text());
       });
-      await page.goto(`${server.url}/${query}`);
+      await page.goto(`${url}/${query}`);
       await isIdle(page);
       return page;
     },
     async close() {
       await browser.close();
       await server.close();
+      await rm(named, { recursive: true });
     },
   };
 }

@@ -108,7 +108,7 @@ describe('opening files in the viewer', function () {
       console.log(`      skipped: ${lack}`);
       this.skip();
     }
-    viewer = await startViewer({ '/other.onnx': wideSae(2, 6, '0'.repeat(64)) });
+    viewer = await startViewer({ 'other.onnx': wideSae(2, 6, '0'.repeat(64)) });
     folder = await mkdtemp(join(tmpdir(), 'monosemantic-'));
   });
   after(async () => {
@@ -161,7 +161,7 @@ describe('opening files in the viewer', function () {
   });
 
   it('says so where the toy model in view is not the one that the autoencoder was trained on', async () => {
-    const page = await viewer.page('?model=star&model=/other.onnx&view=plane');
+    const page = await viewer.page('?model=star&model=/open/0/other.onnx&view=plane');
     await page.getByText('its hash differs').waitFor();
     const right = await viewer.page('?model=star&model=sae-found&view=plane');
     await right.getByText('Trained on this toy model.').waitFor();

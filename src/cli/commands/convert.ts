@@ -1,8 +1,7 @@
 /** `convert`: SAEs between this project's `.onnx`, SAELens folders, and what other projects publish. */
 
-import { frozenSaeToOnnx } from '../../export/frozen-sae-onnx.ts';
 import { loadSaeFolder, saveSaelensFolder } from '../../export/load-sae-folder.ts';
-import { writeFileAtomic } from '../../files/write-atomic.ts';
+import { saveSae } from '../../export/save-sae.ts';
 import type { ReportOptions } from '../options.ts';
 import { report } from '../report.ts';
 import type { Terminal } from '../terminal.ts';
@@ -11,6 +10,7 @@ export interface ConvertOptions extends ReportOptions {
   readonly to?: 'onnx' | 'saelens';
   readonly normScalingFactor?: number;
   readonly ignoreOption?: readonly string[];
+  readonly externalData?: boolean;
 }
 
 export async function convert(
@@ -19,18 +19,34 @@ export async function convert(
   options: ConvertOptions,
   terminal: Terminal,
 ): Promise<void> {
-  const { to = target.endsWith('.onnx') ? 'onnx' : 'saelens', normScalingFactor, ignoreOption } = options;
+  const { to = target.endsWith('.onnx') ? 'onnx' : 'saelens', normScalingFactor, ignoreOption, externalData } = options;
   const { sae, format, notes } = await loadSaeFolder(source, {
     normScalingFactor,
     ...(ignoreOption && { ignoreOptions: ignoreOption }),
   });
-  if (to === 'onnx') await writeFileAtomic(target, frozenSaeToOnnx(sae));
-  else await saveSaelensFolder(target, sae);
+  const files =
+    to === 'onnx'
+      ? await saveSae(target, sae, {}, { externalData: externalData ? 'always' : 'auto' })
+      : await saveSaelensFolder(target, sae);
   const { architecture, dIn, dSae, k } = sae;
   report(
-    { source, target, from: format, to, architecture, d_in: dIn, d_sae: dSae, ...(k !== undefined && { k }), notes },
+    {
+      source,
+      target,
+      from: format,
+      to,
+      architecture,
+      d_in: dIn,
+      d_sae: dSae,
+      ...(k !== undefined && { k }),
+      files,
+      notes,
+    },
     [
       `${target}: ${architecture} SAE, d_in ${dIn}, d_sae ${dSae}${k === undefined ? '' : `, k ${k}`} (${format} to ${to})`,
+      ...(to === 'onnx' && files.length > 1
+        ? [`its weights are beside it, in ${files[1]}: keep the two together`]
+        : []),
       ...notes.map(note => `note: ${note}`),
     ].join('\n'),
     options,

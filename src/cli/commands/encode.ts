@@ -1,9 +1,7 @@
 /** `encode`: features of activations, or a toy model's hidden activations of features. */
 import { UsageError } from '../../errors.ts';
 import type { RowSource } from '../../files/row-source.ts';
-import { writeFileAtomic } from '../../files/write-atomic.ts';
 import type { Autoencoder } from '../../inference/autoencoder.ts';
-import type { SparseFeatures } from '../../inference/sparse-features.ts';
 import { sizeOf } from '../../tensor.ts';
 import { checkOutputPath, openArrayOutput } from '../array-output.ts';
 import { openModelFile } from '../open-model.ts';
@@ -11,7 +9,7 @@ import type { ModelOptions, ReportOptions } from '../options.ts';
 import { openSamples } from '../read-samples.ts';
 import { reportRun } from '../report.ts';
 import { countSamples, forEachBatch } from '../run-batches.ts';
-import { encodeSparseFile, joinSparse, SPARSE_EXTENSIONS } from '../sparse-file.ts';
+import { openSparseOutput, SPARSE_EXTENSIONS } from '../sparse-output.ts';
 import type { Terminal } from '../terminal.ts';
 
 export interface EncodeOptions extends ModelOptions, ReportOptions {
@@ -96,15 +94,17 @@ async function encodeSparse(
   const { inputShape, codeShape } = model.info;
   if (model.info.kind !== 'sparse-autoencoder')
     throw new UsageError("--sparse is for SAEs: a toy model's code is dense");
-  const parts: SparseFeatures[] = [];
-  await forEachBatch(
-    { source, sampleShape: inputShape, resultSize: sizeOf(codeShape), name: input, batchSize },
-    async batch => void parts.push(await model.encodeSparse(batch)),
-    terminal,
-  );
-  const all = joinSparse(parts, sizeOf(codeShape));
-  const encoded = encodeSparseFile(output, all);
-  if (output === '-') await terminal.write(encoded as string);
-  else await writeFileAtomic(output, encoded);
-  return { samples: all.offsets.length - 1, active: all.values.length };
+  countSamples(source, inputShape, input);
+  const writer = await openSparseOutput(output, sizeOf(codeShape), terminal);
+  try {
+    await forEachBatch(
+      { source, sampleShape: inputShape, resultSize: sizeOf(codeShape), name: input, batchSize },
+      async batch => writer.append(await model.encodeSparse(batch)),
+      terminal,
+    );
+    const { samples, entries } = await writer.finish();
+    return { samples, active: entries };
+  } finally {
+    await writer.discard();
+  }
 }
