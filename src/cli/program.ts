@@ -301,7 +301,8 @@ function dashboard(command: Command, terminal: Terminal): Command {
       'When each latent fires and on what: densities, histograms, examples in context, neighbours, logits, labels. One folder that the viewer opens, without a server.',
     )
     .requiredOption('--out <folder>', 'where the bundle goes; written whole or not at all')
-    .option('--overwrite', 'replace a bundle that is there')
+    .option('--overwrite', 'replace a bundle that is there');
+  addReportOptions(command)
     .optionsGroup('Rows, from files or from a model on the fly:')
     .option('--activations <files...>', '[n, d_in] in .npy or .safetensors (--tensor names one of several)')
     .option(
@@ -309,14 +310,18 @@ function dashboard(command: Command, terminal: Terminal): Command {
       'token ids, one a row, or [sequences, length] (default: NAME.tokens.npy beside NAME.npy)',
     )
     .option('--positions <file>', 'positions, or [n, 2] sequence and position (default: NAME.positions.npy)')
-    .option('--labels <file>', 'CSV with a header: categories of each row')
+    .option('--labels <file>', 'CSV, a line for each row: its categories; a further first line names them')
     .option('--model <file>', 'the model whose tensor the SAE reads, .onnx')
     .option('--drop-first <n>', 'leave out the first n positions of each sample', positiveInteger)
     .optionsGroup('What pages show:')
     .option('--unembedding <name|file>', "W_U, a weight of --model or an array: for each latent's logits")
     .option('--explanations <file>', 'JSON lines: latent, text and if known author, method, score')
     .option('--fold-decoder-norm', 'activations times the decoder norm, as Neuronpedia shows them')
-    .option('--context <n|before,after>', 'rows of context around an example (default: 10,10)', contextRows)
+    .option(
+      '--context <n>',
+      'rows of context around an example: 10, 5,10 or sequence, the whole one (default: 10)',
+      contextRows,
+    )
     .option('--top <n>', 'examples with the largest activations (default: 20)', positiveInteger)
     .option('--intervals <n>', 'equal parts of [0, max] that examples are drawn from (default: 10)', positiveInteger)
     .option('--interval-examples <n>', 'examples drawn from each (default: 5)', positiveInteger)
@@ -334,7 +339,7 @@ Examples: monosemantic dashboard sae.onnx --activations acts.npy --tokenizer tok
 The folder's format is documented: docs/bundle-format.md.`,
     )
     .action(async (file, options) => (await import('./commands/dashboard.ts')).dashboard(file, options, terminal));
-  return addNameOptions(addReportOptions(addHostDataOptions(command, false)));
+  return addNameOptions(addHostDataOptions(command.optionsGroup('The tensor of --model:'), false));
 }
 
 function engines(command: Command, terminal: Terminal): Command {

@@ -91,7 +91,7 @@ export interface BuiltBundle {
   readonly folder: string;
   readonly manifest: BundleManifest;
   readonly heldExamples: number;
-  /** Wall-clock seconds by stage; `encoding` is the time that the calling thread waited for the SAE. */
+  /** Wall-clock seconds of the calling thread by stage; the worker encodes meanwhile. */
   readonly seconds: Readonly<Record<string, number>>;
 }
 

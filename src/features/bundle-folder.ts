@@ -3,7 +3,7 @@
  * Node only.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setFloat16 } from '@petamoriken/float16';
 import { FileWriteError, InvalidShapeError, InvalidValueError } from '../errors.ts';
@@ -63,12 +63,14 @@ export class PendingFolder {
   async publish(): Promise<void> {
     const old = `${this.path}.old`;
     try {
-      // An empty folder is replaced by rename; a bundle is moved away first, so that no moment has half of each.
+      // A bundle is moved away first, so that no moment has half of each.
       if (this.#replace) {
         await rename(this.target, old).catch((error: NodeJS.ErrnoException) => {
           if (error.code !== 'ENOENT') throw error;
         });
       }
+      // Where an empty folder has that name already.
+      await rmdir(this.target).catch(() => undefined);
       await rename(this.path, this.target);
       await rm(old, { recursive: true, force: true });
     } catch (cause) {
