@@ -33,6 +33,8 @@ export interface Viewer {
   readonly browser: Browser;
   /** Where the page is, with a slash at the end. */
   readonly url: string;
+  /** The same without it. */
+  readonly server: { readonly url: string };
   /** Where a file that was given to `startViewer` is served. */
   addressOf(name: string): string;
   /** A fresh page at `query`, once its models are open. Errors that the page logs are collected in `problems`. */
@@ -60,6 +62,7 @@ export async function startViewer(files: Readonly<Record<string, Uint8Array>> = 
   return {
     browser,
     url: `${address.origin}/`,
+    server: { url: address.origin },
     addressOf(name) {
       const found = address.searchParams.getAll('model').find(path => path.endsWith(`/${name}`));
       if (!found) throw new Error(`${name} is not served`);
