@@ -365,7 +365,8 @@ describe('the package', function () {
         await page.goto(`${server.url}/page.html`);
         await page.setInputFiles('#model', join(app.folder, 'sae.onnx'));
         await page.setInputFiles('#activations', join(app.folder, 'activations.json'));
-        await page.waitForFunction('document.getElementById("features").textContent !== ""');
+        // Its content security policy forbids what waitForFunction evaluates.
+        await page.locator('#features').filter({ hasText: /\S/ }).waitFor();
         expectPrinted((await page.textContent('#features'))!);
       } finally {
         await browser.close();
