@@ -62,7 +62,7 @@ export async function loadSaeFolder(path: string, options: SaelensReadOptions = 
       if (isExternal && !sources.has(file)) sources.set(file, await openInside(folder, file));
       step = reading.next(await sources.get(file)!.read(start, length));
     }
-    return step.value;
+    return { ...step.value, files: [...sources.keys()] };
   } finally {
     for (const source of sources.values()) await source.close();
   }

@@ -28,7 +28,7 @@ const ASSUMED_CODE_SIZE = 2 ** 14;
 /** Largest batch that a file may insist on, inputs and results together: 1 GiB. */
 const MAX_BATCH_VALUES = 2 ** 28;
 
-type PartName = 'encoder' | 'sparseEncoder' | 'decoder' | 'whole' | 'decoderInputs';
+type PartName = 'encoder' | 'decoder' | 'decoderInputs';
 
 const isSparse = (code: CodeSamples): code is SparseFeatures =>
   typeof code === 'object' && code !== null && 'offsets' in code && 'indices' in code;
@@ -45,7 +45,8 @@ const withLeading = ({ data, shape }: HostTensor, leading: Shape): HostTensor =>
 
 export class LocalAutoencoder implements Autoencoder {
   readonly info: AutoencoderInfo;
-  readonly #model: OnnxModel;
+  /** Undefined once disposed of: the weights are not kept by who keeps this. */
+  #model: OnnxModel | undefined;
   readonly #signature: Signature;
   readonly #parts: Readonly<Record<PartName, ModelPart>>;
   /** Calls that have not ended: what was asked before `dispose` is still answered. */
@@ -103,6 +104,7 @@ export class LocalAutoencoder implements Autoencoder {
   dispose(): Promise<void> {
     this.#disposal ??= Promise.allSettled(this.#running).then(async () => {
       await Promise.all(Object.values(this.#parts).map(part => part.dispose()));
+      this.#model = undefined;
     });
     return this.#disposal;
   }
@@ -127,16 +129,33 @@ export class LocalAutoencoder implements Autoencoder {
 
   async #encode(input: Samples, shape?: Shape): Promise<HostTensor> {
     const { rows, feeds } = this.#readInput(input, shape);
+    if (this.#signature.sparse) return this.#encodeSelected(rows, feeds);
     const results = await this.#parts.encoder.collect(rows.count, feeds);
     return this.#take(results, this.#signature.code, this.info.codeShape, rows.leading);
+  }
+
+  /** Dense features from the few that a TopK graph gives: one session, and one copy of the weights, for both forms. */
+  async #encodeSelected(rows: SampleRows, feeds: readonly PartFeed[]): Promise<HostTensor> {
+    const { indices: indicesName, values: valuesName } = this.#signature.sparse!;
+    const width = sizeOf(this.info.codeShape);
+    const data = new Float32Array(rows.count * width);
+    for await (const { outputs, start, count } of this.#parts.encoder.run(rows.count, feeds)) {
+      const indices = fromInt64Tensor(outputs[indicesName]!, indicesName);
+      const values = fromOrtTensor(outputs[valuesName]!, valuesName);
+      const k = outputs[valuesName]!.dims.at(-1)!;
+      requireFinite(values, count * k, k, start, valuesName);
+      for (let i = 0; i < count * k; i++) {
+        if (indices[i]! < width) data[(start + Math.floor(i / k)) * width + indices[i]!] = values[i]!;
+      }
+    }
+    return { data, shape: [...rows.leading, ...this.info.codeShape] };
   }
 
   async #encodeSparse(input: Samples, shape?: Shape): Promise<SparseFeatures> {
     const { rows, feeds } = this.#readInput(input, shape);
     const { sparse, code } = this.#signature;
     const builder = new SparseBuilder(sizeOf(this.info.codeShape));
-    const part = sparse ? this.#parts.sparseEncoder : this.#parts.encoder;
-    for await (const { outputs, start, count, ranCount } of part.run(rows.count, feeds)) {
+    for await (const { outputs, start, count, ranCount } of this.#parts.encoder.run(rows.count, feeds)) {
       if (sparse) {
         const indices = fromInt64Tensor(outputs[sparse.indices]!, sparse.indices);
         const values = fromOrtTensor(outputs[sparse.values]!, sparse.values);
@@ -203,13 +222,10 @@ export class LocalAutoencoder implements Autoencoder {
     input: Samples,
     shape?: Shape,
   ): Promise<{ readonly code: HostTensor; readonly reconstruction: HostTensor }> {
-    const { rows, feeds } = this.#readInput(input, shape);
-    const { code, reconstruction } = this.#signature;
-    const results = await this.#parts.whole.collect(rows.count, feeds);
-    return {
-      code: this.#take(results, code, this.info.codeShape, rows.leading),
-      reconstruction: this.#take(results, reconstruction, this.info.reconstructionShape, rows.leading),
-    };
+    // Encoder and decoder in turn, which `encode` and `decode` have open: a session of the whole would hold the weights a second time.
+    const code = await this.#encode(input, shape);
+    const inputs = this.info.decoderInputs.length > 0 ? await this.#readDecoderInputs(input, shape) : {};
+    return { code, reconstruction: await this.#decode(code, undefined, inputs) };
   }
 
   async #readDecoderInputs(input: Samples, shape?: Shape): Promise<HostTensors> {
@@ -232,11 +248,11 @@ export class LocalAutoencoder implements Autoencoder {
     if (!directions) {
       throw new FileFormatError(
         'it is not certain which initializer holds the feature directions: name it with the option featureDirections. ' +
-          `Candidates:\n  ${listCandidates(this.#model)}`,
+          `Candidates:\n  ${listCandidates(this.#model!)}`,
         { file: this.info.file },
       );
     }
-    const matrix = await readInitializerAnywhere(this.#model, directions.name);
+    const matrix = await readInitializerAnywhere(this.#model!, directions.name);
     return directions.isTransposed ? transpose(matrix) : matrix;
   }
 }
@@ -252,7 +268,7 @@ function transpose({ data, shape }: HostTensor): HostTensor {
 
 /** Shapes of one sample as they come out of a run, for files that do not state them. */
 async function measureShapes(whole: ModelPart, { input, inputShape, code, reconstruction }: Signature) {
-  const results = await whole.collect(1, [
+  const measured = whole.collect(1, [
     // Neither zeros nor all the same: a model may divide by norm or deviation.
     {
       name: input,
@@ -260,6 +276,8 @@ async function measureShapes(whole: ModelPart, { input, inputShape, code, recons
       read: () => Float32Array.from({ length: sizeOf(inputShape) }, (_, i) => 1 + (i % 5)),
     },
   ]);
+  // Only for this: its weights are those of encoder and decoder again.
+  const results = await measured.finally(() => whole.dispose());
   return { codeShape: results[code]!.shape.slice(1), reconstructionShape: results[reconstruction]!.shape.slice(1) };
 }
 
@@ -320,13 +338,11 @@ export async function openAutoencoder(
       session: { provider, ...(options.threads !== undefined && { threads: options.threads }) },
     });
 
-  const encoder = part([input], [code]);
+  const encoder = part([input], sparse ? [sparse.indices, sparse.values] : [code]);
   const { provider, attempts } = await encoder.open();
   const parts = {
     encoder,
-    sparseEncoder: part([input], sparse ? [sparse.indices, sparse.values] : [code], provider),
     decoder: part([code, ...decoderInputs], [reconstruction], provider),
-    whole: part([input], [code, reconstruction], provider),
     decoderInputs: part(
       [input],
       decoderInputs.filter(name => name !== input),
@@ -336,7 +352,7 @@ export async function openAutoencoder(
   const { codeShape, reconstructionShape } =
     signature.codeShape && signature.reconstructionShape
       ? (signature as { readonly codeShape: Shape; readonly reconstructionShape: Shape })
-      : await measureShapes(parts.whole, signature);
+      : await measureShapes(part([input], [code, reconstruction], provider), signature);
   const info: AutoencoderInfo = {
     file: model.file,
     kind: signature.kind,
