@@ -3,6 +3,7 @@
  * It is public and kept: whoever reads our files by name, in any language, relies on this table.
  */
 import { FileFormatError } from '../errors.ts';
+import { parseJson } from '../files/json-text.ts';
 
 /** What a file holds. */
 export type ModelKind = 'toy-model' | 'parallel-toy-model' | 'sparse-autoencoder';
@@ -51,14 +52,6 @@ export interface ModelMetadata {
 
 const isKind = (value: string): value is ModelKind => Object.hasOwn(TENSOR_NAMES, value);
 
-function parseJson(key: string, text: string, file: string | undefined): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new FileFormatError(`metadata ${key} is not JSON: ${(cause as Error).message}`, { file, cause });
-  }
-}
-
 /**
  * Reads our entries out of a model's metadata properties.
  * A file without them gives `{ decoderInputs: [], properties }`. FileFormatError where an entry of ours is of a schema or kind
@@ -78,13 +71,15 @@ export function parseMetadata(properties: Readonly<Record<string, string>>, file
   }
 
   const configText = of(METADATA_KEYS.config);
-  const config = configText === undefined ? undefined : parseJson(METADATA_KEYS.config, configText, file);
+  const config =
+    configText === undefined ? undefined : parseJson(configText, `metadata ${METADATA_KEYS.config}`, { file });
   if (config !== undefined && (typeof config !== 'object' || config === null || Array.isArray(config))) {
     throw new FileFormatError(`metadata ${METADATA_KEYS.config} is not a JSON object`, { file });
   }
 
   const inputsText = of(METADATA_KEYS.decoderInputs);
-  const decoderInputs = inputsText === undefined ? [] : parseJson(METADATA_KEYS.decoderInputs, inputsText, file);
+  const decoderInputs =
+    inputsText === undefined ? [] : parseJson(inputsText, `metadata ${METADATA_KEYS.decoderInputs}`, { file });
   if (!Array.isArray(decoderInputs) || !decoderInputs.every(name => typeof name === 'string')) {
     throw new FileFormatError(`metadata ${METADATA_KEYS.decoderInputs} is not a JSON list of names`, { file });
   }
