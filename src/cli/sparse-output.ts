@@ -73,7 +73,7 @@ type ListName = 'offsets' | 'indices' | 'values';
 
 /** How the lists wait: offsets as float64, because there may be more than 2^32 entries. */
 const WAITING: Readonly<Record<ListName, ElementType>> = { offsets: 'float64', indices: 'uint32', values: 'float32' };
-const BYTES_AT_ONCE = 2 ** 17;
+const BYTES_AT_ONCE = 2 ** 15;
 
 async function listsOutput(
   file: AtomicFile | undefined,
