@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { strToU8, zipSync } from 'fflate';
-import { decodeSparseFile, encodeSparseFile } from '../../src/cli/sparse-file.ts';
+import { decodeSparseFile } from '../../src/cli/sparse-file.ts';
 import { createRandomSource, type RandomSource } from '../../src/data/random-source.ts';
 import { frozenSaeToOnnx } from '../../src/export/frozen-sae-onnx.ts';
 import { loadSaeFolder } from '../../src/export/load-sae-folder.ts';
@@ -213,16 +213,18 @@ const sparse: FileKind = {
   name: 'sparse features',
   oracle: undefined,
   examples: async () => {
-    const features = {
-      shape: [3, 10],
-      offsets: Uint32Array.of(0, 2, 2, 5),
-      indices: Uint32Array.of(1, 7, 0, 3, 9),
-      values: Float32Array.of(0.5, 1, 2, 0.25, 3),
-    };
-    return ['.npz', '.safetensors', '.json'].map(extension => {
-      const encoded = encodeSparseFile(`a${extension}`, features);
-      return { [`a${extension}`]: typeof encoded === 'string' ? strToU8(encoded) : encoded };
+    const lists = { shape: [3, 10], offsets: [0, 2, 2, 5], indices: [1, 7, 0, 3, 9], values: [0.5, 1, 2, 0.25, 3] };
+    const tensors = Object.entries(lists).map(([name, data]) => {
+      const type: ElementType = name === 'values' ? 'float32' : 'int64';
+      return [name, { data, shape: [data.length], type }] as const;
     });
+    const scipy: Readonly<Record<string, string>> = { offsets: 'indptr', values: 'data' };
+    const arrays = tensors.map(([name, tensor]) => [`${scipy[name] ?? name}.npy`, writeNpy(tensor)] as const);
+    return [
+      { 'a.npz': zipSync(Object.fromEntries(arrays), { mtime: new Date('2020-01-01T00:00:00') }) },
+      { 'a.safetensors': writeSafetensors(Object.fromEntries(tensors)) },
+      { 'a.json': strToU8(JSON.stringify(lists)) },
+    ];
   },
   read: async (_folder, files) => {
     decodeSparseFile(single(files), 'a');

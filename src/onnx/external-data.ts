@@ -35,15 +35,24 @@ function checkLocation(location: string, tensor: string, file: string | undefine
   return parts.join('/');
 }
 
-/** Where a tensor's data lies. */
-interface Place {
-  readonly tensor: TensorMessage;
+/** Where a tensor's data lie outside its model. */
+export interface ExternalRange {
+  /** A checked relative path with forward slashes, below the model's folder. */
   readonly location: string;
   readonly offset: number;
   readonly length: number;
 }
 
-function placeOf(tensor: TensorMessage, file: string | undefined): Place {
+/** True where a tensor's data lie outside its model. */
+export function isExternal(tensor: TensorMessage): boolean {
+  return tensor.dataLocation === EXTERNAL;
+}
+
+/**
+ * Where an external tensor's data lie.
+ * FileFormatError where the path leaves the model's folder, or offset and length are not what shape and type ask for.
+ */
+export function externalRange(tensor: TensorMessage, file: string | undefined): ExternalRange {
   const name = tensor.name ?? '';
   const entries = new Map((tensor.externalData ?? []).map(({ key, value }) => [key, value ?? '']));
   const location = checkLocation(entries.get('location') ?? '', name, file);
@@ -57,7 +66,7 @@ function placeOf(tensor: TensorMessage, file: string | undefined): Place {
       { file },
     );
   }
-  return { tensor, location, offset, length };
+  return { location, offset, length: expected };
 }
 
 /**
@@ -67,15 +76,15 @@ function placeOf(tensor: TensorMessage, file: string | undefined): Place {
  */
 export async function inlineExternalData(model: OnnxModel, read: ReadExternal): Promise<OnnxModel> {
   const { proto, file } = model;
-  const places: Place[] = [];
+  const places: ({ readonly tensor: TensorMessage } & ExternalRange)[] = [];
   let total = 0;
   for (const tensor of everyInitializer(proto)) {
-    const place = tensor.dataLocation === EXTERNAL ? placeOf(tensor, file) : undefined;
-    total += place?.length ?? tensor.rawData?.length ?? 0;
+    const range = isExternal(tensor) ? externalRange(tensor, file) : undefined;
+    total += range?.length ?? tensor.rawData?.length ?? 0;
     if (total > MAX_MODEL_BYTES) {
       throw new FileFormatError(`the model's data takes more than ${MAX_MODEL_BYTES} bytes`, { file });
     }
-    if (place) places.push(place);
+    if (range) places.push({ tensor, ...range });
   }
 
   for (const { tensor, location, offset, length } of places) {
