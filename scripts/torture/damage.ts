@@ -156,7 +156,7 @@ export function damage(
   const names = Object.keys(DAMAGES);
   const damages: string[] = [];
   // A plain array: a Buffer's own methods differ.
-  let damaged = new Uint8Array(bytes);
+  let damaged: Uint8Array = new Uint8Array(bytes);
   for (let i = random.integer(5) < 4 ? 0 : random.integer(3); i >= 0 && damaged.length > 0; i--) {
     const name = choice(random, names);
     damages.push(name);
