@@ -151,7 +151,7 @@ export class JsonArrayReader {
       this.#shape!.push(value);
     } else {
       this.#rank ??= depth;
-      if (depth !== this.#rank) {
+      if (depth !== this.#rank || (this.#form === 'array' && this.#lengths.length > depth)) {
         throw this.#failure(`rows of unequal length: a number at depth ${depth}, others at depth ${this.#rank}`);
       }
       if (!Number.isFinite(Math.fround(value)))
