@@ -133,7 +133,8 @@ export function* zipDirectory(fileSize: number, file: string): Asking<readonly Z
       file,
     );
     const method = view.getUint16(at + 10, true);
-    if (view.getUint16(at + 8, true) & 1) throw new FileFormatError(`${name} is encrypted`, { file });
+    // Encrypted in either way.
+    if (view.getUint16(at + 8, true) & 0x41) throw new FileFormatError(`${name} is encrypted`, { file });
     if (method !== 0 && method !== 8) {
       throw new FileFormatError(`${name} is packed by method ${method}; stored (0) and deflated (8) are read`, {
         file,
