@@ -6,6 +6,7 @@
 import { FileFormatError, InvalidShapeError } from '../errors.ts';
 import { type HostTensor, type Shape, sizeOf } from '../tensor.ts';
 import {
+  adoptElements,
   byteLengthOf,
   bytesPerElement,
   decodeElements,
@@ -121,7 +122,9 @@ export function checkNpyLength(header: NpyHeader, fileSize: number, source: Sour
 
 /** Decodes part of a file's data, a whole number of elements, in the order of the file. */
 export function decodeNpyElements(header: NpyHeader, data: Uint8Array): Elements {
-  return decodeElements(header.bigEndian ? swapBytes(data, bytesPerElement[header.type]) : data, header.type);
+  return header.bigEndian
+    ? adoptElements(swapBytes(data, bytesPerElement[header.type]), header.type)
+    : decodeElements(data, header.type);
 }
 
 /** The bytes that go before the data of a C-ordered little-endian array: format version 1 (2 where the shape is very long). */
