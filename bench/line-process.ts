@@ -7,9 +7,31 @@ export interface LineProcess {
   end(): void;
 }
 
-/** Starts `script` with `python`; undefined, with the reason on standard error, where it ends before it answers `probe`. */
-export async function startPython(python: string, script: string, probe: unknown): Promise<LineProcess | undefined> {
-  const child = spawn(python, [script], { stdio: ['pipe', 'pipe', 'pipe'] });
+export interface StartOptions {
+  readonly env?: NodeJS.ProcessEnv;
+  /** Ends it at once; what it is asked then fails. */
+  readonly signal?: AbortSignal;
+  /** Is told why it does not answer. Default: a line on standard error. */
+  readonly onProblem?: (reason: string) => void;
+}
+
+/** Starts `script` with `python`; undefined, with the reason told, where it ends before it answers `probe`. */
+export async function startPython(
+  python: string,
+  script: string,
+  probe: unknown,
+  {
+    env = process.env,
+    signal,
+    onProblem = reason => console.error(`without PyTorch: ${python}: ${reason}`),
+  }: StartOptions = {},
+): Promise<LineProcess | undefined> {
+  const child = spawn(python, [script], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env,
+    killSignal: 'SIGKILL',
+    ...(signal && { signal }),
+  });
   let problem = '';
   child.on('error', error => {
     problem = error.message;
@@ -28,7 +50,7 @@ export async function startPython(python: string, script: string, probe: unknown
   try {
     await ask(probe);
   } catch (error) {
-    console.error(`without PyTorch: ${python}: ${(error as Error).message}`);
+    onProblem((error as Error).message);
     return undefined;
   }
   return { ask, end: () => child.stdin.end() };

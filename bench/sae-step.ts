@@ -136,12 +136,18 @@ function programFor({ dIn, dSae, batchSize, k, kind, betas }: Work): StepProgram
   }
   const descriptor: StepDescriptor = {
     kind: 'sparse-autoencoder',
-    selection: { kind, k },
+    activation: { kind, k },
     decoder: 'reparametrise',
-    loss: { l1: 0 },
+    transcoder: false,
+    skip: false,
+    reconstructionLoss: 'mean',
     optimizer: { name: 'adam', learningRate: 1e-3, betas, eps: 1e-8, weightDecay: 0 },
+    held: [],
+    scalars: [],
+    countsFiring: false,
     dIn,
     dSae,
+    dOut: dIn,
     batchSize,
   };
   return {

@@ -1,17 +1,13 @@
 /** Times small models through the training loop as users run it, data included, in turns with PyTorch. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
-import { generatedBatches } from '../src/data/batch-source.ts';
-import { hiddenActivations } from '../src/data/hidden-activations.ts';
-import type { SampleGenerator } from '../src/data/sample-generator.ts';
 import { importanceDecayByRatio } from '../src/data/schedules.ts';
-import { randomStream } from '../src/data/streams.ts';
-import { SyntheticSparseDataGenerator } from '../src/data/synthetic-sparse.ts';
+import { sparseFeatures } from '../src/data/sparse-features.ts';
+import { toyModelActivations } from '../src/data/toy-model-activations.ts';
 import type { Engine } from '../src/engines/engine.ts';
 import type { HostTensor } from '../src/tensor.ts';
-import type { Trained } from '../src/training/train.ts';
-import { type SaeTraining, trainSaes } from '../src/training/train-sae.ts';
-import { trainToyModels } from '../src/training/train-toy-models.ts';
+import { trainSaes, trainToyModel } from '../src/training/node.ts';
+import type { RunReport } from '../src/training/run-settings.ts';
 import { startPython } from './line-process.ts';
 
 export interface SmallWork {
@@ -58,7 +54,7 @@ export async function measureSmallModels(
     const time = { data: 0, step: 0, total: 0 };
     const answers: { ms: number; dataMs: number; version: string }[] = [];
     let memory = 0;
-    let last: Trained | undefined;
+    let last: RunReport | undefined;
     await RUNS[name](Math.ceil(steps / 10), engine);
     const delay = monitorEventLoopDelay({ resolution: 1 });
     for (let round = 0; round < rounds; round++) {
@@ -91,40 +87,33 @@ export async function measureSmallModels(
   return results;
 }
 
-const TOY = { nFeatures: 5, nHidden: 2, sparsity: 0.9, importance: importanceDecayByRatio(5, 0.9), seed: 0 };
+const FEATURES = sparseFeatures({ nFeatures: 5, sparsity: 0.9 });
+const TOY = { data: FEATURES, nHidden: 2, importance: importanceDecayByRatio(5, 0.9) };
 
-const RUNS: Readonly<Record<SmallWork['name'], (steps: number, engine: Engine) => Promise<Trained>>> = {
-  'toy model': async (steps, engine) => (await trainToyModels({ ...TOY, steps }, { engine })).run,
-  'parallel toy models': async (steps, engine) =>
-    (await trainToyModels({ ...TOY, nInstances: 10, steps }, { engine })).run,
+const RUNS: Readonly<Record<SmallWork['name'], (steps: number, engine: Engine) => Promise<RunReport>>> = {
+  'toy model': (steps, engine) => trainToyModel({ ...TOY, steps }, { engine }),
+  'parallel toy models': (steps, engine) => trainToyModel({ ...TOY, restarts: 10, steps }, { engine }),
   SAE: (steps, engine) => runSaes(1, steps, engine),
   '256 SAEs': (steps, engine) => runSaes(256, steps, engine),
 };
 
-const BATCH_SIZE = 2048;
-
-async function runSaes(count: number, steps: number, engine: Engine): Promise<Trained> {
+async function runSaes(count: number, steps: number, engine: Engine): Promise<RunReport> {
   const star: HostTensor = {
     data: Float32Array.from({ length: 10 }, (_, i) => [Math.cos, Math.sin][i % 2]!((2 * Math.PI * (i >> 1)) / 5)),
     shape: [5, 2],
   };
-  const make = (random: ReturnType<typeof randomStream>): SampleGenerator =>
-    hiddenActivations(star, new SyntheticSparseDataGenerator(BATCH_SIZE, Array<number>(5).fill(0.9), random));
-  const sample = new Float32Array(4000 * 2);
-  make(randomStream(0, 2)).fill(sample);
-  const settings: SaeTraining = {
-    dIn: 2,
-    dSae: 5,
-    activation: { kind: 'topk', k: 1 },
-    init: 'gaussian',
-    batchSize: BATCH_SIZE,
-    steps,
-    seed: 0,
-  };
-  const data = {
-    sample: { data: sample, shape: [4000, 2] },
-    batches: (seed: number) => generatedBatches('activations', randomStream(seed, 1), make),
-  };
-  const runs = Array.from({ length: count }, (_, seed) => ({ ...settings, seed }));
-  return (await trainSaes(runs, data, { engine }))[0]!.run;
+  const [first] = await trainSaes(
+    {
+      data: toyModelActivations(star, FEATURES),
+      dSae: 5,
+      activation: { kind: 'topk', k: 1 },
+      start: { directions: 'gaussian' },
+      steps,
+      sampleSize: 4000,
+      sampleSeed: 0,
+      vary: Array.from({ length: count }, (_, seed) => ({ seed })),
+    },
+    { engine },
+  );
+  return first!;
 }

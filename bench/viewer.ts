@@ -1,16 +1,17 @@
 /**
- * `npm run bench:viewer`: how soon the page shows what a slider changed, in the bundled Chromium on WASM. From the input event to
- * the frame that is painted after the new bars are in the page: for the star (one frame is the aim) and for an autoencoder of
- * 16,384 latents on 512 activations (50 ms is the aim). Also how soon the page shows the story.
+ * `npm run bench:viewer [-- ROWS]`: the page on an autoencoder of 16,384 latents on 512 activations with ROWS rows (default 50,000), in the
+ * bundled Chromium on WASM. Prints how soon the overview stands on a sample and on all rows, and medians of: going to a latent, a
+ * slider (from the input event to the frame after the text changed), the longest task of the main thread after the first paint, memory.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { createRandomSource } from '../src/data/random-source.ts';
 import { frozenSaeToOnnx } from '../src/export/frozen-sae-onnx.ts';
+import { npyHeader } from '../src/files/npy.ts';
 import type { HostTensor } from '../src/tensor.ts';
-import { isIdle, startViewer } from '../test/viewer/built-viewer.ts';
+import { isIdle, openView, startViewer, type Viewer } from '../test/viewer/built-viewer.ts';
 
 const MOVES = 40;
 const D_IN = 512;
@@ -61,48 +62,122 @@ async function measure(page: Page, slider: string, watched: string): Promise<num
 const quantile = (values: readonly number[], share: number): string =>
   values.toSorted((a, b) => a - b)[Math.floor(share * (values.length - 1))]!.toFixed(1);
 
+/** Random rows as a .npy file, written in pieces. */
+async function writeRows(path: string, rows: number): Promise<void> {
+  const random = createRandomSource(1);
+  const file = await open(path, 'w');
+  try {
+    await file.write(npyHeader([rows, D_IN], 'float32'));
+    // The same 1,000 rows, each scaled anew: drawing all of them would take longer than running them.
+    const block = Float32Array.from({ length: 1000 * D_IN }, () => random.normal());
+    for (let done = 0; done < rows; done += 1000) {
+      const count = Math.min(1000, rows - done);
+      const scale = 0.5 + random.float32();
+      const scaled = block.subarray(0, count * D_IN).map(value => value * scale);
+      await file.write(new Uint8Array(scaled.buffer));
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** Megabytes of the browser's processes, shared pages counted once (PSS). */
+async function memory(browser: Viewer['browser']): Promise<number> {
+  const session = await browser.newBrowserCDPSession();
+  const { processInfo } = (await session.send('SystemInfo.getProcessInfo')) as { processInfo: { id: number }[] };
+  await session.detach();
+  let total = 0;
+  for (const { id } of processInfo) {
+    const text = await readFile(`/proc/${id}/smaps_rollup`, 'utf8').catch(() => '');
+    total += Number(/^Pss:\s+(\d+)/m.exec(text)?.[1] ?? 0) / 1024;
+  }
+  return total;
+}
+
+const rows = Number(process.argv[2] ?? 50_000);
 const folder = await mkdtemp(join(tmpdir(), 'monosemantic-'));
 const viewer = await startViewer();
 try {
   console.log(
     `${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores; Chromium ${viewer.browser.version()}, WASM`,
   );
-
   const context = await viewer.browser.newContext({ reducedMotion: 'reduce' });
   const story = await context.newPage();
   const started = performance.now();
-  await story.goto(viewer.server.url);
-  await story.getByText('5 of 5').first().waitFor();
+  await story.goto(viewer.url);
+  await story.getByText('2 of 5').first().waitFor();
   const told = performance.now() - started;
   await isIdle(story);
   console.log(
-    `address to story, to open models:  ${told.toFixed(0)} ms, ${(performance.now() - started).toFixed(0)} ms`,
+    `address to story, to open models:     ${told.toFixed(0)} ms, ${(performance.now() - started).toFixed(0)} ms`,
   );
   await context.close();
 
-  const toy = await viewer.page('?model=star&model=sae-found&view=probe');
-  await toy.waitForTimeout(1500);
+  const toy = await viewer.page('?model=star&model=sae-found&view=sample');
+  await toy.locator('[data-test=hidden-0]').waitFor();
   const small = await measure(toy, 'Feature 0', '[data-test=hidden-0]');
-  console.log(`star, slider to bars:              median ${quantile(small, 0.5)} ms, 90% ${quantile(small, 0.9)} ms`);
+  console.log(
+    `star, slider to bars:                 median ${quantile(small, 0.5)} ms, 90% ${quantile(small, 0.9)} ms`,
+  );
   await toy.context().close();
 
-  const file = join(folder, 'wide.onnx');
-  await writeFile(file, wideSae());
-  const wide = await viewer.page('?view=probe');
+  const model = join(folder, 'wide.onnx');
+  const acts = join(folder, 'acts.npy');
+  await writeFile(model, wideSae());
+  await writeRows(acts, rows);
+  const page = await viewer.page('');
+  await page.evaluate(`
+    globalThis.longest_ = 0;
+    new PerformanceObserver(list => {
+      for (const { duration } of list.getEntries()) longest_ = Math.max(longest_, duration);
+    }).observe({ type: 'longtask' });
+  `);
+  const seconds = (from: number): string => ((performance.now() - from) / 1000).toFixed(1);
   const opening = performance.now();
-  await wide.getByLabel('Open model').setInputFiles(file);
-  await wide.getByRole('slider', { name: 'Activation 0', exact: true }).waitFor();
-  await isIdle(wide);
-  console.log(`${D_SAE} latents, file to probe:     ${(performance.now() - opening).toFixed(0)} ms`);
-  await wide
-    .getByText('Fires on', { exact: false })
-    .first()
-    .waitFor({ timeout: 1 })
-    .catch(() => {});
-  await wide.waitForTimeout(15_000);
-  const large = await measure(wide, 'Activation 0', '[data-test=hidden-0]');
-  console.log(`${D_SAE} latents, slider to bars:    median ${quantile(large, 0.5)} ms, 90% ${quantile(large, 0.9)} ms`);
-  await wide.context().close();
+  await page.getByLabel('Open files', { exact: true }).setInputFiles(model);
+  await page.getByRole('heading', { name: 'wide.onnx', level: 1 }).waitFor({ timeout: 120_000 });
+  console.log(`${D_SAE} latents, file to overview:     ${seconds(opening)} s`);
+  const running = performance.now();
+  await page.getByLabel('Open files', { exact: true }).setInputFiles(acts);
+  await page.locator('.tiles').waitFor({ timeout: 300_000 });
+  console.log(`overview from a sample:               ${seconds(running)} s`);
+  await openView(page, 'Sample');
+  await page.locator('[data-test=hidden-0]').waitFor();
+  const busy = await measure(page, 'Activation 0', '[data-test=hidden-0]');
+  console.log(`slider while rows run:                median ${quantile(busy, 0.5)} ms, 90% ${quantile(busy, 0.9)} ms`);
+  await openView(page, 'Overview');
+  await page.locator('.tiles[data-done=true]').waitFor({ timeout: 600_000 });
+  console.log(`all ${rows} rows:                      ${seconds(running)} s, the slider's turns among them`);
+  const goes: number[] = [];
+  for (let i = 0; i < 25; i++) {
+    const latent = (i * 641) % D_SAE;
+    goes.push(
+      (await page.evaluate(async wanted => {
+        const frame = () => new Promise(requestAnimationFrame);
+        const form = document.querySelector('form[aria-label="Go to a latent"]') as HTMLFormElement;
+        const input = form.querySelector('input')!;
+        input.value = String(wanted);
+        input.dispatchEvent(new Event('input', { bubbles: true }));
+        await frame();
+        const start = performance.now();
+        form.requestSubmit();
+        const title = () => document.querySelector('h1')?.textContent?.trim();
+        while (title() !== `Latent ${wanted}` || !document.querySelector('[data-test=fires-on]')) {
+          if (performance.now() - start > 5000) break;
+          await frame();
+        }
+        return performance.now() - start;
+      }, latent)) as number,
+    );
+  }
+  console.log(`go to latent:                         median ${quantile(goes, 0.5)} ms, 90% ${quantile(goes, 0.9)} ms`);
+  await openView(page, 'Sample');
+  await page.locator('[data-test=hidden-0]').waitFor();
+  const idle = await measure(page, 'Activation 0', '[data-test=hidden-0]');
+  console.log(`slider:                               median ${quantile(idle, 0.5)} ms, 90% ${quantile(idle, 0.9)} ms`);
+  console.log(`longest task of the main thread:      ${((await page.evaluate('longest_')) as number).toFixed(0)} ms`);
+  console.log(`memory of the browser:                ${(await memory(viewer.browser)).toFixed(0)} MB`);
+  await page.context().close();
 } finally {
   await viewer.close();
   await rm(folder, { recursive: true });

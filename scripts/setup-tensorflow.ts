@@ -1,17 +1,15 @@
 /**
- * `npm run setup:tensorflow [-- --gpu] [-- --remove]`: puts TensorFlow's native library under TensorFlow.js.
+ * `npm run setup:tensorflow [-- --gpu] [-- --undo]`: puts TensorFlow's native library under TensorFlow.js.
  *
  * First the package's own way is tried (a prebuilt TensorFlow 2.9.1), if its download can be reached. Otherwise the
  * binding is compiled with g++ from the sources in the npm package, against the current TensorFlow wheel from pip. All that
- * is written lies in the package's own folder in node_modules, and `--remove` deletes it.
+ * is written lies in the package's own folder in node_modules, and `--undo` deletes it.
  */
-import { type SpawnOptions, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import { createReadStream, existsSync } from 'node:fs';
-import { mkdir, readdir, rm, statfs, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { basename, delimiter, dirname, join, relative } from 'node:path';
+import { delimiter, dirname, join, relative } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -24,19 +22,21 @@ import {
   tensorFlowBinding,
   tensorFlowPackageFolder,
 } from '../src/engines/tensorflow.ts';
-import { requirements, WHEEL_PYTHON, type WheelSet, wheelSet } from './tensorflow-wheels.ts';
+import { missingForWheels, unpackWheels } from './setup/pip.ts';
+import { lacks, run, runSetup, SetupError } from './setup/run-command.ts';
+import type { WheelSet } from './setup/wheels.ts';
+import { wheelSet } from './tensorflow-wheels.ts';
 
 const USAGE = `usage: ${SETUP_COMMAND} [-- OPTIONS]
   --gpu          for NVIDIA GPUs (CUDA 12 and cuDNN 9 come along; only the driver must be there)
   --from WAY     "stock" or "wheel" alone, instead of the one and then the other
-  --remove       undo: delete what an earlier run made (with --gpu, only that for GPUs)
+  --undo         delete what an earlier run made (with --gpu, only that for GPUs)
 Environment: CXX (g++) compiles; MONOSEMANTIC_PYTHON (python3) runs pip.`;
 
 const PACKAGES = { cpu: '@tensorflow/tfjs-node', gpu: '@tensorflow/tfjs-node-gpu' } as const;
 type Kind = keyof typeof PACKAGES;
 
 const COMPILER = process.env['CXX'] || 'g++';
-const PYTHON = process.env['MONOSEMANTIC_PYTHON'] || 'python3';
 const REACHABLE_WITHIN_MS = 5_000;
 const STOCK_WITHIN_MS = 15 * 60_000;
 
@@ -50,23 +50,14 @@ const DEFINITIONS = [
 
 const require = createRequire(import.meta.url);
 
-/** What the person who runs this can do something about; printed without a stack. */
-class SetupError extends Error {}
-
-try {
-  await main();
-} catch (error) {
-  if (!(error instanceof SetupError)) throw error;
-  console.error(`setup:tensorflow: ${error.message}`);
-  process.exitCode = 1;
-}
+await runSetup('setup:tensorflow', main);
 
 async function main(): Promise<void> {
-  const { gpu, remove, from, check, help } = readOptions();
+  const { gpu, undo, from, check, help } = readOptions();
   const kind: Kind = gpu ? 'gpu' : 'cpu';
   if (help) console.log(USAGE);
   else if (check) console.log(await loadAndMultiply(PACKAGES[kind]));
-  else if (remove) await removeAll(gpu ? ['gpu'] : ['cpu', 'gpu']);
+  else if (undo) await removeAll(gpu ? ['gpu'] : ['cpu', 'gpu']);
   else await setUp(kind, from);
 }
 
@@ -75,7 +66,7 @@ function readOptions() {
     const { values } = parseArgs({
       options: {
         gpu: { type: 'boolean', default: false },
-        remove: { type: 'boolean', default: false },
+        undo: { type: 'boolean', default: false },
         from: { type: 'string' },
         check: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
@@ -96,7 +87,7 @@ async function setUp(kind: Kind, from: 'stock' | 'wheel' | undefined): Promise<v
     const found = await tryOut(kind).catch(() => undefined);
     if (found !== undefined) {
       console.log(
-        `Already there: ${found}. (Undo with \`${SETUP_COMMAND} -- ${kind === 'gpu' ? '--gpu ' : ''}--remove\`.)`,
+        `Already there: ${found}. (Undo with \`${SETUP_COMMAND} -- ${kind === 'gpu' ? '--gpu ' : ''}--undo\`.)`,
       );
       return;
     }
@@ -161,47 +152,15 @@ async function makeFromWheel(kind: Kind, folder: string): Promise<void> {
   }
   await requireTools(folder, set);
   const site = join(folder, 'deps', 'site-packages');
-  await downloadWheels(set, folder, site);
+  await unpackWheels(set, site, join(folder, 'deps'));
   await compileBinding(folder, join(site, 'tensorflow'));
   await keepLibraries(site);
 }
 
 async function requireTools(folder: string, { diskSpace }: WheelSet): Promise<void> {
-  const missing: string[] = [];
-  const lacks = (command: string, args: string[]) =>
-    run(command, args, { stdio: 'ignore' }).then(
-      () => false,
-      () => true,
-    );
-  if (await lacks(COMPILER, ['--version'])) missing.push(`a C++ compiler (${COMPILER}; Debian: apt install g++)`);
-  if (await lacks(PYTHON, ['--version'])) missing.push(`Python 3 (${PYTHON}; Debian: apt install python3)`);
-  else if (await lacks(PYTHON, ['-m', 'pip', '--version'])) missing.push('pip (Debian: apt install python3-pip)');
-  const { bavail, bsize } = await statfs(folder);
-  if (bavail * bsize < diskSpace) {
-    missing.push(
-      `${diskSpace / 1e9} GB of free disk at ${folder} (${((bavail * bsize) / 1e9).toFixed(1)} GB are free)`,
-    );
-  }
+  const missing = await missingForWheels(folder, diskSpace);
+  if (await lacks(COMPILER, ['--version'])) missing.unshift(`a C++ compiler (${COMPILER}; Debian: apt install g++)`);
   if (missing.length > 0) throw new SetupError(`this machine lacks ${missing.join('; ')}`);
-}
-
-async function downloadWheels(set: WheelSet, folder: string, site: string): Promise<void> {
-  const temporary = join(folder, 'deps', 'tmp');
-  const list = join(folder, 'deps', 'requirements.txt');
-  await mkdir(temporary, { recursive: true });
-  await writeFile(list, requirements(set));
-  console.log(`pip: ${set.wheels.map(({ name, version }) => `${name} ${version}`).join(', ')}`);
-  const options = ['--no-deps', '--no-compile', '--no-cache-dir', '--disable-pip-version-check', '--require-hashes'];
-  const target = ['--target', site, '--only-binary=:all:', '--implementation', 'cp', '--python-version', WHEEL_PYTHON];
-  const platforms = set.platforms.flatMap(platform => ['--platform', platform]);
-  await run(PYTHON, ['-m', 'pip', 'install', ...options, ...target, ...platforms, '-r', list], {
-    env: { ...process.env, TMPDIR: temporary, PIP_ROOT_USER_ACTION: 'ignore' },
-    stdio: 'inherit',
-  }).catch(() => {
-    throw new SetupError('pip did not download and verify the wheels; its own words stand above');
-  });
-  await rm(temporary, { recursive: true });
-  for (const { name, sha256 } of set.wheels) console.log(`  sha256 as pinned: ${sha256}  ${name}`);
 }
 
 async function compileBinding(folder: string, tensorflow: string): Promise<void> {
@@ -270,17 +229,4 @@ async function loadAndMultiply(name: TensorFlowPackage): Promise<string> {
   const [product] = await tf.matMul(tf.ones([1, 3]), tf.ones([3, 1])).data();
   if (product !== 3) throw new SetupError(`${provider} loads but multiplies wrongly: got ${product}, expected 3`);
   return `${provider}: ${detail}`;
-}
-
-/** Runs a command to its end and gives what it printed; SetupError with its last words where it fails. */
-async function run(command: string, args: readonly string[], options: SpawnOptions = {}): Promise<string> {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
-  let printed = '';
-  let complaint = '';
-  child.stdout?.on('data', chunk => (printed += chunk));
-  child.stderr?.on('data', chunk => (complaint += chunk));
-  const [code, signal] = await once(child, 'close').catch((cause: Error) => [cause.message]);
-  if (code === 0) return printed.trim();
-  const lastWords = complaint.trim().split('\n').slice(-5).join('\n    ');
-  throw new SetupError(`${basename(command)} failed (${signal ?? code})${lastWords && `:\n    ${lastWords}`}`);
 }

@@ -19,7 +19,7 @@ const command = experimentCommand(
   .option('--toy-model <file>', 'what train-toy-model-for-sae-big froze', 'models/toy-model-big.onnx')
   .option('--d-sae <n>', 'latents', positiveInteger, DEFAULTS.dSae)
   .option('--k <n...>', `active latents per sample (default: ${DEFAULTS.ks.join(' ')})`, eachK)
-  .option('--learning-rate <rate>', "Adam's learning rate", positiveNumber, DEFAULTS.learningRate)
+  .option('--lr, --learning-rate <rate>', "Adam's learning rate", positiveNumber, DEFAULTS.learningRate)
   .option('--batch-size <n>', 'activations per step', positiveInteger, DEFAULTS.batchSize)
   .option('--steps <n>', 'training steps', positiveInteger, DEFAULTS.steps)
   .option('--seeds <n>', 'seeds of each, from --seed on', positiveInteger, DEFAULTS.seeds);

@@ -1,25 +1,11 @@
 /**
  * The Python wheels whose shared libraries stand under TensorFlow.js's Node binding: versions and SHA-256, pinned to
- * what the Python package index lists. Only the C API and the CUDA libraries are used, so the Python version in a wheel's
- * tag does not matter: pip is always asked for the one below.
+ * what the Python package index lists. Only the C API and the CUDA libraries are used.
  */
+import { type Wheel, type WheelSet, wheel } from './setup/wheels.ts';
 
-export interface Wheel {
-  readonly name: string;
-  readonly version: string;
-  /** SHA-256 of the wheel, as hexadecimal digits. */
-  readonly sha256: string;
-}
-
-/** Wheels for one kind of machine, and what pip must be told to take them whatever Python it runs under. */
-export interface WheelSet {
-  readonly wheels: readonly Wheel[];
-  readonly platforms: readonly string[];
-  /** Free space that unpacking needs, in bytes. */
-  readonly diskSpace: number;
-}
-
-export const WHEEL_PYTHON = '3.11';
+/** Python's version in the wheels' tags. */
+const PYTHON = '3.11';
 
 const GIGABYTE = 1e9;
 
@@ -42,11 +28,13 @@ const CUDA_WHEELS: readonly Wheel[] = [
 const WHEEL_SETS: Readonly<Record<string, WheelSet>> = {
   'cpu-linux-x64': {
     wheels: [wheel('tensorflow-cpu', '2.21.0', '2b847d217b02ee7731ed91431daf3250daa0196c3c94614d23be27232e6e5b6c')],
+    python: PYTHON,
     platforms: ['manylinux_2_27_x86_64'],
     diskSpace: 2 * GIGABYTE,
   },
   'cpu-linux-arm64': {
     wheels: [wheel('tensorflow', '2.21.0', '4b24aca16d527a3cf1c37f720c04c484c3d20f4d0fdfa98632ac8b9f3be6eb5c')],
+    python: PYTHON,
     platforms: ['manylinux_2_27_aarch64'],
     diskSpace: 2 * GIGABYTE,
   },
@@ -55,6 +43,7 @@ const WHEEL_SETS: Readonly<Record<string, WheelSet>> = {
       wheel('tensorflow', '2.21.0', '9056fbc9ba04235810b71ae6cbd958a196e8804fb53bbcffbf3e23b56155f124'),
       ...CUDA_WHEELS,
     ],
+    python: PYTHON,
     platforms: ['manylinux_2_27_x86_64', 'manylinux_2_25_x86_64', 'manylinux2014_x86_64', 'manylinux2010_x86_64'],
     diskSpace: 12 * GIGABYTE,
   },
@@ -63,13 +52,4 @@ const WHEEL_SETS: Readonly<Record<string, WheelSet>> = {
 /** The wheels for `kind` on this platform and architecture (Node's names), or `undefined` where none is known to work. */
 export function wheelSet(kind: 'cpu' | 'gpu', platform: string, architecture: string): WheelSet | undefined {
   return WHEEL_SETS[`${kind}-${platform}-${architecture}`];
-}
-
-/** The wheels as a pip requirements file: with hashes, pip refuses a file that differs in one byte. */
-export function requirements(set: WheelSet): string {
-  return set.wheels.map(({ name, version, sha256 }) => `${name}==${version} --hash=sha256:${sha256}\n`).join('');
-}
-
-function wheel(name: string, version: string, sha256: string): Wheel {
-  return { name, version, sha256 };
 }

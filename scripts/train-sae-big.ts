@@ -17,7 +17,7 @@ const command = experimentCommand(
   .option('--d-sae <n>', 'latents', positiveInteger, DEFAULTS.dSae)
   .option('--k <n>', 'active latents per sample (topk, batchtopk)', positiveNumber, DEFAULTS.k)
   .option('--l1 <weight>', 'weight of the L1 penalty (relu)', positiveNumber, DEFAULTS.l1)
-  .option('--learning-rate <rate>', "Adam's learning rate", positiveNumber, DEFAULTS.learningRate)
+  .option('--lr, --learning-rate <rate>', "Adam's learning rate", positiveNumber, DEFAULTS.learningRate)
   .option('--batch-size <n>', 'activations per step', positiveInteger, DEFAULTS.batchSize)
   .option('--steps <n>', 'training steps', positiveInteger, DEFAULTS.steps)
   .option('--seeds <n>', 'seeds of each, from --seed on', positiveInteger, DEFAULTS.seeds);

@@ -1,7 +1,15 @@
-/** Takes the pictures of the viewer that the README shows (viewer/docs), from the built viewer in the bundled Chromium. */
+/**
+ * Takes the pictures of the viewer that the README shows (viewer/docs), from the built viewer in the bundled Chromium. The pages for
+ * researchers show a synthetic dictionary: 512 features in 64 dimensions, the rarer the later, and an autoencoder that has them and as many
+ * random directions.
+ */
 import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { startViewer } from '../test/viewer/built-viewer.ts';
+import type { Page } from 'playwright-core';
+import { createRandomSource } from '../src/data/random-source.ts';
+import { frozenSaeToOnnx } from '../src/export/frozen-sae-onnx.ts';
+import { writeNpy } from '../src/files/npy.ts';
+import { isIdle, openFiles, openView, startViewer } from '../test/viewer/built-viewer.ts';
 
 const FOLDER = fileURLToPath(new URL('../viewer/docs/', import.meta.url));
 const PAIR = '?model=star&model=sae-found';
@@ -13,37 +21,122 @@ interface Shot {
   readonly theme?: 'light' | 'dark';
   readonly width?: number;
   readonly height?: number;
+  readonly prepare?: (page: Page) => Promise<void>;
 }
 
+const D_IN = 64;
+const FEATURES = 512;
+const ROWS = 20_000;
+const WORDS = ['river', 'violin', 'tax', 'orbit', 'bread', 'verdict', 'moss', 'engine', 'sonnet', 'harbour'];
+
+/** The dictionary, rows of it, and for each row the name of its strongest feature. */
+function synthetic() {
+  const random = createRandomSource(11);
+  const directions = new Float32Array(2 * FEATURES * D_IN);
+  for (let i = 0; i < 2 * FEATURES; i++) {
+    const row = directions.subarray(i * D_IN, (i + 1) * D_IN);
+    for (let d = 0; d < D_IN; d++) row[d] = random.normal();
+    const norm = Math.hypot(...row);
+    for (let d = 0; d < D_IN; d++) row[d]! /= norm;
+  }
+  const encoder = new Float32Array(D_IN * 2 * FEATURES);
+  for (let i = 0; i < 2 * FEATURES; i++) {
+    for (let d = 0; d < D_IN; d++) encoder[d * 2 * FEATURES + i] = directions[i * D_IN + d]!;
+  }
+  const rows = new Float32Array(ROWS * D_IN);
+  const labels: string[] = [];
+  for (let row = 0; row < ROWS; row++) {
+    let [strongest, most] = [-1, 0];
+    for (let feature = 0; feature < FEATURES; feature++) {
+      if (random.float32() >= 0.12 * (1 + feature) ** -0.62) continue;
+      const value = 0.4 + random.float32();
+      if (value > most) [strongest, most] = [feature, value];
+      for (let d = 0; d < D_IN; d++) rows[row * D_IN + d]! += value * directions[feature * D_IN + d]!;
+    }
+    const word = WORDS[strongest % WORDS.length]!;
+    labels.push(strongest < 0 ? 'nothing' : `${word} ${Math.floor(strongest / WORDS.length) + 1}`);
+  }
+  const zeros = (size: number) => ({ data: new Float32Array(size), shape: [size] });
+  const weights = {
+    W_enc: { data: encoder, shape: [D_IN, 2 * FEATURES] },
+    b_enc: zeros(2 * FEATURES),
+    W_dec: { data: directions, shape: [2 * FEATURES, D_IN] },
+    b_dec: zeros(D_IN),
+  };
+  const shape = { dIn: D_IN, dSae: 2 * FEATURES, dOut: D_IN };
+  const options = { applyBDecToInput: true, normalizeActivations: 'none', transcoder: false } as const;
+  const config = { hook_name: 'blocks.3.hook_resid_post', model_name: 'synthetic' };
+  return [
+    {
+      name: 'dictionary.onnx',
+      bytes: frozenSaeToOnnx({ architecture: 'topk', k: 8, ...shape, ...options, weights }, { config }),
+    },
+    { name: 'acts.npy', bytes: writeNpy({ data: rows, shape: [ROWS, D_IN] }) },
+    { name: 'labels.txt', bytes: new TextEncoder().encode(labels.join('\n')) },
+  ];
+}
+
+const files = synthetic();
+const withRows = (view?: string, latent?: number) => async (page: Page) => {
+  await openFiles(page, ...files);
+  await page.getByRole('heading', { name: 'dictionary.onnx', level: 1 }).waitFor({ timeout: 120_000 });
+  await page.locator('.tiles[data-done=true]').waitFor({ timeout: 240_000 });
+  await page.getByRole('columnheader', { name: 'Density' }).getByRole('button').click();
+  if (latent !== undefined) {
+    await page.getByRole('form', { name: 'Go to a latent' }).getByLabel('Number of a latent').fill(String(latent));
+    await page.keyboard.press('Enter');
+  }
+  if (view) await openView(page, view);
+};
+
+const END = async (page: Page) => page.getByRole('slider', { name: 'Sparsity' }).fill('15');
+
 const SHOTS: readonly Shot[] = [
-  { name: 'story', query: '', height: 900 },
-  { name: 'story-dark', query: '', theme: 'dark', height: 900 },
-  { name: 'story-phone', query: '', width: 390, height: 1140 },
-  { name: 'plane', query: '?model=star&model=sae-collapsed&view=plane&activations=-0.35,-0.75', height: 900 },
+  { name: 'story', query: '', height: 980, prepare: END },
+  { name: 'story-dark', query: '', theme: 'dark', height: 980, prepare: END },
+  { name: 'story-phone', query: '', width: 390, height: 1500, prepare: END },
+  { name: 'read-back', query: '?view=story&scene=2', height: 960 },
+  { name: 'two-seeds', query: '?view=story&scene=3', height: 1000 },
+  { name: 'plane', query: '?model=star&model=sae-collapsed&view=plane&activations=-0.35,-0.75', height: 940 },
   { name: 'plane-projection', query: `${WIDE}&view=plane`, height: 1120 },
-  { name: 'probe', query: `${PAIR}&view=probe&features=0.9,0,0.4,0,0&feature=0`, height: 620 },
-  { name: 'matches', query: `${WIDE}&view=matches&latent=3`, height: 1130 },
-  { name: 'training', query: `${PAIR}&view=training&position=0.55`, height: 920 },
-  { name: 'toy-model', query: `${PAIR}&view=toy`, height: 940 },
-  { name: 'seeds', query: `${PAIR}&view=seeds`, height: 880 },
+  { name: 'sample', query: `${PAIR}&view=sample&features=0.9,0,0.4,0,0&pins=1:0`, height: 760 },
+  { name: 'matches', query: `${WIDE}&view=matches`, height: 960 },
+  { name: 'history', query: '?model=star&model=sae-collapsed&view=training&position=0.8', height: 940 },
+  { name: 'toy-model', query: `${PAIR}&view=toy`, height: 960 },
+  { name: 'seeds', query: `${PAIR}&view=seeds`, height: 930 },
+  { name: 'compare', query: `${PAIR}&with=sae-collapsed&view=compare`, height: 900 },
+  { name: 'overview', query: '', height: 1180, prepare: withRows() },
+  { name: 'overview-dark', query: '', theme: 'dark', height: 1180, prepare: withRows() },
+  { name: 'latent', query: '', height: 1180, prepare: withRows(undefined, 21) },
+  { name: 'latent-phone', query: '', width: 390, height: 1500, prepare: withRows(undefined, 21) },
+  { name: 'map', query: '', height: 900, prepare: withRows('Plane') },
 ];
 
 await mkdir(FOLDER, { recursive: true });
 const viewer = await startViewer();
+const wanted = new Set(process.argv.slice(2));
 try {
-  for (const { name, query, theme = 'light', width = 1280, height = 900 } of SHOTS) {
+  for (const { name, query, theme = 'light', width = 1280, height = 900, prepare } of SHOTS) {
+    if (wanted.size > 0 && !wanted.has(name)) continue;
     const page = await viewer.page(query, { colorScheme: theme, viewport: { width, height } });
-    await page.waitForTimeout(1800);
+    await prepare?.(page);
+    await isIdle(page);
+    await page.waitForTimeout(2500);
     await page.screenshot({ path: `${FOLDER}${name}.png` });
     await page.context().close();
     console.log(`viewer/docs/${name}.png`);
   }
-  const page = await viewer.page(`${PAIR}&view=train`, { viewport: { width: 1280, height: 900 } });
-  await page.getByRole('button', { name: 'Train', exact: true }).last().click();
-  await page.getByRole('button', { name: 'Download .onnx' }).waitFor({ timeout: 180_000 });
-  await page.waitForTimeout(500);
-  await page.screenshot({ path: `${FOLDER}train.png` });
-  console.log('viewer/docs/train.png');
+  if (wanted.size === 0 || wanted.has('train')) {
+    const page = await viewer.page(`${PAIR}&view=train`, { viewport: { width: 1280, height: 1000 } });
+    await page.getByText('Autoencoder', { exact: true }).last().click();
+    await page.getByLabel('How many seeds').fill('3');
+    await page.getByLabel('Steps', { exact: true }).fill('3000');
+    await page.getByRole('button', { name: 'Train', exact: true }).last().click();
+    await page.getByRole('button', { name: /^seed 2 \d of 5/ }).waitFor({ timeout: 300_000 });
+    await page.getByRole('button', { name: 'Download .onnx' }).waitFor({ timeout: 300_000 });
+    await page.screenshot({ path: `${FOLDER}train.png` });
+    console.log('viewer/docs/train.png');
+  }
 } finally {
   await viewer.close();
 }

@@ -3,8 +3,11 @@
  * (index.ts). Needs the optional package @tensorflow/tfjs.
  */
 
-export { type BatchRecipe, type BatchSource, generatedBatches, sideBySide } from './data/batch-source.ts';
-export { hiddenActivations } from './data/hidden-activations.ts';
+export { type ActivationData, activationSource } from './data/activation-data.ts';
+export type { ActivationSource, HeldOutRows, OpenOptions, OpenSource } from './data/activation-source.ts';
+export type { BatchRecipe, BatchSource } from './data/batch-source.ts';
+export { type ClusteredFeatureOptions, clusteredFeatures } from './data/clustered-features.ts';
+export { type GeneratedSource, type GeneratedSourceParts, generatedSource } from './data/generated-source.ts';
 export { createRandomSource, type RandomSource, type RandomState, restoreRandomSource } from './data/random-source.ts';
 export type { PresentEntries, SampleGenerator, SampleRecipe } from './data/sample-generator.ts';
 export {
@@ -13,13 +16,15 @@ export {
   importanceDecayByMin,
   importanceDecayByRatio,
 } from './data/schedules.ts';
-export { randomStream } from './data/streams.ts';
+export { type SparseFeatureOptions, sparseFeatures } from './data/sparse-features.ts';
+export { randomStream, type StreamName } from './data/streams.ts';
 export {
   type ClusteredDataOptions,
   type ClusteredDataState,
   SyntheticClusteredDataGenerator,
 } from './data/synthetic-clustered.ts';
 export { SyntheticSparseDataGenerator } from './data/synthetic-sparse.ts';
+export { type HasFeatureDirections, toyModelActivations } from './data/toy-model-activations.ts';
 export { prepareCpuBackend, prepareWasmBackend } from './engines/backends.ts';
 export { createEagerEngine } from './engines/eager.ts';
 export type {
@@ -32,13 +37,21 @@ export type {
 } from './engines/engine.ts';
 export { createOnnxRuntimeEngine, type OnnxRuntimeEngineOptions } from './engines/onnxruntime.ts';
 export * from './errors.ts';
-export { freezeSae, freezeToyModel, type SaeFreezeOptions, type TrainingRecord, toFrozenSae } from './export/freeze.ts';
+export { freezeSae, freezeToyModel, type SaeFreezeOptions, type TrainingRecord } from './export/freeze.ts';
 export { frozenSaeFromOnnx, frozenSaeToOnnx, type SaeMetadata } from './export/frozen-sae-onnx.ts';
 export { loadSaeFromFiles, type NamedBytes } from './export/load-sae-checkpoint.ts';
 export type { LoadedSae as SaeCheckpoint, SaeFormat } from './export/sae-checkpoint.ts';
 export { type SaelensReadOptions, writeSaelens } from './export/saelens.ts';
-export type { SaeActivation } from './models/activations/activation.ts';
-export { ACTIVATION_KINDS, type ActivationConfig, type ActivationKind } from './models/activations/registry.ts';
+export type {
+  Forward,
+  ForwardInputs,
+  LinearStart,
+  SaeArchitecture,
+  SaeShape,
+  ScalarSetting,
+} from './models/architectures/architecture.ts';
+export type { AuxKOptions } from './models/architectures/aux-k.ts';
+export { ACTIVATION_KINDS, type ActivationConfig, type ActivationKind } from './models/architectures/registry.ts';
 export { DECODER_FORMS, type DecoderForm } from './models/decoder.ts';
 export type { FrozenSae, FrozenSaeOptions } from './models/frozen-sae.ts';
 export { type GeometricMedianOptions, geometricMedian } from './models/geometric-median.ts';
@@ -48,7 +61,7 @@ export {
   type Initialisation,
   initialDirections,
 } from './models/initialisation.ts';
-export type { Applied, Mode, ModelDefinition, ModelState, Tensors } from './models/model.ts';
+export type { Applied, Mode, ModelDefinition, ModelState, Scalar, Tensors, Trainable } from './models/model.ts';
 export { ParallelToyModel, type ParallelToyModelConfig } from './models/parallel-toy-model.ts';
 export {
   SparseAutoencoder,
@@ -67,27 +80,23 @@ export {
   type Shape,
   toNested,
 } from './tensor.ts';
-export {
-  type Losses,
-  type Objective,
-  saeObjective,
-  toyModelObjective,
-  weightedMse,
-} from './training/losses.ts';
+export { trainSae, trainSaes, trainToyModel, trainToyModels } from './training/browser.ts';
+export type { ModelSnapshot, TrainingHistory } from './training/history.ts';
+export type { LearningRateSchedule } from './training/learning-rate.ts';
+export { toyModelTrainable, weightedMse } from './training/losses.ts';
 export { type AdamOptions, adam, type Optimizer } from './training/optimizers.ts';
+export type { RunReport, TrainingOptions } from './training/run-settings.ts';
+export type { ManySaeSettings, SaeSettings, SaeStartSettings } from './training/sae-settings.ts';
+export type { Ramp, Schedules } from './training/schedules.ts';
 export { snapshotSteps } from './training/snapshot-steps.ts';
 export { type Progress, type RunOptions, type Trained, type TrainOptions, train } from './training/train.ts';
+export type { SaeTrainingResult } from './training/train-sae.ts';
 export {
-  type ActivationData,
-  type SaeRunOptions,
-  type SaeTraining,
-  type TrainedSae,
-  trainSae,
-  trainSaes,
-} from './training/train-sae.ts';
-export {
-  type ToyModelTraining,
-  type TrainedToyModels,
-  trainToyModels,
-} from './training/train-toy-models.ts';
+  type ManyToyModelSettings,
+  type ToyModelRestart,
+  type ToyModelSettings,
+  type ToyModelTrainingResult,
+  TrainedToyModel,
+} from './training/train-toy-model.ts';
+export { TrainedSparseAutoencoder } from './training/trained-sae.ts';
 export { modelState, type TrainingStepOptions, trainingStep } from './training/training-step.ts';

@@ -79,10 +79,13 @@ export class DivergenceError extends Error {
   override readonly name = 'DivergenceError';
   readonly step: number;
   readonly at: number;
-  constructor(message: string, step: number, at: number = step) {
+  /** What the complete steps reported, [step] each, where the state is after some of the call's steps. */
+  readonly metrics: Readonly<Record<string, Float32Array>>;
+  constructor(message: string, step: number, at: number = step, metrics: Readonly<Record<string, Float32Array>> = {}) {
     super(message);
     this.step = step;
     this.at = at;
+    this.metrics = metrics;
   }
 }
 
@@ -94,6 +97,24 @@ export class MissingPackageError extends Error {
 /** Something used after its `dispose`. */
 export class DisposedError extends Error {
   override readonly name = 'DisposedError';
+}
+
+/**
+ * A worker that ended unasked, or that an error inside stopped which nothing there caught: terminated, out of memory, its script not to be
+ * loaded. `worker` says what ran in it.
+ */
+export class WorkerDiedError extends Error {
+  override readonly name = 'WorkerDiedError';
+  readonly worker: string;
+  constructor(worker: string, reason: string, cause?: unknown) {
+    super(`the worker of ${worker} died: ${reason}`, { cause });
+    this.worker = worker;
+  }
+}
+
+/** A splice that was tried and does not do what it should: the model is not given away. */
+export class SpliceError extends Error {
+  override readonly name = 'SpliceError';
 }
 
 /** A command line that cannot be understood: exit status 2. */

@@ -1,5 +1,6 @@
 /** `monosemantic` in Node: models, data, training, freezing, engines, checkpoints. What browsers have too is in browser.ts. */
 export * from './browser.ts';
+export { type ActivationFileOptions, activationFiles } from './data/activation-files.ts';
 export { type EngineProbe, probeEngines } from './engines/available-engines.ts';
 export { createEngine, ENGINE_NAMES, type EngineOptions } from './engines/create-engine.ts';
 export { loadSaeFolder, saveSaelensFolder } from './export/load-sae-folder.ts';
@@ -12,3 +13,4 @@ export {
   type Snapshot,
   saveCheckpoint,
 } from './training/checkpoint.ts';
+export { trainSae, trainSaes, trainToyModel, trainToyModels } from './training/node.ts';

@@ -42,6 +42,26 @@ export function zeros(shape: Shape): HostTensor {
   return { data: new Float32Array(sizeOf(shape)), shape: [...shape] };
 }
 
+/** All `value`, float32. */
+export function filled(shape: Shape, value: number): HostTensor {
+  return { data: new Float32Array(sizeOf(shape)).fill(value), shape: [...shape] };
+}
+
+/** The transpose of a matrix [rows, columns]. */
+export function transposed({ data, shape }: HostTensor): HostTensor {
+  const [rows, columns] = shape as [number, number];
+  const out = new Float32Array(data.length);
+  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out[j * rows + i] = data[i * columns + j]!;
+  return { data: out, shape: [columns, rows] };
+}
+
+/** A copy of entry `index` of the leading dimension. */
+export function entryOf({ data, shape }: HostTensor, index: number): HostTensor {
+  const rest = shape.slice(1);
+  const size = sizeOf(rest);
+  return { data: data.slice(index * size, (index + 1) * size), shape: rest };
+}
+
 /** Arrays of arrays that are nested deeper are damage, or refer to themselves. */
 const MAX_RANK = 32;
 

@@ -1,30 +1,38 @@
-/** All checks of one reference file, by its name. */
+/** All checks of one reference file: what it is follows from what it holds. */
 import { readFile } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { type Check, failure } from './check.ts';
 import type { EngineForm } from './engine-forms.ts';
-import { PLAIN_CHECKS } from './plain-checks.ts';
+import { checkFrozenFolder, isFrozenFolder } from './frozen-folder.ts';
+import { PLAIN_CHECKS, plainKindOf } from './plain-checks.ts';
 import { checkTraining } from './training-checks.ts';
-import { TRAINING_FILES, type TrainingFileName, trainingCase } from './training-file.ts';
+import { trainingCase, trainingKindOf } from './training-file.ts';
 
-/** True where the file's name is one that can be checked. */
-export function isReferenceFile(file: string): boolean {
-  const name = basename(file, '.json');
-  return (TRAINING_FILES as readonly string[]).includes(name) || Object.hasOwn(PLAIN_CHECKS, name);
-}
-
-/** Makes the file's checks, training on each of `forms`. A file that cannot be read is one failed check. */
+/**
+ * Makes the file's checks, training on each of `forms`. A file that cannot be read, or of which nobody knows what it is, is one failed check;
+ * the config of a SAELens folder is checked with the answers beside it, and gives none of its own.
+ */
 export async function* checkFile(file: string, forms: readonly EngineForm[]): AsyncGenerator<Check> {
-  const name = basename(file, '.json');
   try {
+    if (basename(file) === 'cfg.json' && (await isFrozenFolder(dirname(file)))) return;
     const contents: unknown = JSON.parse(await readFile(file, 'utf8'));
-    if (Object.hasOwn(PLAIN_CHECKS, name)) {
-      yield* PLAIN_CHECKS[name as keyof typeof PLAIN_CHECKS](contents as never);
+    const plain = plainKindOf(contents);
+    if (plain) {
+      yield* PLAIN_CHECKS[plain](contents as never);
       return;
     }
-    const training = trainingCase(name as TrainingFileName, contents);
-    for (const form of forms)
-      yield* await checkTraining(training, form).catch(error => [brokenCheck(form.label, error)]);
+    const kind = trainingKindOf(contents);
+    if (kind) {
+      const training = trainingCase(kind, contents);
+      for (const form of forms)
+        yield* await checkTraining(training, form).catch(error => [brokenCheck(form.label, error)]);
+      return;
+    }
+    if (await isFrozenFolder(dirname(file))) {
+      yield* await checkFrozenFolder(dirname(file), contents);
+      return;
+    }
+    yield failure('the file', 'nothing here knows what its figures are of');
   } catch (error) {
     yield brokenCheck('the file', error);
   }

@@ -21,6 +21,16 @@ export const PLAIN_CHECKS = {
   schedules: checkSchedules,
 } as const satisfies Record<string, (file: never) => Check[]>;
 
+/** Which of these a file is of, by what it holds. */
+export function plainKindOf(contents: unknown): keyof typeof PLAIN_CHECKS | undefined {
+  const holds = (value: unknown, ...names: readonly string[]): boolean =>
+    typeof value === 'object' && value !== null && names.every(name => name in value);
+  if (Array.isArray(contents) && holds(contents[0], 'points', 'median')) return 'geometric-median';
+  if (holds(contents, 'sae_directions', 'hungarian')) return 'metrics';
+  if (holds(contents, 'sparsity_range', 'importance_by_ratio')) return 'schedules';
+  return undefined;
+}
+
 interface MedianCase {
   readonly name: string;
   readonly points: NestedArray;
@@ -67,7 +77,7 @@ function checkMetrics(file: MetricsFile): Check[] {
     compare('largest similarity', maxFeatureSimilarity(similarity), file['max_similarity']!),
     compare('pairs of the optimal matching', fromNested(pairs), file.hungarian.pairs),
     compare('mean cosine of the optimal matching', matching.mean, file.hungarian.mean_max_cosine),
-    compare('explained variance', explained.compute(), file.explained_variance),
+    compare('explained variance', explained.compute() ?? Number.NaN, file.explained_variance),
     compare('L0', l0.compute(), file.l0),
     compare('firing density', hostTensor(density, [density.length]), file['fire_density']!),
     compare('polysemanticity', polysemanticity(weight), file['polysemanticity']!),

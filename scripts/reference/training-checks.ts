@@ -1,8 +1,7 @@
 /** Runs a file's training on one engine: forward pass, gradients, and parameters after so many steps. */
 import type { StepProgram } from '../../src/engines/engine.ts';
 import { EngineUnavailableError } from '../../src/errors.ts';
-import type { ModelDefinition } from '../../src/models/model.ts';
-import { fromNested, type HostTensor, type HostTensors, sizeOf, zeros } from '../../src/tensor.ts';
+import { fromNested, type HostTensor, type HostTensors, type Shape, sizeOf, zeros } from '../../src/tensor.ts';
 import { adam, type Optimizer } from '../../src/training/optimizers.ts';
 import { modelState, trainingStep } from '../../src/training/training-step.ts';
 import { type Check, compare } from './check.ts';
@@ -20,38 +19,33 @@ export async function checkTraining(training: TrainingCase, form: EngineForm): P
  * Outputs, loss and gradients of the first batch, by a training step that keeps the model's outputs as its buffers and the gradients
  * as its optimizer's state: the same step as in training, looked into.
  */
-async function checkFirstBatch({ model, ...training }: TrainingCase, { label, engine }: EngineForm): Promise<Check[]> {
-  const { expected, batches } = training;
-  const batchShape = batches.shape.slice(1);
+async function checkFirstBatch(training: TrainingCase, { label, engine }: EngineForm): Promise<Check[]> {
+  const { model, outputsOf, expected, state, constants } = training;
   const outputs = Object.fromEntries(Object.entries(expected.outputs).map(([name, y]) => [name, fromNested(y)]));
-  const observed: ModelDefinition = {
-    kind: model.kind,
-    inputName: model.inputName,
-    sampleShape: model.sampleShape,
-    init: random => model.init(random),
-    apply(state, input, mode) {
-      const applied = model.apply(state, input, mode);
-      return { ...applied, buffers: { ...state.buffers, ...pick(applied.outputs, Object.keys(outputs)) } };
-    },
-  };
   const program = trainingStep({
-    model: observed,
-    objective: training.objective,
-    state: { parameters: training.state.parameters, buffers: { ...training.state.buffers, ...emptied(outputs) } },
+    model: {
+      ...model,
+      losses(given) {
+        const { losses } = model.losses(given);
+        const seen = pick(outputsOf(given, given.batch), Object.keys(outputs));
+        return { losses, buffers: { ...given.buffers, ...seen } };
+      },
+    },
+    state: { parameters: state.parameters, buffers: { ...state.buffers, ...emptied(outputs) } },
     optimizer: gradientKeeper,
-    batchShape,
+    batch: shapesOf(training),
+    constants,
   });
   const runner = await engine.prepare(program, { maxSteps: 1 });
   try {
-    const first = batches.data.slice(0, sizeOf(batchShape));
-    const { loss } = await runner.run(1, { [model.inputName]: first });
-    const state = await runner.read();
-    const { buffers } = modelState(state);
+    const { loss } = await runner.run(1, batchesOf(training, 0, 1));
+    const after = await runner.read();
+    const { buffers } = modelState(after);
     return [
       ...Object.entries(expected.outputs).map(([name, y]) => compare(`${label}: ${name}`, buffers[name]!, y)),
       compare(`${label}: loss`, loss![0]!, expected.losses[0]!),
       ...Object.entries(expected.gradients).map(([name, gradient]) =>
-        compare(`${label}: gradient of ${name}`, state[`optimizer.${name}`]!, gradient),
+        compare(`${label}: gradient of ${name}`, after[`optimizer.${name}`]!, gradient),
       ),
     ];
   } finally {
@@ -61,7 +55,7 @@ async function checkFirstBatch({ model, ...training }: TrainingCase, { label, en
 
 /** Losses of all steps, and parameters after those that the file names. */
 async function checkSteps(training: TrainingCase, { label, engine, manySteps }: EngineForm): Promise<Check[]> {
-  const { model, expected } = training;
+  const { expected } = training;
   const program = stepOf(training);
   const steps = expected.losses.length;
   const checks: Check[] = [];
@@ -75,8 +69,7 @@ async function checkSteps(training: TrainingCase, { label, engine, manySteps }: 
   try {
     let done = 0;
     for (const [step, after] of expected.parametersAfter) {
-      const batches = { [model.inputName]: batchesOf(training, done, step) };
-      losses.set((await runner.run(step - done, batches))['loss']!, done);
+      losses.set((await runner.run(step - done, batchesOf(training, done, step)))['loss']!, done);
       done = step;
       const { parameters } = modelState(await runner.read());
       for (const [name, values] of Object.entries(after)) {
@@ -85,7 +78,7 @@ async function checkSteps(training: TrainingCase, { label, engine, manySteps }: 
     }
     checks.push(compare(`${label}: losses`, { data: losses, shape: [steps] }, expected.losses));
     if (expected.lossAfter !== undefined) {
-      const { loss } = await runner.run(1, { [model.inputName]: batchesOf(training, 0, 1) });
+      const { loss } = await runner.run(1, batchesOf(training, 0, 1));
       checks.push(compare(`${label}: loss after ${steps} steps`, loss![0]!, expected.lossAfter));
     }
     return checks;
@@ -94,28 +87,38 @@ async function checkSteps(training: TrainingCase, { label, engine, manySteps }: 
   }
 }
 
-function stepOf({ model, objective, state, optimizer, batches, descriptor }: TrainingCase): StepProgram {
+/** The step that `training` describes. */
+export function stepOf(training: Omit<TrainingCase, 'expected' | 'outputsOf'>): StepProgram {
+  const { model, state, optimizer, constants, descriptor } = training;
   return trainingStep({
     model,
-    objective,
     state,
     optimizer: adam(optimizer),
-    batchShape: batches.shape.slice(1),
-    decoder: descriptor?.decoder,
+    batch: shapesOf(training),
+    constants,
     descriptor,
   });
 }
 
+/** The shape of each input of one batch. */
+function shapesOf({ batches }: Pick<TrainingCase, 'batches'>): Record<string, Shape> {
+  return Object.fromEntries(Object.entries(batches).map(([name, { shape }]) => [name, shape.slice(1)]));
+}
+
 /** The batches of steps `from` to `to`; the file's come in turn. */
-function batchesOf({ batches }: TrainingCase, from: number, to: number): Float32Array {
-  const [count, ...shape] = batches.shape as [number, ...number[]];
-  const size = sizeOf(shape);
-  const data = new Float32Array((to - from) * size);
-  for (let step = from; step < to; step++) {
-    const at = (step % count) * size;
-    data.set(batches.data.subarray(at, at + size), (step - from) * size);
-  }
-  return data;
+function batchesOf({ batches }: TrainingCase, from: number, to: number): Record<string, Float32Array> {
+  return Object.fromEntries(
+    Object.entries(batches).map(([name, { data: all, shape }]) => {
+      const [count, ...rest] = shape as [number, ...number[]];
+      const size = sizeOf(rest);
+      const data = new Float32Array((to - from) * size);
+      for (let step = from; step < to; step++) {
+        const at = (step % count) * size;
+        data.set(all.subarray(at, at + size), (step - from) * size);
+      }
+      return [name, data];
+    }),
+  );
 }
 
 /** An "optimizer" that leaves the parameters alone; its state are the gradients. */

@@ -259,7 +259,7 @@ const checkpoints: FileKind = {
       step: 3,
       state: { W_enc: { data: values(random, 24), shape: [4, 6] }, b_enc: { data: values(random, 6), shape: [6] } },
       metrics: { loss: values(random, 3) },
-      snapshots: [{ step: 0, value: { data: values(random, 8), shape: [4, 2] } }],
+      snapshots: [{ step: 0, value: { directions: { data: values(random, 8), shape: [4, 2] } } }],
       batches: { kind: 'stream', state: [1, 2, 3, 4] },
     });
     const bytes = new Uint8Array(await readFile(join(folder, 'a.checkpoint')));

@@ -38,14 +38,14 @@ export class ExplainedVariance {
   }
 
   /**
-   * At most 1, and below 0 where the mean would reconstruct better. Activations that do not vary give 1 if reconstructed
-   * exactly, else −Infinity. InvalidValueError where nothing was added.
+   * At most 1, and below 0 where the mean would reconstruct better; undefined where the activations do not vary, so that there is nothing to
+   * explain.
+   * @throws InvalidValueError where nothing was added.
    */
-  compute(): number {
+  compute(): number | undefined {
     requireSamples(this.#samples, 'explained variance');
     const squaredMean = this.#sums.reduce((total, sum) => total + (sum / this.#samples) ** 2, 0);
     const variance = this.#squares / this.#samples - squaredMean;
-    if (this.#residual === 0) return 1;
-    return variance > 0 ? 1 - this.#residual / this.#samples / variance : Number.NEGATIVE_INFINITY;
+    return variance > 0 ? 1 - this.#residual / this.#samples / variance : undefined;
   }
 }

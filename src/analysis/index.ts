@@ -1,5 +1,6 @@
 /** `monosemantic/analysis`: what a dictionary learned, measured. Plain arrays in and out; runs anywhere and needs nothing else. */
 export { cosineSimilarityMatrix } from './cosine-similarity.ts';
+export { type DensityHistogram, densityHistogram } from './density-histogram.ts';
 export { type Detection, DetectionF1 } from './detection-f1.ts';
 export { type DuplicateOptions, type DuplicatePair, duplicates } from './duplicates.ts';
 export { ExplainedVariance } from './explained-variance.ts';

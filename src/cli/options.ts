@@ -30,11 +30,34 @@ export function positiveInteger(text: string): number {
   return value;
 }
 
+/** Reads an integer from 0. */
+export function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value))
+    throw new InvalidArgumentError('expected an integer from 0.');
+  return value;
+}
+
+/** Reads rows of context: one number for both sides, or two. */
+export function contextRows(text: string): { readonly before: number; readonly after: number } {
+  const [before, after = before] = text.split(',').map(part => wholeNumber(part.trim()));
+  if (before === undefined || text.split(',').length > 2) throw new InvalidArgumentError('expected 10 or 5,10.');
+  return { before, after: after! };
+}
+
 /** Reads a positive number. */
 export function positiveNumber(text: string): number {
   const value = Number(text);
   if (text.trim() === '' || !(value > 0 && Number.isFinite(value)))
     throw new InvalidArgumentError('expected a positive number.');
+  return value;
+}
+
+/** Reads a number of at least 0. */
+export function nonNegativeNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && Number.isFinite(value)))
+    throw new InvalidArgumentError('expected a number of at least 0.');
   return value;
 }
 

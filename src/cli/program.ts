@@ -1,7 +1,16 @@
 /** Everything that can be said on the command line. What a command then does is in `commands/`, imported when it is asked for. */
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
-import { addNameOptions, addReportOptions, addRunOptions, positiveInteger, positiveNumber } from './options.ts';
+import { addHostDataOptions, addHostRunOptions } from './host-options.ts';
+import {
+  addNameOptions,
+  addReportOptions,
+  addRunOptions,
+  contextRows,
+  positiveInteger,
+  positiveNumber,
+  wholeNumber,
+} from './options.ts';
 import { prepareCommand } from './prepare-command.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -28,7 +37,24 @@ Exit status: 0 done, 1 it failed (file, device, numbers), 2 wrong usage.`,
   const add = (define: (command: Command, terminal: Terminal) => Command): void => {
     program.addCommand(define(prepareCommand(program.createCommand(), terminal), terminal));
   };
-  for (const define of [inspect, encode, decode, directions, convert, verify, plot, train, engines, view]) add(define);
+  for (const define of [
+    inspect,
+    encode,
+    decode,
+    directions,
+    convert,
+    verify,
+    plot,
+    train,
+    tensors,
+    activations,
+    evaluate,
+    splice,
+    dashboard,
+    engines,
+    view,
+  ])
+    add(define);
   return program;
 }
 
@@ -193,6 +219,154 @@ function train(command: Command, terminal: Terminal): Command {
     .action(async (what, args) => (await import('./commands/train.ts')).train(what, args, terminal));
 }
 
+function tensors(command: Command, terminal: Terminal): Command {
+  command
+    .name('tensors')
+    .argument('<model>', 'any .onnx model')
+    .summary('the hidden tensors of any model')
+    .description(
+      'The tensors that a model computes: name, type, shape, what makes it. The likely residual stream is marked.',
+    )
+    .option('--all', 'every tensor, integers and scalars too')
+    .action(async (file, options) => (await import('./commands/tensors.ts')).tensors(file, options, terminal));
+  return addReportOptions(addHostRunOptions(command));
+}
+
+function activations(command: Command, terminal: Terminal): Command {
+  command
+    .name('activations')
+    .argument('<model>', 'any .onnx model')
+    .summary('rows of a hidden tensor of any model')
+    .description('Runs a model up to a hidden tensor and writes its activations, a row for each position that counts.')
+    .requiredOption('--output <file>', 'where the rows go, [n, d]: a .npy file')
+    .addOption(new Option('--dtype <type>', 'numbers on disk').choices(['float32', 'float16']).default('float32'))
+    .option('--drop-first <n>', 'leave out the first n positions of each sample', positiveInteger)
+    .option(
+      '--drop-norm-above <x>',
+      'leave out rows whose norm is above x times the median, and count them',
+      positiveNumber,
+    )
+    .option('--resume', 'go on with what an ended run left')
+    .addHelpText(
+      'after',
+      `
+Beside NAME.npy are written: NAME.positions.npy [n, 2] (sample, position), NAME.tokens.npy [n] where the model
+reads tokens, NAME.target.npy with --target-tensor, and NAME.json, which says where they come from.
+Rows of one sample lie together; of --text, sequences of like length are run together and written in that order.
+
+Example: monosemantic activations model.onnx --tensor /b0/Add_3_output_0 --input ids.npy --mask mask.npy --output acts.npy`,
+    )
+    .action(async (file, options) => (await import('./commands/activations.ts')).activations(file, options, terminal));
+  return addReportOptions(addHostDataOptions(command));
+}
+
+function evaluate(command: Command, terminal: Terminal): Command {
+  command
+    .name('evaluate')
+    .argument('<sae>', 'an SAE or transcoder, .onnx')
+    .summary('what an SAE keeps of a model')
+    .description(
+      'Replaces a hidden tensor by its reconstruction and compares what the model then gives: cross-entropy, KL, beside zero and mean ablation.',
+    )
+    .requiredOption('--model <file>', 'the model whose tensor the SAE reads, .onnx')
+    .option('--labels <file>', 'classes [samples] or [samples, steps] of a classifier; below 0 for none')
+    .option('--logits <name>', "the output or tensor that holds the logits (default: the model's only one)")
+    .addOption(
+      new Option('--task <task>', 'what is scored (default: by the shape of the logits)').choices([
+        'language-model',
+        'classifier',
+      ]),
+    )
+    .option('--sink-norm <x>', 'a position is a sink above x times the median norm (default: 10)', positiveNumber)
+    .addHelpText(
+      'after',
+      `
+Cross-entropy is taken over next-token pairs of which both positions count, or against the labels, or the
+model's own likeliest class; KL over all positions that count. Losses are in nats, pooled over positions.
+
+Example: monosemantic evaluate sae.onnx --model model.onnx --tensor T --input ids.npy --mask mask.npy --json`,
+    )
+    .action(async (file, options) => (await import('./commands/evaluate.ts')).evaluate(file, options, terminal));
+  return addNameOptions(addReportOptions(addHostDataOptions(command)));
+}
+
+function splice(command: Command, terminal: Terminal): Command {
+  command
+    .name('splice')
+    .argument('<model>', 'any .onnx model')
+    .argument('<sae>', 'an SAE or transcoder, .onnx')
+    .summary('an SAE built into a model: one file')
+    .description(
+      "One model with the model's own inputs and outputs, computed through an SAE, and the features as a further output.",
+    )
+    .requiredOption('--output <file>', 'the merged model, .onnx')
+    .option('--steer', 'a further input features_delta [batch…, d_sae], added to the features')
+    .option('--keep-error', 'add what the SAE did not explain, so that only features_delta changes anything')
+    .option(
+      '--mask-input <name>',
+      "the input that is 0 at padded positions, which keep their activations (default: the model's mask)",
+    )
+    .option('--no-mask-input', 'padded positions go through the SAE as well')
+    .addHelpText(
+      'after',
+      `
+The merged model is tried before it is written, on inputs made up from the model's shapes or on the first of
+those given: the tensor replaced by itself must give the model's own outputs, the merged model what the SAE
+run by itself gives, and the mean in the tensor's place must change the outputs.
+
+Example: monosemantic splice model.onnx sae.onnx --tensor T --output merged.onnx`,
+    )
+    .action(async (model, sae, options) =>
+      (await import('./commands/splice.ts')).splice(model, sae, options, terminal),
+    );
+  return addNameOptions(addReportOptions(addHostDataOptions(command)));
+}
+
+function dashboard(command: Command, terminal: Terminal): Command {
+  command
+    .name('dashboard')
+    .argument('<sae>', 'an SAE, .onnx')
+    .summary("the data of an SAE's feature pages: one folder")
+    .description(
+      'When each latent fires and on what: densities, histograms, examples in context, neighbours, logits, labels. One folder that the viewer opens, without a server.',
+    )
+    .requiredOption('--out <folder>', 'where the bundle goes; written whole or not at all')
+    .option('--overwrite', 'replace a bundle that is there')
+    .optionsGroup('Rows, from files or from a model on the fly:')
+    .option('--activations <files...>', '[n, d_in] in .npy or .safetensors (--tensor names one of several)')
+    .option(
+      '--tokens <file>',
+      'token ids, one a row, or [sequences, length] (default: NAME.tokens.npy beside NAME.npy)',
+    )
+    .option('--positions <file>', 'positions, or [n, 2] sequence and position (default: NAME.positions.npy)')
+    .option('--labels <file>', 'CSV with a header: categories of each row')
+    .option('--model <file>', 'the model whose tensor the SAE reads, .onnx')
+    .option('--drop-first <n>', 'leave out the first n positions of each sample', positiveInteger)
+    .optionsGroup('What pages show:')
+    .option('--unembedding <name|file>', "W_U, a weight of --model or an array: for each latent's logits")
+    .option('--explanations <file>', 'JSON lines: latent, text and if known author, method, score')
+    .option('--fold-decoder-norm', 'activations times the decoder norm, as Neuronpedia shows them')
+    .option('--context <n|before,after>', 'rows of context around an example (default: 10,10)', contextRows)
+    .option('--top <n>', 'examples with the largest activations (default: 20)', positiveInteger)
+    .option('--intervals <n>', 'equal parts of [0, max] that examples are drawn from (default: 10)', positiveInteger)
+    .option('--interval-examples <n>', 'examples drawn from each (default: 5)', positiveInteger)
+    .option('--seed <n>', 'of the draws (default: 0)', wholeNumber)
+    .optionsGroup('Exports:')
+    .option('--neuronpedia <folder>', 'also write what Neuronpedia imports: {folder}/{model}/{source}/…')
+    .option('--neuronpedia-model <id>', "Neuronpedia's id of the model")
+    .option('--neuronpedia-source <id>', 'layer and source set, such as 12-res-16k')
+    .option('--export-explanations <file>', 'JSON lines: explanations, and rules of F1 .5 or more')
+    .addHelpText(
+      'after',
+      `
+Examples: monosemantic dashboard sae.onnx --activations acts.npy --tokenizer tokenizer.json --out pages/
+  monosemantic dashboard sae.onnx --model model.onnx --tensor T --text corpus.jsonl --tokenizer tokenizer.json --out pages/
+The folder's format is documented: docs/bundle-format.md.`,
+    )
+    .action(async (file, options) => (await import('./commands/dashboard.ts')).dashboard(file, options, terminal));
+  return addNameOptions(addReportOptions(addHostDataOptions(command, false)));
+}
+
 function engines(command: Command, terminal: Terminal): Command {
   command
     .name('engines')
@@ -205,12 +379,15 @@ function engines(command: Command, terminal: Terminal): Command {
 function view(command: Command, terminal: Terminal): Command {
   command
     .name('view')
-    .argument('[files...]', 'models to open')
+    .argument('[files...]', 'models, SAELens folders and feature bundles to open')
     .summary('open models in the viewer')
     .description(
-      'Serves the viewer on this machine and prints its address; nothing leaves the machine. Ctrl-C ends it.',
+      'Serves the viewer on this machine and prints its address; nothing leaves the machine. Ctrl-C ends it. With --output it writes one HTML file instead, which holds the models and opens anywhere without a network.',
     )
     .option('--port <n>', 'port to listen on (default: any that is free)', positiveInteger)
+    .option('--activations <files...>', 'activations to run through the autoencoder (.npy, .safetensors)')
+    .option('--labels <file>', 'a label for each row (.csv, .txt, .json), or texts of tokens (.json)')
+    .option('--output <file>', 'write one HTML file with everything inside instead of serving')
     .action(async (files, options) => (await import('./commands/view.ts')).view(files, options, terminal));
   return addReportOptions(command);
 }

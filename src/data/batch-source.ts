@@ -2,14 +2,14 @@
 import { FileFormatError } from '../errors.ts';
 import { generatorFrom } from './generator-from.ts';
 import { type RandomSource, type RandomState, restoreRandomSource } from './random-source.ts';
-import type { SampleGenerator, SampleRecipe } from './sample-generator.ts';
+import type { BegunBatch, SampleGenerator, SampleRecipe } from './sample-generator.ts';
 
 export interface BatchSource {
   /** Fills the inputs of `steps` steps, [steps, ...batch] each, with what comes next. */
   fill(inputs: Readonly<Record<string, Float32Array>>, steps: number): void | Promise<void>;
   /** Where the source stands: JSON. */
   state(): unknown;
-  /** Goes to where `state()` was taken. */
+  /** Goes to where `state()` was taken. FileFormatError where that is no position of this source. */
   restore(state: unknown): void | Promise<void>;
   /** What comes next as plain data, from which another thread draws the same; undefined where only this one can. */
   recipe?(): BatchRecipe | undefined;
@@ -19,101 +19,115 @@ export interface BatchSource {
 export interface BatchRecipe {
   /** The step's input that it fills. */
   readonly input: string;
-  /** How members lie in a batch: one alone; a batch of each, one after the other; or samples of this many numbers side by side. */
+  /** `alone`: [batch, ...sample]. `batches`: [instance, batch, ...sample]. `{ sampleSize }`: [batch, instance, ...sample]. */
   readonly layout: 'alone' | 'batches' | { readonly sampleSize: number };
-  /** Which member each instance reads; several may read the same. One alone for `alone`. */
+  /** Which member each instance reads; several may read the same. [0] for `alone`. */
   readonly readers: readonly number[];
-  readonly members: readonly { readonly samples: SampleRecipe; readonly random: RandomState }[];
+  readonly members: readonly MemberRecipe[];
 }
 
-/** A generator and what it draws from. */
-interface Member {
-  readonly random: RandomSource;
-  readonly generator: SampleGenerator;
+/** A generator and where it stands, as plain data. */
+export interface MemberRecipe {
+  readonly samples: SampleRecipe;
+  /** Its random source, before the batch of which `taken` samples have been given. */
+  readonly random: RandomState;
+  /** Default 0: it stands between two batches. */
+  readonly taken?: number;
 }
 
-/** Generators that each draw from a source of their own. */
-class GeneratedBatches implements BatchSource {
-  readonly #input: string;
-  readonly #layout: Exclude<BatchRecipe['layout'], 'batches'>;
-  readonly #makers: readonly ((random: RandomSource) => SampleGenerator)[];
-  #members: readonly Member[];
+/** Where a generator stands: its random source between two batches, or a batch that it has begun to give. */
+type Position = RandomState | BegunBatch;
 
-  constructor(
-    input: string,
-    layout: Exclude<BatchRecipe['layout'], 'batches'>,
-    makers: readonly ((random: RandomSource) => SampleGenerator)[],
-    randoms: readonly RandomSource[],
-  ) {
-    this.#input = input;
-    this.#layout = layout;
-    this.#makers = makers;
-    this.#members = makers.map((make, i) => ({ random: randoms[i]!, generator: make(randoms[i]!) }));
+/** A generator that stands somewhere. */
+class Member {
+  readonly #make: (random: RandomSource) => SampleGenerator;
+  #random: RandomSource;
+  #generator: SampleGenerator;
+
+  constructor(make: (random: RandomSource) => SampleGenerator, random: RandomSource) {
+    this.#make = make;
+    this.#random = random;
+    this.#generator = make(random);
   }
 
-  fill(inputs: Readonly<Record<string, Float32Array>>, steps: number): void {
-    const all = inputs[this.#input]!;
-    const layout = this.#layout;
-    const generators = this.#members.map(({ generator }) => generator);
-    if (layout === 'alone') {
-      generators[0]!.fill(all);
-      return;
-    }
-    const size = all.length / steps;
-    for (let start = 0; start < all.length; start += size) {
-      fillColumns(all.subarray(start, start + size), generators, layout.sampleSize);
-    }
+  get generator(): SampleGenerator {
+    return this.#generator;
   }
 
-  state(): RandomState | RandomState[] {
-    const states = this.#members.map(({ random }) => random.state());
-    return this.#layout === 'alone' ? states[0]! : states;
+  position(): Position {
+    return this.#generator.begun ?? this.#random.state();
   }
 
   restore(state: unknown): void {
-    if (!Array.isArray(state)) throw new FileFormatError('the checkpoint holds no random state');
-    const states = (this.#layout === 'alone' ? [state] : state) as RandomState[];
-    if (states.length !== this.#makers.length) {
-      throw new FileFormatError(`the checkpoint does not hold the states of ${this.#makers.length} sources`);
+    const { random, taken } = readPosition(state);
+    const generator = this.#make(random);
+    if (taken > 0) {
+      if (!generator.skip || !(taken < (generator.batchSize ?? 0))) {
+        throw new FileFormatError(
+          `the checkpoint stands at sample ${taken} of a batch, this source has ${generator.batchSize ?? 'none'}`,
+        );
+      }
+      generator.skip(taken);
     }
-    this.#members = this.#makers.map((make, i) => {
-      const random = restoreRandomSource(states[i]!);
-      return { random, generator: make(random) };
-    });
+    this.#random = random;
+    this.#generator = generator;
   }
 
-  recipe(): BatchRecipe | undefined {
-    const members: BatchRecipe['members'][number][] = [];
-    for (const { random, generator } of this.#members) {
-      if (!generator.recipe) return undefined;
-      members.push({ samples: generator.recipe, random: random.state() });
-    }
-    return { input: this.#input, layout: this.#layout, readers: members.map((_, i) => i), members };
+  recipe(): MemberRecipe | undefined {
+    const samples = this.#generator.recipe;
+    if (!samples) return undefined;
+    const { begun } = this.#generator;
+    return begun ? { samples, ...begun } : { samples, random: this.#random.state() };
   }
 }
 
-/** [samples, instances, sampleSize] */
-function fillColumns(batch: Float32Array, generators: readonly SampleGenerator[], sampleSize: number): void {
-  const stride = generators.length * sampleSize;
-  const samples = batch.length / stride;
-  const own = new Float32Array(samples * sampleSize);
-  batch.fill(0);
-  for (const [i, generator] of generators.entries()) {
-    const first = i * sampleSize;
-    const present = generator.drawPresent?.(samples);
-    if (present) {
-      const { count, positions, values } = present;
-      for (let entry = 0; entry < count; entry++) {
-        const at = positions[entry]!;
-        const sample = Math.floor(at / sampleSize);
-        batch[first + at + sample * (stride - sampleSize)] = values[entry]!;
-      }
-      continue;
-    }
-    generator.fill(own);
-    for (let from = 0, to = first; from < own.length; to += stride - sampleSize) {
-      for (let column = 0; column < sampleSize; column++) batch[to++] = own[from++]!;
-    }
+function readPosition(state: unknown): { readonly random: RandomSource; readonly taken: number } {
+  const isBegun = typeof state === 'object' && state !== null && !Array.isArray(state);
+  const { random: words, taken } = isBegun ? (state as BegunBatch) : { random: state as RandomState, taken: 0 };
+  if (!Array.isArray(words) || !Number.isSafeInteger(taken) || taken < 0) {
+    throw new FileFormatError('the checkpoint holds no random state');
+  }
+  try {
+    return { random: restoreRandomSource(words), taken };
+  } catch (cause) {
+    throw new FileFormatError(`the checkpoint holds no random state: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** Batches of one generator. */
+class GeneratedBatches implements BatchSource {
+  readonly #input: string;
+  readonly #member: Member;
+
+  constructor(input: string, member: Member) {
+    this.#input = input;
+    this.#member = member;
+  }
+
+  get generator(): SampleGenerator {
+    return this.#member.generator;
+  }
+
+  /** The same batches, one stream with this one, as another input. */
+  named(input: string): GeneratedBatches {
+    return new GeneratedBatches(input, this.#member);
+  }
+
+  fill(inputs: Readonly<Record<string, Float32Array>>): void {
+    this.#member.generator.fill(inputs[this.#input]!);
+  }
+
+  state(): Position {
+    return this.#member.position();
+  }
+
+  restore(state: unknown): void {
+    this.#member.restore(state);
+  }
+
+  recipe(): BatchRecipe | undefined {
+    const member = this.#member.recipe();
+    return member && { input: this.#input, layout: 'alone', readers: [0], members: [member] };
   }
 }
 
@@ -123,35 +137,20 @@ export function generatedBatches(
   random: RandomSource,
   make: (random: RandomSource) => SampleGenerator,
 ): BatchSource {
-  return new GeneratedBatches(inputName, 'alone', [make], [random]);
-}
-
-/** Batches [batch, n_instances, sample] of generators, one for each instance, each with a source of its own. */
-export function generatedSamples(
-  inputName: string,
-  sampleSize: number,
-  makers: readonly ((random: RandomSource) => SampleGenerator)[],
-  randoms: readonly RandomSource[],
-): BatchSource {
-  return new GeneratedBatches(inputName, { sampleSize }, makers, randoms);
+  return new GeneratedBatches(inputName, new Member(make, random));
 }
 
 /** The source that a recipe describes. */
 export function batchesFrom({ input, layout, readers, members }: BatchRecipe): BatchSource {
-  if (layout === 'batches') {
-    const alone = members.map(member => batchesFrom({ input, layout: 'alone', readers: [0], members: [member] }));
-    return sideBySide(input, alone, readers);
-  }
-  return new GeneratedBatches(
-    input,
-    layout,
-    members.map(
-      ({ samples }) =>
-        (random: RandomSource) =>
-          generatorFrom(samples, random),
-    ),
-    members.map(({ random }) => restoreRandomSource(random)),
-  );
+  const sources = members.map(({ samples, random, taken = 0 }) => {
+    const member = new Member(own => generatorFrom(samples, own), restoreRandomSource(random));
+    member.restore({ random, taken });
+    return new GeneratedBatches(input, member);
+  });
+  if (layout === 'alone') return sources[0]!;
+  return layout === 'batches'
+    ? sideBySide(input, sources, readers)
+    : samplesSideBySide(input, layout.sampleSize, sources, readers);
 }
 
 /** The recipe of instances `start` to `end` of those that a recipe has, and which of its members they read. */
@@ -163,69 +162,163 @@ export function partOf({ readers, members, ...recipe }: BatchRecipe, start: numb
 }
 
 /**
- * Batches joined from several sources: [instance 0's batch, instance 1's batch, …] for every step. Instance i reads source `readers[i]`, by
- * default source i; what several read is drawn once.
+ * The batches of a source under another name: its input `activations` becomes `inputName`; a `target` keeps its name. Both go through one
+ * stream.
  */
-export function sideBySide(
-  inputName: string,
-  sources: readonly BatchSource[],
-  readers: readonly number[] = sources.map((_, i) => i),
-): BatchSource {
-  const firstReader = sources.map((_, source) => readers.indexOf(source));
+export function renamed(batches: BatchSource, inputName: string): BatchSource {
+  if (batches instanceof GeneratedBatches) return batches.named(inputName);
   return {
-    async fill(inputs, steps) {
-      const all = inputs[inputName]!;
-      const size = all.length / steps / readers.length;
-      for (let step = 0; step < all.length; step += size * readers.length) {
-        for (const [i, source] of readers.entries()) {
-          const at = step + i * size;
-          const first = step + firstReader[source]! * size;
-          if (first < at) {
-            all.copyWithin(at, first, first + size);
-            continue;
-          }
-          const filling = sources[source]!.fill({ [inputName]: all.subarray(at, at + size) }, 1);
-          if (filling) await filling;
-        }
-      }
+    fill({ [inputName]: activations, ...others }, steps) {
+      return batches.fill({ ...others, ...(activations && { activations }) }, steps);
     },
+    state: () => batches.state(),
+    restore: state => batches.restore(state),
+    recipe() {
+      const recipe = batches.recipe?.();
+      return recipe && { ...recipe, input: inputName };
+    },
+  };
+}
+
+/** Positions of several sources as one, and what they are together as plain data. */
+function joined(
+  inputNames: readonly string[],
+  layout: BatchRecipe['layout'],
+  sources: readonly BatchSource[],
+  readers: readonly number[],
+) {
+  return {
     state: () => sources.map(source => source.state()),
-    async restore(state) {
+    async restore(state: unknown): Promise<void> {
       if (!Array.isArray(state) || state.length !== sources.length) {
         throw new FileFormatError(`the checkpoint does not hold the states of ${sources.length} sources`);
       }
       for (const [i, source] of sources.entries()) await source.restore(state[i]);
     },
-    recipe() {
-      const members: BatchRecipe['members'][number][] = [];
+    recipe(): BatchRecipe | undefined {
+      const [input] = inputNames;
+      const members: MemberRecipe[] = [];
       for (const source of sources) {
         const recipe = source.recipe?.();
-        if (recipe?.layout !== 'alone' || recipe.input !== inputName) return undefined;
+        if (recipe?.layout !== 'alone' || recipe.input !== input || inputNames.length > 1) return undefined;
         members.push(...recipe.members);
       }
-      return { input: inputName, layout: 'batches', readers, members };
+      return { input: input!, layout, readers, members };
     },
   };
 }
 
-/** Adds a learning rate for each step, as `schedule` gives it for the number of steps completed, to another source's batches. */
-export function withLearningRate(
-  inputName: string,
-  source: BatchSource,
-  schedule: (completedSteps: number) => number,
+/**
+ * Batches [instance, batch, ...sample] joined from several sources, for every step. Instance i reads source `readers[i]`, by default source
+ * i; what several read is drawn once. Pairs are joined with both their names, `['activations', 'target']`.
+ */
+export function sideBySide(
+  inputNames: string | readonly string[],
+  sources: readonly BatchSource[],
+  readers: readonly number[] = sources.map((_, i) => i),
 ): BatchSource {
-  let completed = 0;
+  const names = typeof inputNames === 'string' ? [inputNames] : inputNames;
+  const firstReader = sources.map((_, source) => readers.indexOf(source));
   return {
     async fill(inputs, steps) {
-      const rates = inputs[inputName]!;
-      for (let step = 0; step < steps; step++) rates[step] = schedule(completed++);
-      await source.fill(inputs, steps);
+      const instance = (name: string, step: number, i: number): Float32Array => {
+        const all = inputs[name]!;
+        const size = all.length / steps / readers.length;
+        const at = (step * readers.length + i) * size;
+        return all.subarray(at, at + size);
+      };
+      for (let step = 0; step < steps; step++) {
+        for (const [i, source] of readers.entries()) {
+          const first = firstReader[source]!;
+          if (first < i) {
+            for (const name of names) instance(name, step, i).set(instance(name, step, first));
+            continue;
+          }
+          const own = Object.fromEntries(names.map(name => [name, instance(name, step, i)]));
+          const filling = sources[source]!.fill(own, 1);
+          if (filling) await filling;
+        }
+      }
     },
-    state: () => ({ completed, source: source.state() }),
-    async restore(state) {
-      const saved = state as { completed: number; source: unknown };
-      completed = saved.completed;
-      await source.restore(saved.source);
-    },
+    ...joined(names, 'batches', sources, readers),
   };
+}
+
+/**
+ * Batches [batch, instance, sample] joined from several sources of `sampleSize` numbers a sample. Instance i reads source `readers[i]`, by
+ * default source i; what several read is drawn once.
+ */
+export function samplesSideBySide(
+  inputName: string,
+  sampleSize: number,
+  sources: readonly BatchSource[],
+  readers: readonly number[] = sources.map((_, i) => i),
+): BatchSource {
+  // Where each source's samples go: the first numbers of its instances' columns.
+  const columns = sources.map((_, source) => readers.flatMap((read, i) => (read === source ? [i * sampleSize] : [])));
+  const stride = readers.length * sampleSize;
+  const generated = sources.filter(source => source instanceof GeneratedBatches);
+  const fillEach = async (all: Float32Array, steps: number): Promise<void> => {
+    const own = new Float32Array(all.length / steps / readers.length);
+    for (let step = 0; step < steps; step++) {
+      const batch = all.subarray(step * own.length * readers.length, (step + 1) * own.length * readers.length);
+      for (const [i, source] of sources.entries()) {
+        await source.fill({ [inputName]: own }, 1);
+        for (const first of columns[i]!) scatterColumns(own, sampleSize, batch, first, stride);
+      }
+    }
+  };
+  return {
+    fill(inputs, steps) {
+      const all = inputs[inputName]!;
+      if (generated.length < sources.length) return fillEach(all, steps);
+      const size = all.length / steps;
+      for (let at = 0; at < all.length; at += size) {
+        fillColumns(all.subarray(at, at + size), generated, columns, sampleSize, stride);
+      }
+    },
+    ...joined([inputName], { sampleSize }, sources, readers),
+  };
+}
+
+/** Fills a batch [samples, instances, sampleSize] from generators, each of which says where its columns begin. */
+function fillColumns(
+  batch: Float32Array,
+  sources: readonly { readonly generator: SampleGenerator }[],
+  columns: readonly (readonly number[])[],
+  sampleSize: number,
+  stride: number,
+): void {
+  const samples = batch.length / stride;
+  const own = new Float32Array(samples * sampleSize);
+  batch.fill(0);
+  for (const [i, { generator }] of sources.entries()) {
+    const present = generator.drawPresent?.(samples);
+    if (!present) generator.fill(own);
+    for (const first of columns[i]!) {
+      if (!present) {
+        scatterColumns(own, sampleSize, batch, first, stride);
+        continue;
+      }
+      const { count, positions, values } = present;
+      for (let entry = 0; entry < count; entry++) {
+        const at = positions[entry]!;
+        const sample = Math.floor(at / sampleSize);
+        batch[first + at + sample * (stride - sampleSize)] = values[entry]!;
+      }
+    }
+  }
+}
+
+/** Copies samples that lie one after the other to columns that begin at `first`, a sample every `stride` numbers. */
+function scatterColumns(
+  own: Float32Array,
+  sampleSize: number,
+  batch: Float32Array,
+  first: number,
+  stride: number,
+): void {
+  for (let from = 0, to = first; from < own.length; to += stride - sampleSize) {
+    for (let column = 0; column < sampleSize; column++) batch[to++] = own[from++]!;
+  }
 }

@@ -3,6 +3,7 @@ import { hiddenActivations } from './hidden-activations.ts';
 import type { RandomSource } from './random-source.ts';
 import type { SampleGenerator, SampleRecipe } from './sample-generator.ts';
 import { SyntheticClusteredDataGenerator } from './synthetic-clustered.ts';
+import { FiringFeatureGenerator } from './synthetic-firing.ts';
 import { SyntheticSparseDataGenerator } from './synthetic-sparse.ts';
 
 /** The generator that `recipe` describes, drawing from `random`. */
@@ -13,6 +14,8 @@ export function generatorFrom(recipe: SampleRecipe, random: RandomSource): Sampl
     case 'clustered':
       return SyntheticClusteredDataGenerator.fromState(recipe.state, random);
     case 'hidden':
-      return hiddenActivations(recipe.weight, generatorFrom(recipe.features, random));
+      return hiddenActivations(recipe.weight, generatorFrom(recipe.features, random), recipe.bias);
+    case 'firing':
+      return new FiringFeatureGenerator(recipe, random);
   }
 }

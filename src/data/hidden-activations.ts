@@ -3,31 +3,49 @@ import { InvalidShapeError } from '../errors.ts';
 import type { HostTensor } from '../tensor.ts';
 import type { PresentEntries, SampleGenerator } from './sample-generator.ts';
 
-/** A toy model's hidden activations of the features that `generator` draws: x W, on the host, zeros skipped. */
-export function hiddenActivations(weight: HostTensor, generator: SampleGenerator): SampleGenerator {
+/** Samples projected at once where the generator draws them one by one: features of 100 entries then fit into a core's cache. */
+const DENSE_SAMPLES = 1024;
+
+/**
+ * A toy model's hidden activations of the features that `generator` draws: x W + b, on the host, zeros skipped.
+ * @param weight W, [n_features, n_hidden]
+ * @param bias b, [n_hidden]. Default none
+ */
+export function hiddenActivations(weight: HostTensor, generator: SampleGenerator, bias?: HostTensor): SampleGenerator {
   const [nFeatures, nHidden] = weight.shape as [number, number];
   const w = weight.data;
-  let features = new Float32Array(0);
-  const fillDense = (into: Float32Array): void => {
-    const length = (into.length / nHidden) * nFeatures;
-    if (features.length !== length) features = new Float32Array(length);
+  let room = new Float32Array(0);
+  const fillDense = (into: Float32Array, samples: number): void => {
+    const length = samples * nFeatures;
+    if (room.length < length) room = new Float32Array(length);
+    const features = room.subarray(0, length);
     generator.fill(features);
     if (nHidden === 2) projectToPlane(features, w, into);
     else project(features, w, nHidden, into);
   };
   return {
-    ...(generator.recipe && { recipe: { kind: 'hidden', weight, features: generator.recipe } }),
+    ...(generator.recipe && {
+      recipe: { kind: 'hidden', weight, features: generator.recipe, ...(bias && { bias }) },
+    }),
+    ...(generator.batchSize !== undefined && { batchSize: generator.batchSize }),
+    ...(generator.skip && { skip: samples => generator.skip!(samples) }),
+    get begun() {
+      return generator.begun;
+    },
     fill(into) {
       const samples = into.length / nHidden;
       if (!Number.isInteger(samples)) {
         throw new InvalidShapeError(`${into.length} values are no whole number of activations of ${nHidden}`);
       }
-      const { batchSize = samples } = generator;
-      for (let start = 0; start < samples; start += batchSize) {
-        const end = Math.min(start + batchSize, samples);
-        const present = generator.drawPresent?.(end - start);
-        if (!present) return fillDense(into.subarray(start * nHidden));
-        projectPresent(present, nFeatures, w, nHidden, into.subarray(start * nHidden, end * nHidden));
+      const { batchSize = DENSE_SAMPLES } = generator;
+      for (let start = 0; start < samples; ) {
+        const count = Math.min(batchSize - (generator.begun?.taken ?? 0), samples - start);
+        const part = into.subarray(start * nHidden, (start + count) * nHidden);
+        const present = generator.drawPresent?.(count);
+        if (present) projectPresent(present, nFeatures, w, nHidden, part);
+        else fillDense(part, count);
+        if (bias) addToRows(part, bias.data);
+        start += count;
       }
     },
   };
@@ -78,5 +96,11 @@ function projectToPlane(features: Float32Array, w: ArrayLike<number>, into: Floa
     }
     into[out] = x;
     into[out + 1] = y;
+  }
+}
+
+function addToRows(rows: Float32Array, bias: Float32Array): void {
+  for (let row = 0; row < rows.length; row += bias.length) {
+    for (let i = 0; i < bias.length; i++) rows[row + i]! += bias[i]!;
   }
 }

@@ -42,9 +42,9 @@ export function createRandomSource(seed: number): RandomSource {
   // pure-rand puts the seed into the state as it is, so that the first draws of seeds 1, 2, 3 would lie on a line.
   const low = seed | 0;
   const high = Math.floor(seed / 2 ** 32) | 0;
-  const s00 = mix(low);
-  const s01 = mix(low + 0x9e3779b9);
-  return new XoroshiroSource([s01, s00, mix(high ^ s01), mix(high ^ s00)]);
+  const s00 = mixBits(low);
+  const s01 = mixBits(low + 0x9e3779b9);
+  return new XoroshiroSource([s01, s00, mixBits(high ^ s01), mixBits(high ^ s00)]);
 }
 
 /** A source that continues, to the bit, where the one that gave `state` stood. InvalidValueError where it is not a state. */
@@ -121,7 +121,7 @@ class XoroshiroSource implements RandomSource {
 }
 
 /** A bijection of 32-bit words that spreads every input bit over the output (Wellons' lowbias32). */
-function mix(word: number): number {
+export function mixBits(word: number): number {
   let z = word | 0;
   z = Math.imul(z ^ (z >>> 16), 0x21f0aaad);
   z = Math.imul(z ^ (z >>> 15), 0x735a2d97);

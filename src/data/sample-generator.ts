@@ -1,16 +1,36 @@
 /** What draws samples, and plain data from which another thread can build the same. */
 import type { HostTensor } from '../tensor.ts';
+import type { RandomState } from './random-source.ts';
 import type { ClusteredDataState } from './synthetic-clustered.ts';
+import type { Magnitudes } from './synthetic-firing.ts';
 
-/** Anything that overwrites an array with its next samples. */
+/**
+ * Anything that overwrites an array with its next samples. The stream of samples must depend on the random source alone, however it is cut
+ * into calls: a generator that draws whole batches keeps what a call leaves of one and gives it first in the next.
+ */
 export interface SampleGenerator {
   fill(into: Float32Array): void;
-  /** Samples of a batch, where the generator draws them in batches. */
+  /** Samples that are drawn at once. Absent where samples are drawn one by one. */
   readonly batchSize?: number;
-  /** The next samples, at most a batch, as those entries that are not zero; undefined where they are not few. */
+  /**
+   * The next `samples` samples as those entries that are not zero. Undefined, with nothing drawn, where most entries are present or where
+   * `samples` are not one whole batch.
+   */
   drawPresent?(samples: number): PresentEntries | undefined;
+  /** The batch of which only a part has been given. Undefined between two batches. */
+  readonly begun?: BegunBatch | undefined;
+  /** Passes over the next samples, as if `fill` had given them. */
+  skip?(samples: number): void;
   /** How to build it anew on another random source. Absent where only code says it. */
   readonly recipe?: SampleRecipe | undefined;
+}
+
+/** A batch of which a part has been given. */
+export interface BegunBatch {
+  /** The random source before the batch was drawn. */
+  readonly random: RandomState;
+  /** Samples of the batch that have been given: more than 0, fewer than the batch has. */
+  readonly taken: number;
 }
 
 /** A generator as plain data. */
@@ -21,7 +41,19 @@ export type SampleRecipe =
       readonly sparsity: HostTensor<ArrayLike<number>>;
     }
   | { readonly kind: 'clustered'; readonly state: ClusteredDataState }
-  | { readonly kind: 'hidden'; readonly weight: HostTensor; readonly features: SampleRecipe };
+  | {
+      readonly kind: 'firing';
+      readonly probabilities: readonly number[];
+      /** How many fire in each sample, where that is fixed. */
+      readonly exactly?: number;
+      readonly magnitudes: Magnitudes;
+    }
+  | {
+      readonly kind: 'hidden';
+      readonly weight: HostTensor;
+      readonly features: SampleRecipe;
+      readonly bias?: HostTensor;
+    };
 
 /** The entries of some samples that are present, in ascending order: `count` of them, of positions among all entries and their values. */
 export interface PresentEntries {

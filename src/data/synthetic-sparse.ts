@@ -4,13 +4,14 @@
  *
  * Rare features are placed by geometric skipping: the number of zeros up to the next feature that is present is drawn at
  * once, so the cost follows the features present, not all entries. Columns of equal sparsity are skipped through together.
- * Skipping starts afresh with every batch (the geometric distribution has no memory, so this is exact): all state is the
- * random source's, and a seed gives the same numbers filled one batch at a time or many.
+ * Skipping starts afresh with every batch (the geometric distribution has no memory, so this is exact). Batches are always drawn whole:
+ * what a call leaves of one is kept and given first in the next, so that a seed and a batch size give the same samples however they are cut
+ * into calls.
  */
 import { InvalidShapeError, InvalidValueError } from '../errors.ts';
 import { fromNested, type HostTensor, type NestedArray, type Shape, sizeOf } from '../tensor.ts';
-import type { RandomSource } from './random-source.ts';
-import type { PresentEntries, SampleGenerator, SampleRecipe } from './sample-generator.ts';
+import type { RandomSource, RandomState } from './random-source.ts';
+import type { BegunBatch, PresentEntries, SampleGenerator, SampleRecipe } from './sample-generator.ts';
 
 /** From this probability of presence on, one draw per entry is cheaper than a logarithm per feature present. */
 const SKIP_BELOW = 0.2;
@@ -33,6 +34,11 @@ export class SyntheticSparseDataGenerator implements SampleGenerator {
   /** Room for the entries of a batch, used again for every one. */
   #positions = new Int32Array(0);
   #values = new Float32Array(0);
+  /** The batch of which only a part has been given; no longer valid once all of it has. */
+  #batch = new Float32Array(0);
+  /** Samples of it that have been given; 0 between two batches. */
+  #taken = 0;
+  #beforeBatch: RandomState = [];
 
   /**
    * @param batchSize samples per batch; "must be positive"
@@ -71,10 +77,7 @@ export class SyntheticSparseDataGenerator implements SampleGenerator {
     return { data, shape: [this.batchSize, ...this.sampleShape] };
   }
 
-  /**
-   * Overwrites `into` with whole samples, batch after batch as `generateBatch` would give them; only the last batch may be
-   * short. InvalidShapeError where the length is not a multiple of the sample's size.
-   */
+  /** Overwrites `into` with the next samples, any number of them. InvalidShapeError where the length is not a multiple of the sample's size. */
   fill(into: Float32Array): void {
     if (into.length % this.#sampleSize !== 0) {
       throw new InvalidShapeError(
@@ -82,24 +85,62 @@ export class SyntheticSparseDataGenerator implements SampleGenerator {
           `shape [${this.sampleShape.join(', ')}]`,
       );
     }
-    into.fill(0);
-    const step = this.batchSize * this.#sampleSize;
-    for (let start = 0; start < into.length; start += step) {
-      const end = Math.min(start + step, into.length);
-      for (const group of this.#groups) this.#fillGroup(into, start, end, group);
-    }
+    const size = this.batchSize * this.#sampleSize;
+    let at = this.#taken > 0 ? this.#giveRest(into, 0) : 0;
+    for (; into.length - at >= size; at += size) this.#drawBatch(into, at, at + size);
+    if (at === into.length) return;
+    this.#beginBatch();
+    this.#giveRest(into, at);
   }
 
   /**
-   * The next `samples` samples, at most a batch, as their present entries, which costs less than all of them; the arrays are the
-   * generator's own, good until it draws again. Undefined, with nothing drawn, where most entries are present or sparsities differ, and for a
-   * subclass.
+   * The next `samples` samples as their present entries, which costs less than all of them; the arrays are the generator's own, good until
+   * it draws again. Undefined, with nothing drawn, where `samples` are not one whole batch, where most entries are present or sparsities
+   * differ, and for a subclass.
    */
   drawPresent(samples: number): PresentEntries | undefined {
     const [group] = this.#groups;
+    if (samples !== this.batchSize || this.#taken > 0) return undefined;
     if (!this.#isOurs || this.#groups.length > 1 || !group || group.presence >= SKIP_BELOW) return undefined;
     const count = this.#skipThrough(samples * this.#sampleSize, group.presence);
     return { count, positions: this.#positions, values: this.#values };
+  }
+
+  /** The batch of which only a part has been given. Undefined between two batches. */
+  get begun(): BegunBatch | undefined {
+    return this.#taken > 0 ? { random: this.#beforeBatch, taken: this.#taken } : undefined;
+  }
+
+  /** Passes over the next samples, as if `fill` had given them. */
+  skip(samples: number): void {
+    for (let left = samples; left > 0; ) {
+      if (this.#taken === 0) this.#beginBatch();
+      const count = Math.min(left, this.batchSize - this.#taken);
+      this.#taken = (this.#taken + count) % this.batchSize;
+      left -= count;
+    }
+  }
+
+  #drawBatch(into: Float32Array, start: number, end: number): void {
+    into.fill(0, start, end);
+    for (const group of this.#groups) this.#fillGroup(into, start, end, group);
+  }
+
+  /** Draws the batch that the next call of `#giveRest` begins to give. */
+  #beginBatch(): void {
+    const size = this.batchSize * this.#sampleSize;
+    if (this.#batch.length === 0) this.#batch = new Float32Array(size);
+    this.#beforeBatch = this.#random.state();
+    this.#drawBatch(this.#batch, 0, size);
+  }
+
+  /** Copies what is left of the begun batch to `into` from `at` on, as much as there is room for, and gives where the copy ends. */
+  #giveRest(into: Float32Array, at: number): number {
+    const from = this.#taken * this.#sampleSize;
+    const count = Math.min(this.#batch.length - from, into.length - at);
+    into.set(this.#batch.subarray(from, from + count), at);
+    this.#taken = (this.#taken + count / this.#sampleSize) % this.batchSize;
+    return at + count;
   }
 
   get #isOurs(): boolean {

@@ -65,11 +65,14 @@ export function instancesOf(program: StepProgram, start: number, end: number): S
     const size = data.length / count;
     return { data: data.slice(start * size, end * size), shape: [end - start, ...shape.slice(1)] };
   };
-  const narrowed = (shape: Shape): Shape => shape.map((size, axis) => (axis === batchAxis ? end - start : size));
+  const narrowed = (name: string, shape: Shape): Shape => {
+    const counting = program.scalars?.includes(name) ? 0 : batchAxis;
+    return shape.map((size, axis) => (axis === counting ? end - start : size));
+  };
   return {
     ...program,
     state: Object.fromEntries(Object.entries(program.state).map(([name, tensor]) => [name, part(tensor)])),
-    batch: Object.fromEntries(Object.entries(program.batch).map(([name, shape]) => [name, narrowed(shape)])),
+    batch: Object.fromEntries(Object.entries(program.batch).map(([name, shape]) => [name, narrowed(name, shape)])),
     instances: { count: end - start, batchAxis },
   };
 }

@@ -2,11 +2,11 @@
 import { EngineUnavailableError, InvalidValueError } from '../errors.ts';
 import { loadNodeRuntime } from '../sessions/node.ts';
 import type { Provider } from '../sessions/runtime.ts';
+import { hasModuleWorker } from '../workers/node.ts';
 import { createEagerEngine } from './eager.ts';
 import type { Engine, EngineName } from './engine.ts';
 import { createOnnxRuntimeEngine } from './onnxruntime.ts';
 import type { PreparedBackend } from './prepared-backend.ts';
-import { hasModuleWorkers } from './threads/module-worker.ts';
 
 export const ENGINE_NAMES: readonly EngineName[] = ['onnxruntime', 'tensorflow', 'webgpu', 'wasm', 'cpu'];
 
@@ -50,7 +50,7 @@ async function compiledEngine(
   reason: string,
 ): Promise<Engine> {
   const runtime = await loadNodeRuntime();
-  if (!hasModuleWorkers()) {
+  if (!hasModuleWorker('threads/step-worker', import.meta.url)) {
     const here = `${reason}; in the calling thread and without the sparse update, for a bundler left out what runs in threads`;
     return createOnnxRuntimeEngine(runtime, { provider, threads, reason: here });
   }

@@ -14,28 +14,53 @@ export function createEagerEngine(name: EngineName, backend: PreparedBackend, re
   return {
     name,
     async prepare(program) {
-      await tf.setBackend(backend.backendName);
-      await tf.ready();
+      await startBackend(backend.backendName);
       return new EagerRunner(program, backend, { engine: name, provider: backend.provider, reason });
     },
   };
 }
 
+/**
+ * Starts a registered backend without selecting it. `tf.setBackend` would, and where starting takes time (wasm) it selects in two parts:
+ * whoever selects another backend between them is left with one backend's name and the other's memory.
+ */
+async function startBackend(name: string): Promise<void> {
+  const { registry } = tf.engine();
+  if (name in registry) return;
+  const started = await tf.findBackendFactory(name)();
+  registry[name] ??= started;
+}
+
+/**
+ * Runs `task` at once on a backend that has started, and puts back the one that was selected: the selection is one for the whole
+ * process, and other trainings and the application use TensorFlow.js as well whenever we await.
+ */
+function onBackend<Result>(name: string, task: () => Result): Result {
+  const { backendName: before } = tf.engine();
+  // Takes effect before it returns, for a backend that has started.
+  if (before !== name) tf.setBackend(name);
+  try {
+    return quietly(task);
+  } finally {
+    if (before && before !== name) tf.setBackend(before);
+  }
+}
+
 class EagerRunner implements StepRunner {
   readonly description: EngineDescription;
   readonly #program: StepProgram;
-  readonly #backendName: string;
+  readonly #backend: PreparedBackend;
   #state: Tensors;
   #deviceLoss: string | undefined;
 
   constructor(program: StepProgram, backend: PreparedBackend, description: EngineDescription) {
     this.description = description;
     this.#program = program;
-    this.#backendName = backend.backendName;
+    this.#backend = backend;
     backend.lost?.then(reason => {
       this.#deviceLoss = reason;
     });
-    this.#state = quietly(() =>
+    this.#state = this.#here(() =>
       Object.fromEntries(
         Object.entries(program.state).map(([name, { data, shape }]) => [
           name,
@@ -48,31 +73,48 @@ class EagerRunner implements StepRunner {
   /** Losses are read once, at the end: on a GPU a read waits for everything before it. */
   async run(steps: number, batches: Readonly<Record<string, Float32Array>>): Promise<Record<string, Float32Array>> {
     requireBatches(this.#program.batch, steps, batches);
-    await tf.setBackend(this.#backendName);
     const before = this.#state;
-    const reported: Tensors[] = [];
-    for (let step = 0; step < steps; step++) {
-      const previous = this.#state;
-      const { state, metrics } = quietly(() => this.#step(step, batches));
-      this.#state = state;
-      reported.push(metrics);
-      if (previous !== before) tf.dispose(previous);
-    }
     const results: Record<string, Float32Array> = {};
-    for (const name of this.#program.metrics) {
-      const stacked = quietly(() => tf.stack(reported.map(metrics => metrics[name]!)));
-      results[name] = await this.#valuesOf(stacked);
-      stacked.dispose();
-    }
-    tf.dispose(reported);
-    const bad = firstNotFinite(results['loss']!);
-    if (bad >= 0) {
-      tf.dispose(this.#state);
+    try {
+      const stacked = this.#here(() => this.#stepAll(steps, batches));
+      for (const [name, tensor] of Object.entries(stacked)) {
+        results[name] = await this.#valuesOf(tensor);
+        tensor.dispose();
+      }
+      const bad = firstNotFinite(results['loss']!);
+      if (bad >= 0) throw new DivergenceError(`the loss is ${results['loss']![bad]}`, 0, bad);
+    } catch (error) {
+      if (this.#state !== before) tf.dispose(this.#state);
       this.#state = before;
-      throw new DivergenceError(`the loss is ${results['loss']![bad]}`, 0, bad);
+      throw error;
     }
     if (steps > 0) tf.dispose(before);
     return results;
+  }
+
+  /** Takes all steps, and gives each metric as [steps]. The state before them stays. */
+  #stepAll(steps: number, batches: Readonly<Record<string, Float32Array>>): Tensors {
+    const before = this.#state;
+    const reported: Tensors[] = [];
+    try {
+      for (let step = 0; step < steps; step++) {
+        const previous = this.#state;
+        const { state, metrics } = this.#step(step, batches);
+        this.#state = state;
+        reported.push(metrics);
+        if (previous !== before) tf.dispose(previous);
+      }
+      const stacked = this.#program.metrics.map(
+        name => [name, tf.stack(reported.map(metrics => metrics[name]!))] as const,
+      );
+      return Object.fromEntries(stacked);
+    } finally {
+      tf.dispose(reported);
+    }
+  }
+
+  #here<Result>(task: () => Result): Result {
+    return onBackend(this.#backend.backendName, task);
   }
 
   #step(step: number, batches: Readonly<Record<string, Float32Array>>): { state: Tensors; metrics: Tensors } {
@@ -83,10 +125,14 @@ class EagerRunner implements StepRunner {
         inputs[name] = tf.tensor(batches[name]!.slice(step * size, (step + 1) * size), [...shape]);
       }
       const outputs = this.#program.step(inputs);
-      // A buffer that the step hands through would be disposed of with the old state.
-      const kept = new Set(Object.values(this.#state));
+      // Each result is disposed of alone: one that the step hands through, or gives under two names, would go with the other.
+      const taken = new Set(Object.values(this.#state));
       return Object.fromEntries(
-        Object.entries(outputs).map(([name, tensor]) => [name, kept.has(tensor) ? tensor.clone() : tensor]),
+        Object.entries(outputs).map(([name, tensor]) => {
+          if (taken.has(tensor)) return [name, tensor.clone()];
+          taken.add(tensor);
+          return [name, tensor];
+        }),
       );
     });
     for (const tensor of Object.values(results)) tf.keep(tensor);
@@ -99,7 +145,6 @@ class EagerRunner implements StepRunner {
   }
 
   async read(): Promise<HostTensors> {
-    await tf.setBackend(this.#backendName);
     const entries = Object.entries(this.#state).map(async ([name, tensor]) => {
       const data = await this.#valuesOf(tensor);
       return [name, { data, shape: [...tensor.shape] }] as const;
@@ -107,10 +152,13 @@ class EagerRunner implements StepRunner {
     return Object.fromEntries(await Promise.all(entries));
   }
 
-  /** A lost device computes nothing, says nothing, and refuses only to be read. */
+  /** A lost device computes nothing, says nothing, and refuses only to be read; one that refused something gives numbers that mean nothing. */
   async #valuesOf(tensor: tf.Tensor): Promise<Float32Array> {
     try {
-      return Float32Array.from(await tensor.data());
+      const values = Float32Array.from(await tensor.data());
+      const refusal = this.#backend.takeRefusal?.();
+      if (refusal !== undefined) throw new EngineUnavailableError(`the device refused: ${refusal}`);
+      return values;
     } catch (cause) {
       if (this.#deviceLoss === undefined) throw cause;
       throw new EngineUnavailableError(this.#deviceLoss, [], cause);

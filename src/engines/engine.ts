@@ -11,7 +11,9 @@ export interface StepProgram {
   readonly state: HostTensors;
   /** Shape of each per-step input, batch dimension included. */
   readonly batch: Readonly<Record<string, Shape>>;
-  /** Names of the scalars that each step reports; `loss` is among them. */
+  /** Which of these inputs are numbers, [] or [n_instances], that no source of batches draws. */
+  readonly scalars?: readonly string[];
+  /** Names of what each step reports: the scalar `loss`, and for instances side by side also [n_instances] each. */
   readonly metrics: readonly string[];
   /** Instances side by side that do not meet: the step may then be run for some of them at a time. Absent where it is one whole. */
   readonly instances?: Instances | undefined;
@@ -19,26 +21,25 @@ export interface StepProgram {
   readonly descriptor?: StepDescriptor;
 }
 
-/** Every entry of the state but scalars, and the metric `losses`, has the instances as its leading dimension. */
+/** Every entry of the state but scalars, and every metric but `loss`, has the instances as its leading dimension. */
 export interface Instances {
   readonly count: number;
-  /** The dimension that counts them in every per-step input that is no scalar. */
+  /** The dimension that counts them in every per-step input that is no number. */
   readonly batchAxis: 0 | 1;
 }
 
-/** A plain description of a sparse autoencoder's training step, from which an accelerator accepts or declines it. */
+/**
+ * A sparse autoencoder's training step as plain data: everything that its function depends on. An accelerator takes exactly what it knows
+ * and declines anything else, also fields and settings that were added after it.
+ */
 export interface StepDescriptor {
   readonly kind: 'sparse-autoencoder';
-  readonly selection: {
-    readonly kind: 'relu' | 'topk' | 'batchtopk';
-    readonly k?: number;
-    /** An auxiliary loss that revives dead latents. */
-    readonly auxK?: object;
-    /** BatchTopK: completed steps at which the running threshold starts again. Default never. */
-    readonly restartThresholdAt?: number;
-  };
+  /** The architecture's whole configuration, defaults filled in. */
+  readonly activation: Readonly<Record<string, unknown>>;
   readonly decoder: 'reparametrise' | 'renormalise' | 'free';
-  readonly loss: { readonly l1: number };
+  readonly transcoder: boolean;
+  readonly skip: boolean;
+  readonly reconstructionLoss: 'mean' | 'sum';
   readonly optimizer: {
     readonly name: 'adam' | 'adamw';
     readonly learningRate: number;
@@ -46,8 +47,17 @@ export interface StepDescriptor {
     readonly eps: number;
     readonly weightDecay: number;
   };
+  /** Parameters that are not trained. */
+  readonly held: readonly string[];
+  /** The norm to which the gradient of all parameters together is clipped. Default none. */
+  readonly clip?: number;
+  /** Numbers that each step is given. */
+  readonly scalars: readonly string[];
+  /** Whether the state counts the samples since each latent last fired. */
+  readonly countsFiring: boolean;
   readonly dIn: number;
   readonly dSae: number;
+  readonly dOut: number;
   readonly batchSize: number;
 }
 

@@ -30,9 +30,10 @@ export function createOnnxRuntimeEngine(runtime: Runtime, options: OnnxRuntimeEn
   return {
     name: 'onnxruntime',
     async prepare(program, { maxSteps = 1, batches } = {}) {
-      const accelerated = provider === 'cpu' ? await accelerate(program, options) : undefined;
-      if (accelerated) return accelerated;
-      const describe = (used: Provider): EngineDescription => ({ engine: 'onnxruntime', provider: used, reason });
+      const { runner, declined } = provider === 'cpu' ? await accelerate(program, options) : { declined: [] };
+      if (runner) return runner;
+      const why = [reason, ...declined].join('; ');
+      const describe = (used: Provider): EngineDescription => ({ engine: 'onnxruntime', provider: used, reason: why });
       if (provider === 'cpu' && options.runElsewhere) {
         const { threads: asked, runElsewhere } = options;
         const description = describe('cpu');
@@ -61,11 +62,17 @@ export function createOnnxRuntimeEngine(runtime: Runtime, options: OnnxRuntimeEn
   };
 }
 
+/** The first accelerator that takes the step, or why each did not. */
 async function accelerate(
   program: StepProgram,
   { accelerators = [], threads }: OnnxRuntimeEngineOptions,
-): Promise<StepRunner | undefined> {
+): Promise<{ readonly runner?: StepRunner; readonly declined: readonly string[] }> {
   const { descriptor } = program;
-  const accelerator = descriptor && accelerators.find(candidate => candidate.accepts(descriptor).accepted);
-  return accelerator?.start(program, { threads });
+  const declined: string[] = [];
+  for (const accelerator of descriptor ? accelerators : []) {
+    const { accepted, reason } = accelerator.accepts(descriptor!);
+    if (accepted) return { runner: await accelerator.start(program, { threads }), declined };
+    declined.push(reason);
+  }
+  return { declined };
 }

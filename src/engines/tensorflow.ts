@@ -113,6 +113,8 @@ function load(name: TensorFlowPackage): NodeBackend {
   process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
   // Otherwise TensorFlow takes all memory of the GPU at once, also from whoever else uses it.
   process.env['TF_FORCE_GPU_ALLOW_GROWTH'] ??= 'true';
+  // Products in float32, not in TensorFloat-32, whose losses differ from the third digit on.
+  process.env['NVIDIA_TF32_OVERRIDE'] ??= '0';
   restoreRemovedNodeFunction();
   const { backendName } = tf.engine();
   try {

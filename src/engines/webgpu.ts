@@ -53,6 +53,12 @@ async function register({ device: name }: WebGpuOptions): Promise<PreparedBacken
   if (adapter === null) throw new EngineUnavailableError('WebGPU finds no adapter: no GPU driver for it is installed');
   const requiredLimits = Object.fromEntries(LIMITS.map(limit => [limit, adapter.limits[limit]]));
   const device = await adapter.requestDevice({ requiredLimits });
+  let refusal: string | undefined;
+  device.addEventListener('uncapturederror', event => {
+    // Otherwise it is printed, with all that follows from it.
+    event.preventDefault();
+    refusal ??= event.error.message.split('\n')[0];
+  });
   const { WebGPUBackend } = await loadTensorFlowWebGpu();
   // In a browser the package has registered itself when it was imported.
   if (tf.findBackendFactory(BACKEND_NAME) !== null) tf.removeBackend(BACKEND_NAME);
@@ -65,6 +71,11 @@ async function register({ device: name }: WebGpuOptions): Promise<PreparedBacken
     provider,
     detail: `${adapter.info.description || adapter.info.vendor || 'an unnamed adapter'} through ${provider}`,
     lost: device.lost.then(({ message }) => `the WebGPU device was lost: ${message}`),
+    takeRefusal() {
+      const taken = refusal;
+      refusal = undefined;
+      return taken;
+    },
   };
 }
 

@@ -1,37 +1,36 @@
 /** Trains a sparse autoencoder on activations from files, freezes it, and measures it on the part that training never saw. */
 import { join } from 'node:path';
+import { type DensityHistogram, densityHistogram } from '../analysis/density-histogram.ts';
 import { ExplainedVariance } from '../analysis/explained-variance.ts';
 import { FiringDensity } from '../analysis/firing-density.ts';
 import { L0 } from '../analysis/l0.ts';
-import { type ActivationFiles, openActivations } from '../data/activation-files.ts';
+import type { ActivationSource, OpenSource } from '../data/activation-source.ts';
 import { freezeSae } from '../export/freeze.ts';
-import { writeFileAtomic } from '../files/write-atomic.ts';
 import { loadSae } from '../inference/node.ts';
 import { plotTrainingCurves } from '../plots/index.ts';
-import type { Trained } from '../training/train.ts';
-import { trainSae } from '../training/train-sae.ts';
+import { trainSae } from '../training/node.ts';
+import type { SaeTrainingResult } from '../training/train-sae.ts';
 import type { ExperimentContext } from './context.ts';
 import { lossCurve } from './loss-curve.ts';
 import { requireFinished, writeJson } from './run-files.ts';
-import { runOptions } from './run-options.ts';
-import { type SaeSettings, saeTraining } from './sae-run.ts';
+import { trainingOptions } from './run-options.ts';
+import { type SaeRunSettings, saeSettings } from './sae-run.ts';
 
-export interface ActivationSaeSettings extends Omit<SaeSettings, 'sparsity'> {
-  /** Paths or glob patterns. */
-  readonly files: readonly string[];
-  /** Which tensor of each safetensors file. */
-  readonly tensor?: string | undefined;
+export interface ActivationSaeSettings extends Omit<SaeRunSettings, 'sparsity'> {
+  /** Where the activations come from: files, or a model that runs meanwhile. */
+  readonly data: ActivationSource;
   readonly holdOut: number;
-  readonly shuffleBuffer: number;
 }
 
 /** How an autoencoder does on held-out activations. */
 export interface HeldOutScore {
-  readonly explainedVariance: number;
+  /** Null where the activations do not vary. */
+  readonly explained_variance: number | null;
   readonly l0: number;
-  /** Latents that never fire. */
-  readonly dead: number;
+  /** Latents that fired on none of `samples`. */
+  readonly never_fired: number;
   readonly samples: number;
+  readonly density: DensityHistogram;
 }
 
 export interface ActivationSaeRun {
@@ -39,71 +38,79 @@ export interface ActivationSaeRun {
   /** At step 0 and at the end; undefined where nothing was held out. */
   readonly before: HeldOutScore | undefined;
   readonly after: HeldOutScore | undefined;
-  readonly run: Trained;
+  readonly run: SaeTrainingResult;
 }
 
-/** Activations seen before training, at least; more for large dictionaries, whose directions start among them. */
-const SAMPLE_SIZE = 10_000;
 /** Held-out activations that are measured, at most. */
 const MEASURED = 65_536;
 const MEASURED_AT_ONCE = 1024;
 
 /**
- * Runs the experiment: writes `sae.onnx`, `sae.json` and the figure `training-curve` into the run's folder. Errors as `openActivations` and
- * `train`.
+ * Runs the experiment: writes `sae.onnx`, `sae.json` and the figure `training-curve` into the run's folder. The model is there before it is
+ * measured, so that nothing about held-out data can cost it. Errors as the data's `open` and `train`.
  */
 export async function runActivationSae(
   settings: ActivationSaeSettings,
   context: ExperimentContext,
 ): Promise<ActivationSaeRun> {
-  const { files, tensor, holdOut, shuffleBuffer, ...model } = settings;
-  const { dSae, activation, init, batchSize, steps, seed } = model;
-  const activations = await openActivations(files, { tensor, holdOut, shuffleBuffer, seed });
-  try {
-    const dIn = activations.width;
-    const training = saeTraining(model, dIn);
-    const words = `${activations.files.length} files, ${activations.rows} rows of ${dIn} (${activations.heldOutRows} held out)`;
-    context.log(`activations: ${words}`);
-    const sample = await activations.sample(Math.max(SAMPLE_SIZE, dSae), seed);
-    const experiment = { what: 'activation-sae', dIn, rows: activations.rows, ...settings };
-    const label = `SAE (${activation.kind}, ${init})`;
-    const options = await runOptions(context, { name: 'sae', experiment, label, steps });
-    const { sae, start, run } = await trainSae(training, { sample, batches: () => activations }, options);
-    requireFinished(run, 'the autoencoder', context);
-    const record = {
-      seed,
-      data: { kind: 'files', files: activations.files, rows: activations.rows, held_out: activations.heldOutRows },
-      steps,
-      batch: batchSize,
-      optimizer: training.optimizer,
-      engine: `${run.engine.engine} (${run.engine.provider})`,
-    };
-    const [before, after] = [await measure(freezeSae(start), activations), await measure(freezeSae(sae), activations)];
-    const file = join(context.folder, 'sae.onnx');
-    const metrics = { step_0: before, end: after };
-    await writeFileAtomic(file, freezeSae(sae, { training: { ...record, metrics }, init }));
-    await writeJson(join(context.folder, 'sae.json'), { ...record, metrics });
-    const curve = lossCurve(`${activation.kind}, ${init}`, run.metrics['loss']!);
-    await context.draw('training-curve', plotTrainingCurves([curve], { subtitle: words, logSteps: true }));
-    return { file, before, after, run };
-  } finally {
-    await activations.close();
+  const { data, holdOut, ...model } = settings;
+  const { activation, init, batchSize, steps, seed } = model;
+  const training = { ...saeSettings(model, data), holdOut };
+  const words = await describeData(training);
+  context.log(`activations: ${words}`);
+  const label = `SAE (${activation.kind}, ${init})`;
+  const run = await trainSae(training, trainingOptions(context, { name: 'sae', label, steps }));
+  requireFinished(run, 'the autoencoder', context);
+  const { sae, start, history } = run;
+  const file = join(context.folder, 'sae.onnx');
+  await sae.save(file);
+  const curve = lossCurve(`${activation.kind}, ${init}`, history.loss);
+  await context.draw('training-curve', plotTrainingCurves([curve], { subtitle: words, logSteps: true }));
+
+  await using opened = await data.open({ seed, batchSize, holdOut, signal: context.signal });
+  const before = await measure(freezeSae(start), opened);
+  const after = await measure(sae.toOnnx(), opened);
+  const metrics = { step_0: before, end: after };
+  const record = { ...sae.training, metrics: { ...metrics, loss: sae.training['metrics'] } };
+  await sae.save(file, { training: record });
+  await writeJson(join(context.folder, 'sae.json'), record);
+  if (after && !(after.explained_variance === null || after.explained_variance > 0)) {
+    context.log(
+      `warning: the autoencoder learned nothing: it reconstructs held-out activations worse than their mean does ` +
+        `(explained variance ${after.explained_variance.toFixed(2)}). Try a smaller learning rate.`,
+    );
   }
+  return { file, before, after, run };
+}
+
+/** Width and numbers of rows, for a person. */
+async function describeData({ data, seed, batchSize, holdOut }: ReturnType<typeof saeSettings> & { holdOut: number }) {
+  await using opened = await data.open({ seed, batchSize, holdOut });
+  const { rows, heldOutRows = 0, width } = opened;
+  if (rows === undefined) return `rows of ${width}`;
+  const counted = (count: number): string => count.toLocaleString('en');
+  return `${counted(rows)} rows of ${width} to train on, ${counted(heldOutRows)} held out`;
 }
 
 /** Runs a frozen autoencoder on the held-out part, as any app would. */
-async function measure(sae: Uint8Array, activations: ActivationFiles): Promise<HeldOutScore | undefined> {
-  if (activations.heldOutRows === 0) return undefined;
+async function measure(sae: Uint8Array, source: OpenSource): Promise<HeldOutScore | undefined> {
   await using loaded = await loadSae(sae, { provider: 'cpu' });
-  const [variance, l0, density] = [new ExplainedVariance(), new L0(), new FiringDensity()];
+  const [variance, l0, firing] = [new ExplainedVariance(), new L0(), new FiringDensity()];
   let samples = 0;
-  for await (const batch of activations.heldOut(MEASURED_AT_ONCE)) {
-    const { features, reconstruction } = await loaded.forward(batch);
-    variance.add(batch, reconstruction);
+  for await (const { input, target = input } of source.heldOut(MEASURED, MEASURED_AT_ONCE)) {
+    const { features, reconstruction } = await loaded.forward(input);
+    variance.add(target, reconstruction);
     l0.add(features);
-    density.add(features);
-    samples += batch.shape[0]!;
-    if (samples >= MEASURED) break;
+    firing.add(features);
+    samples += input.shape[0]!;
   }
-  return { explainedVariance: variance.compute(), l0: l0.compute(), dead: density.compute().dead.length, samples };
+  if (samples === 0) return undefined;
+  const { density, dead } = firing.compute();
+  return {
+    explained_variance: variance.compute() ?? null,
+    l0: l0.compute(),
+    never_fired: dead.length,
+    samples,
+    density: densityHistogram(density),
+  };
 }

@@ -1,21 +1,18 @@
 /** Trains the toy model of many features that occur together in topics, for autoencoders to learn from. */
 import { join } from 'node:path';
+import { generatedSource } from '../data/generated-source.ts';
 import { importanceDecayByMin } from '../data/schedules.ts';
 import { randomStream } from '../data/streams.ts';
 import { type ClusteredDataState, SyntheticClusteredDataGenerator } from '../data/synthetic-clustered.ts';
-import { freezeToyModel } from '../export/freeze.ts';
-import { writeFileAtomic } from '../files/write-atomic.ts';
 import type { ToyModel } from '../models/toy-model.ts';
 import { plotFeatureAnalysis, plotTrainingCurves } from '../plots/index.ts';
 import type { HostTensor } from '../tensor.ts';
-import { lossesOf } from '../training/side-by-side.ts';
-import type { Trained } from '../training/train.ts';
-import { TOY_MODEL_OPTIMIZER, type ToyModelTraining, trainToyModels } from '../training/train-toy-models.ts';
+import { trainToyModel } from '../training/node.ts';
+import { TOY_MODEL_OPTIMIZER, type ToyModelTrainingResult } from '../training/train-toy-model.ts';
 import type { ExperimentContext } from './context.ts';
 import { lossCurve } from './loss-curve.ts';
 import { requireFinished, writeJson, writeTable } from './run-files.ts';
-import { runOptions } from './run-options.ts';
-import { settingsOf } from './settings-of.ts';
+import { trainingOptions } from './run-options.ts';
 
 export interface ClusteredToyModelSettings {
   readonly nFeatures: number;
@@ -46,8 +43,6 @@ export const CLUSTERED_TOY_MODEL_DEFAULTS: ClusteredToyModelSettings = {
   seed: 0,
 };
 
-/** The random stream from which topics are drawn, beside those of training. */
-const TOPICS_STREAM = 5;
 /** A feature is represented where its direction is longer than this. */
 export const REPRESENTED = 0.5;
 
@@ -57,7 +52,7 @@ export interface ClusteredToyModelRun {
   readonly loss: number;
   readonly losses: readonly number[];
   readonly represented: number;
-  readonly run: Trained;
+  readonly run: ToyModelTrainingResult;
 }
 
 /**
@@ -69,24 +64,16 @@ export async function runClusteredToyModel(
   context: ExperimentContext,
 ): Promise<ClusteredToyModelRun> {
   const { nFeatures, nHidden, topics, alpha, beta, minImportance, restarts, batchSize, steps, seed } = settings;
-  const random = randomStream(seed, TOPICS_STREAM);
+  const random = randomStream(seed, 'topics');
   const clustered = new SyntheticClusteredDataGenerator(topics, nFeatures, random, { alpha, beta }).state();
-  const training: ToyModelTraining = {
-    nFeatures,
-    nHidden,
-    nInstances: restarts,
-    sparsity: 0,
-    data: own => SyntheticClusteredDataGenerator.fromState(clustered, own),
-    importance: importanceDecayByMin(nFeatures, minImportance),
-    batchSize,
-    steps,
-    seed,
-  };
-  const experiment = { what: 'clustered-toy-model', ...settingsOf(settings, CLUSTERED_TOY_MODEL_DEFAULTS) };
-  const options = await runOptions(context, { name: 'toy-model', experiment, label: 'toy model', steps });
-  const { models, losses, best, run } = await trainToyModels(training, options);
+  const importance = importanceDecayByMin(nFeatures, minImportance);
+  const run = await trainToyModel(
+    { data: clusteredData(clustered), nHidden, restarts, importance, batchSize, steps, seed },
+    trainingOptions(context, { name: 'toy-model', label: 'toy model', steps }),
+  );
   requireFinished(run, 'the toy model', context);
-  const model = models[best]!;
+  const { model, loss, best } = run;
+  const losses = run.restarts.map(restart => restart.loss);
   const weight = model.featureDirections();
   const lengths = rowLengths(weight);
   const represented = lengths.filter(length => length > REPRESENTED).length;
@@ -99,16 +86,16 @@ export async function runClusteredToyModel(
     engine: `${run.engine.engine} (${run.engine.provider})`,
     restarts,
     kept: best,
-    metrics: { end: { loss: losses[best]!, represented } },
+    metrics: { end: { loss, represented } },
   };
   const file = join(context.folder, 'toy-model.onnx');
-  await writeFileAtomic(file, freezeToyModel(model, record));
+  await model.save(file, record);
   await writeJson(join(context.folder, 'toy-model.json'), { ...record, losses });
   await writeTable(
     join(context.folder, 'results.csv'),
     lengths.map((length, feature) => ({
       feature,
-      importance: training.importance!.data[feature]!,
+      importance: importance.data[feature]!,
       probability: meanProbability(clustered, feature),
       length,
       represented: Number(length > REPRESENTED),
@@ -120,9 +107,18 @@ export async function runClusteredToyModel(
     'toy-model-analysis',
     plotFeatureAnalysis(weight, bias, { title: 'A toy model of clustered features', subtitle }),
   );
-  const curve = lossCurve('toy model', lossesOf(run, best));
+  const curve = lossCurve('toy model', run.history.loss);
   await context.draw('toy-model-loss', plotTrainingCurves([curve], { subtitle, logSteps: true }));
-  return { model, file, loss: losses[best]!, losses, represented, run };
+  return { model, file, loss, losses, represented, run };
+}
+
+/** Features that occur together in the topics of `clustered`. */
+export function clusteredData(clustered: ClusteredDataState) {
+  return generatedSource({
+    description: { kind: 'clustered-features', clustered },
+    width: clustered.nFeatures,
+    generator: random => SyntheticClusteredDataGenerator.fromState(clustered, random),
+  });
 }
 
 /** ‖W_i‖ of each row of [n, m]. */

@@ -5,17 +5,18 @@ import { ExplainedVariance } from '../analysis/explained-variance.ts';
 import { FiringDensity } from '../analysis/firing-density.ts';
 import { L0 } from '../analysis/l0.ts';
 import { recovery } from '../analysis/recovery.ts';
+import type { ActivationSource } from '../data/activation-source.ts';
 import { hiddenActivations } from '../data/hidden-activations.ts';
 import { randomStream } from '../data/streams.ts';
 import { type ClusteredDataState, SyntheticClusteredDataGenerator } from '../data/synthetic-clustered.ts';
+import { toyModelActivations } from '../data/toy-model-activations.ts';
 import { FileFormatError } from '../errors.ts';
 import { inspectModel } from '../inference/node.ts';
 import type { SparseAutoencoder } from '../models/sparse-autoencoder.ts';
 import type { HostTensor } from '../tensor.ts';
-import type { ActivationData } from '../training/train-sae.ts';
-import { REPRESENTED, rowLengths } from './clustered-toy-model-run.ts';
+import { clusteredData, REPRESENTED, rowLengths } from './clustered-toy-model-run.ts';
 import { sha256OfFile } from './run-files.ts';
-import { recoveryThreshold, toyModelActivations } from './sae-run.ts';
+import { recoveryThreshold } from './sae-run.ts';
 
 /** What an autoencoder has at one moment, on held-out activations; features count that the toy model represents. */
 export interface SaeScore {
@@ -47,7 +48,7 @@ export interface ClusteredTruth {
   /** True features that are both represented by the toy model and active, a sample, on average: what k stands for. */
   readonly trueL0: number;
   /** What autoencoders learn from. */
-  readonly data: ActivationData;
+  readonly data: ActivationSource;
   /** SHA-256 of the toy model's file. */
   readonly trainedOn: string;
 }
@@ -68,7 +69,7 @@ export async function readClusteredTruth(
     heldOut,
     isRepresented,
     trueL0: meanActive(heldOut.features, isRepresented),
-    data: toyModelActivations(weight, own => SyntheticClusteredDataGenerator.fromState(clustered, own), seed),
+    data: toyModelActivations(weight, clusteredData(clustered)),
     trainedOn: await sha256OfFile(file),
   };
 }
@@ -128,7 +129,7 @@ export function scoreClustered(sae: SparseAutoencoder, truth: ClusteredTruth): S
     of: found.features.length,
     chance: found.chance,
     meanCosine: found.meanCosine,
-    explainedVariance: variance.compute(),
+    explainedVariance: variance.compute() ?? Number.NaN,
     l0: l0.compute(),
     dead: dead.length,
     duplicates: duplicates(directions, { alive }).length,

@@ -5,11 +5,12 @@
 import { join } from 'node:path';
 import { featureDimensionality } from '../analysis/feature-dimensionality.ts';
 import { createSparsityRange } from '../data/schedules.ts';
+import { sparseFeatures } from '../data/sparse-features.ts';
 import { type FeatureGeometryPoint, plotFeatureGeometry } from '../plots/index.ts';
-import { type ToyModelTraining, trainToyModels } from '../training/train-toy-models.ts';
+import { trainToyModel } from '../training/node.ts';
 import type { ExperimentContext } from './context.ts';
 import { requireFinished, writeJson, writeTable } from './run-files.ts';
-import { runOptions } from './run-options.ts';
+import { trainingOptions } from './run-options.ts';
 
 export interface FeatureGeometrySettings {
   readonly nFeatures: number;
@@ -60,21 +61,13 @@ export async function runFeatureGeometry(
   const points: FeatureGeometryPoint[] = [];
   for (let i = 0; i < models; i++) {
     const sparsity = range.data[i * nFeatures]!;
-    const training: ToyModelTraining = {
-      nFeatures,
-      nHidden,
-      sparsity,
-      batchSize,
-      steps,
-      optimizer: { name: 'adamw', learningRate },
-      seed: seed + i,
-    };
-    const experiment = { what: 'feature-geometry', ...settings, sparsity };
     const label = `sparsity ${sparsity.toFixed(3)} (${i + 1}/${models})`;
-    const options = await runOptions(context, { name: `geometry-${i}`, experiment, label, steps });
-    const { models: trained, run } = await trainToyModels(training, { ...options, stepsPerCall: 20 });
+    const run = await trainToyModel(
+      { data: sparseFeatures({ nFeatures, sparsity }), nHidden, batchSize, steps, learningRate, seed: seed + i },
+      { ...trainingOptions(context, { name: `geometry-${i}`, label, steps }), stepsPerCall: 20 },
+    );
     requireFinished(run, 'the sweep over sparsities', context);
-    const weight = trained[0]!.featureDirections();
+    const weight = run.model.featureDirections();
     const squaredNorm = weight.data.reduce((sum, value) => sum + value ** 2, 0);
     points.push({
       sparsity,

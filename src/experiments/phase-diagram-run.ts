@@ -3,12 +3,13 @@
  * boundary that theory gives ("Toy Models of Superposition", Elhage et al. 2022, "Superposition as a phase change").
  */
 import { join } from 'node:path';
+import { sparseFeatures } from '../data/sparse-features.ts';
 import { plotPhaseDiagram, superpositionBoundary } from '../plots/index.ts';
-import { type HostTensor, hostTensor } from '../tensor.ts';
-import { type ToyModelTraining, trainToyModels } from '../training/train-toy-models.ts';
+import type { HostTensor } from '../tensor.ts';
+import { trainToyModels } from '../training/node.ts';
 import type { ExperimentContext } from './context.ts';
 import { requireFinished, writeJson, writeTable } from './run-files.ts';
-import { runOptions } from './run-options.ts';
+import { trainingOptions } from './run-options.ts';
 
 export interface PhaseDiagramSettings {
   /** Cells along each side. */
@@ -72,30 +73,30 @@ export async function runPhaseDiagram(
   const relativeImportances = logarithmic(1 / MAX_IMPORTANCE, MAX_IMPORTANCE, side);
   const cells: PhaseCell[] = [];
   for (const [row, relativeImportance] of relativeImportances.entries()) {
-    const training: ToyModelTraining = {
-      nFeatures: 2,
-      nHidden: 1,
-      nInstances: side * restarts,
-      sparsity: Array.from({ length: side * restarts }, (_, i) => Array<number>(2).fill(1 - densities[i % side]!)),
-      importance: hostTensor([1, relativeImportance], [2]),
-      batchSize,
-      steps,
-      optimizer: { name: 'adamw', learningRate },
-      seed: seed + row,
-    };
-    const experiment = { what: 'phase-diagram', ...settings, relativeImportance };
+    const sources = densities.map(density => sparseFeatures({ nFeatures: 2, sparsity: 1 - density }));
     const label = `importance ${relativeImportance.toFixed(2)} (${row + 1}/${side})`;
-    const options = await runOptions(context, { name: `phase-diagram-${row}`, experiment, label, steps });
-    const { models, losses, run } = await trainToyModels(training, options);
-    requireFinished(run, 'the phase diagram', context);
+    const runs = await trainToyModels(
+      {
+        data: sources[0]!,
+        nHidden: 1,
+        importance: [1, relativeImportance],
+        batchSize,
+        steps,
+        learningRate,
+        seed: seed + row,
+        vary: Array.from({ length: side * restarts }, (_, i) => ({ data: sources[i % side]!, restart: i })),
+      },
+      trainingOptions(context, { name: `phase-diagram-${row}`, label, steps }),
+    );
+    requireFinished(runs[0]!, 'the phase diagram', context);
     for (const [column, density] of densities.entries()) {
-      const own = Array.from({ length: restarts }, (_, restart) => restart * side + column);
-      const best = own.reduce((least, i) => (losses[i]! < losses[least]! ? i : least));
-      const weight = models[best]!.featureDirections();
+      const own = Array.from({ length: restarts }, (_, restart) => runs[restart * side + column]!.restarts[0]!);
+      const best = own.reduce((least, next) => (next.trainingLoss < least.trainingLoss ? next : least));
+      const weight = best.model.featureDirections();
       const phase = phaseOf(weight);
       const agrees = (phase === 'antipodal pair') === density < superpositionBoundary(relativeImportance);
       const [first, second] = weight.data as unknown as [number, number];
-      cells.push({ density, relativeImportance, phase, agrees, loss: losses[best]!, weight: [first, second] });
+      cells.push({ density, relativeImportance, phase, agrees, loss: best.loss, weight: [first, second] });
     }
   }
   const agreement = cells.filter(({ agrees }) => agrees).length / cells.length;

@@ -9,22 +9,22 @@ import { duplicates } from '../analysis/duplicates.ts';
 import { FiringDensity } from '../analysis/firing-density.ts';
 import { type Recovery, recovery } from '../analysis/recovery.ts';
 import { wilsonInterval } from '../analysis/wilson-interval.ts';
-import { freezeSae } from '../export/freeze.ts';
-import { writeFileAtomic } from '../files/write-atomic.ts';
+import { sparseFeatures } from '../data/sparse-features.ts';
+import { toyModelActivations } from '../data/toy-model-activations.ts';
 import type { Initialisation } from '../models/initialisation.ts';
 import type { SparseAutoencoder } from '../models/sparse-autoencoder.ts';
 import { plotDirectionSnapshots, plotRecovery, plotRecoveryRates, type RecoveryRate } from '../plots/index.ts';
 import type { HostTensor } from '../tensor.ts';
-import type { Snapshot } from '../training/checkpoint.ts';
+import type { ModelSnapshot } from '../training/history.ts';
+import { trainSaes } from '../training/node.ts';
 import { snapshotSteps } from '../training/snapshot-steps.ts';
-import { trainSaes } from '../training/train-sae.ts';
 import type { ExperimentContext } from './context.ts';
-import { historyOf, requireFinished, sha256OfFile, writeJson, writeTable } from './run-files.ts';
-import { runOptions } from './run-options.ts';
-import { recoveryThreshold, type SaeSettings, saeTraining, sparseFeatures, toyModelActivations } from './sae-run.ts';
+import { historyFile, requireFinished, sha256OfFile, writeJson, writeTable } from './run-files.ts';
+import { trainingOptions } from './run-options.ts';
+import { heldOutActivations, recoveryThreshold, type SaeRunSettings, saeSettings } from './sae-run.ts';
 import { textTable } from './text-table.ts';
 
-export interface RecoveryStudySettings extends Omit<SaeSettings, 'init'> {
+export interface RecoveryStudySettings extends Omit<SaeRunSettings, 'init'> {
   readonly inits: readonly Initialisation[];
   /** Seeds of the autoencoders: `seed`, `seed` + 1, … */
   readonly seeds: number;
@@ -52,7 +52,7 @@ export interface SeedResult {
   /** How far b_dec is from where it started, the activations' geometric median. */
   readonly biasMoved: number;
   /** Its decoder directions over training. */
-  readonly directions: readonly Snapshot[];
+  readonly snapshots: readonly ModelSnapshot[];
 }
 
 /** What the seeds of one initialisation came to at one moment, with 95% Wilson intervals. */
@@ -122,50 +122,51 @@ async function studyInitialisation(
   const { sparsity, batchSize, steps, seeds, seed: firstSeed, atOnce } = settings;
   const { weight, file } = toyModel;
   const [nFeatures, dIn] = weight.shape as [number, number];
-  const data = toyModelActivations(weight, sparseFeatures(nFeatures, sparsity, batchSize), firstSeed);
+  const data = toyModelActivations(weight, sparseFeatures({ nFeatures, sparsity }));
+  const heldOut = await heldOutActivations(data, settings);
   const trainedOn = await sha256OfFile(file);
   const folder = join(context.folder, init);
   await mkdir(folder, { recursive: true });
-  const own = saeTraining({ ...settings, init, seed: firstSeed }, dIn);
-  const training = settings.holdBias ? { ...own, holdBias: true } : own;
+  const own = saeSettings({ ...settings, init }, data);
+  const start = { ...own.start, ...(settings.holdBias && { holdBias: true }) };
   const snapshotAt = snapshotSteps(steps);
   const results: SeedResult[] = [];
   const found = new Float64Array(snapshotAt.length);
   for (let first = 0; first < seeds; first += atOnce) {
     const group = Array.from({ length: Math.min(atOnce, seeds - first) }, (_, i) => firstSeed + first + i);
-    const experiment = { what: 'recovery', trainedOn, ...training, sparsity, group };
     const name = `${init}-${group[0]}`;
     const label = `${init}, seeds ${group[0]}–${group.at(-1)}`;
-    const runs = group.map(seed => ({ ...training, seed }));
-    const trained = await trainSaes(runs, data, {
-      ...(await runOptions(context, { name, experiment, label, steps })),
-      snapshotAt,
-    });
-    requireFinished(trained[0]!.run, `the study of ${init}`, context);
-    for (const [i, { sae, start, loss, run, directions }] of trained.entries()) {
+    // All seeds start from one sample, so that they differ in what they draw from it alone.
+    const trained = await trainSaes(
+      { ...own, start, sampleSeed: firstSeed, vary: group.map(seed => ({ seed })) },
+      { ...trainingOptions(context, { name, label, steps }), snapshotAt },
+    );
+    requireFinished(trained[0]!, `the study of ${init}`, context);
+    for (const [i, { sae, start: before, history, engine }] of trained.entries()) {
+      const { loss, snapshots } = history;
       const seed = group[i]!;
       const result: SeedResult = {
         seed,
-        before: score(start, weight, data.heldOut),
-        after: score(sae, weight, data.heldOut),
+        before: score(before, weight, heldOut),
+        after: score(sae, weight, heldOut),
         loss: mean(loss.subarray(-Math.ceil(steps / 20)))!,
-        biasMoved: distance(biasOf(start), biasOf(sae)),
-        directions,
+        biasMoved: distance(biasOf(before), biasOf(sae)),
+        snapshots,
       };
       results.push(result);
-      for (const [at, { value }] of directions.entries()) found[at]! += shareFound(value, weight);
+      for (const [at, { directions }] of snapshots.entries()) found[at]! += shareFound(directions, weight);
       const record = {
         seed,
         data: { kind: 'sparse', sparsity, toy_model: basename(file) },
         steps,
         batch: batchSize,
-        optimizer: training.optimizer,
+        optimizer: own.optimizer,
         ...(settings.holdBias && { hold_bias: true }),
-        engine: `${run.engine.engine} (${run.engine.provider})`,
+        engine: `${engine.engine} (${engine.provider})`,
         metrics: { step_0: { loss: loss[0], ...result.before }, end: { ...result.after, loss: result.loss } },
       };
-      await writeFileAtomic(join(folder, `seed-${seed}.onnx`), freezeSae(sae, { training: record, init, trainedOn }));
-      await writeJson(join(folder, `seed-${seed}.history.json`), historyOf(loss, directions), false);
+      await sae.save(join(folder, `seed-${seed}.onnx`), { training: record, init, trainedOn });
+      await writeJson(join(folder, `seed-${seed}.history.json`), historyFile(history), false);
     }
   }
   if (dIn === 2) await drawExtremes(init, results, weight, context);
@@ -188,8 +189,8 @@ async function drawExtremes(
     ['fewest', fewest],
   ] as const) {
     if (!result) continue;
-    const { seed, before, after, directions } = result;
-    const figure = plotDirectionSnapshots(weight, panelsOf(directions), {
+    const { seed, before, after, snapshots } = result;
+    const figure = plotDirectionSnapshots(weight, panelsOf(snapshots), {
       title: `An SAE finds ${after.recovered} of ${of} directions`,
       subtitle: `initialisation ${init}, seed ${seed}: ${before.recovered} at step 0; the toy model's directions dashed`,
     });
@@ -198,12 +199,12 @@ async function drawExtremes(
 }
 
 /** The start, the end, and three snapshots between on a log scale, where learning happens. */
-function panelsOf(directions: readonly Snapshot[]): { label: string; directions: HostTensor }[] {
-  const end = directions.at(-1)!.step;
-  const nearest = (wanted: number): Snapshot =>
-    directions.reduce((best, next) => (Math.abs(next.step - wanted) < Math.abs(best.step - wanted) ? next : best));
+function panelsOf(snapshots: readonly ModelSnapshot[]): { label: string; directions: HostTensor }[] {
+  const end = snapshots.at(-1)!.step;
+  const nearest = (wanted: number): ModelSnapshot =>
+    snapshots.reduce((best, next) => (Math.abs(next.step - wanted) < Math.abs(best.step - wanted) ? next : best));
   const shown = new Set([0, end / 400, end / 100, end / 20, end].map(nearest));
-  return [...shown].map(({ step, value }) => ({ label: `SAE@${step}`, directions: value }));
+  return [...shown].map(({ step, directions }) => ({ label: `SAE@${step}`, directions }));
 }
 
 function score(sae: SparseAutoencoder, trueDirections: HostTensor, heldOut: HostTensor): Score {

@@ -4,9 +4,9 @@ import { readdir, readFile } from 'node:fs/promises';
 import { csvFormat } from 'd3-dsv';
 import { FileFormatError } from '../errors.ts';
 import { writeFileAtomic } from '../files/write-atomic.ts';
-import type { HostTensor, NestedArray } from '../tensor.ts';
-import { toNested } from '../tensor.ts';
-import type { Trained } from '../training/train.ts';
+import { type HostTensor, type NestedArray, toNested } from '../tensor.ts';
+import type { TrainingHistory } from '../training/history.ts';
+import { CHECKPOINT } from '../training/node.ts';
 import { type ExperimentContext, StoppedError } from './context.ts';
 
 /** Directions over training: about 60 snapshots spaced by log step, step 0 included. */
@@ -16,23 +16,23 @@ export interface History {
   readonly loss: readonly number[];
   /** [snapshot, ...directions]. */
   readonly directions: readonly NestedArray[];
+  /** Of an autoencoder: b_dec, [snapshot, d_out]. */
+  readonly b_dec?: readonly NestedArray[];
 }
 
-/** A history from a run's losses and snapshots. */
-export function historyOf(
-  loss: Float32Array,
-  snapshots: readonly { readonly step: number; readonly value: HostTensor }[],
-): History {
+/** The history of an autoencoder's training as a file holds it. */
+export function historyFile({ loss, snapshots }: TrainingHistory): History {
   return {
     steps: snapshots.map(({ step }) => step),
     loss: snapshots.map(({ step }) => loss[Math.min(step, loss.length - 1)] ?? Number.NaN),
-    directions: snapshots.map(({ value }) => toNested({ ...value, data: rounded(value.data) }) as NestedArray),
+    directions: snapshots.map(({ directions }) => rounded(directions)),
+    b_dec: snapshots.map(({ bias }) => rounded(bias)),
   };
 }
 
 /** Five decimals: a screen shows fewer. */
-function rounded(data: Float32Array): number[] {
-  return Array.from(data, value => Math.round(value * 1e5) / 1e5);
+function rounded({ data, shape }: HostTensor): NestedArray {
+  return toNested({ data: Array.from(data, value => Math.round(value * 1e5) / 1e5), shape }) as NestedArray;
 }
 
 /** Writes JSON, indented where `readable`. */
@@ -58,9 +58,6 @@ export async function sha256OfFile(file: string): Promise<string> {
   return sha256(await readFile(file));
 }
 
-/** How the name of every checkpoint ends. */
-export const CHECKPOINT = '.checkpoint.safetensors';
-
 /** FileFormatError where a folder holds no checkpoint to resume from. */
 export async function requireCheckpoint(folder: string): Promise<void> {
   const names = await readdir(folder);
@@ -69,8 +66,12 @@ export async function requireCheckpoint(folder: string): Promise<void> {
 }
 
 /** Ends an experiment whose training was stopped. */
-export function requireFinished(run: Trained, what: string, { folder }: ExperimentContext): void {
-  if (!run.stopped) return;
-  const rest = run.step > 0 ? `; --resume goes on from the checkpoint in ${folder}` : '';
-  throw new StoppedError(`${what} stopped after ${run.step} steps${rest}`);
+export function requireFinished(
+  { stopped, history }: { readonly stopped: boolean; readonly history: TrainingHistory },
+  what: string,
+  { folder }: ExperimentContext,
+): void {
+  if (!stopped) return;
+  const rest = history.steps > 0 ? `; --resume goes on from the checkpoint in ${folder}` : '';
+  throw new StoppedError(`${what} stopped after ${history.steps} steps${rest}`);
 }

@@ -5,14 +5,12 @@
 import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { mean } from 'd3-array';
-import { freezeSae } from '../export/freeze.ts';
-import { writeFileAtomic } from '../files/write-atomic.ts';
-import type { ActivationConfig } from '../models/activations/registry.ts';
+import type { ActivationConfig } from '../models/architectures/registry.ts';
 import type { Initialisation } from '../models/initialisation.ts';
 import { plotCosineHeatMap, plotRecovery, plotTrainingCurves } from '../plots/index.ts';
 import type { HostTensor } from '../tensor.ts';
+import { trainSaes } from '../training/node.ts';
 import { snapshotSteps } from '../training/snapshot-steps.ts';
-import { type SaeTraining, trainSaes } from '../training/train-sae.ts';
 import {
   type ClusteredTruth,
   readClusteredTruth,
@@ -22,9 +20,9 @@ import {
 } from './clustered-truth.ts';
 import type { ExperimentContext } from './context.ts';
 import { lossCurve } from './loss-curve.ts';
-import { historyOf, requireFinished, writeJson, writeTable } from './run-files.ts';
-import { runOptions } from './run-options.ts';
-import { saeTraining } from './sae-run.ts';
+import { historyFile, requireFinished, writeJson, writeTable } from './run-files.ts';
+import { trainingOptions } from './run-options.ts';
+import { saeSettings } from './sae-run.ts';
 
 /** One autoencoder of the comparison. */
 export interface SaeVariant {
@@ -108,11 +106,12 @@ export async function runSaeBig(
   for (const variant of settings.variants) {
     const { activation, init } = variant;
     const name = `${activation.kind}-${init}`;
-    const training = saeTraining({ ...settings, ...variant, decoder: 'reparametrise' }, weight.shape[1]!);
+    const training = saeSettings({ ...settings, ...variant, decoder: 'reparametrise' }, truth.data);
     const trained = await trainVariant(name, training, seeds, truth, context);
     const shares: number[][] = [];
-    for (const [i, { sae, start, loss, run, directions }] of trained.entries()) {
+    for (const [i, { sae, start, history, engine }] of trained.entries()) {
       const seed = seeds[i]!;
+      const { loss, snapshots } = history;
       const label = i === 0 ? name : `${name}-seed-${seed}`;
       const [before, after] = [scoreClustered(start, truth), scoreClustered(sae, truth)];
       const record = {
@@ -121,19 +120,19 @@ export async function runSaeBig(
         steps: settings.steps,
         batch: settings.batchSize,
         optimizer: training.optimizer,
-        engine: `${run.engine.engine} (${run.engine.provider})`,
+        engine: `${engine.engine} (${engine.provider})`,
         metrics: { step_0: before, end: after },
       };
       const saeFile = join(context.folder, `${label}.onnx`);
-      await writeFileAtomic(saeFile, freezeSae(sae, { training: record, init, trainedOn }));
-      await writeJson(join(context.folder, `${label}.history.json`), historyOf(loss, directions), false);
+      await sae.save(saeFile, { training: record, init, trainedOn });
+      await writeJson(join(context.folder, `${label}.history.json`), historyFile(history), false);
       const scored = { ...variant, name, seed, file: saeFile, before, after };
       saes.push(scored);
       finalDirections.set(scored, sae.featureDirections());
       if (i === 0) curves.push(lossCurve(name, loss));
-      shares.push(directions.map(({ value }) => recoveryOf(value, truth).share));
+      shares.push(snapshots.map(({ directions }) => recoveryOf(directions, truth).share));
     }
-    const steps = trained[0]!.directions.map(({ step }) => step);
+    const steps = trained[0]!.history.snapshots.map(({ step }) => step);
     recoveries.push({ name, steps, fraction: steps.map((_, i) => mean(shares, all => all[i]!) ?? 0) });
   }
   await writeTable(join(context.folder, 'results.csv'), saes.flatMap(tableRows(settings.steps)));
@@ -148,24 +147,31 @@ export async function runSaeBig(
   return { trueL0, represented, saes };
 }
 
+/** Activations on which a BatchTopK's threshold is set. */
+const CALIBRATION = 10_000;
+
 /** Trains a variant from every seed side by side. BatchTopK's thresholds are set for k on the data's sample. */
 async function trainVariant(
   name: string,
-  training: SaeTraining,
+  training: ReturnType<typeof saeSettings>,
   seeds: readonly number[],
-  { data, trainedOn }: ClusteredTruth,
+  { data }: ClusteredTruth,
   context: ExperimentContext,
 ) {
   const { steps } = training;
-  const experiment = { what: 'sae-big', trainedOn, ...training, seeds };
   const label = seeds.length > 1 ? `${name}, ${seeds.length} seeds` : name;
-  const runs = seeds.map(seed => ({ ...training, seed }));
-  const trained = await trainSaes(runs, data, {
-    ...(await runOptions(context, { name, experiment, label, steps })),
-    snapshotAt: snapshotSteps(steps, 40),
-  });
-  requireFinished(trained[0]!.run, `the autoencoder ${name}`, context);
-  if (training.activation.kind === 'batchtopk') for (const { sae } of trained) sae.calibrateThreshold(data.sample);
+  // All seeds start from one sample, so that they differ in what they draw from it alone.
+  const sampleSeed = training.seed;
+  const trained = await trainSaes(
+    { ...training, sampleSeed, vary: seeds.map(seed => ({ seed })) },
+    { ...trainingOptions(context, { name, label, steps }), snapshotAt: snapshotSteps(steps, 40) },
+  );
+  requireFinished(trained[0]!, `the autoencoder ${name}`, context);
+  if (training.activation.kind === 'batchtopk') {
+    await using opened = await data.open({ seed: sampleSeed, batchSize: training.batchSize });
+    const sample = await opened.sample(CALIBRATION);
+    for (const { sae } of trained) sae.calibrateThreshold(sample);
+  }
   return trained;
 }
 

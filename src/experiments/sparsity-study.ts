@@ -5,15 +5,15 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { max, mean, min } from 'd3-array';
-import type { AuxKOptions } from '../models/activations/aux-k.ts';
+import type { AuxKOptions } from '../models/architectures/aux-k.ts';
 import { plotSparsitySweep, type SparsitySweepSeries } from '../plots/index.ts';
 import type { HostTensor } from '../tensor.ts';
-import { trainSaes } from '../training/train-sae.ts';
+import { trainSaes } from '../training/node.ts';
 import { readClusteredTruth, type SaeScore, scoreClustered } from './clustered-truth.ts';
 import type { ExperimentContext } from './context.ts';
 import { requireFinished, writeJson, writeTable } from './run-files.ts';
-import { runOptions } from './run-options.ts';
-import { saeTraining } from './sae-run.ts';
+import { trainingOptions } from './run-options.ts';
+import { saeSettings } from './sae-run.ts';
 
 export interface SparsityStudySettings {
   readonly dSae: number;
@@ -60,21 +60,24 @@ export async function runSparsityStudy(
   const results: SparsityResult[] = [];
   const own = { ...settings, decoder: 'reparametrise', init: 'spread' } as const;
   for (const auxK of [undefined, settings.auxK]) {
-    const runs = Array.from({ length: seeds }, (_, i) => settings.seed + i).flatMap(seed =>
-      ks.map(k => {
-        const activation = { kind: 'topk', k, ...(auxK && { auxK }) } as const;
-        return saeTraining({ ...own, activation, seed }, toyModel.weight.shape[1]!);
-      }),
+    const activationOf = (k: number) => ({ kind: 'topk', k, ...(auxK && { auxK }) }) as const;
+    const vary = Array.from({ length: seeds }, (_, i) => settings.seed + i).flatMap(seed =>
+      ks.map(k => ({ seed, k, activation: activationOf(k) })),
     );
     const label = `${ks.length} k × ${seeds} seeds${auxK ? ', with AuxK' : ''}`;
-    const experiment = { what: 'sparsity', trainedOn: truth.trainedOn, ...settings, auxK };
     const name = auxK ? 'auxk' : 'topk';
-    const options = await runOptions(context, { name, experiment, label, steps: settings.steps });
-    const trained = await trainSaes(runs, truth.data, options);
-    requireFinished(trained[0]!.run, `the study${auxK ? ' with AuxK' : ''}`, context);
+    const trained = await trainSaes(
+      {
+        ...saeSettings({ ...own, activation: activationOf(ks[0]!) }, truth.data),
+        sampleSeed: settings.seed,
+        vary: vary.map(({ seed, activation }) => ({ seed, activation })),
+      },
+      trainingOptions(context, { name, label, steps: settings.steps }),
+    );
+    requireFinished(trained[0]!, `the study${auxK ? ' with AuxK' : ''}`, context);
     for (const [i, { sae }] of trained.entries()) {
-      const { seed } = runs[i]!;
-      results.push({ k: sae.activation.k!, revived: auxK !== undefined, seed, ...scoreClustered(sae, truth) });
+      const { seed, k } = vary[i]!;
+      results.push({ k, revived: auxK !== undefined, seed, ...scoreClustered(sae, truth) });
     }
   }
   await writeTable(

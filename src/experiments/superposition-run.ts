@@ -5,21 +5,21 @@
 import { join } from 'node:path';
 import { featureDimensionality } from '../analysis/feature-dimensionality.ts';
 import { createSparsityRange, importanceDecayByRatio } from '../data/schedules.ts';
+import { sparseFeatures } from '../data/sparse-features.ts';
 import { randomStream } from '../data/streams.ts';
 import { freezeToyModel } from '../export/freeze.ts';
 import { writeFileAtomic } from '../files/write-atomic.ts';
 import { ParallelToyModel } from '../models/parallel-toy-model.ts';
 import type { ToyModel } from '../models/toy-model.ts';
 import { plotFeatureAnalysis, plotFeatureDirections, plotTrainingCurves } from '../plots/index.ts';
-import { type HostTensor, type HostTensors, type NestedArray, toNested } from '../tensor.ts';
-import { lossesOf } from '../training/side-by-side.ts';
-import { TOY_MODEL_OPTIMIZER, type ToyModelTraining, trainToyModels } from '../training/train-toy-models.ts';
+import { type HostTensor, type HostTensors, toNested } from '../tensor.ts';
+import { trainToyModels } from '../training/node.ts';
+import { TOY_MODEL_OPTIMIZER } from '../training/train-toy-model.ts';
 import type { ExperimentContext } from './context.ts';
 import { lossCurve } from './loss-curve.ts';
 import { type Arrangement, arrangementOf, expectedArrangement } from './planar-arrangement.ts';
 import { requireFinished, writeJson, writeTable } from './run-files.ts';
-import { runOptions } from './run-options.ts';
-import { settingsOf } from './settings-of.ts';
+import { trainingOptions } from './run-options.ts';
 
 export interface SuperpositionSettings {
   readonly nFeatures: number;
@@ -77,6 +77,16 @@ export interface Solution {
   readonly expected?: Arrangement;
 }
 
+/** One model of one sparsity. */
+interface Candidate {
+  readonly model: ToyModel;
+  /** On data that training never saw. */
+  readonly loss: number;
+  readonly trainingLoss: number;
+  readonly curve: Float32Array;
+  readonly restart: number;
+}
+
 /** Features of all models trained at once: a step's tensors then fit the cache, and more make each model slower. */
 const FEATURES_AT_ONCE = 100;
 
@@ -94,35 +104,40 @@ export async function runSuperposition(
   const range = createSparsityRange(minSparsity, maxSparsity, models, nFeatures);
   const importance = importanceDecayByRatio(nFeatures, importanceRatio);
   const together = Math.max(1, Math.min(restarts, Math.floor(FEATURES_AT_ONCE / (models * nFeatures))));
-  const candidates: { model: ToyModel; loss: number; curve: Float32Array; restart: number }[][] = Array.from(
-    { length: models },
-    () => [],
-  );
+  const sources = Array.from({ length: models }, (_, i) => {
+    const sparsity = range.data.slice(i * nFeatures, (i + 1) * nFeatures);
+    return sparseFeatures({ nFeatures, sparsity: { data: sparsity, shape: [nFeatures] } });
+  });
+  const candidates: Candidate[][] = Array.from({ length: models }, () => []);
   for (let first = 0; first < restarts; first += together) {
     const count = Math.min(together, restarts - first);
-    const training: ToyModelTraining = {
-      nFeatures,
-      nHidden,
-      nInstances: models * count,
-      sparsity: Array.from({ length: count }, () => toNested(range) as NestedArray).flat() as NestedArray,
-      importance,
-      batchSize,
-      steps,
-      optimizer,
-      seed: seed + first,
-    };
+    const instances = models * count;
     const label = restarts === 1 ? 'toy models' : `restarts ${first + 1}–${first + count} of ${restarts}`;
-    const experiment = { what: 'superposition', ...settingsOf(settings, SUPERPOSITION_DEFAULTS), first, count };
-    const options = await runOptions(context, { name: `toy-models-${first}`, experiment, label, steps });
-    const { models: trained, losses, run } = await trainToyModels(training, options);
-    requireFinished(run, 'the toy models', context);
-    for (const [i, model] of trained.entries()) {
+    const trained = await trainToyModels(
+      {
+        data: sources[0]!,
+        nHidden,
+        importance,
+        batchSize,
+        steps,
+        optimizer,
+        seed: seed + first,
+        vary: Array.from({ length: instances }, (_, i) => ({
+          data: sources[i % models]!,
+          ...(instances > 1 && { restart: i }),
+        })),
+      },
+      trainingOptions(context, { name: `toy-models-${first}`, label, steps }),
+    );
+    requireFinished(trained[0]!, 'the toy models', context);
+    for (const [i, { restarts: own, history }] of trained.entries()) {
       const restart = first + Math.floor(i / models);
-      candidates[i % models]!.push({ model, loss: losses[i]!, curve: lossesOf(run, i), restart });
+      const { model, loss, trainingLoss } = own[0]!;
+      candidates[i % models]!.push({ model, loss, trainingLoss, curve: history.loss, restart });
     }
   }
 
-  const kept = candidates.map(of => of.reduce((best, next) => (next.loss < best.loss ? next : best)));
+  const kept = candidates.map(of => of.reduce((best, next) => (next.trainingLoss < best.trainingLoss ? next : best)));
   const solutions = kept.map(({ model, loss }, i): Solution => {
     const sparsity = Math.round(range.data[i * nFeatures]! * 1e6) / 1e6;
     const losses = candidates[i]!.map(candidate => candidate.loss);

@@ -2,16 +2,14 @@
 import { join } from 'node:path';
 import { isRegularPolygon } from '../analysis/regular-polygon.ts';
 import { importanceDecayByRatio } from '../data/schedules.ts';
-import { freezeToyModel } from '../export/freeze.ts';
-import { writeFileAtomic } from '../files/write-atomic.ts';
+import { sparseFeatures } from '../data/sparse-features.ts';
 import type { ToyModel } from '../models/toy-model.ts';
 import { plotFeatureDirections } from '../plots/index.ts';
-import type { Trained } from '../training/train.ts';
-import { TOY_MODEL_OPTIMIZER, type ToyModelTraining, trainToyModels } from '../training/train-toy-models.ts';
+import { trainToyModel } from '../training/node.ts';
+import { TOY_MODEL_OPTIMIZER, type ToyModelTrainingResult } from '../training/train-toy-model.ts';
 import type { ExperimentContext } from './context.ts';
 import { requireFinished, writeJson } from './run-files.ts';
-import { runOptions } from './run-options.ts';
-import { settingsOf } from './settings-of.ts';
+import { trainingOptions } from './run-options.ts';
 
 export interface ToyModelSettings {
   readonly nFeatures: number;
@@ -40,36 +38,31 @@ export interface ToyModelRun {
   readonly model: ToyModel;
   /** The frozen file. */
   readonly file: string;
+  /** On data that training never saw. */
   readonly loss: number;
-  /** Each restart's final loss. */
+  /** The same of each restart. */
   readonly losses: readonly number[];
   /** How many restarts ended in a regular polygon; undefined where there are not two dimensions. */
   readonly stars: number | undefined;
-  readonly run: Trained;
+  readonly run: ToyModelTrainingResult;
 }
 
 /** Runs the experiment: writes `toy-model.onnx`, `toy-model.json` and the figure `toy-model-directions` into the run's folder. */
 export async function runToyModel(settings: ToyModelSettings, context: ExperimentContext): Promise<ToyModelRun> {
   const { nFeatures, nHidden, restarts, sparsity, importanceRatio, batchSize, steps, seed } = settings;
   const importance = importanceDecayByRatio(nFeatures, importanceRatio);
-  const training: ToyModelTraining = {
-    nFeatures,
-    nHidden,
-    nInstances: restarts,
-    sparsity,
-    importance,
-    batchSize,
-    steps,
-    seed,
-  };
-  const experiment = { what: 'toy-model', ...settingsOf(settings, TOY_MODEL_DEFAULTS) };
   const label = restarts > 1 ? `toy models (${restarts} restarts)` : 'toy model';
-  const options = await runOptions(context, { name: 'toy-model', experiment, label, steps });
-  const { models, losses, best, run } = await trainToyModels(training, options);
+  const run = await trainToyModel(
+    { data: sparseFeatures({ nFeatures, sparsity }), nHidden, restarts, importance, batchSize, steps, seed },
+    trainingOptions(context, { name: 'toy-model', label, steps }),
+  );
   requireFinished(run, 'the toy model', context);
-  const model = models[best]!;
+  const { model, loss, best } = run;
+  const losses = run.restarts.map(restart => restart.loss);
   const stars =
-    nHidden === 2 ? models.filter(candidate => isRegularPolygon(candidate.featureDirections())).length : undefined;
+    nHidden === 2
+      ? run.restarts.filter(restart => isRegularPolygon(restart.model.featureDirections())).length
+      : undefined;
   const file = join(context.folder, 'toy-model.onnx');
   const record = {
     seed,
@@ -80,9 +73,9 @@ export async function runToyModel(settings: ToyModelSettings, context: Experimen
     engine: `${run.engine.engine} (${run.engine.provider})`,
     restarts,
     kept: best,
-    metrics: { step_0: { loss: firstLoss(run, restarts, best) }, end: { loss: losses[best]! } },
+    metrics: { step_0: { loss: run.history.loss[0]! }, end: { loss } },
   };
-  await writeFileAtomic(file, freezeToyModel(model, record));
+  await model.save(file, record);
   await writeJson(join(context.folder, 'toy-model.json'), { ...record, losses, ...(stars !== undefined && { stars }) });
   if (nHidden === 2) {
     const figure = plotFeatureDirections(model.featureDirections(), {
@@ -92,9 +85,5 @@ export async function runToyModel(settings: ToyModelSettings, context: Experimen
     });
     await context.draw('toy-model-directions', figure);
   }
-  return { model, file, loss: losses[best]!, losses, stars, run };
-}
-
-function firstLoss(run: Trained, restarts: number, best: number): number {
-  return restarts > 1 ? run.metrics['losses']![best]! : run.metrics['loss']![0]!;
+  return { model, file, loss, losses, stars, run };
 }

@@ -1,8 +1,6 @@
 /** Trained models as ONNX files of the contract (schema 1): `apply` in mode `frozen`, recorded with its weights as initializers. */
 import type * as tf from '@tensorflow/tfjs';
 import { compile } from '../compile/compile.ts';
-import { decoderParameter } from '../models/decoder.ts';
-import type { FrozenSae } from '../models/frozen-sae.ts';
 import type { ParallelToyModel } from '../models/parallel-toy-model.ts';
 import type { SparseAutoencoder } from '../models/sparse-autoencoder.ts';
 import type { ToyModel } from '../models/toy-model.ts';
@@ -61,23 +59,5 @@ export function freezeSae(sae: SparseAutoencoder, { training, init, trainedOn }:
     config: { activation, decoder, ...(init && { init }), ...(training && { training }) },
     ...(trainedOn && { trainedOn }),
   };
-  return frozenSaeToOnnx(toFrozenSae(sae), metadata);
-}
-
-/** A trained autoencoder as every other frozen one: plain weights and options. */
-export function toFrozenSae(sae: SparseAutoencoder): FrozenSae {
-  const { dIn, dSae, decoder } = sae.config;
-  const { [decoderParameter(decoder)]: _, ...shared } = sae.state.parameters;
-  const { architecture, k, weights } = sae.activation.frozen(sae.state.buffers, dSae);
-  return {
-    architecture,
-    dIn,
-    dSae,
-    dOut: dIn,
-    ...(k !== undefined && { k }),
-    applyBDecToInput: true,
-    normalizeActivations: 'none',
-    transcoder: false,
-    weights: { ...shared, W_dec: sae.featureDirections(), ...weights },
-  };
+  return frozenSaeToOnnx(sae.freeze(), metadata);
 }

@@ -7,6 +7,8 @@ export interface ByteSource {
   readonly size: number;
   /** Bytes `start` to `start + length`. FileFormatError naming the file where it ends before. */
   read(start: number, length: number): Promise<Uint8Array>;
+  /** The same into memory that is there, as many bytes as it holds. Absent where that would save no copy. */
+  readInto?(start: number, into: Uint8Array): Promise<void>;
   close(): Promise<void>;
 }
 

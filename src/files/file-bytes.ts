@@ -24,6 +24,7 @@ export async function openFileBytes(path: string, what = 'a file of numbers'): P
       name: path,
       size: stat.size,
       read: (start, length) => readRange(file, path, start, length),
+      readInto: (start, into) => fillRange(file, path, start, into),
       close: () => file.close(),
     };
   } catch (error) {
@@ -35,6 +36,12 @@ export async function openFileBytes(path: string, what = 'a file of numbers'): P
 /** Bytes `start` to `start + length`; FileFormatError naming the file where it ends before. */
 async function readRange(file: FileHandle, path: string, start: number, length: number): Promise<Uint8Array> {
   const bytes = allocate(length, path);
+  await fillRange(file, path, start, bytes);
+  return bytes;
+}
+
+async function fillRange(file: FileHandle, path: string, start: number, bytes: Uint8Array): Promise<void> {
+  const { length } = bytes;
   let done = 0;
   while (done < length) {
     const count = Math.min(length - done, LARGEST_TRANSFER);
@@ -46,7 +53,6 @@ async function readRange(file: FileHandle, path: string, start: number, length: 
     }
     done += bytesRead;
   }
-  return bytes;
 }
 
 /** `length` bytes of memory; FileFormatError where the machine does not have them. */

@@ -7,7 +7,7 @@ import { FileFormatError, InvalidShapeError, InvalidValueError } from '../errors
 import type { HostTensor, Shape } from '../tensor.ts';
 import { answered, type ByteSource, bytesInMemory, partsOf } from './byte-source.ts';
 import { CsvReader } from './csv.ts';
-import { adoptElements, bytesPerElement, type Elements, type ElementType } from './element-type.ts';
+import { adoptElements, bytesPerElement, decodeFloat16, type Elements, type ElementType } from './element-type.ts';
 import { openFileBytes, openScratchFile, type ScratchFile } from './file-bytes.ts';
 import { JsonArrayReader } from './json-array.ts';
 import {
@@ -34,6 +34,14 @@ export interface RowSource {
   close(): Promise<void>;
 }
 
+/** Rows of a file. */
+export interface FileRows extends RowSource {
+  /** How the numbers are stored; absent where they are read some other way than row by row. */
+  readonly type?: ElementType;
+  /** As `read` into an array that is there, of just that length: float32 then goes from the disk to its place without a copy. */
+  readInto(start: number, count: number, into: Float32Array): Promise<void>;
+}
+
 export interface RowSourceOptions {
   /** Which of several arrays of a .safetensors or .npz file. */
   readonly tensor?: string | undefined;
@@ -49,8 +57,9 @@ const KEPT_IN_MEMORY = 2 ** 23;
  * FileFormatError for a missing or damaged file, another kind of file (which is named), or several arrays with none named (they are
  * listed); FileWriteError where there is no room for a scratch file.
  */
-export async function openRowSource(path: string, options: RowSourceOptions = {}): Promise<RowSource> {
-  return rowSourceFrom(await openFileBytes(path), options);
+export async function openRowSource(path: string, options: RowSourceOptions = {}): Promise<FileRows> {
+  const rows = await rowSourceFrom(await openFileBytes(path), options);
+  return { readInto: async (start, count, into) => into.set(await rows.read(start, count)), ...rows };
 }
 
 /** As `openRowSource` for a file's bytes, which are called `name` in messages. */
@@ -261,8 +270,11 @@ function npyRows(source: ByteSource, header: NpyHeader): RowSource {
   const { shape, type, fortranOrder, dataStart } = header;
   const decode = (part: Uint8Array): Elements => decodeNpyElements(header, part);
   if (fortranOrder && shape.length > 1) return fortranRows(source, dataStart, header, decode);
-  return rowsInFile(source, shape, type, dataStart, decode);
+  return rowsInFile(source, shape, type, dataStart, decode, !header.bigEndian);
 }
+
+/** Bytes of an array that is kept for the next read, at most: files are many. */
+const MOST_SPARE = 2 ** 20;
 
 function rowsInFile(
   source: ByteSource,
@@ -270,15 +282,37 @@ function rowsInFile(
   type: ElementType,
   dataStart: number,
   decode: (bytes: Uint8Array) => Elements,
-): RowSource {
+  isLittleEndian = true,
+): FileRows {
   const { rows, width } = asMatrix(shape);
   const rowBytes = width * bytesPerElement[type];
+  // What is read before it is decoded goes into one array again and again: a new one for each read keeps the garbage collector busy.
+  let spare: Uint8Array | undefined;
+  const readBytes = async (start: number, into: Uint8Array): Promise<void> =>
+    source.readInto ? source.readInto(start, into) : into.set(await source.read(start, into.byteLength));
   return {
     rows,
     width,
+    type,
     async read(start, count) {
       checkRange(start, count, rows);
       return asFloat32(decode(await source.read(dataStart + start * rowBytes, count * rowBytes)));
+    },
+    async readInto(start, count, into) {
+      checkRange(start, count, rows);
+      const from = dataStart + start * rowBytes;
+      const length = count * rowBytes;
+      // The two types that activations have: neither is copied on its way.
+      if (isLittleEndian && type === 'float32') {
+        return readBytes(from, new Uint8Array(into.buffer, into.byteOffset, length));
+      }
+      const room = spare && spare.byteLength >= length ? spare : new Uint8Array(length);
+      spare = undefined;
+      const stored = room.subarray(0, length);
+      await readBytes(from, stored);
+      if (isLittleEndian && type === 'float16') decodeFloat16(stored, into);
+      else into.set(decode(stored));
+      if (room.byteLength <= MOST_SPARE) spare = room;
     },
     close: () => source.close(),
   };

@@ -1,16 +1,10 @@
 /** Files that appear whole or not at all: written under a temporary name beside the target, then renamed over it. Node only. */
-import { randomBytes } from 'node:crypto';
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { FileWriteError } from '../errors.ts';
+import { sweepTemporaryFiles, temporaryPathBeside } from './temporary-files.ts';
 
-/**
- * A name beside `path` that no other writer uses. Random, because a process number is not enough: in a container it is the same in every
- * run, and a killed run leaves its file behind.
- */
-export function temporaryPathBeside(path: string): string {
-  return join(dirname(path), `.${basename(path)}.${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
-}
+export { temporaryPathBeside } from './temporary-files.ts';
 
 /** A file that is being written part by part and is not seen before `finish`. */
 export interface AtomicFile {
@@ -89,4 +83,30 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array): 
   } finally {
     await file.discard();
   }
+}
+
+/**
+ * To be called before long work whose result `path` will be: finds out now whether it can be written, and removes what writers that died
+ * left in its folder.
+ *
+ * @returns The names of the files removed, for a message.
+ * @throws FileWriteError as `writeFileAtomic`.
+ */
+export async function prepareToWrite(path: string): Promise<string[]> {
+  const existing = await stat(path).catch(() => undefined);
+  if (existing?.isDirectory()) throw new FileWriteError(path, Object.assign(new Error('EISDIR'), { code: 'EISDIR' }));
+  const temporary = temporaryPathBeside(path);
+  try {
+    const file = await open(temporary, 'wx');
+    try {
+      // A full disk may still have room for a name.
+      await file.writeFile(new Uint8Array(4096));
+    } finally {
+      await file.close();
+      await rm(temporary, { force: true });
+    }
+  } catch (cause) {
+    throw new FileWriteError(path, cause);
+  }
+  return sweepTemporaryFiles(dirname(path));
 }

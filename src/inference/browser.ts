@@ -1,13 +1,13 @@
 /** Inference in a browser: the same as in Node, on onnxruntime-web. Needs nothing of TensorFlow.js, and fetches nothing but the model. */
-import { EngineUnavailableError } from '../errors.ts';
 import { describeModel, type ModelDescription } from '../onnx/inspect.ts';
 import { loadWebRuntime, type WebRuntimeOptions } from '../sessions/browser.ts';
+import { webWorkerPort } from '../workers/web.ts';
 import type { Autoencoder } from './autoencoder.ts';
 import { type LoadRequest, openModel } from './load.ts';
 import { LoadedSae } from './loaded-sae.ts';
 import { LoadedToyModel } from './loaded-toy-model.ts';
 import type { RunOptions, SaeNames, ToyModelNames } from './model-options.ts';
-import { connectAutoencoder, type WorkerPort } from './remote-autoencoder.ts';
+import { connectAutoencoder } from './remote-autoencoder.ts';
 import { saeRequest, toyModelRequest } from './requests.ts';
 import { readWebSource, resolveAddress, type WebModelSource } from './web-source.ts';
 
@@ -19,6 +19,7 @@ export {
   InvalidTypeError,
   InvalidValueError,
   MissingPackageError,
+  WorkerDiedError,
 } from '../errors.ts';
 export type { ModelDescription, TensorDescription } from '../onnx/inspect.ts';
 export type { ModelKind, ModelMetadata } from '../onnx/metadata.ts';
@@ -48,19 +49,6 @@ function startOwnWorker(): Worker {
   return new Worker(new URL('./browser-worker.ts', import.meta.url), { type: 'module' });
 }
 
-function portOf(worker: Worker): WorkerPort {
-  return {
-    post: (message, transfer) => worker.postMessage(message, transfer),
-    onMessage: listener => worker.addEventListener('message', ({ data }) => listener(data)),
-    onFailure: listener =>
-      worker.addEventListener('error', event => {
-        const reason = event.message || 'its script cannot be loaded';
-        listener(new EngineUnavailableError(`the worker failed: ${reason}`));
-      }),
-    terminate: async () => worker.terminate(),
-  };
-}
-
 function absolutePaths(
   paths: NonNullable<WebRuntimeOptions['wasmPaths']>,
 ): NonNullable<WebRuntimeOptions['wasmPaths']> {
@@ -78,7 +66,8 @@ async function load(source: WebModelSource, request: LoadRequest, options: Brows
   if (!worker) return openModel(await readWebSource(source), request, () => loadWebRuntime(runtime));
   // A worker sees relative addresses from its own; a URL cannot be sent to it, its text can.
   const sent = typeof source === 'string' || source instanceof URL ? resolveAddress(source).href : source;
-  return connectAutoencoder(portOf(worker === true ? startOwnWorker() : worker()), [sent, request, runtime]);
+  const port = webWorkerPort(worker === true ? startOwnWorker() : worker());
+  return connectAutoencoder(port, typeof sent === 'string' ? sent : 'this model', [sent, request, runtime]);
 }
 
 /**

@@ -1,15 +1,15 @@
 /** Inference in Node: loads SAEs and toy models from ONNX files. Needs onnxruntime-node, and nothing of TensorFlow.js. */
 import { Worker } from 'node:worker_threads';
-import { EngineUnavailableError } from '../errors.ts';
 import { describeModel, type ModelDescription } from '../onnx/inspect.ts';
 import { loadNodeRuntime } from '../sessions/node.ts';
+import { nodeWorkerPort, startModuleWorker } from '../workers/node.ts';
 import type { Autoencoder } from './autoencoder.ts';
 import { type LoadRequest, openModel } from './load.ts';
 import { LoadedSae } from './loaded-sae.ts';
 import { LoadedToyModel } from './loaded-toy-model.ts';
 import type { RunOptions, SaeNames, ToyModelNames } from './model-options.ts';
 import { type ModelSource, readSource } from './node-source.ts';
-import { connectAutoencoder, type WorkerPort } from './remote-autoencoder.ts';
+import { connectAutoencoder } from './remote-autoencoder.ts';
 import { saeRequest, toyModelRequest } from './requests.ts';
 
 export {
@@ -20,6 +20,7 @@ export {
   InvalidTypeError,
   InvalidValueError,
   MissingPackageError,
+  WorkerDiedError,
 } from '../errors.ts';
 export type { ModelDescription, TensorDescription } from '../onnx/inspect.ts';
 export type { ModelKind, ModelMetadata } from '../onnx/metadata.ts';
@@ -47,35 +48,15 @@ export interface LoadToyModelOptions extends NodeOptions, ToyModelNames {}
 /** Starts node-worker beside this file: built, or as source where this file runs from source through tsx. */
 function startOwnWorker(): Worker {
   if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./node-worker.js', import.meta.url));
-  // Node 20 does not hand tsx on to workers.
-  const entry = JSON.stringify(new URL('./node-worker.ts', import.meta.url).href);
-  return new Worker(`import('tsx/esm/api').then(tsx => { tsx.register(); return import(${entry}); })`, { eval: true });
-}
-
-function portOf(worker: Worker): WorkerPort {
-  return {
-    post: (message, transfer) => worker.postMessage(message, transfer),
-    onMessage: listener => worker.on('message', listener),
-    onFailure: listener => {
-      worker.on('error', error =>
-        listener(new EngineUnavailableError(`the worker failed: ${error.message}`, [], error)),
-      );
-      worker.on('exit', status => listener(new EngineUnavailableError(`the worker ended with status ${status}`)));
-    },
-    terminate: async () => {
-      await worker.terminate();
-    },
-    setBusy: isBusy => (isBusy ? worker.ref() : worker.unref()),
-  };
+  return startModuleWorker('node-worker', import.meta.url);
 }
 
 async function load(source: ModelSource, request: LoadRequest, worker: boolean | (() => Worker)): Promise<Autoencoder> {
   if (!worker) return openModel(await readSource(source), request, loadNodeRuntime);
   // A URL cannot be sent to a worker, its text can.
-  return connectAutoencoder(portOf(worker === true ? startOwnWorker() : worker()), [
-    source instanceof URL ? source.href : source,
-    request,
-  ]);
+  const sent = source instanceof URL ? source.href : source;
+  const port = nodeWorkerPort(worker === true ? startOwnWorker() : worker());
+  return connectAutoencoder(port, typeof sent === 'string' ? sent : 'this model', [sent, request]);
 }
 
 /**

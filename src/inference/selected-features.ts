@@ -15,11 +15,14 @@ export interface SelectedFeatures {
   readonly width: number;
 }
 
+/** AttributeProto.AttributeType. */
+const INTEGER = 2;
+
 /** True where the node's attributes are these integers and no others. */
 function hasOnly({ attribute }: NodeMessage, expected: Readonly<Record<string, number>>): boolean {
   const found = attribute ?? [];
-  const isRight = ({ name, i }: AttributeMessage) =>
-    name && Object.hasOwn(expected, name) && expected[name] === toInteger(i);
+  const isRight = ({ name, type, i }: AttributeMessage) =>
+    name && Object.hasOwn(expected, name) && type === INTEGER && expected[name] === toInteger(i);
   return found.length === Object.keys(expected).length && found.every(isRight);
 }
 

@@ -3,7 +3,9 @@
  * and directions cannot be compared.
  */
 import * as tf from '@tensorflow/tfjs';
+import type { HostTensor, HostTensors } from '../tensor.ts';
 import type { Tensors } from './model.ts';
+import { unitRows } from './unit-rows.ts';
 
 /**
  * `reparametrise`: the parameter is V, W_dec = V / ‖V‖ per row, gradients flow through the norm. `renormalise`: the parameter is W_dec; the
@@ -20,6 +22,11 @@ export function decoderParameter(form: DecoderForm): 'V' | 'W_dec' {
 
 /** The matrix that multiplies features, [..., d_sae, d_in]. */
 export function decoderMatrix(form: DecoderForm, parameters: Tensors): tf.Tensor {
+  return form === 'reparametrise' ? unitRowsOf(parameters['V']!) : parameters['W_dec']!;
+}
+
+/** The same of host tensors: the direction of each latent, of unit norm unless the decoder is `free`. */
+export function decoderRows(form: DecoderForm, parameters: HostTensors): HostTensor {
   return form === 'reparametrise' ? unitRows(parameters['V']!) : parameters['W_dec']!;
 }
 
@@ -34,9 +41,9 @@ export function projectGradients(form: DecoderForm, parameters: Tensors, gradien
 
 /** Parameters with decoder rows scaled back to 1, where the form says so. */
 export function constrainParameters(form: DecoderForm, parameters: Tensors): Tensors {
-  return form === 'renormalise' ? { ...parameters, W_dec: unitRows(parameters['W_dec']!) } : parameters;
+  return form === 'renormalise' ? { ...parameters, W_dec: unitRowsOf(parameters['W_dec']!) } : parameters;
 }
 
-function unitRows(rows: tf.Tensor): tf.Tensor {
+function unitRowsOf(rows: tf.Tensor): tf.Tensor {
   return tf.div(rows, tf.sqrt(tf.sum(tf.square(rows), -1, true)));
 }

@@ -21,13 +21,50 @@ export interface Applied {
   readonly buffers: Tensors;
 }
 
-/** A model's definition; it holds no numbers but its configuration. */
+/** A toy model's definition; it holds no numbers but its configuration. */
 export interface ModelDefinition {
-  readonly kind: 'toy-model' | 'parallel-toy-model' | 'sparse-autoencoder';
-  /** Name of the graph input: `features` or `activations`. */
+  readonly kind: 'toy-model' | 'parallel-toy-model';
+  /** Name of the graph input. */
   readonly inputName: string;
   /** Shape of one sample. */
   readonly sampleShape: Shape;
   init(random: RandomSource): ModelState<HostTensors>;
   apply(state: ModelState<Tensors>, input: tf.Tensor, mode: Mode): Applied;
+}
+
+/**
+ * A number of a training step, such as a coefficient or k: a constant of the recorded step, or, where it changes from step to step or
+ * differs among instances, a tensor that each step is given.
+ */
+export interface Scalar {
+  /** The constant; where there is a tensor, the largest number that it ever holds. */
+  readonly value: number;
+  /** [] or [n_instances]. */
+  readonly tensor?: tf.Tensor;
+}
+
+export type Scalars = Readonly<Record<string, Scalar>>;
+
+/** What a training step is made of, beside its optimizer. */
+export interface Trainable {
+  /** Names of the loss's terms, in the order in which they are added. */
+  readonly terms: readonly string[];
+  /**
+   * The terms of the loss of one batch, by name, each [] or, for instances side by side, [n_instances]; training minimises their sum.
+   * Also the buffers after the batch.
+   */
+  losses(given: StepInputs): { readonly losses: Tensors; readonly buffers: Tensors };
+  /** Parameters as each step takes them: a JumpReLU threshold of at least 0. Default as they are. */
+  project?(parameters: Tensors): Tensors;
+  /** Gradients as the optimizer takes them. Default as they are. */
+  projectGradients?(parameters: Tensors, gradients: Tensors): Tensors;
+  /** Parameters as each step leaves them: decoder rows of unit norm. Default as they are. */
+  constrain?(parameters: Tensors): Tensors;
+}
+
+/** What a step's loss is computed from. */
+export interface StepInputs extends ModelState<Tensors> {
+  /** The batch's inputs by name. */
+  readonly batch: Tensors;
+  readonly scalars: Scalars;
 }

@@ -85,23 +85,23 @@ export class ParallelToyModel implements ModelDefinition {
     };
   }
 
-  /** features […, n_instances, n_features] → `out` of the same shape, `hidden` […, n_instances, n_hidden]. */
-  forward(features: HostTensor): { readonly out: HostTensor; readonly hidden: HostTensor } {
+  /** features […, n_instances, n_features] → `reconstruction` of the same shape, `hidden` […, n_instances, n_hidden]. */
+  forward(features: HostTensor): { readonly reconstruction: HostTensor; readonly hidden: HostTensor } {
     requireSamples(features, this.sampleShape, 'features');
     const lead = features.shape.slice(0, -2);
     const { nInstances, nFeatures, nHidden } = this.config;
-    const { out, hidden } = runEagerly(
+    const { reconstruction, hidden } = runEagerly(
       ({ features: input, ...parameters }) => {
         const flat = tf.reshape(input!, [-1, nInstances, nFeatures]);
         const { outputs } = this.apply({ parameters, buffers: {} }, flat, 'frozen');
         return {
-          out: tf.reshape(outputs['reconstruction']!, [...lead, nInstances, nFeatures]),
+          reconstruction: tf.reshape(outputs['reconstruction']!, [...lead, nInstances, nFeatures]),
           hidden: tf.reshape(outputs['hidden']!, [...lead, nInstances, nHidden]),
         };
       },
       { ...this.state.parameters, features },
     );
-    return { out: out!, hidden: hidden! };
+    return { reconstruction: reconstruction!, hidden: hidden! };
   }
 
   /** The rows of each instance's `weight`, [n_instances, n_features, n_hidden]. */

@@ -1,37 +1,49 @@
 /**
  * Sparse autoencoders: f = activation((x − b_dec) W_enc + b_enc), x̂ = f W_dec + b_dec, with one tied bias before and after
- * (Bricken et al., "Towards Monosemanticity", 2023). What differs between architectures is in activations/, what keeps the decoder's
+ * (Bricken et al., "Towards Monosemanticity", 2023). What differs between architectures is in architectures/, what keeps the decoder's
  * norm in decoder.ts. Names and shapes are SAELens's.
  */
 import * as tf from '@tensorflow/tfjs';
 import { createRandomSource, type RandomSource } from '../data/random-source.ts';
 import { InvalidShapeError, InvalidTypeError, InvalidValueError } from '../errors.ts';
-import { type HostTensor, type HostTensors, sameShape, zeros } from '../tensor.ts';
-import type { SaeActivation } from './activations/activation.ts';
-import { type ActivationConfig, createActivation } from './activations/registry.ts';
-import { centredProduct, centredProductBatchLast } from './centred-product.ts';
-import { DECODER_FORMS, type DecoderForm, decoderMatrix, decoderParameter } from './decoder.ts';
+import { filled, type HostTensor, type HostTensors, sameShape, transposed, zeros } from '../tensor.ts';
+import type { SaeArchitecture, SaeShape } from './architectures/architecture.ts';
+import { FEW_LATENTS } from './architectures/linear-coder.ts';
+import { type ActivationConfig, createArchitecture } from './architectures/registry.ts';
+import { DECODER_FORMS, type DecoderForm, decoderParameter, decoderRows } from './decoder.ts';
 import { requirePositiveInteger } from './dimensions.ts';
 import { requireSamples, runEagerly } from './eager.ts';
-import type { Applied, Mode, ModelDefinition, ModelState, Tensors } from './model.ts';
-
-/** Up to this many latents a training step lays them out first and the batch last. */
-const FEW_LATENTS = 64;
+import { applyFrozenSae, decoderInputsOf, type FrozenSae } from './frozen-sae.ts';
+import type { ModelState } from './model.ts';
+import { saeTrainable } from './sae-trainable.ts';
+import { unitRows } from './unit-rows.ts';
 
 export interface SparseAutoencoderConfig {
   readonly dIn: number;
   readonly dSae: number;
+  /** Width of what is reconstructed. Default `dIn`; another makes a transcoder. */
+  readonly dOut?: number;
   readonly activation: ActivationConfig;
   /** Default `reparametrise`. */
   readonly decoder?: DecoderForm;
+  /** Whether something else than the input is reconstructed: b_dec is then not subtracted from the input. Default where dOut is not dIn. */
+  readonly transcoder?: boolean;
+  /** Whether the reconstruction has a linear term of the input, W_skip. Default false. */
+  readonly skip?: boolean;
+  /** Whether the squared error is averaged (the default) or summed over d_out; every coefficient of the loss is in that unit. */
+  readonly reconstructionLoss?: 'mean' | 'sum';
 }
 
 /** Where the parameters start. */
 export interface SparseAutoencoderStart {
-  /** b_dec [d_in], best the geometric median of the activations. Default zeros. */
+  /** b_dec [d_out], best the geometric median of the activations. Default zeros. */
   readonly bias?: ArrayLike<number>;
-  /** Decoder rows [d_sae, d_in], scaled to unit norm here (see initialDirections). Default Gaussian draws. */
+  /** Decoder rows [d_sae, d_out], scaled to `decoderNorm` here (see initialDirections). Default Gaussian draws. */
   readonly directions?: HostTensor;
+  /** Norm of the decoder's rows. Default 1; another needs the decoder `free`. */
+  readonly decoderNorm?: number;
+  /** Norm of the encoder's columns, which start along the decoder's rows. Default as the decoder's. */
+  readonly encoderNorm?: number;
   /** A whole state instead, taken as it is. */
   readonly state?: ModelState<HostTensors>;
 }
@@ -39,30 +51,33 @@ export interface SparseAutoencoderStart {
 /** Samples encoded at once while a threshold is calibrated. */
 const CALIBRATION_BATCH = 4096;
 
-export class SparseAutoencoder implements ModelDefinition {
-  readonly kind = 'sparse-autoencoder';
-  readonly inputName = 'activations';
-  readonly sampleShape: readonly [number];
+export class SparseAutoencoder {
   readonly config: Required<SparseAutoencoderConfig>;
-  readonly activation: SaeActivation;
-  /** `V` or `W_dec` [d_sae, d_in], `W_enc` [d_in, d_sae], `b_enc` [d_sae], `b_dec` [d_in]; buffers of the activation. */
+  readonly shape: SaeShape;
+  readonly architecture: SaeArchitecture;
+  /**
+   * `V` or `W_dec` [d_sae, d_out], `W_enc` [d_in, d_sae], `b_enc` [d_sae], `b_dec` [d_out], and what the architecture adds; its buffers, and
+   * `silent` [d_sae], the samples since each latent last fired, where that is counted.
+   */
   state: ModelState<HostTensors>;
 
   /**
-   * InvalidValueError: dimensions "must be positive", k and l1 in their ranges. InvalidShapeError: the bias "must have shape" [d_in],
-   * the directions [d_sae, d_in].
+   * @throws InvalidValueError if a dimension is not a positive integer, or a setting is out of its range.
+   * @throws InvalidShapeError if the bias is not [d_out] or the directions are not [d_sae, d_out].
    */
   constructor(config: SparseAutoencoderConfig, random: RandomSource, start: SparseAutoencoderStart = {}) {
-    requirePositiveInteger(config.dIn, 'dIn');
-    requirePositiveInteger(config.dSae, 'dSae');
-    const { decoder = 'reparametrise' } = config;
-    if (!DECODER_FORMS.includes(decoder)) {
-      throw new InvalidValueError(`decoder "${decoder}" does not exist; choose from ${DECODER_FORMS.join(', ')}`);
+    const { dIn, dSae, dOut = dIn, decoder = 'reparametrise', transcoder = dOut !== dIn, skip = false } = config;
+    const { reconstructionLoss = 'mean' } = config;
+    for (const [name, size] of Object.entries({ dIn, dSae, dOut })) requirePositiveInteger(size, name);
+    requireChoice('decoder', decoder, DECODER_FORMS);
+    requireChoice('reconstructionLoss', reconstructionLoss, ['mean', 'sum']);
+    if (!transcoder && dOut !== dIn) {
+      throw new InvalidValueError(`d_out is ${dOut} and d_in ${dIn}: only a transcoder reconstructs another width`);
     }
-    this.config = { ...config, decoder };
-    this.sampleShape = [config.dIn];
-    this.activation = createActivation(config.activation, config.dSae);
-    this.state = start.state ?? this.init(random, start);
+    this.config = { ...config, dOut, decoder, transcoder, skip, reconstructionLoss };
+    this.shape = { dIn, dSae, dOut, decoder, applyBDecToInput: !transcoder, skip, reconstructionLoss };
+    this.architecture = createArchitecture(config.activation, dSae);
+    this.state = start.state ?? this.#initial(random, start);
   }
 
   /** The same autoencoder with another state, as training leaves it. */
@@ -70,72 +85,49 @@ export class SparseAutoencoder implements ModelDefinition {
     return new SparseAutoencoder(this.config, createRandomSource(0), { state });
   }
 
-  /** Unit decoder rows, W_enc their transpose, b_enc zero, b_dec the given bias. */
-  init(random: RandomSource, { bias, directions }: SparseAutoencoderStart = {}): ModelState<HostTensors> {
-    const { dIn, dSae, decoder } = this.config;
-    if (bias && bias.length !== dIn) {
-      throw new InvalidShapeError(`the initial bias must have shape [${dIn}], got [${bias.length}]`);
+  /** Whether training counts when each latent last fired. Few latents are spared it: the count would be a tenth of their step. */
+  get countsFiring(): boolean {
+    return this.architecture.asksForFiring === true || this.config.dSae > FEW_LATENTS;
+  }
+
+  /** Decoder rows of one norm, W_enc their transpose, b_enc zero, b_dec the given bias. */
+  #initial(random: RandomSource, start: SparseAutoencoderStart): ModelState<HostTensors> {
+    const { dIn, dSae, dOut, decoder } = this.config;
+    const { bias, directions, decoderNorm = 1, encoderNorm = decoderNorm } = start;
+    if (bias && bias.length !== dOut) {
+      throw new InvalidShapeError(`the initial bias must have shape [${dOut}], got [${bias.length}]`);
     }
-    if (directions && !sameShape(directions.shape, [dSae, dIn])) {
-      throw new InvalidShapeError(`directions must have shape [${dSae}, ${dIn}], got [${directions.shape.join(', ')}]`);
+    if (directions && !sameShape(directions.shape, [dSae, dOut])) {
+      throw new InvalidShapeError(
+        `directions must have shape [${dSae}, ${dOut}], got [${directions.shape.join(', ')}]`,
+      );
     }
-    const rows = unitRows(
-      directions?.data ?? Float32Array.from({ length: dSae * dIn }, () => random.normal()),
-      dSae,
-      dIn,
-    );
+    for (const [name, norm] of Object.entries({ decoderNorm, encoderNorm })) {
+      if (!(norm > 0 && Number.isFinite(norm))) throw new InvalidValueError(`${name} must be positive, got ${norm}`);
+    }
+    if (decoder !== 'free' && decoderNorm !== 1) {
+      throw new InvalidValueError(
+        `decoder ${decoder} keeps rows of norm 1; a norm of ${decoderNorm} needs decoder free`,
+      );
+    }
+    const rows = unitRows(directions ?? gaussian([dSae, dOut], random), decoderNorm);
+    const encoderRows = dIn === dOut ? rows : unitRows(gaussian([dSae, dIn], random), decoderNorm);
     return {
-      parameters: {
-        [decoderParameter(decoder)]: rows,
-        W_enc: transposed(rows),
-        b_enc: zeros([dSae]),
-        b_dec: bias ? { data: Float32Array.from(bias), shape: [dIn] } : zeros([dIn]),
+      parameters: this.architecture.parameters(this.shape, {
+        decoder: rows,
+        encoder: transposed(encoderNorm === decoderNorm ? encoderRows : unitRows(encoderRows, encoderNorm)),
+        bias: bias ? { data: Float32Array.from(bias), shape: [dOut] } : zeros([dOut]),
+      }),
+      buffers: {
+        ...this.architecture.buffers(this.shape),
+        ...(this.countsFiring && { silent: filled([dSae], 0) }),
       },
-      buffers: this.activation.initialBuffers([]),
     };
   }
 
-  /**
-   * input [batch, d_in] → `features` [batch, d_sae], `reconstruction` [batch, d_in], and what the activation names.
-   * In mode `train` also `error` and `auxiliary_loss`, where the activation has one.
-   * With parameters of a leading dimension, input [n_instances, batch, d_in] and so on: instances side by side.
-   */
-  apply({ parameters, buffers }: ModelState<Tensors>, input: tf.Tensor, mode: Mode): Applied {
-    if (mode === 'train' && this.config.dSae <= FEW_LATENTS && this.activation.applyLatentsFirst) {
-      return this.#applyLatentsFirst(parameters, buffers, input);
-    }
-    const bias = rowOf(parameters['b_dec']!);
-    const product = centredProduct(input, parameters['b_dec']!, parameters['W_enc']!);
-    const preActivations = tf.add(product, rowOf(parameters['b_enc']!));
-    const { features, buffers: next, named } = this.activation.apply(preActivations, buffers, mode);
-    const decoder = decoderMatrix(this.config.decoder, parameters);
-    const reconstruction = tf.add(tf.matMul(features, decoder), bias);
-    const outputs = { ...named, features, reconstruction };
-    const { auxiliaryLoss } = this.activation;
-    if (mode === 'frozen' || !auxiliaryLoss) return { outputs, buffers: next };
-    const error = tf.sub(reconstruction, input);
-    const auxiliary_loss = auxiliaryLoss({ input, preActivations, error, decoder, buffers });
-    return { outputs: { ...outputs, error, auxiliary_loss }, buffers: next };
-  }
-
-  /**
-   * The same with the batch along the last axis, where engines add biases and compare latents several times as fast. `error`, the
-   * reconstruction's [..., d_in, batch], spares the loss two transpositions.
-   */
-  #applyLatentsFirst(parameters: Tensors, buffers: Tensors, input: tf.Tensor): Applied {
-    const bias = columnOf(parameters['b_dec']!);
-    const target = swapLastTwo(input);
-    const product = centredProductBatchLast(target, parameters['b_dec']!, parameters['W_enc']!);
-    const preActivations = tf.add(product, columnOf(parameters['b_enc']!));
-    const { features, buffers: next } = this.activation.applyLatentsFirst!(preActivations, buffers);
-    const decoded = tf.matMul(decoderMatrix(this.config.decoder, parameters), features, true);
-    const reconstruction = tf.add(decoded, bias);
-    const outputs = {
-      features: swapLastTwo(features),
-      reconstruction: swapLastTwo(reconstruction),
-      error: tf.sub(reconstruction, target),
-    };
-    return { outputs, buffers: next };
+  /** The one frozen form: plain weights and options, from which it encodes, exports and converts. */
+  freeze(): FrozenSae {
+    return this.architecture.freeze(this.shape, this.state);
   }
 
   /** activations […, d_in] → features […, d_sae], as the frozen model gives them. */
@@ -143,53 +135,100 @@ export class SparseAutoencoder implements ModelDefinition {
     return this.forward(activations).features;
   }
 
-  /** features […, d_sae] → reconstruction […, d_in]. */
+  /**
+   * features […, d_sae] → reconstruction […, d_out].
+   * @throws InvalidTypeError where the reconstruction needs the activations as well (a skip connection).
+   */
   decode(features: HostTensor): HostTensor {
     requireSamples(features, [this.config.dSae], 'features');
+    const frozen = this.freeze();
+    const beside = decoderInputsOf(frozen);
+    if (beside.length > 0) {
+      throw new InvalidTypeError(`decoding needs ${beside.join(', ')} beside the features: use forward(activations)`);
+    }
     const { reconstruction } = runEagerly(
-      ({ input, ...parameters }) => {
-        const flat = tf.reshape(input!, [-1, this.config.dSae]);
-        const decoded = tf.add(tf.matMul(flat, decoderMatrix(this.config.decoder, parameters)), parameters['b_dec']!);
-        return { reconstruction: tf.reshape(decoded, [...features.shape.slice(0, -1), this.config.dIn]) };
+      ({ input, W_dec, b_dec }) => {
+        const decoded = tf.add(tf.matMul(tf.reshape(input!, [-1, this.config.dSae]), W_dec!), b_dec!);
+        return { reconstruction: tf.reshape(decoded, [...features.shape.slice(0, -1), this.config.dOut]) };
       },
-      { ...this.state.parameters, input: features },
+      { W_dec: frozen.weights['W_dec']!, b_dec: frozen.weights['b_dec']!, input: features },
     );
     return reconstruction!;
   }
 
-  /** activations […, d_in] → features […, d_sae] and reconstruction […, d_in]. */
+  /** activations […, d_in] → features […, d_sae] and reconstruction […, d_out], as the frozen model gives them. */
   forward(activations: HostTensor): { readonly features: HostTensor; readonly reconstruction: HostTensor } {
-    requireSamples(activations, this.sampleShape, 'activations');
+    requireSamples(activations, [this.config.dIn], 'activations');
     const lead = activations.shape.slice(0, -1);
-    const buffers = Object.entries(this.state.buffers).map(([name, value]) => [`buffer.${name}`, value] as const);
+    const { weights, ...options } = this.freeze();
     const { features, reconstruction } = runEagerly(
-      inputs => {
-        const flat = tf.reshape(inputs['input']!, [-1, this.config.dIn]);
-        const state = {
-          parameters: inputs,
-          buffers: Object.fromEntries(buffers.map(([name]) => [name.slice(7), inputs[name]!])),
-        };
-        const { outputs } = this.apply(state, flat, 'frozen');
+      ({ input, ...constants }) => {
+        const outputs = applyFrozenSae(options, constants, tf.reshape(input!, [-1, this.config.dIn]));
         return {
           features: tf.reshape(outputs['features']!, [...lead, this.config.dSae]),
-          reconstruction: tf.reshape(outputs['reconstruction']!, activations.shape as number[]),
+          reconstruction: tf.reshape(outputs['reconstruction']!, [...lead, this.config.dOut]),
         };
       },
-      { ...this.state.parameters, ...Object.fromEntries(buffers), input: activations },
+      { ...weights, input: activations },
     );
     return { features: features!, reconstruction: reconstruction! };
   }
 
   /**
+   * What one training batch makes of `activations` [batch, d_in]: the features in their form of training (BatchTopK chooses among the whole
+   * batch), the reconstruction, and each term of the loss by name. `target` [batch, d_out] for a transcoder.
+   */
+  trainingForward(activations: HostTensor, target: HostTensor = activations) {
+    requireSamples(activations, [this.config.dIn], 'activations');
+    requireSamples(target, [this.config.dOut], 'target');
+    const { architecture, shape } = this;
+    const batch = activations.shape[0]!;
+    const scalars = Object.fromEntries(
+      Object.entries(architecture.scalars).map(([name, { value, perStep }]) => [
+        name,
+        { value: perStep?.(value, batch) ?? value },
+      ]),
+    );
+    const buffers = Object.keys(this.state.buffers);
+    const results = runEagerly(
+      ({ input, output, ...all }) => {
+        const state = {
+          parameters: architecture.project?.(all) ?? all,
+          buffers: Object.fromEntries(buffers.map(name => [name, all[`buffer.${name}`]!])),
+        };
+        const given = { shape, ...state, input: input!, target: target === activations ? input! : output!, scalars };
+        const { features, reconstruction } = architecture.forward(given);
+        const batch = { activations: given.input, ...(target !== activations && { target: given.target }) };
+        const { losses } = saeTrainable(this).losses({ ...state, batch, scalars });
+        const named = Object.fromEntries(Object.entries(losses).map(([name, value]) => [`loss.${name}`, value]));
+        return { features, reconstruction, ...named };
+      },
+      {
+        ...this.state.parameters,
+        ...Object.fromEntries(Object.entries(this.state.buffers).map(([name, value]) => [`buffer.${name}`, value])),
+        input: activations,
+        output: target,
+      },
+    );
+    const { features, reconstruction, ...losses } = results;
+    return {
+      features: features!,
+      reconstruction: reconstruction!,
+      losses: Object.fromEntries(Object.entries(losses).map(([name, { data }]) => [name.slice(5), data[0]!])),
+    };
+  }
+
+  /**
    * Sets BatchTopK's threshold so that held-out `activations` [n, d_in] have k active features on average: ⌊k · n⌋ in all where no two are equal,
-   * every positive one where there are fewer. Gives the threshold. InvalidTypeError for an activation without one.
+   * every positive one where there are fewer. Gives the threshold.
+   * @throws InvalidTypeError for an architecture without such a threshold.
    */
   calibrateThreshold(activations: HostTensor): number {
-    const { k } = this.activation;
+    const { k, kind } = this.architecture;
     if (!this.state.buffers['threshold'] || k === undefined) {
-      throw new InvalidTypeError(`activation ${this.activation.kind} has no threshold to calibrate; batchtopk has`);
+      throw new InvalidTypeError(`activation ${kind} has no threshold to calibrate; batchtopk has`);
     }
-    requireSamples(activations, this.sampleShape, 'activations');
+    requireSamples(activations, [this.config.dIn], 'activations');
     this.#setThreshold(0);
     const samples = activations.data.length / this.config.dIn;
     const positive = Float32Array.from(this.#positiveFeatures(activations, samples)).sort();
@@ -200,8 +239,7 @@ export class SparseAutoencoder implements ModelDefinition {
   }
 
   #setThreshold(value: number): void {
-    const threshold = { data: Float32Array.of(value), shape: [] };
-    this.state = { ...this.state, buffers: { ...this.state.buffers, threshold } };
+    this.state = { ...this.state, buffers: { ...this.state.buffers, threshold: filled([], value) } };
   }
 
   *#positiveFeatures({ data }: HostTensor, samples: number): Generator<number> {
@@ -213,43 +251,22 @@ export class SparseAutoencoder implements ModelDefinition {
     }
   }
 
-  /** The direction of each latent: the rows of W_dec, [d_sae, d_in]; of unit norm unless the decoder is `free`. */
+  /** The direction of each latent: the rows of W_dec, [d_sae, d_out]; of unit norm unless the decoder is `free`. */
   featureDirections(): HostTensor {
-    const { dIn, dSae, decoder } = this.config;
-    const rows = this.state.parameters[decoderParameter(decoder)]!;
-    return decoder === 'reparametrise' ? unitRows(rows.data, dSae, dIn) : rows;
+    return decoderRows(this.config.decoder, this.state.parameters);
+  }
+
+  /** The parameter whose rows are the decoder's. */
+  get decoderParameter(): 'V' | 'W_dec' {
+    return decoderParameter(this.config.decoder);
   }
 }
 
-/** A bias as a row under each batch: [d] stays, [n_instances, d] becomes [n_instances, 1, d]. */
-function rowOf(bias: tf.Tensor): tf.Tensor {
-  return bias.rank === 1 ? bias : tf.expandDims(bias, -2);
+function gaussian(shape: readonly [number, number], random: RandomSource): HostTensor {
+  return { data: Float32Array.from({ length: shape[0] * shape[1] }, () => random.normal()), shape };
 }
 
-/** A bias as a column beside each batch: [d] becomes [d, 1], [n_instances, d] becomes [n_instances, d, 1]. */
-function columnOf(bias: tf.Tensor): tf.Tensor {
-  return tf.expandDims(bias, -1);
-}
-
-function swapLastTwo(x: tf.Tensor): tf.Tensor {
-  return tf.transpose(x, x.rank === 2 ? [1, 0] : [0, 2, 1]);
-}
-
-/** Rows scaled to unit norm; a zero row stays zero. */
-export function unitRows(data: ArrayLike<number>, rows: number, columns: number): HostTensor {
-  const out = Float32Array.from(data);
-  for (let row = 0; row < rows; row++) {
-    let squares = 0;
-    for (let i = row * columns; i < (row + 1) * columns; i++) squares += out[i]! ** 2;
-    const scale = squares > 0 ? 1 / Math.sqrt(squares) : 0;
-    for (let i = row * columns; i < (row + 1) * columns; i++) out[i]! *= scale;
-  }
-  return { data: out, shape: [rows, columns] };
-}
-
-function transposed({ data, shape }: HostTensor): HostTensor {
-  const [rows, columns] = shape as [number, number];
-  const out = new Float32Array(data.length);
-  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out[j * rows + i] = data[i * columns + j]!;
-  return { data: out, shape: [columns, rows] };
+function requireChoice(name: string, value: string, choices: readonly string[]): void {
+  if (choices.includes(value)) return;
+  throw new InvalidValueError(`${name} "${value}" does not exist; choose from ${choices.join(', ')}`);
 }

@@ -48,22 +48,22 @@ export class ToyModel implements ModelDefinition {
     return { outputs: { reconstruction, hidden }, buffers };
   }
 
-  /** features […, n_features] → `out` […, n_features], `hidden` […, n_hidden]. */
-  forward(features: HostTensor): { readonly out: HostTensor; readonly hidden: HostTensor } {
+  /** features […, n_features] → `reconstruction` […, n_features], `hidden` […, n_hidden]. */
+  forward(features: HostTensor): { readonly reconstruction: HostTensor; readonly hidden: HostTensor } {
     requireSamples(features, this.sampleShape, 'features');
     const lead = features.shape.slice(0, -1);
-    const { out, hidden } = runEagerly(
+    const { reconstruction, hidden } = runEagerly(
       ({ features: input, ...parameters }) => {
         const flat = tf.reshape(input!, [-1, this.config.nFeatures]);
         const { outputs } = this.apply({ parameters, buffers: {} }, flat);
         return {
-          out: tf.reshape(outputs['reconstruction']!, [...lead, this.config.nFeatures]),
+          reconstruction: tf.reshape(outputs['reconstruction']!, [...lead, this.config.nFeatures]),
           hidden: tf.reshape(outputs['hidden']!, [...lead, this.config.nHidden]),
         };
       },
       { ...this.state.parameters, features },
     );
-    return { out: out!, hidden: hidden! };
+    return { reconstruction: reconstruction!, hidden: hidden! };
   }
 
   /** The direction of each feature in the hidden space: the rows of `weight`, [n_features, n_hidden]. */

@@ -17,7 +17,7 @@ export interface Cut {
 }
 
 /** Names that a node reads; a subgraph may read any name of the graph around it. */
-function namesRead(node: NodeMessage): string[] {
+export function namesRead(node: NodeMessage): string[] {
   const inside = (graph: GraphMessage): string[] => [
     ...(graph.node ?? []).flatMap(namesRead),
     ...(graph.output ?? []).map(value => value.name ?? ''),
@@ -63,13 +63,23 @@ export function analyseCut(
   return { used: cut.inputs.filter(name => needed.has(name)), missing };
 }
 
+/** Encodes the part of `model` between `inputs` and `outputs`; errors as `cutGraph`. */
+export function cutModel(model: OnnxModel, cut: Cut): Uint8Array {
+  return encodeProto(cutGraph(model, cut).proto);
+}
+
+/** A model's messages as bytes. */
+export function encodeProto(proto: OnnxModel['proto']): Uint8Array {
+  return onnx.ModelProto.encode(proto as Parameters<typeof onnx.ModelProto.encode>[0]).finish();
+}
+
 /**
- * Encodes the part of `model` between `inputs` and `outputs`.
+ * The part of `model` between `inputs` and `outputs`.
  * Inputs inside the graph are declared float32 of unknown shape where the file states neither. InvalidValueError where a name is
  * unknown, or where the outputs need a graph input that is not among `inputs`; FileFormatError where an input's type cannot be
  * declared, or where a tensor's data is not in the model. Versions, functions and metadata stay.
  */
-export function cutModel(model: OnnxModel, cut: Cut): Uint8Array {
+export function cutGraph(model: OnnxModel, cut: Cut): OnnxModel {
   const { graph } = model.proto;
   const declared = declaredValues(graph);
   const known = new Set([...declared.keys(), ...(graph.node ?? []).flatMap(node => node.output ?? [])]);
@@ -100,9 +110,9 @@ export function cutModel(model: OnnxModel, cut: Cut): Uint8Array {
   };
   // Options for ONNX Runtime itself, which an environment variable makes it follow.
   const metadataProps = (model.proto.metadataProps ?? []).filter(({ key }) => key !== 'ort_config');
-  const message = { ...model.proto, graph: part, metadataProps };
-  requireSelfContained(message, model.file, model.beside?.tensors);
-  return onnx.ModelProto.encode(message as unknown as Parameters<typeof onnx.ModelProto.encode>[0]).finish();
+  const proto = { ...model.proto, graph: part, metadataProps };
+  requireSelfContained(proto, model.file, model.beside?.tensors);
+  return { ...model, proto };
 }
 
 /** The float type that the graph's inputs and outputs have: that of tensors between them, which files seldom declare. */

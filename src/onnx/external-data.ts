@@ -13,7 +13,7 @@ import { MAX_MODEL_BYTES, type OnnxModel } from './read.ts';
 import { readInitializer, readTensor } from './tensor-values.ts';
 
 /** TensorProto.DataLocation. */
-const EXTERNAL = 1;
+export const EXTERNAL = 1;
 
 /** Reads `length` bytes at `offset` of the file at `location`, a checked relative path with forward slashes. */
 export type ReadExternal = (location: string, offset: number, length: number) => Promise<Uint8Array>;
@@ -24,8 +24,8 @@ export function hasExternalData({ proto }: OnnxModel): boolean {
   return false;
 }
 
-/** Refuses every path that could leave the model's folder, on any platform. */
-function checkLocation(location: string, tensor: string, file: string | undefined): string {
+/** `location` with forward slashes. FileFormatError for every path that could leave the model's folder, on any platform. */
+export function checkLocation(location: string, tensor: string, file: string | undefined): string {
   const parts = location.split(/[\\/]/);
   const isAbsolute = parts[0] === '' || /^[a-z][a-z0-9+.-]*:/i.test(location);
   if (isAbsolute || parts.includes('..') || location.includes('\0')) {

@@ -1,10 +1,12 @@
 /** ONNX Runtime in Node: onnxruntime-node, loaded when it is first asked for. */
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { EngineUnavailableError, MissingPackageError } from '../errors.ts';
+import { CUDA_PROVIDER, cudaProviderFolder, cudaProviderProblem, preloadCudaLibraries } from './cuda-libraries.ts';
 import type { OnnxRuntimeApi, Runtime } from './runtime.ts';
 
-/** Device files of GPUs on Linux: any, NVIDIA's, and Windows's seen from its Linux subsystem. */
-const NVIDIA_DEVICES = ['/dev/nvidia0', '/dev/dxg'];
+/** Device files of GPUs on Linux: any, NVIDIA's (a container may have its third card alone), and Windows's seen from its Linux subsystem. */
+const NVIDIA_DEVICES = ['/dev/nvidiactl', '/dev/dxg'];
 const GPU_DEVICES = ['/dev/dri', ...NVIDIA_DEVICES];
 
 function unlikelyProviders(): Runtime['unlikely'] {
@@ -21,6 +23,18 @@ function unlikelyProviders(): Runtime['unlikely'] {
         webgpu: `no GPU: none of ${GPU_DEVICES.join(', ')} exists, and VK_ICD_FILENAMES is not set`,
       }),
   };
+}
+
+/** How to get the CUDA provider, or what it lacks. */
+function cudaHint(): string {
+  const folder = cudaProviderFolder();
+  if (folder === undefined || !existsSync(join(folder, CUDA_PROVIDER))) {
+    return (
+      'on Linux x64 with an NVIDIA GPU: in a clone npm run setup:cuda, elsewhere npm install onnxruntime-node ' +
+      '--ignore-scripts=false --onnxruntime-node-install=cuda12'
+    );
+  }
+  return cudaProviderProblem() ?? 'its libraries load; npm run setup:cuda says what driver and card are there';
 }
 
 /**
@@ -47,8 +61,13 @@ export async function loadNodeRuntime(): Promise<Runtime> {
     candidates: ['cuda', 'webgpu', 'cpu'],
     providerOptions: { cuda: 'cuda', webgpu: 'webgpu', cpu: 'cpu' },
     unlikely: unlikelyProviders(),
+    beforeOpening: provider => {
+      if (provider === 'cuda') preloadCudaLibraries();
+    },
     hints: {
-      cuda: 'on Linux x64 with an NVIDIA GPU: npm install onnxruntime-node --ignore-scripts=false --onnxruntime-node-install=cuda12',
+      get cuda() {
+        return cudaHint();
+      },
       webgpu: 'it needs a GPU with a Vulkan, Metal or Direct3D 12 driver',
     },
     runsOneAtATime: false,

@@ -29,7 +29,9 @@ export interface Runtime {
    * emulated on the CPU.
    */
   readonly unlikely: Readonly<Partial<Record<Provider, string>>>;
-  /** How to get a provider that did not load, in one sentence. */
+  /** What must happen in the process before a session on a provider is opened; does nothing the second time. */
+  beforeOpening?(provider: Provider): void;
+  /** How to get a provider that did not load, in one sentence; read only after it did not. */
   readonly hints: Readonly<Partial<Record<Provider, string>>>;
   /**
    * True where two runs must not overlap, even of two sessions: onnxruntime-web suspends one WebAssembly stack while the GPU

@@ -33,6 +33,8 @@ export interface Attempt {
 export interface Session {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
+  /** What ONNX Runtime inferred of each output, in the order of `outputNames`; a shape of [] is a scalar's, or unknown. */
+  readonly outputMetadata: InferenceSession['outputMetadata'];
   /** Runs the model; calls may overlap. DisposedError after `dispose`. */
   run(feeds: Feeds, fetches?: Fetches): Promise<Outputs>;
   /** Frees the session once its runs are done; more calls do nothing. */
@@ -59,6 +61,7 @@ function queueOf(runtime: Runtime): Queue | undefined {
 class OrtSession implements Session {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
+  readonly outputMetadata: InferenceSession['outputMetadata'];
   readonly #session: InferenceSession;
   readonly #queue: Queue | undefined;
   readonly #running = new Set<Promise<unknown>>();
@@ -69,6 +72,7 @@ class OrtSession implements Session {
     this.#queue = queue;
     this.inputNames = session.inputNames;
     this.outputNames = session.outputNames;
+    this.outputMetadata = session.outputMetadata;
   }
 
   run(feeds: Feeds, fetches: Fetches = this.outputNames): Promise<Outputs> {
@@ -90,6 +94,8 @@ class OrtSession implements Session {
 /** The first line of what ONNX Runtime says, without the C++ function it comes from; the rest is a stack. */
 function reasonOf(error: unknown): string {
   const [line = ''] = String((error as Error)?.message ?? error).split('\n');
+  const [cudaFailure] = /CUDA failure \d+: [^;]*[^; ]/.exec(line) ?? [];
+  if (cudaFailure !== undefined) return cudaFailure;
   return line.replace(/^\S*onnxruntime_src\S+ .* was false\. /, '').replace(/^Error: /, '');
 }
 
@@ -114,6 +120,7 @@ export async function openSession(
       const known = ['auto', ...Object.keys(runtime.providerOptions)].join(', ');
       throw new InvalidValueError(`provider '${provider}' is not one of ${runtime.name}'s: ${known}`);
     }
+    runtime.beforeOpening?.(provider);
     const start = () =>
       runtime.ort.InferenceSession.create(bytes, {
         executionProviders: [executionProvider],

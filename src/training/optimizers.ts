@@ -24,7 +24,7 @@ export interface Optimizer {
   readonly options: Required<AdamOptions>;
   /** State before the first step: `m.NAME` (unless β₁ = 0), `v.NAME`, and the scalars `c1`, `c2`. */
   init(parameters: HostTensors): HostTensors;
-  /** One step. `learningRate` overrides the option, as a schedule does. */
+  /** One step. `learningRate`, [] or [n_instances], overrides the option, as a schedule does. */
   update(
     parameters: Tensors,
     gradients: Tensors,
@@ -79,17 +79,23 @@ export function adam(options: AdamOptions = {}): Optimizer {
       const epsilon = tf.mul(rootC2, eps);
       const updated: Tensors = {};
       for (const [parameter, value] of Object.entries(parameters)) {
+        const own = (number: tf.Tensor): tf.Tensor => alongInstances(number, value.rank);
         const gradient = gradients[parameter]!;
         let direction = gradient;
         if (beta1 > 0) next[`m.${parameter}`] = direction = movingAverage(state[`m.${parameter}`]!, beta1, gradient);
         const v = movingAverage(state[`v.${parameter}`]!, beta2, tf.square(gradient));
         next[`v.${parameter}`] = v;
-        const decayed = weightDecay > 0 ? tf.mul(value, tf.sub(1, tf.mul(rate, weightDecay))) : value;
-        updated[parameter] = tf.sub(decayed, tf.div(tf.mul(direction, stepSize), tf.add(tf.sqrt(v), epsilon)));
+        const decayed = weightDecay > 0 ? tf.mul(value, tf.sub(1, tf.mul(own(rate), weightDecay))) : value;
+        updated[parameter] = tf.sub(decayed, tf.div(tf.mul(direction, own(stepSize)), tf.add(tf.sqrt(v), epsilon)));
       }
       return { parameters: updated, state: next };
     },
   };
+}
+
+/** A number as it is; one for each instance as [n_instances, 1, …] of `rank` dimensions. */
+function alongInstances(number: tf.Tensor, rank: number): tf.Tensor {
+  return number.rank === 0 ? number : tf.reshape(number, [...number.shape, ...Array<number>(rank - 1).fill(1)]);
 }
 
 function movingAverage(old: tf.Tensor, beta: number, value: tf.Tensor): tf.Tensor {

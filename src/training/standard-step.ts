@@ -2,7 +2,8 @@
 import { createRandomSource } from '../data/random-source.ts';
 import type { StepProgram } from '../engines/engine.ts';
 import { ToyModel } from '../models/toy-model.ts';
-import { toyModelObjective } from './losses.ts';
+import { filled } from '../tensor.ts';
+import { toyModelTrainable } from './losses.ts';
 import { adam } from './optimizers.ts';
 import { trainingStep } from './training-step.ts';
 
@@ -12,10 +13,9 @@ export const STANDARD_STEP = 'toy model 5 → 2, batch 1024, AdamW';
 export function standardStep(): StepProgram {
   const model = new ToyModel({ nFeatures: 5, nHidden: 2 }, createRandomSource(0));
   return trainingStep({
-    model,
+    model: toyModelTrainable(model, filled([5], 1)),
     state: model.state,
-    objective: toyModelObjective({ data: new Float32Array(5).fill(1), shape: [5] }),
     optimizer: adam({ name: 'adamw' }),
-    batchShape: [1024, 5],
+    batch: { features: [1024, 5] },
   });
 }

@@ -1,219 +1,476 @@
-/** Training sparse autoencoders on a stream of activations: one, or many side by side that differ in seed, start or sparsity. */
-import { type BatchSource, sideBySide, withLearningRate } from '../data/batch-source.ts';
+/** Training sparse autoencoders: one, or many that differ in any setting; those that can train side by side do. */
+
+import { activationSource } from '../data/activation-data.ts';
+import type { OpenSource } from '../data/activation-source.ts';
+import { type BatchSource, sideBySide } from '../data/batch-source.ts';
+import { contentHash } from '../data/content-hash.ts';
+import { isGenerated } from '../data/generated-source.ts';
 import { randomStream } from '../data/streams.ts';
 import type { StepDescriptor } from '../engines/engine.ts';
-import { InvalidShapeError } from '../errors.ts';
-import { KEPT, L1 } from '../models/activations/activation.ts';
-import type { ActivationConfig } from '../models/activations/registry.ts';
-import type { DecoderForm } from '../models/decoder.ts';
+import { InvalidShapeError, InvalidValueError } from '../errors.ts';
+import type { TrainingRecord } from '../export/freeze.ts';
+import { createArchitecture } from '../models/architectures/registry.ts';
+import { decoderRows } from '../models/decoder.ts';
 import { geometricMedian } from '../models/geometric-median.ts';
 import { type Initialisation, initialDirections } from '../models/initialisation.ts';
-import type { ModelState } from '../models/model.ts';
-import { SparseAutoencoder, unitRows } from '../models/sparse-autoencoder.ts';
-import { type HostTensor, type HostTensors, hostTensor } from '../tensor.ts';
-import { type LearningRateSchedule, learningRateAt } from './learning-rate.ts';
-import { saeObjective } from './losses.ts';
-import { type AdamOptions, adam } from './optimizers.ts';
-import { entryOf, lossesOf, requireAlike, stackStates, stateOf } from './side-by-side.ts';
-import { type RunOptions, type Trained, train } from './train.ts';
-import { LEARNING_RATE, modelState, trainingStep } from './training-step.ts';
+import { ACTIVATIONS, saeTrainable, TARGET } from '../models/sae-trainable.ts';
+import { SparseAutoencoder } from '../models/sparse-autoencoder.ts';
+import { type HostTensor, hostTensor, zeros } from '../tensor.ts';
+import { historyOf, type TrainingHistory } from './history.ts';
+import { adam } from './optimizers.ts';
+import type { TrainingPlatform } from './platform.ts';
+import { type ReadyRun, type RunReport, reportOf, runTraining, type TrainingOptions } from './run-settings.ts';
+import {
+  type ManySaeSettings,
+  type ResolvedSaeSettings,
+  resolveSaeSettings,
+  type SaeSettings,
+} from './sae-settings.ts';
+import { stackStates, stateOf } from './side-by-side.ts';
+import { stepNumbers } from './step-numbers.ts';
+import type { Trained } from './train.ts';
+import { TrainedSparseAutoencoder } from './trained-sae.ts';
+import { modelState, trainingStep } from './training-step.ts';
 
-export interface SaeTraining {
-  readonly dIn: number;
-  readonly dSae: number;
-  readonly activation: ActivationConfig;
-  /** Default `reparametrise`. */
-  readonly decoder?: DecoderForm;
-  /** Where decoder directions start. Default `spread`. */
-  readonly init?: Initialisation;
-  /** Default 2048. */
-  readonly batchSize?: number;
-  readonly steps: number;
-  /** Default Adam, learning rate .005, betas (0, .999). */
-  readonly optimizer?: AdamOptions;
-  /** Whether b_dec stays the activations' geometric median, where it starts. Default false: it is trained, which the sparse update always does. */
-  readonly holdBias?: boolean;
-  /** How the learning rate changes. Default not at all. */
-  readonly schedule?: LearningRateSchedule;
-  readonly seed: number;
-}
-
-export const SAE_OPTIMIZER: AdamOptions = { name: 'adam', learningRate: 0.005, betas: [0, 0.999] };
-
-/** What an SAE learns from. */
-export interface ActivationData {
-  /** Activations [n, d_in] seen beforehand: their geometric median is where b_dec starts, and initialisations draw from them. */
-  readonly sample: HostTensor;
-  /** The stream of training batches, input `activations`; `seed` makes runs that differ in seed see different batches. */
-  readonly batches: (seed: number) => BatchSource;
-}
-
-export interface TrainedSae {
-  readonly sae: SparseAutoencoder;
+export interface SaeTrainingResult extends RunReport {
+  readonly sae: TrainedSparseAutoencoder;
   /** As it was before the first step. */
   readonly start: SparseAutoencoder;
-  /** Its own loss at each step. */
-  readonly loss: Float32Array;
-  /** The training that it was part of. */
-  readonly run: Trained;
-  /** Decoder directions [d_sae, d_in] at each of `snapshotAt`. */
-  readonly directions: readonly { readonly step: number; readonly value: HostTensor }[];
+  readonly history: TrainingHistory;
+  /** Latents that fired in none of the last `window` samples of training; absent where few latents are not counted. */
+  readonly dead?: { readonly count: number; readonly window: number };
 }
 
-export interface SaeRunOptions extends RunOptions {
-  /** Steps at which to keep the decoder's directions. Default none. */
-  readonly snapshotAt?: readonly number[];
+export interface SaeTrainers {
+  /**
+   * Trains one sparse autoencoder.
+   * @throws InvalidValueError, InvalidShapeError for settings out of range, and errors as `train`.
+   */
+  trainSae(settings: SaeSettings, options?: TrainingOptions): Promise<SaeTrainingResult>;
+  /**
+   * Trains one autoencoder for each entry of `vary`, in that order: each the same as trained alone, faster for small ones. Those that differ in
+   * seed, data, start, learning rate or the numbers of their architecture train side by side as one batched step; the rest one group after another.
+   */
+  trainSaes(settings: ManySaeSettings, options?: TrainingOptions): Promise<SaeTrainingResult[]>;
 }
 
-/**
- * The random stream of a seed from which an autoencoder starts. Not the toy model's: of the same seed and shape, an autoencoder would start
- * with the very draws that the model's directions grew from, and seem to have recovered many before its first step.
- */
-const INITIAL_STREAM = 7;
-
-/** The autoencoder that training starts from. `median` spares its computation where it is known. */
-export function initialSae(settings: SaeTraining, sample: HostTensor, median?: HostTensor): SparseAutoencoder {
-  const { dIn, dSae, init = 'spread', seed } = settings;
-  if (sample.shape.length !== 2 || sample.shape[1] !== dIn) {
-    throw new InvalidShapeError(
-      `the sample of activations must have shape [n, ${dIn}], got [${sample.shape.join(', ')}]`,
-    );
-  }
-  const random = randomStream(seed, INITIAL_STREAM);
-  const bias = (median ?? geometricMedian(sample)).data;
-  const directions = initialDirections(init, { dIn, dSae, activations: sample, center: bias, random });
-  const activation = withThresholdRestart(settings.activation, settings.steps);
-  const { decoder = 'reparametrise' } = settings;
-  return new SparseAutoencoder({ dIn, dSae, activation, decoder }, random, { bias, directions });
-}
-
-/**
- * Builds the step program of one autoencoder, or of several of one shape side by side, which may differ in k or l1. Autoencoders of one
- * kind of activation; `settings` are the first one's.
- */
-export function saeProgram(settings: SaeTraining, saes: readonly SparseAutoencoder[]) {
-  const { dIn, dSae, batchSize = 2048 } = settings;
-  // Runs the others too: what it leaves room for is enough for all.
-  const sae = saes.reduce((largest, next) => (sparsityOf(next) > sparsityOf(largest) ? next : largest));
-  const optimizer = adam(settings.optimizer ?? SAE_OPTIMIZER);
-  const parallel = saes.length > 1;
-  const { decoder } = sae.config;
-  const { activation } = sae;
-  const descriptor: StepDescriptor = {
-    kind: 'sparse-autoencoder',
-    selection: sae.config.activation,
-    decoder,
-    loss: { l1: activation.l1 },
-    optimizer: optimizer.options,
-    dIn,
-    dSae,
-    batchSize,
+/** The trainers on a platform. */
+export function saeTraining(platform: TrainingPlatform): SaeTrainers {
+  const trainSaes: SaeTrainers['trainSaes'] = async ({ vary, ...base }, options = {}) => {
+    if (vary.length === 0) throw new InvalidValueError('vary must name at least one autoencoder, got none');
+    const runs = vary.map(own => new SaeRun(resolveSaeSettings({ ...base, ...own })));
+    const groups = grouped(runs);
+    const results = new Map<SaeRun, SaeTrainingResult>();
+    for (const [i, group] of groups.entries()) {
+      const suffix = groups.length > 1 ? `-${i + 1}` : '';
+      const indices = group.map(run => runs.indexOf(run));
+      const trained = await trainGroup(platform, group, indices, {
+        ...options,
+        checkpointName: `${options.checkpointName ?? 'sae'}${suffix}`,
+      });
+      for (const [j, run] of group.entries()) results.set(run, trained[j]!);
+    }
+    return runs.map(run => results.get(run)!);
   };
-  return trainingStep({
-    model: sae,
-    state: parallel ? sideBySideState(saes, batchSize) : sae.state,
-    objective: saeObjective(sae),
-    optimizer,
-    batchShape: parallel ? [saes.length, batchSize, dIn] : [batchSize, dIn],
-    decoder,
-    nInstances: parallel ? saes.length : undefined,
-    scheduled: settings.schedule !== undefined,
-    held: settings.holdBias ? ['b_dec'] : [],
-    descriptor: parallel || settings.holdBias ? undefined : descriptor,
-  });
-}
-
-/** What the kind of activation has that may differ among instances. */
-function sparsityOf({ activation }: SparseAutoencoder): number {
-  return activation.k ?? activation.l1;
-}
-
-/** The states stacked; where k or l1 differ, each instance's own is a buffer, and so goes wherever its instance goes. */
-function sideBySideState(saes: readonly SparseAutoencoder[], batchSize: number): ModelState<HostTensors> {
-  const { parameters, buffers } = stackStates(saes.map(({ state }) => state));
-  const own = (name: string, values: readonly number[]): HostTensors =>
-    new Set(values).size > 1 ? { [name]: hostTensor(values, [values.length]) } : {};
   return {
-    parameters,
-    buffers: {
-      ...buffers,
-      ...own(
-        KEPT,
-        saes.map(({ activation }) => activation.kept?.(batchSize) ?? 0),
-      ),
-      ...own(
-        L1,
-        saes.map(({ activation }) => activation.l1),
-      ),
+    trainSaes,
+    async trainSae(settings, options) {
+      const [result] = await trainSaes({ ...settings, vary: [{}] }, options);
+      return result!;
     },
   };
 }
 
-/** Trains one sparse autoencoder. Errors as `train`. */
-export async function trainSae(
-  settings: SaeTraining,
-  data: ActivationData,
-  options: SaeRunOptions,
-): Promise<TrainedSae> {
-  const [trained] = await trainSaes([settings], data, options);
-  return trained!;
+/** One autoencoder to train. */
+class SaeRun {
+  readonly settings: ResolvedSaeSettings;
+  readonly source: ReturnType<typeof activationSource>;
+
+  constructor(settings: ResolvedSaeSettings) {
+    const { activation, dSae, steps, data } = settings;
+    const defaults = createArchitecture(activation, dSae).trainingDefaults?.(steps);
+    this.settings = { ...settings, activation: { ...defaults, ...activation } };
+    this.source = activationSource(data);
+  }
+
+  /** What must be the same for all that train side by side, as JSON. */
+  get form(): string {
+    const { data, start, seed, sampleSeed, sampleSize, learningRate, optimizer, activation, ...rest } = this.settings;
+    const { scalars, config } = createArchitecture(activation, rest.dSae);
+    const shared = structuredClone(config) as Record<string, unknown>;
+    for (const { setting } of Object.values(scalars)) remove(shared, setting.split('.'));
+    const { learningRate: _, ...optimizerForm } = optimizer;
+    const { holdBias = false, biases = true } = start;
+    const changing = Object.keys(rest.schedules).sort();
+    return JSON.stringify([{ ...rest, schedules: changing }, shared, optimizerForm, holdBias, biases]);
+  }
+}
+
+function remove(object: Record<string, unknown>, [name, ...rest]: readonly string[]): void {
+  if (rest.length === 0) delete object[name!];
+  else if (object[name!]) remove(object[name!] as Record<string, unknown>, rest);
 }
 
 /**
- * Trains several autoencoders as one batched step, each on its own batches: the same as training them one by one, faster for small ones.
- * They may differ in `seed`, `init`, and their activation's `k` or `l1`. Errors as `train`, and InvalidValueError where they differ in
- * something else.
+ * Multiplications of one product of an autoencoder's batch with its weights, up to which several train side by side. Measured on two cores:
+ * eight of 25 → 100 at batch 1,024 (2.6 million each) are faster together, four of 100 → 50 (5.1 million) in turn.
  */
-export async function trainSaes(
-  runs: readonly SaeTraining[],
-  data: ActivationData,
-  options: SaeRunOptions,
-): Promise<readonly TrainedSae[]> {
-  requireAlike(runs, ['seed', 'init', 'activation']);
-  requireAlike(
-    runs.map(({ activation }) => activation),
-    ['k', 'l1'],
-  );
-  const { snapshotAt, ...runOptions } = options;
-  const [settings] = runs as [SaeTraining];
-  const median = geometricMedian(data.sample);
-  const starts = runs.map(run => initialSae(run, data.sample, median));
-  const { decoder } = starts[0]!.config;
-  // Runs of one seed see the same batches, which are then drawn once.
-  const seeds = [...new Set(runs.map(({ seed }) => seed))];
-  const sources = seeds.map(seed => data.batches(seed));
-  const readers = runs.map(({ seed }) => seeds.indexOf(seed));
-  const batches = runs.length === 1 ? sources[0]! : sideBySide('activations', sources, readers);
-  const { schedule, optimizer = SAE_OPTIMIZER, steps } = settings;
-  const run = await train({
-    program: saeProgram(settings, starts),
-    batches: schedule
-      ? withLearningRate(LEARNING_RATE, batches, learningRateAt(schedule, adam(optimizer).options.learningRate, steps))
-      : batches,
-    steps,
-    ...runOptions,
-    ...(snapshotAt && { snapshots: { steps: snapshotAt, take: state => allDirections(state, decoder) } }),
+const LARGEST_SIDE_BY_SIDE = 4_000_000;
+
+/** Runs that train side by side, each group in its order; groups in the order of their first run. */
+function grouped(runs: readonly SaeRun[]): SaeRun[][] {
+  const groups = new Map<string, SaeRun[]>();
+  const sources: unknown[] = [];
+  for (const run of runs) {
+    const { source, settings } = run;
+    if (!sources.includes(settings.data)) sources.push(settings.data);
+    // The width of given data is known once they are open; one object has one width.
+    const width = isGenerated(source) ? source.width : `data ${sources.indexOf(settings.data)}`;
+    const isSmall = typeof width === 'number' && settings.batchSize * width * settings.dSae <= LARGEST_SIDE_BY_SIDE;
+    const key = isSmall ? `${width} ${run.form}` : `alone ${groups.size}`;
+    groups.set(key, [...(groups.get(key) ?? []), run]);
+  }
+  return [...groups.values()];
+}
+
+async function trainGroup(
+  platform: TrainingPlatform,
+  runs: readonly SaeRun[],
+  indices: readonly number[],
+  options: TrainingOptions,
+): Promise<SaeTrainingResult[]> {
+  await using sources = new OpenSources(options.signal);
+  const opened: OpenSource[] = [];
+  const starts: SparseAutoencoder[] = [];
+  for (const run of runs) {
+    const source = await sources.open(run, run.settings.seed);
+    opened.push(source);
+    starts.push(await sources.start(run, source));
+  }
+  const ready = readyRun(runs, starts, opened, indices);
+  const trained = await runTraining(platform, ready, options);
+  const state = modelState(trained.state);
+  return runs.map((run, index): SaeTrainingResult => {
+    const start = starts[index]!;
+    const own = runs.length === 1 ? state : stateOf(state, index);
+    const history = historyOf(trained, { index, count: runs.length });
+    const dead = deadLatents(own.buffers['silent'], run.settings, trained.step);
+    const record = trainingRecord(run, opened[index]!, history, trained, dead);
+    const { start: settings } = run.settings;
+    const directions = settings.directions ?? defaultDirections(opened[index]!);
+    const init = typeof directions === 'string' ? directions : 'given';
+    const sae = new TrainedSparseAutoencoder(start.config, own, record, init, platform);
+    return { sae, start, history, ...(dead && { dead }), ...reportOf(trained) };
   });
-  const state = modelState(run.state);
+}
+
+/** What a group reads, opened once for each data and seed, and its samples. */
+class OpenSources implements AsyncDisposable {
+  readonly #signal: AbortSignal | undefined;
+  readonly #open: { readonly key: readonly unknown[]; readonly source: OpenSource }[] = [];
+  readonly #samples = new Map<OpenSource, { readonly rows: HostTensor; bias: Map<string, HostTensor> }>();
+
+  constructor(signal: AbortSignal | undefined) {
+    this.#signal = signal;
+  }
+
+  /** The run's data as of `seed`: batches, sample and held-out rows. */
+  async open({ settings, source }: SaeRun, seed: number): Promise<OpenSource> {
+    const { data, batchSize, holdOut } = settings;
+    const key = [data, seed, batchSize, holdOut];
+    const known = this.#open.find(entry => entry.key.every((part, i) => part === key[i]));
+    if (known) return known.source;
+    const opened = await source.open({ seed, batchSize, holdOut, signal: this.#signal });
+    this.#open.push({ key, source: opened });
+    return opened;
+  }
+
+  /** The autoencoder that training starts from. */
+  async start(run: SaeRun, source: OpenSource): Promise<SparseAutoencoder> {
+    const { settings } = run;
+    const { dSae, activation, decoder, reconstructionLoss, skip, seed, sampleSeed } = settings;
+    const { biases = true, decoderNorm, encoderNorm, ...start } = settings.start;
+    const dIn = source.width;
+    const { targetWidth } = source;
+    if (skip && targetWidth === undefined) {
+      throw new InvalidValueError('a skip connection is for transcoders: these data have no target');
+    }
+    const { bias: wanted = targetWidth === undefined ? 'geometric-median' : 'zero' } = start;
+    const { directions: kind = defaultDirections(source) } = start;
+    const needsRows = wanted === 'geometric-median' || wanted === 'mean' || needsActivations(kind);
+    const sampled = needsRows
+      ? await this.#sample(run, sampleSeed === seed ? source : await this.open(run, sampleSeed))
+      : undefined;
+    const random = randomStream(seed, 'autoencoder');
+    const bias = biases ? this.#bias(wanted, targetWidth ?? dIn, sampled) : zeros([targetWidth ?? dIn]);
+    const directions =
+      typeof kind === 'string'
+        ? initialDirections(kind, {
+            dIn: targetWidth ?? dIn,
+            dSae,
+            center: bias.data,
+            random,
+            ...(sampled && { activations: sampled.rows }),
+          })
+        : kind;
+    const config = {
+      dIn,
+      dSae,
+      activation,
+      decoder,
+      reconstructionLoss,
+      skip,
+      ...(targetWidth !== undefined && { dOut: targetWidth, transcoder: true }),
+    };
+    return new SparseAutoencoder(config, random, {
+      bias: bias.data,
+      directions,
+      ...(decoderNorm !== undefined && { decoderNorm }),
+      ...(encoderNorm !== undefined && { encoderNorm }),
+    });
+  }
+
+  async #sample({ settings }: SaeRun, source: OpenSource) {
+    const known = this.#samples.get(source);
+    if (known) return known;
+    const sample = { rows: await source.sample(settings.sampleSize), bias: new Map<string, HostTensor>() };
+    this.#samples.set(source, sample);
+    return sample;
+  }
+
+  #bias(
+    wanted: 'geometric-median' | 'mean' | 'zero' | ArrayLike<number>,
+    width: number,
+    sample: { readonly rows: HostTensor; readonly bias: Map<string, HostTensor> } | undefined,
+  ): HostTensor {
+    if (wanted === 'zero') return zeros([width]);
+    if (typeof wanted !== 'string') {
+      if (wanted.length !== width) {
+        throw new InvalidShapeError(`the initial bias must have shape [${width}], got [${wanted.length}]`);
+      }
+      return hostTensor(Float32Array.from(wanted), [width]);
+    }
+    const known = sample!.bias.get(wanted);
+    if (known) return known;
+    const bias = wanted === 'mean' ? meanOf(sample!.rows) : geometricMedian(sample!.rows);
+    sample!.bias.set(wanted, bias);
+    return bias;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { source } of this.#open) await source[Symbol.asyncDispose]();
+  }
+}
+
+/** The default start of directions: a transcoder's are in another space than the activations that are seen. */
+function defaultDirections({ targetWidth }: OpenSource): Initialisation {
+  return targetWidth === undefined ? 'spread' : 'gaussian';
+}
+
+function needsActivations(directions: Initialisation | HostTensor): boolean {
+  return typeof directions === 'string' && directions !== 'gaussian';
+}
+
+function meanOf({ data, shape }: HostTensor): HostTensor {
+  const [rows, width] = shape as [number, number];
+  const sums = new Float64Array(width);
+  for (let i = 0; i < data.length; i++) sums[i % width]! += data[i]!;
+  return hostTensor(
+    Float32Array.from(sums, sum => sum / rows),
+    [width],
+  );
+}
+
+/** The step of a group, and the batches that it reads. */
+function readyRun(
+  runs: readonly SaeRun[],
+  saes: readonly SparseAutoencoder[],
+  opened: readonly OpenSource[],
+  indices: readonly number[],
+): ReadyRun {
+  const [{ settings }] = runs as readonly [SaeRun];
+  const { batchSize, steps } = settings;
   const isAlone = runs.length === 1;
-  return starts.map((start, i) => ({
-    sae: start.withState(isAlone ? state : stateOf(state, i, start.state)),
-    start,
-    loss: lossesOf(run, i),
-    run,
-    directions: run.snapshots.map(({ step, value }) => ({ step, value: isAlone ? value : entryOf(value, i) })),
-  }));
+  const numbers = stepNumbers(runs.map((run, i) => ({ ...run.settings, numbers: saes[i]!.architecture.scalars })));
+  const { program, decoder } = saeStep(settings, saes, numbers);
+  const read = [...new Set(opened)];
+  const readers = opened.map(source => read.indexOf(source));
+  const batches: BatchSource = isAlone
+    ? opened[0]!.batches
+    : sideBySide(
+        ACTIVATIONS,
+        read.map(source => source.batches),
+        readers,
+      );
+  return {
+    program,
+    batches,
+    steps,
+    scalars: numbers.at,
+    name: 'sae',
+    experiment: experimentOf(runs, opened, batchSize),
+    look: state => {
+      const { parameters } = modelState(state);
+      return { directions: decoderRows(decoder, parameters), bias: parameters['b_dec']! };
+    },
+    indices,
+  };
 }
 
-/** θ starts again after the first tenth of training, when the first wild steps are over. */
-function withThresholdRestart(activation: ActivationConfig, steps: number): ActivationConfig {
-  if (activation.kind !== 'batchtopk') return activation;
-  return { restartThresholdAt: Math.floor(steps / 10), ...activation };
+/** The step program of one autoencoder, or of several of one form side by side, with the numbers that they are given. */
+export function saeStep(
+  settings: Pick<ResolvedSaeSettings, 'batchSize' | 'optimizer' | 'start' | 'clip'>,
+  saes: readonly SparseAutoencoder[],
+  { constants, scalars }: Pick<ReturnType<typeof stepNumbers>, 'constants' | 'scalars'>,
+) {
+  const { batchSize } = settings;
+  // It stands for all: what it leaves room for is enough for every one.
+  const sae = saes.reduce((largest, next) => (numbersOf(next) > numbersOf(largest) ? next : largest));
+  const { dIn, dOut, decoder, transcoder } = sae.config;
+  const isAlone = saes.length === 1;
+  const lead = isAlone ? [] : [saes.length];
+  const { holdBias = false, biases = true } = settings.start;
+  const held = [...(holdBias || !biases ? ['b_dec'] : []), ...(biases ? [] : ['b_enc'])];
+  const optimizer = adam(settings.optimizer);
+  const clip = settings.clip > 0 ? settings.clip : undefined;
+  const program = trainingStep({
+    model: saeTrainable(sae),
+    state: isAlone ? sae.state : stackStates(saes.map(({ state }) => state)),
+    optimizer,
+    batch: {
+      [ACTIVATIONS]: [...lead, batchSize, dIn],
+      ...(transcoder && { [TARGET]: [...lead, batchSize, dOut] }),
+    },
+    constants,
+    scalars,
+    nInstances: isAlone ? undefined : saes.length,
+    held,
+    clip,
+    descriptor: isAlone
+      ? descriptorOf(sae, { batchSize, optimizer: optimizer.options, held, scalars, clip })
+      : undefined,
+  });
+  return { program, decoder };
 }
 
-function allDirections(state: HostTensors, decoder: DecoderForm): HostTensor {
-  const rows = decoder === 'reparametrise' ? state['parameters.V']! : state['parameters.W_dec']!;
-  if (decoder !== 'reparametrise') return rows;
-  const width = rows.shape.at(-1)!;
-  return { data: unitRows(rows.data, rows.data.length / width, width).data, shape: rows.shape };
+/** What an accelerator is told of a step. */
+export function descriptorOf(
+  sae: SparseAutoencoder,
+  step: {
+    readonly batchSize: number;
+    readonly optimizer: StepDescriptor['optimizer'];
+    readonly held?: readonly string[];
+    readonly scalars?: Readonly<Record<string, unknown>>;
+    readonly clip?: number | undefined;
+  },
+): StepDescriptor {
+  const { dIn, dSae, dOut, decoder, transcoder, skip, reconstructionLoss } = sae.config;
+  return {
+    kind: 'sparse-autoencoder',
+    activation: sae.architecture.config,
+    decoder,
+    transcoder,
+    skip,
+    reconstructionLoss,
+    optimizer: step.optimizer,
+    held: step.held ?? [],
+    ...(step.clip !== undefined && { clip: step.clip }),
+    scalars: Object.keys(step.scalars ?? {}),
+    countsFiring: sae.countsFiring,
+    dIn,
+    dSae,
+    dOut,
+    batchSize: step.batchSize,
+  };
+}
+
+function numbersOf({ architecture }: SparseAutoencoder): number {
+  return Object.values(architecture.scalars).reduce((sum, { value }) => sum + value, 0);
+}
+
+/** What is trained and how: a checkpoint goes on only with the same, but with as many steps as are wanted. */
+function experimentOf(
+  runs: readonly SaeRun[],
+  opened: readonly OpenSource[],
+  dIn: number,
+): Readonly<Record<string, unknown>> {
+  const [{ settings }] = runs as readonly [SaeRun];
+  const { data, start, seed, sampleSeed, steps, activation, learningRate, optimizer, ...shared } = settings;
+  const decays =
+    settings.schedules.learningRate?.decay !== undefined && settings.schedules.learningRate.decay !== 'constant';
+  return {
+    what: 'sae',
+    dIn,
+    ...shared,
+    optimizer,
+    ...(decays && { steps }),
+    runs: runs.map((run, i) => ({
+      seed: run.settings.seed,
+      sampleSeed: run.settings.sampleSeed,
+      learningRate: run.settings.learningRate,
+      activation: withoutTrainingDefaults(run),
+      start: describedStart(run.settings.start),
+      data: opened[i]!.identity,
+    })),
+  };
+}
+
+/** What follows from the number of steps is no setting. */
+function withoutTrainingDefaults({ settings }: SaeRun): Readonly<Record<string, unknown>> {
+  const { activation, dSae, steps } = settings;
+  const { config, trainingDefaults } = createArchitecture(activation, dSae);
+  const derived = trainingDefaults?.(steps) ?? {};
+  return Object.fromEntries(Object.entries(config).filter(([name, value]) => derived[name] !== value));
+}
+
+/** A start as JSON: given numbers by their hash. */
+function describedStart(start: ResolvedSaeSettings['start']): Readonly<Record<string, unknown>> {
+  const { directions, bias, ...rest } = start;
+  return {
+    ...rest,
+    ...(directions !== undefined && {
+      directions: typeof directions === 'string' ? directions : contentHash(directions.data),
+    }),
+    ...(bias !== undefined && { bias: typeof bias === 'string' ? bias : contentHash(Float32Array.from(bias)) }),
+  };
+}
+
+/** Samples without firing after which a latent is called dead, at most: as in Gao et al. 2024. */
+const DEAD_WINDOW = 10_000_000;
+
+/** Latents that fired in none of the last samples: of half the training, or of ten million. */
+function deadLatents(silent: HostTensor | undefined, { batchSize }: ResolvedSaeSettings, steps: number) {
+  const window = Math.min(DEAD_WINDOW, Math.floor(steps / 2) * batchSize);
+  if (!silent || window === 0) return undefined;
+  return { count: silent.data.filter(samples => samples >= window).length, window };
+}
+
+function trainingRecord(
+  { settings, source }: SaeRun,
+  opened: OpenSource,
+  { loss, losses }: TrainingHistory,
+  { step, engine }: Trained,
+  dead: { readonly count: number; readonly window: number } | undefined,
+): TrainingRecord {
+  const { seed, batchSize, optimizer, schedules, reconstructionLoss, start } = settings;
+  const last = Object.fromEntries(Object.entries(losses).map(([name, values]) => [name, values.at(-1) ?? null]));
+  return {
+    seed,
+    data: source.description,
+    ...(opened.rows !== undefined && { rows: opened.rows, held_out_rows: opened.heldOutRows ?? 0 }),
+    steps: step,
+    batch: batchSize,
+    optimizer,
+    ...(Object.keys(schedules).length > 0 && { schedules }),
+    reconstruction_loss: reconstructionLoss,
+    start: describedStart(start),
+    engine: `${engine.engine} (${engine.provider})`,
+    engine_reason: engine.reason,
+    ...('aux_k' in losses && { aux_k_steps: losses['aux_k']!.filter(value => value > 0).length }),
+    ...(dead && { dead_latents: dead.count, dead_window_samples: dead.window }),
+    metrics: {
+      step_0: { loss: loss[0] ?? null },
+      end: { loss: loss.at(-1) ?? null, ...(Object.keys(last).length > 1 && { losses: last }) },
+    },
+  };
 }

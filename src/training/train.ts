@@ -2,10 +2,12 @@
  * The training loop: draws batches, runs steps on an engine, watches, saves. The engine decides where a step runs; nothing else changes.
  */
 import type { BatchSource } from '../data/batch-source.ts';
-import type { Engine, EngineDescription, StepProgram, StepRunner } from '../engines/engine.ts';
+import type { Engine, EngineDescription, StepProgram } from '../engines/engine.ts';
 import { DivergenceError, InvalidValueError } from '../errors.ts';
-import { type HostTensor, type HostTensors, sizeOf } from '../tensor.ts';
+import { type HostTensors, sizeOf } from '../tensor.ts';
+import { BatchDrawer } from './batch-drawer.ts';
 import type { Checkpoint, CheckpointOptions, Snapshot } from './checkpoint.ts';
+import { MetricRecorder } from './metric-recorder.ts';
 import { resumedState } from './resumed-state.ts';
 
 export interface Progress {
@@ -14,7 +16,7 @@ export interface Progress {
   readonly loss: number;
 }
 
-/** What a run is given beside its settings. */
+/** How a run goes, whatever is trained. */
 export interface RunOptions {
   readonly engine: Engine;
   /** The most steps that the engine runs in one call. Default 200, or as many as 64 MiB of batches hold. */
@@ -28,14 +30,21 @@ export interface RunOptions {
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
+/** A number of a step after so many completed ones: one for all instances, or one for each. */
+export type StepNumber = (completedSteps: number) => number | readonly number[];
+
 export interface TrainOptions extends RunOptions {
   readonly program: StepProgram;
   readonly batches: BatchSource;
   readonly steps: number;
+  /** Each of the program's `scalars` at each step. */
+  readonly scalars?: Readonly<Record<string, StepNumber>>;
   /** What to keep at which steps (before the step of that number; the last is `steps`). */
   readonly snapshots?: {
     readonly steps: readonly number[];
-    readonly take: (state: HostTensors) => HostTensor;
+    readonly take: (state: HostTensors) => HostTensors;
+    /** Called with each snapshot as it is taken. */
+    readonly onTaken?: ((snapshot: Snapshot) => void) | undefined;
   };
 }
 
@@ -55,29 +64,34 @@ export interface Trained {
 
 /**
  * Trains for `steps` steps. The same seed on the same engine gives the same bits, resumed or not.
- * DivergenceError where a loss or a parameter is not finite; the last good state is saved first where checkpoints are kept.
- * FileFormatError where the checkpoint to resume from is not of this step.
+ * @throws InvalidValueError where `steps` is no count, or the checkpoint to resume from holds more steps.
+ * @throws DivergenceError where a loss or a parameter is not finite; the last good state is saved first where checkpoints are kept.
+ * @throws FileFormatError where the checkpoint to resume from is not of this step.
  */
 export async function train(options: TrainOptions): Promise<Trained> {
   const { program, engine, batches, steps, snapshots, checkpoint, resume, signal } = options;
   if (!Number.isSafeInteger(steps) || steps < 0) throw new InvalidValueError(`steps must be a count, got ${steps}`);
+  if (resume && resume.step > steps) {
+    throw new InvalidValueError(`the checkpoint holds ${resume.step} steps, more than the ${steps} that are asked for`);
+  }
   const stepsPerCall = options.stepsPerCall ?? stepsThatFit(program);
   const started = performance.now();
   const time = { step: 0 };
   const start = resume ? resumedState(resume, program.state) : program.state;
   if (resume) await batches.restore(resume.batches);
 
-  const recorder = new MetricRecorder(steps, resume?.metrics);
+  const recorder = new MetricRecorder(steps, program.metrics, program.instances?.count ?? 1, resume?.metrics);
   const taken: Snapshot[] = [...(resume?.snapshots ?? [])];
   const recipe = batches.recipe?.();
   const runner = await engine.prepare({ ...program, state: start }, { maxSteps: stepsPerCall, batches: recipe });
   let step = resume?.step ?? 0;
-  let saved = step;
+  /** The step of the checkpoint that is there, if this run wrote one or began from one. */
+  let saved = resume?.step;
   // The source is ahead of the last completed step; a checkpoint needs where it stood then.
   let position = batches.state();
 
   const save = async (): Promise<void> => {
-    if (!checkpoint || saved === step) return;
+    if (!checkpoint || saved === step || (step === 0 && saved === undefined)) return;
     const state = await runner.read();
     requireFinite(state, step);
     const { experiment } = checkpoint;
@@ -87,7 +101,9 @@ export async function train(options: TrainOptions): Promise<Trained> {
   };
   const look = async (): Promise<void> => {
     if (!snapshots?.steps.includes(step) || taken.some(snapshot => snapshot.step === step)) return;
-    taken.push({ step, value: snapshots.take(await runner.read()) });
+    const snapshot = { step, value: snapshots.take(await runner.read()) };
+    taken.push(snapshot);
+    snapshots.onTaken?.(snapshot);
   };
 
   const stops = [...(snapshots?.steps ?? []), steps].sort((a, b) => a - b);
@@ -101,31 +117,38 @@ export async function train(options: TrainOptions): Promise<Trained> {
   const inputs = new BatchDrawer(program, batches, stepsPerCall, runner);
   try {
     await look();
-    let ahead = step < steps ? inputs.draw(callFrom(step, saved)) : undefined;
+    let ahead = step < steps ? inputs.draw(callFrom(step, step)) : undefined;
     while (ahead && !signal?.aborted) {
       const { count, filled, position: after } = await ahead;
       const clock = performance.now();
       const drawing = inputs.time;
-      const running = runner.run(count, filled);
+      const running = runner.run(count, { ...filled, ...numbersFrom(options.scalars ?? {}, step, count) });
       // Engines that work in threads of their own leave this one free for the next batches.
       const done = step + count;
-      const lastSave = checkpoint && done - saved >= checkpoint.every ? done : saved;
+      const lastSave = checkpoint && done - (saved ?? 0) >= checkpoint.every ? done : (saved ?? 0);
       ahead = done < steps ? inputs.draw(callFrom(done, lastSave)) : undefined;
       ahead?.catch(() => undefined);
-      const metrics = await running.catch((error: unknown) => {
-        throw error instanceof DivergenceError
-          ? new DivergenceError(error.message, step + error.step, step + error.at)
-          : error;
+      const metrics = await running.catch(async (error: unknown) => {
+        if (!(error instanceof DivergenceError)) throw error;
+        if (error.step > 0) {
+          // State, step, metrics and position must be of one moment: some of the call's steps are complete.
+          await ahead?.catch(() => undefined);
+          recorder.add(step, error.metrics, error.step);
+          position = await inputs.positionAfter(position, error.step);
+        }
+        const at = step + error.at;
+        step += error.step;
+        throw new DivergenceError(error.message, step, at);
       });
       const took = performance.now() - clock;
       time.step += Math.max(0, took - (inputs.time - drawing));
       pace = Math.max(1, Math.min(stepsPerCall, Math.round((LONGEST_CALL * count) / took)));
-      recorder.add(step, metrics);
+      recorder.add(step, metrics, count);
       step = done;
       position = after();
       options.onProgress?.({ step, steps, loss: metrics['loss']!.at(-1)! });
       await look();
-      if (checkpoint && step - saved >= checkpoint.every) await save();
+      if (checkpoint && step - (saved ?? 0) >= checkpoint.every) await save();
       // Some engines hold the event loop while they run: let signals and timers in between calls.
       await new Promise<void>(resolve => yieldToEvents(() => resolve()));
     }
@@ -144,7 +167,14 @@ export async function train(options: TrainOptions): Promise<Trained> {
       time: { ...time, data: inputs.time, total: performance.now() - started },
     };
   } catch (error) {
-    throw await explainFailure(error, save, checkpoint?.where);
+    if (!(error instanceof DivergenceError)) {
+      await save().catch(() => undefined);
+      throw error;
+    }
+    // What cannot be saved, because the state is not finite either, leaves the checkpoint before it.
+    await save().catch(() => undefined);
+    const { message, at } = error;
+    throw new DivergenceError(`training stopped at step ${at}: ${message}${whatIsKept(checkpoint, saved)}`, step, at);
   } finally {
     await runner.dispose();
   }
@@ -161,59 +191,23 @@ function stepsThatFit({ batch }: StepProgram): number {
   return Math.max(1, Math.min(MOST_STEPS, Math.floor(BATCH_BYTES / bytes)));
 }
 
-/** Draws the batches of one call while those of the call before are in use; nothing where the engine draws them itself. */
-class BatchDrawer {
-  readonly #batches: BatchSource;
-  readonly #runner: StepRunner;
-  readonly #inputs: readonly { readonly name: string; readonly size: number; array(): Float32Array }[];
-  #time = 0;
-
-  constructor({ batch }: StepProgram, batches: BatchSource, stepsPerCall: number, runner: StepRunner) {
-    this.#batches = batches;
-    this.#runner = runner;
-    this.#inputs = Object.entries(runner.drawn ? {} : batch).map(([name, shape]) => {
-      const size = sizeOf(shape);
-      const length = stepsPerCall * size;
-      if (runner.take) return { name, size, array: () => runner.take!(length) };
-      const [one, other] = [new Float32Array(length), new Float32Array(length)];
-      let isFirst = false;
-      const array = (): Float32Array => {
-        isFirst = !isFirst;
-        return isFirst ? one : other;
-      };
-      return { name, size, array };
-    });
-  }
-
-  /** Milliseconds spent drawing, here or there. */
-  get time(): number {
-    return this.#runner.drawn?.milliseconds ?? this.#time;
-  }
-
-  /** The batches of the next `count` steps, and where the source stands once they have run. */
-  async draw(count: number) {
-    const { drawn } = this.#runner;
-    if (drawn) return { count, filled: {}, position: () => drawn.position };
-    const started = performance.now();
-    const filled = Object.fromEntries(
-      this.#inputs.map(({ name, size, array }) => [name, array().subarray(0, count * size)]),
-    );
-    await this.#batches.fill(filled, count);
-    this.#time += performance.now() - started;
-    const position = this.#batches.state();
-    return { count, filled, position: () => position };
-  }
+/** Each number at `count` steps from `first` on, [count] or [count, n_instances]. */
+function numbersFrom(
+  numbers: Readonly<Record<string, StepNumber>>,
+  first: number,
+  count: number,
+): Record<string, Float32Array> {
+  const steps = Array.from({ length: count }, (_, i) => first + i);
+  return Object.fromEntries(
+    Object.entries(numbers).map(([name, at]) => [name, Float32Array.from(steps.flatMap(completed => at(completed)))]),
+  );
 }
 
-/** Saves what is still good, and says where. */
-async function explainFailure(error: unknown, save: () => Promise<void>, where: string | undefined): Promise<unknown> {
-  const kept = await save().then(
-    () => where,
-    () => undefined,
-  );
-  if (!(error instanceof DivergenceError)) return error;
-  const rest = kept === undefined ? '' : `; the last good state is in ${kept}`;
-  return new DivergenceError(`training stopped at step ${error.at}: ${error.message}${rest}`, error.step, error.at);
+/** Where the last good state is, for a person whose training stopped. */
+function whatIsKept(checkpoint: CheckpointOptions | undefined, saved: number | undefined): string {
+  if (!checkpoint) return '';
+  if (saved === undefined) return '; no checkpoint was written before it';
+  return `; the last good state, after ${saved} steps, is in ${checkpoint.where}`;
 }
 
 /** A loss can be finite in the step before the parameters that it made are not. */
@@ -225,39 +219,3 @@ function requireFinite(state: HostTensors, step: number): void {
 
 /** Node's setImmediate costs nothing; browsers have only timers. */
 const yieldToEvents: (callback: () => void) => void = globalThis.setImmediate ?? globalThis.setTimeout;
-
-/** Metrics of all steps, each in one array. */
-class MetricRecorder {
-  readonly #steps: number;
-  readonly #metrics = new Map<string, { data: Float32Array; width: number }>();
-
-  constructor(steps: number, before: Readonly<Record<string, Float32Array>> = {}) {
-    this.#steps = steps;
-    const done = before['loss']?.length ?? 0;
-    for (const [name, values] of Object.entries(before))
-      if (done > 0) this.#at(name, values.length / done).data.set(values);
-  }
-
-  add(step: number, metrics: Readonly<Record<string, Float32Array>>): void {
-    const count = metrics['loss']!.length;
-    for (const [name, values] of Object.entries(metrics)) {
-      const { data, width } = this.#at(name, values.length / count);
-      data.set(values, step * width);
-    }
-  }
-
-  upTo(step: number): Record<string, Float32Array> {
-    return Object.fromEntries(
-      Array.from(this.#metrics, ([name, { data, width }]) => [name, data.slice(0, step * width)]),
-    );
-  }
-
-  #at(name: string, width: number): { data: Float32Array; width: number } {
-    let entry = this.#metrics.get(name);
-    if (!entry) {
-      entry = { data: new Float32Array(this.#steps * width), width };
-      this.#metrics.set(name, entry);
-    }
-    return entry;
-  }
-}

@@ -1,33 +1,32 @@
 /** A whole training step as one pure function of tensors: forward, loss, gradients, optimizer. */
 import * as tf from '@tensorflow/tfjs';
 import type { StepDescriptor, StepProgram } from '../engines/engine.ts';
-import { constrainParameters, type DecoderForm, projectGradients } from '../models/decoder.ts';
-import type { ModelDefinition, ModelState, Tensors } from '../models/model.ts';
-import type { HostTensor, HostTensors, Shape } from '../tensor.ts';
-import type { Objective } from './losses.ts';
+import type { ModelState, Scalars, Tensors, Trainable } from '../models/model.ts';
+import type { HostTensors, Shape } from '../tensor.ts';
 import type { Optimizer } from './optimizers.ts';
 
-/** The name of the scalar input that carries a scheduled learning rate. */
+/** The scalar input that carries a learning rate which changes or differs. */
 export const LEARNING_RATE = 'learning_rate';
 
 export interface TrainingStepOptions {
-  readonly model: ModelDefinition;
-  /** Parameters and buffers to start from. Default the model's own; with a leading dimension for instances side by side. */
+  readonly model: Trainable;
+  /** Parameters and buffers to start from; with a leading dimension for instances side by side. */
   readonly state: ModelState<HostTensors>;
-  readonly objective: Objective;
   readonly optimizer: Optimizer;
-  /** The shape of one batch of the model's input. */
-  readonly batchShape: Shape;
+  /** The shape of each input of one batch. */
+  readonly batch: Readonly<Record<string, Shape>>;
+  /** Numbers of the loss, each as it is: the largest that it takes, where each step is given its own. */
+  readonly constants?: Readonly<Record<string, number>>;
+  /** The numbers, and the learning rate, that each step is given: [] or [n_instances]. Default none. */
+  readonly scalars?: Readonly<Record<string, Shape>>;
   /** Parameters that stay as they are, without gradient or moments. Default none. */
   readonly held?: readonly string[] | undefined;
-  /** Where the decoder is constrained, how. */
-  readonly decoder?: DecoderForm | undefined;
-  /** Whether each step takes its learning rate as an input. Default false: the optimizer's own. */
-  readonly scheduled?: boolean;
-  /** How many instances report a loss of their own as metric `losses`. Default none. */
+  /** How many instances there are; each then reports a loss of its own as metric `losses`. Default none. */
   readonly nInstances?: number | undefined;
   /** Which dimension of the batch counts them. Default 0. */
   readonly instanceAxis?: 0 | 1;
+  /** The norm, > 0, to which the gradient of all parameters together is clipped, each instance's own. Default none. */
+  readonly clip?: number | undefined;
   readonly descriptor?: StepDescriptor | undefined;
 }
 
@@ -35,6 +34,8 @@ export interface TrainingStepOptions {
 const PARAMETERS = 'parameters.';
 const BUFFERS = 'buffers.';
 const OPTIMIZER = 'optimizer.';
+/** Prefix of the metrics that are terms of the loss. */
+const TERM = 'losses.';
 
 /** Joins all of a model's training state under prefixed names. */
 export function joinState(state: ModelState<HostTensors>, optimizerState: HostTensors): HostTensors {
@@ -50,55 +51,60 @@ export function modelState(state: HostTensors): ModelState<HostTensors> {
   return { parameters: stripped(PARAMETERS, state), buffers: stripped(BUFFERS, state) };
 }
 
-/** Builds the step that engines run. */
+/**
+ * Builds the step that engines run. Its metrics: `loss`, the sum of all terms over all instances; `losses` [n_instances] where there are
+ * several; and, where the loss has more than one term, each as `losses.NAME`, [] or [n_instances].
+ */
 export function trainingStep(options: TrainingStepOptions): StepProgram {
-  const {
-    model,
-    objective,
-    optimizer,
-    decoder = 'free',
-    scheduled = false,
-    descriptor,
-    nInstances,
-    held = [],
-  } = options;
+  const { model, optimizer, batch, constants = {}, scalars = {}, descriptor, nInstances, held = [], clip } = options;
   const parameterNames = Object.keys(options.state.parameters).filter(name => !held.includes(name));
   const trained = <T>(entries: Readonly<Record<string, T>>): Record<string, T> =>
     Object.fromEntries(parameterNames.map(name => [name, entries[name]!]));
 
+  // A single term is the loss itself.
+  const reported = model.terms.length > 1 ? model.terms : [];
+
   const step = (inputs: Tensors): Tensors => {
-    const parameters = stripped(PARAMETERS, inputs);
+    const all = stripped(PARAMETERS, inputs);
+    const parameters = model.project?.(all) ?? all;
     const buffers = stripped(BUFFERS, inputs);
-    const input = inputs[model.inputName]!;
+    const given = {
+      batch: Object.fromEntries(Object.keys(batch).map(name => [name, inputs[name]!])),
+      scalars: numbersOf(constants, scalars, inputs),
+    };
     // The gradient closure gives the loss alone; what else it computes leaves through these.
     let nextBuffers: Tensors = buffers;
+    let terms: Tensors = {};
     let perInstance: tf.Tensor | undefined;
     const lossOf = (...values: tf.Tensor[]): tf.Scalar => {
       const current = { ...parameters, ...Object.fromEntries(parameterNames.map((name, i) => [name, values[i]!])) };
-      const applied = model.apply({ parameters: current, buffers }, input, 'train');
-      const losses = objective(applied, input, current);
-      nextBuffers = applied.buffers;
-      perInstance = losses.perInstance;
-      for (const tensor of [...Object.values(nextBuffers), perInstance]) if (tensor) tf.keep(tensor);
-      return losses.loss;
+      const { losses, buffers: after } = model.losses({ parameters: current, buffers, ...given });
+      const sum = model.terms.map(name => losses[name]!).reduce((total, term) => tf.add(total, term));
+      nextBuffers = after;
+      terms = Object.fromEntries(reported.map(name => [name, losses[name]!]));
+      if (nInstances !== undefined) perInstance = sum;
+      for (const tensor of [...Object.values(nextBuffers), ...Object.values(terms), perInstance]) {
+        if (tensor) tf.keep(tensor);
+      }
+      return (sum.rank === 0 ? sum : tf.sum(sum)).asScalar();
     };
     const values = parameterNames.map(name => parameters[name]!);
     const { value: loss, grads } = tf.valueAndGrads(lossOf)(values);
-    const gradients = projectGradients(
-      decoder,
-      parameters,
-      Object.fromEntries(parameterNames.map((name, i) => [name, grads[i]!])),
-    );
+    const raw = Object.fromEntries(parameterNames.map((name, i) => [name, grads[i]!]));
+    const projected = model.projectGradients?.(parameters, raw) ?? raw;
+    const gradients = clip === undefined ? projected : clipped(projected, clip, nInstances !== undefined);
     const updated = optimizer.update(
       trained(parameters),
       gradients,
       stripped(OPTIMIZER, inputs),
       inputs[LEARNING_RATE],
     );
+    const next = { ...parameters, ...updated.parameters };
     return {
       loss,
       ...(perInstance && { losses: perInstance }),
-      ...prefixed(PARAMETERS, constrainParameters(decoder, { ...parameters, ...updated.parameters })),
+      ...prefixed(TERM, terms),
+      ...prefixed(PARAMETERS, model.constrain?.(next) ?? next),
       ...prefixed(BUFFERS, nextBuffers),
       ...prefixed(OPTIMIZER, updated.state),
     };
@@ -107,21 +113,60 @@ export function trainingStep(options: TrainingStepOptions): StepProgram {
   return {
     step,
     state: joinState(options.state, optimizer.init(trained(options.state.parameters))),
-    batch: { [model.inputName]: options.batchShape, ...(scheduled && { [LEARNING_RATE]: [] }) },
-    metrics: nInstances === undefined ? ['loss'] : ['loss', 'losses'],
+    batch: { ...batch, ...scalars },
+    scalars: Object.keys(scalars),
+    metrics: ['loss', ...(nInstances === undefined ? [] : ['losses']), ...reported.map(name => TERM + name)],
     ...(nInstances !== undefined && { instances: { count: nInstances, batchAxis: options.instanceAxis ?? 0 } }),
     ...(descriptor && { descriptor }),
   };
+}
+
+/** Added to the gradient's norm, as PyTorch's clip_grad_norm_ does. */
+const CLIP_EPSILON = 1e-6;
+
+/** Gradients times min(1, clip / (‖g‖ + 1e-6)), ‖g‖ over all parameters, of each instance by itself. */
+function clipped(gradients: Tensors, clip: number, hasInstances: boolean): Tensors {
+  const lead = hasInstances ? 1 : 0;
+  const squares = Object.values(gradients).map(gradient =>
+    tf.sum(
+      tf.square(gradient),
+      Array.from({ length: gradient.rank - lead }, (_, i) => i + lead),
+    ),
+  );
+  const norm = tf.sqrt(squares.reduce((sum, own) => tf.add(sum, own)));
+  const factor = tf.minimum(tf.div(clip, tf.add(norm, CLIP_EPSILON)), 1);
+  return Object.fromEntries(
+    Object.entries(gradients).map(([name, gradient]) => [
+      name,
+      tf.mul(gradient, hasInstances ? tf.reshape(factor, [-1, ...Array<number>(gradient.rank - 1).fill(1)]) : factor),
+    ]),
+  );
+}
+
+/** The loss's numbers: constants, and tensors where each step is given them. */
+function numbersOf(
+  constants: Readonly<Record<string, number>>,
+  scalars: Readonly<Record<string, Shape>>,
+  inputs: Tensors,
+): Scalars {
+  return Object.fromEntries(
+    Object.entries(constants).map(([name, value]) => [
+      name,
+      name in scalars ? { value, tensor: inputs[name]! } : { value },
+    ]),
+  );
+}
+
+/** The terms of the loss among a run's metrics, by name. */
+export function lossTerms<T>(metrics: Readonly<Record<string, T>>): Record<string, T> {
+  return stripped(TERM, metrics);
 }
 
 function prefixed<T>(prefix: string, entries: Readonly<Record<string, T>>): Record<string, T> {
   return Object.fromEntries(Object.entries(entries).map(([name, value]) => [prefix + name, value]));
 }
 
-function stripped<T extends tf.Tensor | HostTensor>(
-  prefix: string,
-  entries: Readonly<Record<string, T>>,
-): Record<string, T> {
+function stripped<T>(prefix: string, entries: Readonly<Record<string, T>>): Record<string, T> {
   return Object.fromEntries(
     Object.entries(entries)
       .filter(([name]) => name.startsWith(prefix))

@@ -3,8 +3,8 @@ import {
   type BatchSource,
   batchesFrom,
   generatedBatches,
-  generatedSamples,
   partOf,
+  samplesSideBySide,
   sideBySide,
 } from '../../src/data/batch-source.ts';
 import { hiddenActivations } from '../../src/data/hidden-activations.ts';
@@ -79,7 +79,12 @@ const SOURCES: Readonly<Record<string, { size: number; make: () => BatchSource }
   },
   'samples side by side': {
     size: BATCH * 3 * N_FEATURES,
-    make: () => generatedSamples('x', N_FEATURES, SPARSITIES.map(features), [4, 5, 6].map(createRandomSource)),
+    make: () =>
+      samplesSideBySide(
+        'x',
+        N_FEATURES,
+        SPARSITIES.map((sparsity, i) => generatedBatches('x', createRandomSource(4 + i), features(sparsity))),
+      ),
   },
 };
 
@@ -160,12 +165,12 @@ describe('batch sources', () => {
     expect(half).to.deep.equal(whole.map(value => value / 2));
   });
 
-  it('refuse a position that is none of theirs', () => {
+  it('refuse a position that is none of theirs', async () => {
     expect(() => SOURCES['one generator']!.make().restore('here')).to.throw(FileFormatError, 'no random state');
-    expect(() => SOURCES['samples side by side']!.make().restore([[1, 2, 3, 4]])).to.throw(
-      FileFormatError,
-      '3 sources',
+    const failure = await Promise.resolve(SOURCES['samples side by side']!.make().restore([[1, 2, 3, 4]])).catch(
+      (error: unknown) => error,
     );
+    expect(failure).to.be.instanceOf(FileFormatError).with.property('message').that.includes('3 sources');
   });
 });
 

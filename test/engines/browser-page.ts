@@ -2,7 +2,7 @@
 
 import type { Check } from '../../scripts/reference/check.ts';
 import { checkTraining } from '../../scripts/reference/training-checks.ts';
-import { type TrainingFileName, trainingCase } from '../../scripts/reference/training-file.ts';
+import { trainingCase, trainingKindOf } from '../../scripts/reference/training-file.ts';
 import { createEagerEngine } from '../../src/engines/eager.ts';
 import type { Engine } from '../../src/engines/engine.ts';
 import { createOnnxRuntimeEngine } from '../../src/engines/onnxruntime.ts';
@@ -18,11 +18,11 @@ const ENGINES: Readonly<Record<PageEngine, () => Promise<Engine>>> = {
 };
 
 /** Trains one reference file's model, one step a call, and compares with PyTorch. */
-export async function train(engineName: PageEngine, name: TrainingFileName, file: unknown): Promise<Check[]> {
+export async function train(engineName: PageEngine, file: unknown): Promise<Check[]> {
   const engine = await ENGINES[engineName]();
   // The forward pass alone is one more graph to compile, which is slow on SwiftShader; Node's tests look at it.
   const form = { label: engineName, engine, manySteps: false, runsAnyStep: false };
-  return await checkTraining(trainingCase(name, file), form);
+  return await checkTraining(trainingCase(trainingKindOf(file)!, file), form);
 }
 
 async function onnxRuntime(provider: 'wasm' | 'webgpu'): Promise<Engine> {

@@ -65,11 +65,11 @@ describe('engines in a browser', function () {
     it(`trains ${run} on ${engine} as PyTorch does`, async () => {
       const file: unknown = JSON.parse(readFileSync(path(`../reference/${run}.json`), 'utf8'));
       const checks = await page.evaluate(
-        async ([engineName, runName, contents]) => {
+        async ([engineName, contents]) => {
           const { train }: typeof BrowserPage = await import('/page.js' as string);
-          return await train(engineName, runName, contents);
+          return await train(engineName, contents);
         },
-        [engine, run, file] as const,
+        [engine, file] as const,
       );
       expect(checks.filter(({ passed }) => !passed)).to.deep.equal([]);
       expect(checks.length).to.be.at.least(7);

@@ -1,6 +1,6 @@
 /** Every engine, provider and form that this machine has against the figures that PyTorch computed. */
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -35,7 +35,7 @@ const FORMS: readonly TestedForm[] = [
   { label: 'onnxruntime webgpu, Scan', optional: true, files: ['sae-topk'] },
 ];
 
-/** Losses, and parameters after three counts of steps. */
+/** Outputs, loss and gradients, or losses and parameters after three counts of steps. */
 const LEAST_CHECKS = 7;
 
 async function checksOf(file: string, forms: readonly EngineForm[]): Promise<Check[]> {
@@ -96,20 +96,34 @@ describe('npm run reference', () => {
 
   after(() => rmSync(folder, { recursive: true }));
 
-  it('counts what it knows, lists what it does not, and succeeds where nothing failed', () => {
-    for (const name of ['schedules.json', 'sae-topk.json', 'sae-gated.json'])
-      cpSync(join(FOLDER, name), join(folder, name));
+  it('walks folders, tells a file by what it holds, and succeeds where nothing failed', () => {
+    cpSync(join(FOLDER, 'schedules.json'), join(folder, 'schedules.json'));
+    mkdirSync(join(folder, 'deeper'));
+    cpSync(join(FOLDER, 'sae-topk.json'), join(folder, 'deeper', 'renamed.json'));
+    cpSync(join(FOLDER, 'saelens', 'topk'), join(folder, 'deeper', 'topk'), { recursive: true });
     const { status, lines } = run(folder, '--engine', 'cpu');
     expect(status).to.equal(0);
     expect(lines.at(-1)).to.match(/^(\d\d) passed, 0 failed$/);
     expect(lines.filter(line => line.startsWith('passed'))).to.have.length(Number.parseInt(lines.at(-1)!, 10));
-    expect(lines.filter(line => line.includes('sae-gated'))).to.deep.equal(['unknown   sae-gated.json: not counted']);
+    for (const file of ['deeper/renamed.json', 'deeper/topk/io.json', 'schedules.json']) {
+      expect(lines.join('\n')).to.include(`passed    ${file}`);
+    }
+  });
+
+  it('counts a file that nobody knows as failed', () => {
+    const strange = join(folder, 'strange.json');
+    writeFileSync(strange, '{"inputs": {"x": [1]}, "expected": {"y": [2]}}');
+    const { status, lines } = run(folder, '--engine', 'cpu');
+    rmSync(strange);
+    expect(status).to.equal(1);
+    expect(lines.filter(line => line.startsWith('FAILED')).join()).to.match(/strange\.json .*nothing here knows/);
   });
 
   it('fails for one figure that is off by more than the tolerance, and for a file that is cut short', () => {
     change('schedules.json', text => text.replace('0.6561', '0.65612'));
     expect(run(folder, '--engine', 'cpu').lines.at(-1)).to.match(/^\d\d passed, 1 failed$/);
     change('schedules.json', text => text.replace('0.6561', '0.656101'));
+    rmSync(join(folder, 'deeper'), { recursive: true });
     change('sae-topk.json', text => text.slice(0, 1000));
     const { status, lines } = run(folder, '--engine', 'cpu');
     expect(status).to.equal(1);

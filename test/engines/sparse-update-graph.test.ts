@@ -1,51 +1,121 @@
 import { expect } from 'chai';
+import { createRandomSource } from '../../src/data/random-source.ts';
 import { createOnnxRuntimeEngine } from '../../src/engines/onnxruntime.ts';
 import { createSparseUpdateRunner } from '../../src/engines/sparse-update/runner.ts';
+import type { ActivationConfig } from '../../src/models/architectures/registry.ts';
+import type { DecoderForm } from '../../src/models/decoder.ts';
+import { SparseAutoencoder } from '../../src/models/sparse-autoencoder.ts';
 import { loadNodeRuntime } from '../../src/sessions/node.ts';
-import { hostTensor } from '../../src/tensor.ts';
-import { initialSae, saeProgram } from '../../src/training/train-sae.ts';
+import { saeProgram } from '../training/sae-program.ts';
 import { normals, uniforms } from './sparse-update-oracle.ts';
 
+interface Settings {
+  readonly activation: ActivationConfig;
+  readonly decoder?: DecoderForm;
+  readonly holdBias?: boolean;
+  readonly clip?: number;
+  readonly reconstructionLoss?: 'mean' | 'sum';
+}
+
+/** Dead latents that start with a b_enc too low to fire, and count as dead from the start or soon after. */
+const revived = (activation: 'topk' | 'batchtopk', k?: number, form?: 'saelens'): ActivationConfig => ({
+  kind: activation,
+  k: 5,
+  auxK: { deadAfter: 2, coefficient: 0.5, ...(k !== undefined && { k }), ...(form && { form }) },
+});
+
+const CASES: readonly (readonly [string, Settings])[] = [
+  ...(['topk', 'batchtopk'] as const).flatMap(kind =>
+    (['reparametrise', 'renormalise', 'free'] as const).map(
+      decoder => [`${kind}, ${decoder}`, { activation: { kind, k: 5 }, decoder }] as const,
+    ),
+  ),
+  ...(['reparametrise', 'renormalise', 'free'] as const).map(
+    decoder => [`relu, ${decoder}`, { activation: { kind: 'relu', l1: 0.03 }, decoder }] as const,
+  ),
+  ['relu without a penalty', { activation: { kind: 'relu' } }],
+  ['topk, the bias held', { activation: { kind: 'topk', k: 5 }, holdBias: true }],
+  ['relu, the bias held', { activation: { kind: 'relu', l1: 0.03 }, holdBias: true }],
+  ['topk, dead latents revived', { activation: revived('topk') }],
+  ['topk, more dead latents than are revived', { activation: revived('topk', 3) }],
+  ['batchtopk, dead latents revived, free', { activation: revived('batchtopk', 7), decoder: 'free' }],
+  [
+    'topk, dead latents revived as SAELens does',
+    { activation: revived('topk', undefined, 'saelens'), decoder: 'free' },
+  ],
+  ['batchtopk, revived as SAELens does, few', { activation: revived('batchtopk', 7, 'saelens') }],
+  ['topk, by norms', { activation: { kind: 'topk', k: 5, rescaleByDecoderNorm: true }, decoder: 'free' }],
+  ['batchtopk, by norms', { activation: { kind: 'batchtopk', k: 5, rescaleByDecoderNorm: true }, decoder: 'free' }],
+  ['topk, summed', { activation: { kind: 'topk', k: 5 }, reconstructionLoss: 'sum' }],
+  ...(['reparametrise', 'renormalise', 'free'] as const).map(
+    decoder => [`topk, clipped, ${decoder}`, { activation: { kind: 'topk', k: 5 }, decoder, clip: 0.1 }] as const,
+  ),
+  ...(['reparametrise', 'renormalise', 'free'] as const).map(
+    decoder =>
+      [
+        `jumprelu, ${decoder}`,
+        { activation: { kind: 'jumprelu', l0: 0.01, bandwidth: 0.5, threshold: 0.3 }, decoder },
+      ] as const,
+  ),
+  ['jumprelu, to the input', { activation: { kind: 'jumprelu', l0: 0.01, bandwidth: 0.5, gradientToInput: true } }],
+  ['topk, dead latents revived, renormalise', { activation: revived('topk', 4), decoder: 'renormalise' }],
+];
+
 describe('the sparse update beside the recorded graph', () => {
-  for (const kind of ['topk', 'batchtopk'] as const) {
-    for (const decoder of ['reparametrise', 'renormalise'] as const) {
-      it(`gives the same losses and state: ${kind}, ${decoder}`, async () => {
-        const settings = {
-          dIn: 21,
-          dSae: 96,
-          batchSize: 32,
-          activation: { kind, k: 5 },
-          decoder,
-          steps: 10_000,
-          seed: 4,
-          // A larger eps than usual keeps Adam from turning rounding into whole steps where gradients vanish.
-          optimizer: { learningRate: 1e-3, betas: [0.9, 0.999] as const, eps: 1e-5 },
-        };
-        const random = uniforms(11);
-        const steps = 5;
-        const activations = normals(steps * 32 * 21, random);
-        const sample = hostTensor(normals(200 * 21, random), [200, 21]);
-        const program = saeProgram(settings, [initialSae(settings, sample)]);
-        const graph = await createOnnxRuntimeEngine(await loadNodeRuntime()).prepare(program);
-        const sparse = await createSparseUpdateRunner(program, { threads: 2, anySize: true });
-        try {
-          const expected = await graph.run(steps, { activations });
-          const got = await sparse.run(steps, { activations });
-          for (let step = 0; step < steps; step++) {
-            expect(got['loss']![step], `loss ${step}`).to.be.closeTo(expected['loss']![step]!, 1e-5);
-          }
-          const [theirs, ours] = [await graph.read(), await sparse.read()];
-          expect(Object.keys(ours)).to.have.members(Object.keys(theirs));
-          for (const [name, { shape, data }] of Object.entries(theirs)) {
-            expect(ours[name]!.shape, name).to.deep.equal(shape);
-            const worst = data.reduce((most, value, at) => Math.max(most, Math.abs(value - ours[name]!.data[at]!)), 0);
-            expect(worst, name).to.be.below(1e-5);
-          }
-        } finally {
-          await graph.dispose();
-          await sparse.dispose();
-        }
+  for (const [name, settings] of CASES) {
+    it(`gives the same losses and state: ${name}`, async () => {
+      const {
+        activation,
+        decoder = 'reparametrise',
+        holdBias = false,
+        reconstructionLoss = 'mean',
+        clip = 0,
+      } = settings;
+      const config = { dIn: 21, dSae: 96, activation, decoder, reconstructionLoss };
+      const random = uniforms(11);
+      const steps = 5;
+      const activations = normals(steps * 32 * 21, random);
+      const sae = new SparseAutoencoder(config, createRandomSource(4), {
+        ...(decoder === 'free' && { decoderNorm: 0.7, encoderNorm: 1 }),
       });
-    }
+      const { program } = saeProgram(
+        {
+          batchSize: 32,
+          start: { holdBias },
+          clip,
+          // A larger eps than usual keeps Adam from turning rounding into whole steps where gradients vanish.
+          optimizer: { learningRate: 1e-3, betas: [0.9, 0.999], eps: 1e-5 },
+        },
+        [sae],
+      );
+      // Every fourth latent never fires of itself, but for some rows that come near.
+      const bias = program.state['parameters.b_enc']!.data;
+      for (let latent = 0; latent < bias.length; latent += 4) bias[latent] = -1.5;
+      const graph = await createOnnxRuntimeEngine(await loadNodeRuntime()).prepare(program);
+      const sparse = await createSparseUpdateRunner(program, { threads: 2, anySize: true });
+      try {
+        const expected = await graph.run(steps, { activations });
+        const got = await sparse.run(steps, { activations });
+        for (let step = 0; step < steps; step++) {
+          for (const name of program.metrics) {
+            const value = expected[name]![step]!;
+            expect(got[name]![step], `${name} ${step}`).to.be.closeTo(value, 1e-5 * Math.max(1, value));
+          }
+        }
+        const [theirs, ours] = [await graph.read(), await sparse.read()];
+        expect(Object.keys(ours)).to.have.members(Object.keys(theirs));
+        for (const [entry, { shape, data }] of Object.entries(theirs)) {
+          expect(ours[entry]!.shape, entry).to.deep.equal(shape);
+          const worst = data.reduce((most, value, at) => Math.max(most, Math.abs(value - ours[entry]!.data[at]!)), 0);
+          expect(worst, entry).to.be.below(1e-5);
+        }
+        if ('auxK' in settings.activation) {
+          expect(Math.max(...theirs['buffers.silent']!.data), 'dead latents').to.be.above(2);
+        }
+      } finally {
+        await graph.dispose();
+        await sparse.dispose();
+      }
+    });
   }
 });

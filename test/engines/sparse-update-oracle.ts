@@ -29,9 +29,15 @@ export function describeStep(
   const { k, ...dimensions } = sizes;
   return {
     kind: 'sparse-autoencoder',
-    selection: { kind: options.kind ?? 'topk', k },
+    activation: { kind: options.kind ?? 'topk', k },
     decoder: options.decoder ?? 'reparametrise',
-    loss: { l1: 0 },
+    transcoder: false,
+    skip: false,
+    reconstructionLoss: 'mean',
+    held: [],
+    scalars: [],
+    countsFiring: false,
+    dOut: sizes.dIn,
     optimizer: {
       name: 'adam',
       learningRate: 0.005,
@@ -55,7 +61,7 @@ export function initialState(descriptor: StepDescriptor, parameters: HostTensors
     if (hasMomentum) state[`optimizer.m.${name}`] = zeros();
     state[`optimizer.v.${name}`] = zeros();
   }
-  if (descriptor.selection.kind === 'batchtopk') {
+  if (descriptor.activation['kind'] === 'batchtopk') {
     state['buffers.threshold'] = hostTensor([0], []);
     state['buffers.steps'] = hostTensor([0], []);
   }
@@ -105,7 +111,7 @@ export function denseStep(
   state: Record<string, number[]>,
   batch: ArrayLike<number>,
 ): number {
-  const { dIn, dSae, batchSize, decoder, selection, optimizer } = descriptor;
+  const { dIn, dSae, batchSize, decoder, activation, optimizer } = descriptor;
   const decoderName = decoder === 'reparametrise' ? 'V' : 'W_dec';
   const V = state[`parameters.${decoderName}`]!;
   const encoder = state['parameters.W_enc']!;
@@ -202,20 +208,20 @@ export function denseStep(
       for (let i = 0; i < dIn; i++) V[j * dIn + i]! /= norm;
     }
   }
-  if (selection.kind === 'batchtopk') moveThreshold(state, active.length > 0 ? Math.min(...active) : 0);
+  if (activation['kind'] === 'batchtopk') moveThreshold(state, active.length > 0 ? Math.min(...active) : 0);
   return squares / (batchSize * dIn);
 }
 
 /** Features [batch, d_sae]: the largest positive scores of each row or of the batch, the first of equals. */
-function selectDense(scores: readonly number[], { dSae, batchSize, selection }: StepDescriptor): number[] {
+function selectDense(scores: readonly number[], { dSae, batchSize, activation }: StepDescriptor): number[] {
   const features = new Array<number>(scores.length).fill(0);
-  const k = selection.k!;
+  const k = Number(activation['k']);
   const take = (from: number, to: number, count: number) => {
     const order = Array.from({ length: to - from }, (_, at) => from + at);
     order.sort((a, b) => scores[b]! - scores[a]! || a - b);
     for (const at of order.slice(0, count)) features[at] = Math.max(0, scores[at]!);
   };
-  if (selection.kind === 'batchtopk') take(0, scores.length, Math.floor(k * batchSize));
+  if (activation['kind'] === 'batchtopk') take(0, scores.length, Math.floor(k * batchSize));
   else for (let b = 0; b < batchSize; b++) take(b * dSae, (b + 1) * dSae, k);
   return features;
 }

@@ -224,7 +224,7 @@ describe('the sparse update', () => {
 
   it('restarts the threshold after the step that the descriptor names', async () => {
     const plain = describeStep({ dIn: 6, dSae: 40, batchSize: 10, k: 3 }, { kind: 'batchtopk' });
-    const descriptor = { ...plain, selection: { ...plain.selection, restartThresholdAt: 3 } };
+    const descriptor = { ...plain, activation: { ...plain.activation, restartThresholdAt: 3 } };
     const random = uniforms(5);
     const state = initialState(descriptor, randomParameters(descriptor, random));
     const activations = normals(240, random);
@@ -339,7 +339,7 @@ describe('the sparse update', () => {
 
   for (const kind of ['topk', 'batchtopk'] as const) {
     it(`does not overlook a weight that is not a number: ${kind}`, async () => {
-      const descriptor = { ...ordinary, selection: { kind, k: 4 } };
+      const descriptor = { ...ordinary, activation: { kind, k: 4 } };
       const parameters = randomParameters(descriptor, uniforms(1));
       parameters['W_enc']!.data[129] = Number.NaN;
       await withRunner(descriptor, initialState(descriptor, parameters), 2, async runner => {
@@ -417,14 +417,29 @@ describe('acceptsSparseUpdate', () => {
 
   const declined: readonly [string, StepDescriptor][] = [
     ['is below', describeStep({ dIn: 2, dSae: 5, batchSize: 2048, k: 1 })],
-    ['selection relu', { ...large, selection: { kind: 'relu' } }],
-    ['decoder free', { ...large, decoder: 'free' }],
-    ['L1 penalty of 0.1', { ...large, loss: { l1: 0.1 } }],
+    ['activation gated', { ...large, activation: { kind: 'gated' } }],
+    ['decoder tied', { ...large, decoder: 'tied' as never }],
+    ['an L1 penalty of -1', { ...large, activation: { kind: 'relu', l1: -1 } }],
+    ['jumprelu with sparsityLoss tanh', { ...large, activation: { kind: 'jumprelu', sparsityLoss: 'tanh' } }],
+    ['bandwidth', { ...large, activation: { kind: 'jumprelu', bandwidth: 0 } }],
+    ['has no norms', { ...large, activation: { kind: 'topk', k: 4, rescaleByDecoderNorm: true } }],
+    ['W_enc cannot be held', { ...large, held: ['b_dec', 'W_enc'] }],
+    ['clip = 0', { ...large, clip: 0 }],
+    ['transcoders', { ...large, transcoder: true }],
+    ['when each latent fired', { ...large, activation: { kind: 'topk', k: 4, auxK: {} } }],
+    ['a changing k', { ...large, scalars: ['learning_rate', 'k'] }],
+    // What was added after this list is not done by it.
+    ['a step with tomorrow', { ...large, tomorrow: 1 } as StepDescriptor],
+    ['topk with tomorrow', { ...large, activation: { kind: 'topk', k: 4, tomorrow: 1 } }],
+    [
+      'an auxiliary loss with tomorrow',
+      { ...large, countsFiring: true, activation: { kind: 'topk', k: 4, auxK: { tomorrow: 1 } } },
+    ],
     ['Adam with weight decay', { ...large, optimizer: { ...large.optimizer, weightDecay: 0.1 } }],
     ['eps = 0', { ...large, optimizer: { ...large.optimizer, eps: 0 } }],
-    ['k = 2.5', { ...large, selection: { kind: 'topk', k: 2.5 } }],
-    ['k = 0', { ...large, selection: { kind: 'batchtopk', k: 0 } }],
-    ['does not fit', { ...large, dIn: 1 << 20, dSae: 1 << 24 }],
+    ['k = 2.5', { ...large, activation: { kind: 'topk', k: 2.5 } }],
+    ['k = 0', { ...large, activation: { kind: 'batchtopk', k: 0 } }],
+    ['does not fit', { ...large, dIn: 1 << 20, dOut: 1 << 20, dSae: 1 << 24 }],
   ];
   for (const [reason, descriptor] of declined) {
     it(`declines, with the reason: ${reason}`, () => {

@@ -4,8 +4,8 @@ import { createRandomSource } from '../../src/data/random-source.ts';
 import type { Engine, StepProgram, StepRunner } from '../../src/engines/engine.ts';
 import { DivergenceError } from '../../src/errors.ts';
 import { ToyModel } from '../../src/models/toy-model.ts';
-import type { HostTensors } from '../../src/tensor.ts';
-import { toyModelObjective } from '../../src/training/losses.ts';
+import { filled, type HostTensors } from '../../src/tensor.ts';
+import { toyModelTrainable } from '../../src/training/losses.ts';
 import { adam } from '../../src/training/optimizers.ts';
 import { trainingStep } from '../../src/training/training-step.ts';
 import { normals } from '../models/tensors.ts';
@@ -16,11 +16,10 @@ const STEP_SIZE = BATCH * N_FEATURES;
 export function toyProgram(seed = 1): StepProgram {
   const model = new ToyModel({ nFeatures: N_FEATURES, nHidden: 2 }, createRandomSource(seed));
   return trainingStep({
-    model,
+    model: toyModelTrainable(model, filled([N_FEATURES], 1)),
     state: model.state,
-    objective: toyModelObjective({ shape: [N_FEATURES], data: new Float32Array(N_FEATURES).fill(1) }),
     optimizer: adam(),
-    batchShape: [BATCH, N_FEATURES],
+    batch: { features: [BATCH, N_FEATURES] },
   });
 }
 

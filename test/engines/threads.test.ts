@@ -2,19 +2,19 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
-import { type BatchRecipe, generatedBatches } from '../../src/data/batch-source.ts';
-import { createRandomSource, type RandomSource } from '../../src/data/random-source.ts';
-import { SyntheticSparseDataGenerator } from '../../src/data/synthetic-sparse.ts';
+import type { BatchRecipe } from '../../src/data/batch-source.ts';
+import { createRandomSource } from '../../src/data/random-source.ts';
+import { sparseFeatures } from '../../src/data/sparse-features.ts';
 import { createEngine } from '../../src/engines/create-engine.ts';
 import type { Engine } from '../../src/engines/engine.ts';
 import { createOnnxRuntimeEngine } from '../../src/engines/onnxruntime.ts';
 import { DivergenceError } from '../../src/errors.ts';
 import { loadNodeRuntime } from '../../src/sessions/node.ts';
 import type { HostTensors } from '../../src/tensor.ts';
-import type { Checkpoint } from '../../src/training/checkpoint.ts';
+import { trainSaes, trainToyModel } from '../../src/training/node.ts';
 import { train } from '../../src/training/train.ts';
-import { trainSaes } from '../../src/training/train-sae.ts';
-import { type ToyModelTraining, toyModelProgram, trainToyModels } from '../../src/training/train-toy-models.ts';
+import { toyModelStep } from '../../src/training/train-toy-model.ts';
+import { temporaryFolder } from '../experiments/context.ts';
 import { itRunsSteps } from './step-runner-contract.ts';
 
 const threaded = (threads?: number): Promise<Engine> => createEngine({ engine: 'onnxruntime', threads });
@@ -22,11 +22,10 @@ const threaded = (threads?: number): Promise<Engine> => createEngine({ engine: '
 describe('onnxruntime in a thread, a step a call', () => itRunsSteps(threaded, 1));
 describe('onnxruntime in a thread, Scan', () => itRunsSteps(threaded, 7));
 
-const SETTINGS: ToyModelTraining = {
-  nFeatures: 5,
+const SETTINGS = {
+  data: sparseFeatures({ nFeatures: 5, sparsity: 0.9 }),
   nHidden: 2,
-  nInstances: 7,
-  sparsity: 0.9,
+  restarts: 7,
   batchSize: 32,
   steps: 60,
   seed: 3,
@@ -54,22 +53,25 @@ function poisoned(recipe: BatchRecipe, bad: number): BatchRecipe {
 
 describe('steps in threads', () => {
   it('train as in this thread, drawing the same batches, with one thread or several that share the instances', async () => {
-    const here = await trainToyModels(SETTINGS, { engine: createOnnxRuntimeEngine(await loadNodeRuntime()) });
+    const here = await trainToyModel(SETTINGS, { engine: createOnnxRuntimeEngine(await loadNodeRuntime()) });
     for (const threads of [1, 2, 3, 16]) {
-      const there = await trainToyModels(SETTINGS, { engine: await threaded(threads), stepsPerCall: 13 });
-      expectClose(there.run.state, here.run.state, 1e-5);
-      expectClose(
-        { losses: { data: there.run.metrics['losses']!, shape: [] } },
-        { losses: { data: here.run.metrics['losses']!, shape: [] } },
-        1e-5,
-      );
+      const there = await trainToyModel(SETTINGS, { engine: await threaded(threads), stepsPerCall: 13 });
+      for (const [i, { model, history }] of there.restarts.entries()) {
+        const expected = here.restarts[i]!;
+        expectClose(model.state.parameters, expected.model.state.parameters, 1e-5);
+        expectClose(
+          { losses: { data: history.loss, shape: [] } },
+          { losses: { data: expected.history.loss, shape: [] } },
+          1e-5,
+        );
+      }
     }
   });
 
   it('repeat to the bit, and leave the source where training ended, so that a run goes on as if never stopped', async () => {
     const engine = await threaded(2);
     const run = async (cut: number | undefined) => {
-      const { program, batches } = toyModelProgram(SETTINGS);
+      const { program, batches } = await toyModelStep(SETTINGS);
       const first = await train({ program, batches, engine, steps: cut ?? 60 });
       if (cut === undefined) return first.state;
       return (await train({ program: { ...program, state: first.state }, batches, engine, steps: 60 - cut })).state;
@@ -81,46 +83,46 @@ describe('steps in threads', () => {
 
   it('gives an instance the numbers that it has among fewer', async () => {
     const engine = await threaded(2);
-    const seven = await trainToyModels(SETTINGS, { engine });
-    const three = await trainToyModels({ ...SETTINGS, nInstances: 3 }, { engine });
-    for (let i = 0; i < 3; i++) {
-      expectClose(three.models[i]!.state.parameters, seven.models[i]!.state.parameters, 1e-5);
+    const seven = await trainToyModel(SETTINGS, { engine });
+    const three = await trainToyModel({ ...SETTINGS, restarts: 3 }, { engine });
+    for (const [i, { model }] of three.restarts.entries()) {
+      expectClose(model.state.parameters, seven.restarts[i]!.model.state.parameters, 1e-5);
     }
   });
 
   it('train runs that read the same batches, in both parts and in one alone, and go on to the same bits', async () => {
-    const generator = (random: RandomSource) => new SyntheticSparseDataGenerator(32, [0.9, 0.8, 0.5], random);
-    const sample = new SyntheticSparseDataGenerator(500, [0.9, 0.8, 0.5], createRandomSource(9)).generateBatch();
-    const data = {
-      sample,
-      batches: (seed: number) => generatedBatches('activations', createRandomSource(seed), generator),
-    };
-    const shared = { dIn: 3, dSae: 6, batchSize: 32, steps: 60, init: 'gaussian' } as const;
+    const data = sparseFeatures({ nFeatures: 3, sparsity: [0.9, 0.8, 0.5] });
+    const shared = {
+      data,
+      dSae: 6,
+      batchSize: 32,
+      steps: 60,
+      sampleSize: 500,
+      start: { directions: 'gaussian' },
+    } as const;
     // Divided after the third: seed 5 is read in both parts, 7 in the first alone, 8 in the second.
-    const runs = [5, 7, 5, 5, 8].map((seed, i) => ({
-      ...shared,
-      seed,
-      activation: { kind: 'topk', k: 1 + (i % 3) } as const,
-    }));
-    const here = await trainSaes(runs, data, { engine: createOnnxRuntimeEngine(await loadNodeRuntime()) });
+    const vary = [5, 7, 5, 5, 8].map((seed, i) => ({ seed, activation: { kind: 'topk', k: 1 + (i % 3) } as const }));
+    const settings = { ...shared, activation: { kind: 'topk', k: 1 } as const, vary };
+    const here = await trainSaes(settings, { engine: createOnnxRuntimeEngine(await loadNodeRuntime()) });
     const engine = await threaded(2);
-    const kept: Checkpoint[] = [];
-    const save = async (checkpoint: Checkpoint) => void kept.push(structuredClone(checkpoint));
-    const there = await trainSaes(runs, data, {
-      engine,
-      checkpoint: { every: 25, experiment: {}, where: 'memory', save },
-    });
-    for (const [i, { sae, loss }] of there.entries()) {
+    const there = await trainSaes(settings, { engine });
+    for (const [i, { sae, history }] of there.entries()) {
       expectClose(sae.state.parameters, here[i]!.sae.state.parameters, 1e-5);
-      expect(loss[59]).to.be.closeTo(here[i]!.loss[59]!, 1e-5);
+      expect(history.loss[59]).to.be.closeTo(here[i]!.history.loss[59]!, 1e-5);
     }
-    const resumed = await trainSaes(runs, data, { engine, resume: kept[0]! });
-    expect(resumed[0]!.run.state).to.deep.equal(there[0]!.run.state);
+    const checkpoint = await temporaryFolder();
+    const interruption = new AbortController();
+    const onProgress = ({ step }: { step: number }) => step >= 25 && interruption.abort();
+    const stop = { signal: interruption.signal, onProgress, stepsPerCall: 5 };
+    const stopped = await trainSaes(settings, { engine, checkpoint, ...stop });
+    expect(stopped[0]!.stopped).to.equal(true);
+    const resumed = await trainSaes(settings, { engine, checkpoint, resume: true });
+    expect(resumed.map(({ sae }) => sae.state)).to.deep.equal(there.map(({ sae }) => sae.state));
   });
 
   for (const bad of [1, 6]) {
     it(`stands at one step after instance ${bad} of two threads' seven diverged, and can go on`, async () => {
-      const { program, batches } = toyModelProgram(SETTINGS);
+      const { program, batches } = await toyModelStep(SETTINGS);
       const engine = await threaded(2);
       const good = await engine.prepare(program, { maxSteps: 5, batches: batches.recipe!() });
       await good.run(5, {});
@@ -128,8 +130,8 @@ describe('steps in threads', () => {
       const position = good.drawn!.position;
       await good.dispose();
 
-      const restored = toyModelProgram(SETTINGS).batches;
-      restored.restore(position);
+      const restored = (await toyModelStep(SETTINGS)).batches;
+      await restored.restore(position);
       const runner = await engine.prepare(
         { ...program, state },
         { maxSteps: 5, batches: poisoned(restored.recipe!()!, bad) },
@@ -143,7 +145,7 @@ describe('steps in threads', () => {
   }
 
   it('takes given arrays as they are, and those it lent without a copy', async () => {
-    const { program, batches } = toyModelProgram({ ...SETTINGS, nInstances: 1 });
+    const { program, batches } = await toyModelStep({ ...SETTINGS, restarts: 1 });
     const runner = await (await threaded()).prepare(program, { maxSteps: 4 });
     expect(runner.drawn).to.equal(undefined);
     const lent = runner.take!(4 * 160);
@@ -159,7 +161,7 @@ describe('steps in threads', () => {
   });
 
   it('does not grow from run to run on arrays that are given, not lent', async () => {
-    const { program, batches } = toyModelProgram({ ...SETTINGS, nInstances: 1, batchSize: 1024 });
+    const { program, batches } = await toyModelStep({ ...SETTINGS, restarts: 1, batchSize: 1024 });
     const runner = await (await threaded()).prepare(program, { maxSteps: 20 });
     const features = new Float32Array(20 * 1024 * 5);
     await batches.fill({ features }, 20);
@@ -172,11 +174,11 @@ describe('steps in threads', () => {
   });
 
   it('leaves this thread free: no event waits longer than a few milliseconds', async () => {
-    const settings = { ...SETTINGS, nInstances: 64, batchSize: 1024, steps: 300 };
+    const settings = { ...SETTINGS, restarts: 64, batchSize: 1024, steps: 300 };
     const delay = monitorEventLoopDelay({ resolution: 1 });
     const engine = await threaded(1);
     // Recording the step and drawing snapshots do hold it; running does not.
-    const { program, batches } = toyModelProgram(settings);
+    const { program, batches } = await toyModelStep(settings);
     const runner = await engine.prepare(program, { maxSteps: 300, batches: batches.recipe!() });
     await sleep(20);
     delay.enable();
@@ -190,7 +192,7 @@ describe('steps in threads', () => {
   });
 
   it('reports what goes wrong in the thread, with the last good state still there to save', async () => {
-    const { program } = toyModelProgram({ ...SETTINGS, nInstances: 1 });
+    const { program } = await toyModelStep({ ...SETTINGS, restarts: 1 });
     const samples = { kind: 'sparse', batchSize: 32, sparsity: { data: [0.9, 0.9, 0.9], shape: [3] } } as const;
     const random = createRandomSource(1).state();
     const batches: BatchRecipe = { input: 'features', layout: 'alone', readers: [0], members: [{ samples, random }] };

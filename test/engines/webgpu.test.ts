@@ -3,8 +3,10 @@ import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
+import { createEagerEngine } from '../../src/engines/eager.ts';
 import type { PreparedBackend } from '../../src/engines/prepared-backend.ts';
 import { prepareBackend } from '../../src/engines/webgpu.ts';
+import { EngineUnavailableError } from '../../src/errors.ts';
 import { browserLacks } from '../support/browser.ts';
 import { expectAgreement, KERNEL_CASES } from '../support/kernel-cases.ts';
 import { useSwiftShader } from '../support/swiftshader.ts';
@@ -28,6 +30,24 @@ describe('WebGPU', () => {
     expect(backend.detail).to.match(/ through Dawn$/);
     expect(globalThis.navigator?.gpu).to.equal(undefined);
     expect(tf.getBackend()).to.equal('cpu');
+  });
+
+  it('says what the device refused, instead of a loss that means nothing, and goes on', async () => {
+    const runner = await createEagerEngine('webgpu', backend).prepare({
+      // 4 GiB, above what any adapter of SwiftShader takes in one buffer.
+      step: ({ x, input }) => ({
+        x: tf.add(x!, 1),
+        loss: tf.sum(tf.mul(tf.fill([2 ** 15, 2 ** 15], 1), input!)).asScalar(),
+      }),
+      state: { x: { data: Float32Array.of(0), shape: [] } },
+      batch: { input: [1] },
+      metrics: ['loss'],
+    });
+    const error = await runner.run(1, { input: Float32Array.of(1) }).catch((cause: unknown) => cause);
+    expect(error).to.be.instanceOf(EngineUnavailableError);
+    expect((error as Error).message).to.match(/^the device refused: Buffer size \(4294967296\) exceeds/);
+    expect([...(await runner.read())['x']!.data]).to.deep.equal([0]);
+    await runner.dispose();
   });
 
   it('is made once', async () => {

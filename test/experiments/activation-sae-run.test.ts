@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { activationFiles } from '../../src/data/activation-files.ts';
 import { randomStream } from '../../src/data/streams.ts';
 import type { Engine } from '../../src/engines/engine.ts';
 import { createOnnxRuntimeEngine } from '../../src/engines/onnxruntime.ts';
@@ -29,9 +30,8 @@ describe('an SAE trained on files', () => {
       await writeFile(join(folder, `acts-${file}.npy`), writeNpy({ data, shape: [rows, WIDTH] }));
     }
     settings = {
-      files: [join(folder, 'acts-*.npy')],
+      data: activationFiles([join(folder, 'acts-*.npy')], { shuffleBuffer: 1000 }),
       holdOut: 0.05,
-      shuffleBuffer: 1000,
       dSae: 16,
       activation: { kind: 'topk', k: 1 },
       decoder: 'reparametrise',
@@ -55,10 +55,13 @@ describe('an SAE trained on files', () => {
   it('explains rows that it never saw, and writes what it found', async () => {
     const context = await contextOf('whole');
     const { after, file } = await runActivationSae(settings, context);
-    expect(after!.samples).to.equal(150 + 151 + 151);
-    expect(after!.explainedVariance).to.be.above(0.9);
+    // A twentieth of 3000 + 3001 + 3002 rows.
+    expect(after!.samples).to.equal(450);
+    expect(after!.explained_variance).to.be.above(0.9);
     expect(after!.l0).to.be.within(0.9, 1);
-    expect(after!.dead).to.be.within(0, 8);
+    expect(after!.never_fired).to.be.within(0, 8);
+    const { counts, never } = after!.density;
+    expect(counts.reduce((sum, count) => sum + count, never)).to.equal(16);
     expect(file).to.equal(join(context.folder, 'sae.onnx'));
   });
 

@@ -36,7 +36,7 @@ describe('an experiment that is stopped', () => {
     expect(existsSync(join(stopped.folder, 'toy-model.onnx'))).to.equal(false);
 
     const resumed = await runToyModel(settings, await testContext({ folder: stopped.folder, resume: true }));
-    expect(resumed.run.metrics['loss']).to.have.length(400);
+    expect(resumed.run.history.loss).to.have.length(400);
     for (const file of ['toy-model.onnx', 'toy-model.json', 'toy-model.checkpoint.safetensors']) {
       expect(await readFile(join(stopped.folder, file))).to.deep.equal(await readFile(join(whole.folder, file)));
     }
@@ -62,10 +62,20 @@ describe('an experiment that is stopped', () => {
   it('refuses the checkpoint of another experiment, and says what differs', async () => {
     const context = await testContext();
     await runToyModel({ ...settings, steps: 20 }, context);
-    const other = runToyModel({ ...settings, steps: 30, sparsity: 0.5 }, { ...context, resume: true });
+    const other = runToyModel({ ...settings, steps: 20, sparsity: 0.5 }, { ...context, resume: true });
     expect((await rejection(other)).message).to.match(
-      /toy-model\.checkpoint\.safetensors: is a checkpoint of another experiment: sparsity is 0\.9 there and 0\.5 here; steps is 20 there and 30 here/,
+      /toy-model\.checkpoint\.safetensors: is a checkpoint of another experiment: .*data\.sparsity is 0\.9 there and 0\.5 here/,
     );
+  });
+
+  it('goes on for more steps than it was to take, to the bits of a run that was to take them at once', async () => {
+    const context = await testContext();
+    await runToyModel({ ...settings, steps: 20 }, context);
+    const longer = await runToyModel({ ...settings, steps: 50 }, { ...context, resume: true });
+    const whole = await runToyModel({ ...settings, steps: 50 }, await testContext());
+    expect(longer.model.state).to.deep.equal(whole.model.state);
+    const shorter = runToyModel({ ...settings, steps: 30 }, { ...context, resume: true });
+    expect((await rejection(shorter)).message).to.include('the checkpoint holds 50 steps, more than the 30');
   });
 
   it('is the same experiment whatever else the command line says', async () => {

@@ -31,7 +31,16 @@ describe('inference: what it needs', () => {
       const needed = [...packages].filter(name => !builtin.test(name));
       expect(needed).to.have.members([runtime, 'onnx-proto', '@petamoriken/float16']);
       const rooms = new Set([...files].map(file => /src\/([a-z]+)[/.]/.exec(file)?.[1]));
-      expect([...rooms]).to.have.members(['inference', 'onnx', 'sessions', 'errors', 'tensor']);
+      expect([...rooms]).to.have.members([
+        'inference',
+        'onnx',
+        'sessions',
+        'workers',
+        'errors',
+        'wording',
+        'tensor',
+        'files',
+      ]);
     });
   }
 });

@@ -4,9 +4,9 @@ import { createRandomSource } from '../../src/data/random-source.ts';
 import { prepareCpuBackend } from '../../src/engines/backends.ts';
 import { createEagerEngine } from '../../src/engines/eager.ts';
 import type { DecoderForm } from '../../src/models/decoder.ts';
+import { saeTrainable } from '../../src/models/sae-trainable.ts';
 import { SparseAutoencoder } from '../../src/models/sparse-autoencoder.ts';
 import { type HostTensors, zeros } from '../../src/tensor.ts';
-import { saeObjective } from '../../src/training/losses.ts';
 import { adam, type Optimizer } from '../../src/training/optimizers.ts';
 import { trainingStep } from '../../src/training/training-step.ts';
 import { entryOf, expectClose, normals, rowNorms } from './tensors.ts';
@@ -23,12 +23,11 @@ async function train(sae: SparseAutoencoder, steps: number, optimizer: Optimizer
   const engine = createEagerEngine('cpu', await prepareCpuBackend());
   const runner = await engine.prepare(
     trainingStep({
-      model: sae,
+      model: saeTrainable(sae),
       state: sae.state,
-      objective: saeObjective(sae),
       optimizer,
-      batchShape: [BATCH, 4],
-      decoder: sae.config.decoder,
+      batch: { activations: [BATCH, 4] },
+      constants: Object.fromEntries(Object.entries(sae.architecture.scalars).map(([name, { value }]) => [name, value])),
     }),
   );
   const { loss } = await runner.run(steps, { activations: normals([steps, BATCH, 4], 5).data });

@@ -7,7 +7,7 @@ import { runEagerly } from '../../src/models/eager.ts';
 import { ParallelToyModel, type ParallelToyModelConfig } from '../../src/models/parallel-toy-model.ts';
 import { ToyModel } from '../../src/models/toy-model.ts';
 import { fromNested, type HostTensor, type HostTensors } from '../../src/tensor.ts';
-import { toyModelObjective } from '../../src/training/losses.ts';
+import { weightedMse } from '../../src/training/losses.ts';
 import { entryOf, expectClose, normals, readReference } from './tensors.ts';
 
 function create(config: ParallelToyModelConfig, seed = 1): ParallelToyModel {
@@ -25,11 +25,12 @@ describe('ParallelToyModel', () => {
   before(() => tf.setBackend('cpu'));
 
   it('computes what PyTorch does', () => {
-    const { model, state, batches, expected } = trainingCase('parallel-toy-model', readReference('parallel-toy-model'));
-    const toy = model as ParallelToyModel;
+    const { state, batches, expected } = trainingCase('parallel-toy-model', readReference('parallel-toy-model'));
+    const [nInstances, nFeatures, nHidden] = state.parameters['weight']!.shape as [number, number, number];
+    const toy = create({ nInstances, nFeatures, nHidden });
     toy.state = state;
-    const { out, hidden } = toy.forward(entryOf(batches, 0));
-    expectClose(out, fromNested(expected.outputs['reconstruction']!));
+    const { reconstruction, hidden } = toy.forward(entryOf(batches['features']!, 0));
+    expectClose(reconstruction, fromNested(expected.outputs['reconstruction']!));
     expectClose(hidden, fromNested(expected.outputs['hidden']!));
   });
 
@@ -37,12 +38,12 @@ describe('ParallelToyModel', () => {
     const config = { nInstances: 3, nFeatures: 5, nHidden: 2 };
     const parallel = create(config);
     const features = normals([4, 3, 5], 2);
-    const { out, hidden } = parallel.forward(features);
+    const { reconstruction, hidden } = parallel.forward(features);
     for (let i = 0; i < 3; i++) {
       const alone = new ToyModel(config, createRandomSource(9));
       alone.state = { parameters: parallel.instance(i), buffers: {} };
       const expected = alone.forward(ofInstance(features, i));
-      expectClose(ofInstance(out, i), expected.out);
+      expectClose(ofInstance(reconstruction, i), expected.reconstruction);
       expectClose(ofInstance(hidden, i), expected.hidden);
     }
   });
@@ -57,13 +58,14 @@ describe('ParallelToyModel', () => {
     ] as const) {
       const toy = create({ nInstances, nFeatures, nHidden });
       const importance = { shape: [nFeatures], data: Float32Array.from({ length: nFeatures }, (_, i) => 0.9 ** i) };
-      const objective = toyModelObjective(importance);
       const run = (mode: 'train' | 'frozen'): HostTensors =>
         runEagerly(
           ({ input, weight, bias }) => {
             const forward = (w: tf.Tensor, b: tf.Tensor) =>
               toy.apply({ parameters: { weight: w, bias: b }, buffers: {} }, input!, mode);
-            const lossOf = (w: tf.Tensor, b: tf.Tensor) => objective(forward(w, b), input!, {}).loss;
+            // Of all instances together the mean is their sum by their number.
+            const lossOf = (w: tf.Tensor, b: tf.Tensor) =>
+              weightedMse(forward(w, b).outputs['reconstruction']!, input!, tf.tensor1d(importance.data));
             const { value, grads } = tf.valueAndGrads(lossOf)([weight!, bias!]);
             const { outputs } = forward(weight!, bias!);
             return { ...outputs, loss: value, weight: grads[0]!, bias: grads[1]! };
@@ -94,8 +96,8 @@ describe('ParallelToyModel', () => {
 
   it('takes any leading dimensions', () => {
     const toy = create({ nInstances: 3, nFeatures: 5, nHidden: 2 });
-    const { out, hidden } = toy.forward(normals([2, 4, 3, 5], 2));
-    expect([out.shape, hidden.shape]).to.deep.equal([
+    const { reconstruction, hidden } = toy.forward(normals([2, 4, 3, 5], 2));
+    expect([reconstruction.shape, hidden.shape]).to.deep.equal([
       [2, 4, 3, 5],
       [2, 4, 3, 2],
     ]);

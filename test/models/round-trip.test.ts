@@ -33,7 +33,7 @@ function expectMetadata(
 ): void {
   const { model } = trained;
   expect(properties['monosemantic.schema']).to.equal('1');
-  expect(kind).to.equal(model.kind);
+  expect(kind).to.equal(model instanceof SparseAutoencoder ? 'sparse-autoencoder' : model.kind);
   expect(config!['training']).to.deep.equal({ seed: 1, steps: 30 });
   if (!(model instanceof SparseAutoencoder)) {
     expect(featureDirections).to.equal('weight');
@@ -43,7 +43,7 @@ function expectMetadata(
   const { activation, decoder } = model.config;
   expect(featureDirections).to.equal('W_dec');
   expect(trainedOn).to.equal('a'.repeat(64));
-  const architecture = { relu: 'standard', topk: 'topk', batchtopk: 'jumprelu' }[activation.kind];
+  const architecture = { relu: 'standard', topk: 'topk', batchtopk: 'jumprelu', jumprelu: 'jumprelu' }[activation.kind];
   expect(config).to.include({ d_in: 4, d_sae: 12, architecture, decoder, init: 'gaussian' });
   if (activation.kind === 'topk') expect(config!['k']).to.equal(3);
 }
@@ -57,7 +57,7 @@ describe('trained models, frozen and loaded again', () => {
   });
 
   it('compute what they did, and have their directions and metadata', async () => {
-    expect(models).to.have.length(11);
+    expect(models).to.have.length(14);
     for (const trained of models) {
       for (const lead of [[1], [7], [1000], [2, 3], []]) {
         const input = normals([...lead, ...trained.sampleShape], 9);
@@ -104,11 +104,13 @@ describe('trained models, frozen and loaded again', () => {
       if (decoder !== 'free') for (const norm of rowNorms(rows)) expect(norm).to.be.closeTo(1, 1e-6);
       const own = model.state.parameters[decoderParameter(decoder)]!;
       if (decoder === 'reparametrise') expect(Math.max(...rowNorms(own))).to.be.above(1 + 1e-4);
-      expect(read('threshold')?.data).to.deep.equal(
-        activation.kind === 'batchtopk'
-          ? new Float32Array(12).fill(model.state.buffers['threshold']!.data[0]!)
-          : undefined,
-      );
+      const threshold = {
+        relu: undefined,
+        topk: undefined,
+        batchtopk: new Float32Array(12).fill(model.state.buffers['threshold']?.data[0] ?? Number.NaN),
+        jumprelu: model.state.parameters['threshold']?.data,
+      }[activation.kind];
+      expect(read('threshold')?.data).to.deep.equal(threshold);
     }
   });
 });

@@ -4,18 +4,18 @@ import { trainingCase } from '../../scripts/reference/training-file.ts';
 import { createRandomSource } from '../../src/data/random-source.ts';
 import { createOnnxRuntimeEngine } from '../../src/engines/onnxruntime.ts';
 import { InvalidShapeError, InvalidValueError } from '../../src/errors.ts';
-import type { ActivationConfig } from '../../src/models/activations/registry.ts';
-import { runEagerly } from '../../src/models/eager.ts';
+import type { ActivationConfig } from '../../src/models/architectures/registry.ts';
 import { SparseAutoencoder, type SparseAutoencoderConfig } from '../../src/models/sparse-autoencoder.ts';
 import { loadNodeRuntime } from '../../src/sessions/node.ts';
 import { fromNested, type HostTensor } from '../../src/tensor.ts';
-import { saeProgram } from '../../src/training/train-sae.ts';
+import { saeProgram } from '../training/sae-program.ts';
 import { entryOf, expectClose, normals, readReference, rowNorms, rowsOf } from './tensors.ts';
 
 const ACTIVATIONS: readonly ActivationConfig[] = [
   { kind: 'relu', l1: 0.01 },
   { kind: 'topk', k: 3 },
   { kind: 'batchtopk', k: 2.5, restartThresholdAt: 5 },
+  { kind: 'jumprelu', l0: 0.01, bandwidth: 0.5, threshold: 0.2 },
 ];
 
 function create(config: Partial<SparseAutoencoderConfig> = {}, seed = 1): SparseAutoencoder {
@@ -32,22 +32,22 @@ function create(config: Partial<SparseAutoencoderConfig> = {}, seed = 1): Sparse
 describe('SparseAutoencoder', () => {
   before(() => tf.setBackend('cpu'));
 
-  for (const name of ['sae-relu', 'sae-topk', 'sae-batchtopk'] as const) {
-    it(`computes what PyTorch does: ${name}`, () => {
-      const { model, state, batches, expected } = trainingCase(name, readReference(name));
-      const { features, reconstruction } = runEagerly(
-        ({ input, ...parameters }) =>
-          model.apply({ parameters, buffers: { threshold: tf.scalar(0), steps: tf.scalar(0) } }, input!, 'train')
-            .outputs,
-        { ...state.parameters, input: entryOf(batches, 0) },
-      );
+  for (const [kind, activation] of [
+    ['relu', { kind: 'relu' }],
+    ['topk', { kind: 'topk', k: 3 }],
+    ['batchtopk', { kind: 'batchtopk', k: 2 }],
+  ] as const) {
+    it(`computes what PyTorch does, in training and once it is frozen: ${kind}`, () => {
+      const { state, batches, expected } = trainingCase(kind, readReference(`sae-${kind}`));
+      const sae = new SparseAutoencoder({ dIn: 4, dSae: 10, activation }, createRandomSource(0), { state });
+      const batch = entryOf(batches['activations']!, 0);
+      const { features, reconstruction, losses } = sae.trainingForward(batch);
       expectClose(features, fromNested(expected.outputs['features']!));
       expectClose(reconstruction, fromNested(expected.outputs['reconstruction']!));
-      if (name === 'sae-batchtopk') return;
-      const sae = model as SparseAutoencoder;
-      sae.state = state;
-      // What it computes once it is frozen.
-      expectClose(sae.encode(entryOf(batches, 0)), features!);
+      expect(Object.keys(losses)).to.deep.equal(kind === 'relu' ? ['mse', 'l1'] : ['mse']);
+      if (kind !== 'relu') expect(losses['mse']).to.be.closeTo(expected.losses[0]!, 1e-5);
+      // BatchTopK's code of a batch is not the one that its threshold gives.
+      if (kind !== 'batchtopk') expectClose(sae.encode(batch), features);
     });
   }
 
@@ -163,9 +163,9 @@ describe('autoencoders side by side', () => {
     for (const decoder of ['reparametrise', 'renormalise', 'free'] as const) {
       it(`train as each would alone: ${activation.kind}, ${decoder}`, async () => {
         const engine = createOnnxRuntimeEngine(await loadNodeRuntime());
-        const settings = { dIn: 4, dSae: 12, activation, decoder, batchSize: BATCH, steps: STEPS, seed: 0 };
         const train = async (saes: readonly SparseAutoencoder[], activations: HostTensor) => {
-          const runner = await engine.prepare(saeProgram(settings, saes), { maxSteps: STEPS });
+          const { program } = saeProgram({ batchSize: BATCH, steps: STEPS }, saes);
+          const runner = await engine.prepare(program, { maxSteps: STEPS });
           const metrics = await runner.run(STEPS, { activations: activations.data });
           const state = await runner.read();
           await runner.dispose();
@@ -178,7 +178,7 @@ describe('autoencoders side by side', () => {
           const own = Array.from({ length: STEPS }, (_, step) => entryOf(entryOf(batches, step), i).data);
           const data = Float32Array.from(own.flatMap(batch => [...batch]));
           const alone = await train([sae], { shape: [STEPS, BATCH, 4], data });
-          expect(Object.keys(alone.state).filter(name => name.startsWith('parameters.'))).to.have.length(4);
+          expect(Object.keys(alone.state).filter(name => name.startsWith('parameters.'))).to.have.length.at.least(4);
           for (const [name, value] of Object.entries(alone.state)) {
             if (!/^(parameters|buffers)\./.test(name)) continue;
             expectClose(entryOf(together.state[name]!, i), value, 1e-5);

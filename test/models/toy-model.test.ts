@@ -8,11 +8,12 @@ import { entryOf, expectClose, normals, readReference, rowsOf } from './tensors.
 
 describe('ToyModel', () => {
   it('computes what PyTorch does', () => {
-    const { model, state, batches, expected } = trainingCase('toy-model', readReference('toy-model'));
-    const toy = model as ToyModel;
+    const { state, batches, expected } = trainingCase('toy-model', readReference('toy-model'));
+    const [nFeatures, nHidden] = state.parameters['weight']!.shape as [number, number];
+    const toy = new ToyModel({ nFeatures, nHidden }, createRandomSource(0));
     toy.state = state;
-    const { out, hidden } = toy.forward(entryOf(batches, 0));
-    expectClose(out, fromNested(expected.outputs['reconstruction']!));
+    const { reconstruction, hidden } = toy.forward(entryOf(batches['features']!, 0));
+    expectClose(reconstruction, fromNested(expected.outputs['reconstruction']!));
     expectClose(hidden, fromNested(expected.outputs['hidden']!));
   });
 
@@ -40,14 +41,14 @@ describe('ToyModel', () => {
   it('takes any leading dimensions', () => {
     const toy = new ToyModel({ nFeatures: 5, nHidden: 2 }, createRandomSource(1));
     const features = normals([2, 3, 5], 2);
-    const { out, hidden } = toy.forward(features);
-    expect(out.shape).to.deep.equal([2, 3, 5]);
+    const { reconstruction, hidden } = toy.forward(features);
+    expect(reconstruction.shape).to.deep.equal([2, 3, 5]);
     expect(hidden.shape).to.deep.equal([2, 3, 2]);
     const flat = toy.forward({ ...features, shape: [6, 5] });
-    expect(out.data).to.deep.equal(flat.out.data);
+    expect(reconstruction.data).to.deep.equal(flat.reconstruction.data);
     const alone = toy.forward(entryOf(rowsOf({ ...features, shape: [6, 5] }, 4, 5), 0));
     expectClose(alone.hidden, { shape: [2], data: flat.hidden.data.slice(8, 10) });
-    expect(alone.out.data.every(value => value >= 0)).to.equal(true);
+    expect(alone.reconstruction.data.every(value => value >= 0)).to.equal(true);
     expect(toy.featureDirections()).to.equal(toy.state.parameters['weight']);
   });
 

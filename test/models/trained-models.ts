@@ -3,17 +3,17 @@ import { createRandomSource } from '../../src/data/random-source.ts';
 import type { StepProgram } from '../../src/engines/engine.ts';
 import { createOnnxRuntimeEngine } from '../../src/engines/onnxruntime.ts';
 import { freezeSae, freezeToyModel } from '../../src/export/freeze.ts';
-import type { ActivationConfig } from '../../src/models/activations/registry.ts';
+import type { ActivationConfig } from '../../src/models/architectures/registry.ts';
 import { DECODER_FORMS } from '../../src/models/decoder.ts';
 import { ParallelToyModel } from '../../src/models/parallel-toy-model.ts';
 import { SparseAutoencoder } from '../../src/models/sparse-autoencoder.ts';
 import { ToyModel } from '../../src/models/toy-model.ts';
 import { loadNodeRuntime } from '../../src/sessions/node.ts';
-import type { HostTensor, HostTensors, Shape } from '../../src/tensor.ts';
-import { toyModelObjective } from '../../src/training/losses.ts';
+import { filled, type HostTensor, type HostTensors, type Shape } from '../../src/tensor.ts';
+import { toyModelTrainable } from '../../src/training/losses.ts';
 import { adam } from '../../src/training/optimizers.ts';
-import { saeProgram } from '../../src/training/train-sae.ts';
 import { modelState, trainingStep } from '../../src/training/training-step.ts';
+import { saeProgram } from '../training/sae-program.ts';
 import { normals } from './tensors.ts';
 
 export interface TrainedModel {
@@ -40,6 +40,7 @@ export async function trainedModels(): Promise<TrainedModel[]> {
     { kind: 'relu', l1: 0.01 },
     { kind: 'topk', k: 3 },
     { kind: 'batchtopk', k: 2.5 },
+    { kind: 'jumprelu', l0: 0.01, bandwidth: 0.5, threshold: 0.2 },
   ];
   const autoencoders = activations.flatMap(activation =>
     DECODER_FORMS.map(decoder => ({ activation, decoder, name: `${activation.kind}, ${decoder}` })),
@@ -52,11 +53,10 @@ export async function trainedModels(): Promise<TrainedModel[]> {
 
 async function trainedToyModel(name: string, model: ToyModel | ParallelToyModel): Promise<TrainedModel> {
   const program = trainingStep({
-    model,
+    model: toyModelTrainable(model, filled([5], 1)),
     state: model.state,
-    objective: toyModelObjective({ shape: [5], data: new Float32Array(5).fill(1) }),
     optimizer: adam({ learningRate: 0.02 }),
-    batchShape: [BATCH, ...model.sampleShape],
+    batch: { features: [BATCH, ...model.sampleShape] },
   });
   model.state = await train(program, 'features');
   return {
@@ -65,10 +65,7 @@ async function trainedToyModel(name: string, model: ToyModel | ParallelToyModel)
     bytes: freezeToyModel(model, TRAINING),
     inputName: 'features',
     sampleShape: model.sampleShape,
-    forward(input) {
-      const { out, hidden } = model.forward(input);
-      return { reconstruction: out, hidden };
-    },
+    forward: input => ({ ...model.forward(input) }),
   };
 }
 
@@ -82,14 +79,13 @@ async function trainedAutoencoder(config: {
   const model = new SparseAutoencoder({ ...sizes, activation, decoder }, createRandomSource(4), {
     bias: [1, -1, 0.5, 0],
   });
-  const settings = { ...sizes, activation, decoder, batchSize: BATCH, steps: STEPS, seed: 1 };
-  model.state = await train(saeProgram(settings, [model]), 'activations');
+  model.state = await train(saeProgram({ batchSize: BATCH, steps: STEPS }, [model]).program, 'activations');
   return {
     name,
     model,
     bytes: freezeSae(model, { training: TRAINING, init: 'gaussian', trainedOn: 'a'.repeat(64) }),
     inputName: 'activations',
-    sampleShape: model.sampleShape,
+    sampleShape: [sizes.dIn],
     forward: input => ({ ...model.forward(input) }),
   };
 }

@@ -12,7 +12,7 @@ const CHECKPOINT: Checkpoint = {
   step: 3,
   state: { 'parameters.weight': { data: Float32Array.of(1, 2, 1e-30), shape: [3] } },
   metrics: { loss: Float32Array.of(3, 2, 1) },
-  snapshots: [{ step: 0, value: { data: Float32Array.of(5), shape: [1] } }],
+  snapshots: [{ step: 0, value: { directions: { data: Float32Array.of(5), shape: [1] } } }],
   batches: [1, 2, 3, 4],
 };
 

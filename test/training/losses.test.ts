@@ -1,9 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
+import { createRandomSource } from '../../src/data/random-source.ts';
 import { InvalidShapeError } from '../../src/errors.ts';
 import { runEagerly } from '../../src/models/eager.ts';
+import { ParallelToyModel } from '../../src/models/parallel-toy-model.ts';
 import type { HostTensor } from '../../src/tensor.ts';
-import { toyModelObjective, weightedMse } from '../../src/training/losses.ts';
+import { toyModelTrainable, weightedMse } from '../../src/training/losses.ts';
 import { entryOf, normals } from '../models/tensors.ts';
 
 /** mean(weight · (target − output)²), written out in float64. */
@@ -45,31 +47,30 @@ describe('weightedMse', () => {
   });
 });
 
-describe('toyModelObjective', () => {
-  it('sums the losses that instances have alone', () => {
+describe('toyModelTrainable', () => {
+  it('has for each instance the loss that it has alone', () => {
     const importance = { shape: [4], data: Float32Array.of(1, 0.9, 0.8, 0.7) };
-    const [output, target] = [normals([5, 3, 4], 1), normals([5, 3, 4], 2)];
-    const { loss, perInstance } = runEagerly(
-      inputs => {
-        const losses = toyModelObjective(importance)(
-          { outputs: { reconstruction: inputs['output']! }, buffers: {} },
-          inputs['target']!,
-          {},
-        );
-        return { loss: losses.loss, perInstance: losses.perInstance! };
-      },
-      { output, target },
+    const toy = new ParallelToyModel({ nInstances: 3, nFeatures: 4, nHidden: 2 }, createRandomSource(1));
+    const input = normals([5, 3, 4], 2);
+    const { mse } = runEagerly(
+      ({ features, ...parameters }) =>
+        toyModelTrainable(toy, importance).losses({
+          parameters,
+          buffers: {},
+          batch: { features: features! },
+          scalars: {},
+        }).losses,
+      { ...toy.state.parameters, features: input },
     );
     const of = (tensor: HostTensor, instance: number): HostTensor => ({
       shape: [5, 4],
       data: Float32Array.from([0, 1, 2, 3, 4].flatMap(sample => [...entryOf(entryOf(tensor, sample), instance).data])),
     });
-    const alone = [0, 1, 2].map(instance => byHand(of(output, instance), of(target, instance), importance));
-    expect(perInstance!.shape).to.deep.equal([3]);
-    alone.forEach((value, i) => void expect(perInstance!.data[i]).to.be.closeTo(value, 1e-6));
-    expect(loss!.data[0]).to.be.closeTo(
-      alone.reduce((sum, value) => sum + value, 0),
-      1e-5,
-    );
+    const { reconstruction } = toy.forward(input);
+    expect(mse!.shape).to.deep.equal([3]);
+    for (const instance of [0, 1, 2]) {
+      const alone = byHand(of(reconstruction, instance), of(input, instance), importance);
+      expect(mse!.data[instance]).to.be.closeTo(alone, 1e-6);
+    }
   });
 });

@@ -1,16 +1,16 @@
 /** The training steps that this package records: every model, activation and decoder form, alone and side by side. */
 import { createRandomSource } from '../../src/data/random-source.ts';
 import type { StepProgram } from '../../src/engines/engine.ts';
-import type { ActivationConfig } from '../../src/models/activations/registry.ts';
+import type { ActivationConfig } from '../../src/models/architectures/registry.ts';
 import { DECODER_FORMS, type DecoderForm } from '../../src/models/decoder.ts';
 import { ParallelToyModel } from '../../src/models/parallel-toy-model.ts';
 import { SparseAutoencoder } from '../../src/models/sparse-autoencoder.ts';
 import { ToyModel } from '../../src/models/toy-model.ts';
-import { toyModelObjective } from '../../src/training/losses.ts';
+import { toyModelTrainable } from '../../src/training/losses.ts';
 import { adam } from '../../src/training/optimizers.ts';
-import { saeProgram } from '../../src/training/train-sae.ts';
-import { trainingStep } from '../../src/training/training-step.ts';
+import { LEARNING_RATE, trainingStep } from '../../src/training/training-step.ts';
 import { normals } from '../models/tensors.ts';
+import { saeProgram, scalarInputs } from './sae-program.ts';
 
 export const SAE_ACTIVATIONS: readonly ActivationConfig[] = [
   { kind: 'relu', l1: 0.01 },
@@ -18,6 +18,9 @@ export const SAE_ACTIVATIONS: readonly ActivationConfig[] = [
   { kind: 'topk', k: 3 },
   { kind: 'batchtopk', k: 1.5, restartThresholdAt: 2 },
   { kind: 'topk', k: 2, auxK: { k: 3, deadAfter: 1 } },
+  { kind: 'jumprelu', l0: 0.01, bandwidth: 0.5, threshold: 0.2 },
+  { kind: 'jumprelu', sparsityLoss: 'tanh', l0: 0.1, preActivationLoss: 0.01, deadAfter: 1 },
+  { kind: 'jumprelu', sparsityLoss: 'quadratic', targetL0: 2, l0: 0.01, bandwidth: 0.5, threshold: 0.2 },
 ];
 
 /** Side by side, as sparse as each is. */
@@ -25,6 +28,7 @@ const MIXED_ACTIVATIONS: readonly (readonly ActivationConfig[])[] = [
   [0, 0.01, 0.1].map(l1 => ({ kind: 'relu', l1 })),
   [1, 3, 2].map(k => ({ kind: 'topk', k })),
   [0.5, 1.5, 1].map(k => ({ kind: 'batchtopk', k, restartThresholdAt: 2 })),
+  [0.01, 0, 0.1].map(l0 => ({ kind: 'jumprelu', l0, bandwidth: 0.5, threshold: 0.2 })),
 ];
 
 const BATCH = 8;
@@ -37,20 +41,40 @@ const OPTIMIZER = { learningRate: 0.005, betas: [0.9, 0.999], eps: 1e-3 } as con
 export interface RecordedStep {
   readonly name: string;
   readonly program: StepProgram;
+  /** What `steps` steps are given: batches of normals, and the numbers that the step takes. */
+  inputs(steps: number, seed: number): Record<string, Float32Array>;
+}
+
+function recorded(
+  name: string,
+  program: StepProgram,
+  numbers: (steps: number) => Record<string, Float32Array>,
+): RecordedStep {
+  const drawn = Object.entries(program.batch).filter(([input]) => !program.scalars?.includes(input));
+  return {
+    name,
+    program,
+    inputs: (steps, seed) => ({
+      ...Object.fromEntries(drawn.map(([input, shape], i) => [input, normals([steps, ...shape], seed + i).data])),
+      ...numbers(steps),
+    }),
+  };
 }
 
 function toyStep(name: string, model: ToyModel | ParallelToyModel, scheduled = false): RecordedStep {
   const importance = normals([model.config.nFeatures], 1);
   const program = trainingStep({
-    model,
+    model: toyModelTrainable(model, { ...importance, data: importance.data.map(Math.abs) }),
     state: model.state,
-    objective: toyModelObjective({ ...importance, data: importance.data.map(Math.abs) }),
     optimizer: adam({ name: 'adamw' }),
-    batchShape: [BATCH, ...model.sampleShape],
-    scheduled,
+    batch: { features: [BATCH, ...model.sampleShape] },
+    ...(scheduled && { scalars: { [LEARNING_RATE]: [] } }),
     nInstances: model instanceof ParallelToyModel ? model.config.nInstances : undefined,
+    instanceAxis: 1,
   });
-  return { name, program };
+  return recorded(name, program, steps =>
+    scheduled ? { [LEARNING_RATE]: Float32Array.from({ length: steps }, (_, step) => 0.001 / (1 + step)) } : {},
+  );
 }
 
 /** Steps on batches of eight samples. */
@@ -87,11 +111,13 @@ export function sparsitySteps(): RecordedStep[] {
 function saeStep(decoder: DecoderForm, activations: readonly ActivationConfig[]): RecordedStep {
   const [activation] = activations as [ActivationConfig];
   const sizes = { dIn: 4, dSae: 10, decoder };
-  const settings = { ...sizes, activation, optimizer: OPTIMIZER, batchSize: BATCH, steps: 10, seed: 1 };
   const saes = activations.map(
     (own, seed) => new SparseAutoencoder({ ...sizes, activation: own }, createRandomSource(seed)),
   );
-  const numbers = [...new Set(activations.map(own => ('k' in own ? ` k = ${own.k}` : ` l1 = ${own.l1}`)))];
+  const settings = [...new Set(activations.map(({ kind, ...own }) => ` ${JSON.stringify(own)}`))];
   const count = activations.length > 1 ? `, ${activations.length} side by side` : '';
-  return { name: `${activation.kind}${numbers.join(',')}, ${decoder}${count}`, program: saeProgram(settings, saes) };
+  const { program, numbers } = saeProgram({ batchSize: BATCH, optimizer: OPTIMIZER }, saes);
+  return recorded(`${activation.kind}${settings.join(',')}, ${decoder}${count}`, program, steps =>
+    scalarInputs(numbers, steps),
+  );
 }

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import { type BatchSource, generatedBatches } from '../../src/data/batch-source.ts';
+import { sparseFeatures } from '../../src/data/sparse-features.ts';
 import { randomStream } from '../../src/data/streams.ts';
 import { SyntheticSparseDataGenerator } from '../../src/data/synthetic-sparse.ts';
 import { prepareCpuBackend } from '../../src/engines/backends.ts';
@@ -11,10 +12,11 @@ import { DivergenceError, InvalidValueError } from '../../src/errors.ts';
 import { loadNodeRuntime } from '../../src/sessions/node.ts';
 import type { Checkpoint } from '../../src/training/checkpoint.ts';
 import { type Trained, type TrainOptions, train } from '../../src/training/train.ts';
-import { toyModelProgram } from '../../src/training/train-toy-models.ts';
+import { toyModelStep } from '../../src/training/train-toy-model.ts';
 
 const STEPS = 60;
-const SETTINGS = { nFeatures: 5, nHidden: 2, sparsity: 0.7, batchSize: 16, steps: STEPS, seed: 3 };
+const data = sparseFeatures({ nFeatures: 5, sparsity: 0.7 });
+const SETTINGS = { data, nHidden: 2, batchSize: 16, steps: STEPS, seed: 3 };
 
 function bitsOf(run: Trained) {
   return { state: run.state, metrics: run.metrics, snapshots: run.snapshots };
@@ -48,8 +50,8 @@ describe('the training loop', () => {
     };
   });
 
-  function run(engine: string, options: Partial<TrainOptions> = {}): Promise<Trained> {
-    const { program, batches } = toyModelProgram(SETTINGS);
+  async function run(engine: string, options: Partial<TrainOptions> = {}): Promise<Trained> {
+    const { program, batches } = await toyModelStep(SETTINGS);
     return train({ program, batches, steps: STEPS, engine: engines[engine]!, ...options });
   }
 
@@ -64,7 +66,7 @@ describe('the training loop', () => {
     it(`gives the same bits resumed from each checkpoint as never stopped: ${engine}`, async () => {
       const snapshots = {
         steps: [0, 13, 40, STEPS],
-        take: (state: Trained['state']) => state['parameters.weight']!,
+        take: (state: Trained['state']) => ({ weight: state['parameters.weight']! }),
       };
       const whole = await run(engine, { snapshots });
       const checkpoints: Checkpoint[] = [];
@@ -101,16 +103,85 @@ describe('the training loop', () => {
       expect((failure as Error).message)
         .to.include('step 33')
         .and.include('runs/x');
-      expect(kept!.step).to.be.within(30, 33);
-      expect(kept!.metrics['loss']).to.have.length(kept!.step);
-      for (const { data } of Object.values(kept!.state)) expect(data.every(Number.isFinite)).to.equal(true);
+      await expectOfOneMoment(engine, kept!);
+    });
+
+    it(`says that nothing was saved where the first call already fails: ${engine}`, async () => {
+      const saved: Checkpoint[] = [];
+      const failure = await run(engine, {
+        batches: poisoned(1),
+        stepsPerCall: 10,
+        checkpoint: { every: 1000, experiment: {}, where: 'runs/x', save: async kept => void saved.push(kept) },
+      }).catch((error: unknown) => error);
+      expect(saved).to.deep.equal([]);
+      expect((failure as Error).message)
+        .to.include('no checkpoint was written')
+        .and.not.include('runs/x');
     });
   }
+
+  /** State, step, metrics and position are those of a run of so many steps, and the position is before the poison. */
+  async function expectOfOneMoment(engine: string, kept: Checkpoint): Promise<void> {
+    expect(kept.step).to.be.within(1, 33);
+    expect(kept.metrics['loss']).to.have.length(kept.step);
+    const until = await run(engine, { batches: poisoned(33), steps: kept.step });
+    expect(kept.state).to.deep.equal(until.state);
+    expect(kept.metrics).to.deep.equal(until.metrics);
+    const position = poisoned(1000);
+    await position.fill({ features: new Float32Array(kept.step * 80) }, kept.step);
+    expect(kept.batches).to.deep.equal(position.state());
+  }
+
+  it('saves a checkpoint of one moment where the engine stands after some steps of the call that failed', async () => {
+    // As the sparse update does, whose steps are not undone.
+    const compiled = engines['compiled']!;
+    const stepping: Engine = {
+      name: compiled.name,
+      async prepare(program, options) {
+        const runner = await compiled.prepare(program, { ...options, maxSteps: 1 });
+        return {
+          description: runner.description,
+          read: () => runner.read(),
+          dispose: () => runner.dispose(),
+          async run(steps, batches) {
+            const loss: number[] = [];
+            for (let step = 0; step < steps; step++) {
+              const features = batches['features']!.slice(step * 80, (step + 1) * 80);
+              try {
+                loss.push((await runner.run(1, { features }))['loss']![0]!);
+              } catch (error) {
+                throw new DivergenceError((error as Error).message, step, step, { loss: Float32Array.from(loss) });
+              }
+            }
+            return { loss: Float32Array.from(loss) };
+          },
+        };
+      },
+    };
+    let kept: Checkpoint | undefined;
+    const failure = await run('compiled', {
+      engine: stepping,
+      batches: poisoned(33),
+      stepsPerCall: 10,
+      checkpoint: {
+        every: 1000,
+        experiment: {},
+        where: 'runs/x',
+        save: async saved => {
+          kept = structuredClone(saved);
+        },
+      },
+    }).catch((error: unknown) => error);
+    expect((failure as DivergenceError).at).to.equal(33);
+    expect((failure as Error).message).to.include('the last good state, after 33 steps, is in runs/x');
+    expect(kept!.step).to.equal(33);
+    await expectOfOneMoment('compiled', kept!);
+  });
 
   it('ends after the call in flight when aborted, saves, and leaves the source where training stopped', async () => {
     const controller = new AbortController();
     let kept: Checkpoint | undefined;
-    const { program, batches } = toyModelProgram(SETTINGS);
+    const { program, batches } = await toyModelStep(SETTINGS);
     const stopped = await train({
       program,
       batches,
@@ -139,7 +210,7 @@ describe('the training loop', () => {
   });
 
   it('keeps the checkpoint before where the batches themselves fail', async () => {
-    const { program, batches } = toyModelProgram(SETTINGS);
+    const { program, batches } = await toyModelStep(SETTINGS);
     let fills = 0;
     let kept = -1;
     const failing: BatchSource = {
@@ -173,13 +244,13 @@ describe('the training loop', () => {
   });
 
   it('takes snapshots at the steps asked for, the start and the end included', async () => {
-    const { program } = toyModelProgram(SETTINGS);
+    const { program } = await toyModelStep(SETTINGS);
     const { snapshots, state } = await run('compiled', {
-      snapshots: { steps: [0, 1, 50, STEPS], take: current => current['parameters.weight']! },
+      snapshots: { steps: [0, 1, 50, STEPS], take: current => ({ weight: current['parameters.weight']! }) },
     });
     expect(snapshots.map(({ step }) => step)).to.deep.equal([0, 1, 50, STEPS]);
-    expect(snapshots[0]!.value).to.deep.equal(program.state['parameters.weight']);
-    expect(snapshots[3]!.value).to.deep.equal(state['parameters.weight']);
+    expect(snapshots[0]!.value['weight']).to.deep.equal(program.state['parameters.weight']);
+    expect(snapshots[3]!.value['weight']).to.deep.equal(state['parameters.weight']);
   });
 
   it('holds no more tensors after many steps than after few', async () => {
@@ -198,6 +269,22 @@ describe('the training loop', () => {
     await run('compiled', { steps: 2000, stepsPerCall: 50 });
     clearInterval(timer);
     expect(ticks).to.be.at.least(3);
+  });
+
+  it('has empty metrics after no steps, and refuses to go back to fewer steps than a checkpoint has', async () => {
+    const none = await run('compiled', { steps: 0 });
+    expect([none.step, none.stopped, none.metrics]).to.deep.equal([0, false, { loss: new Float32Array(0) }]);
+    const resume: Checkpoint = {
+      experiment: {},
+      step: STEPS + 1,
+      state: none.state,
+      metrics: { loss: new Float32Array(STEPS + 1) },
+      snapshots: [],
+      batches: undefined,
+    };
+    const failure = await run('compiled', { resume }).catch((error: unknown) => error);
+    expect(failure).to.be.instanceOf(InvalidValueError);
+    expect((failure as Error).message).to.include('holds 61 steps, more than the 60');
   });
 
   it('refuses a number of steps that is no count', async () => {

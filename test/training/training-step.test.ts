@@ -2,13 +2,13 @@ import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
 import { prepareCpuBackend } from '../../src/engines/backends.ts';
 import { createEagerEngine } from '../../src/engines/eager.ts';
-import type { Engine, StepProgram } from '../../src/engines/engine.ts';
+import type { Engine } from '../../src/engines/engine.ts';
 import { createOnnxRuntimeEngine } from '../../src/engines/onnxruntime.ts';
 import { loadNodeRuntime } from '../../src/sessions/node.ts';
 import type { HostTensor, HostTensors } from '../../src/tensor.ts';
 import { joinState, modelState } from '../../src/training/training-step.ts';
 import { expectClose, normals } from '../models/tensors.ts';
-import { recordedSteps } from './recorded-steps.ts';
+import { type RecordedStep, recordedSteps } from './recorded-steps.ts';
 
 const STEPS = 4;
 
@@ -24,13 +24,9 @@ function expectMetrics(actual: Record<string, Float32Array>, expected: Record<st
   }
 }
 
-async function runOn(engine: Engine, program: StepProgram, steps: number, maxSteps: number) {
-  const batches = Object.entries(program.batch).map(([name, shape], i) => {
-    const { data } = normals([steps, ...shape], i + 1);
-    return [name, name === 'learning_rate' ? data.map(value => 0.001 * Math.abs(value)) : data] as const;
-  });
+async function runOn(engine: Engine, { program, inputs }: RecordedStep, steps: number, maxSteps: number) {
   const runner = await engine.prepare(program, { maxSteps });
-  const metrics = await runner.run(steps, Object.fromEntries(batches));
+  const metrics = await runner.run(steps, inputs(steps, 1));
   const state = await runner.read();
   await runner.dispose();
   return { metrics, state };
@@ -45,9 +41,10 @@ describe('a training step', () => {
     compiled = createOnnxRuntimeEngine(await loadNodeRuntime());
   });
 
-  for (const { name, program } of recordedSteps()) {
+  for (const recorded of recordedSteps()) {
+    const { name } = recorded;
     it(`gives the same gradients and losses compiled as run eagerly: ${name}`, async () => {
-      const [expected, actual] = [await runOn(eager, program, 1, 1), await runOn(compiled, program, 1, 1)];
+      const [expected, actual] = [await runOn(eager, recorded, 1, 1), await runOn(compiled, recorded, 1, 1)];
       expectMetrics(actual.metrics, expected.metrics);
       const gradients = Object.entries(expected.state).filter(([entry]) => entry.startsWith('optimizer.m.'));
       expect(gradients).to.have.length.at.least(2);
@@ -55,9 +52,9 @@ describe('a training step', () => {
     });
 
     it(`trains alike, one step or several a call: ${name}`, async () => {
-      const expected = await runOn(eager, program, STEPS, 1);
+      const expected = await runOn(eager, recorded, STEPS, 1);
       for (const maxSteps of [1, STEPS]) {
-        const { metrics, state } = await runOn(compiled, program, STEPS, maxSteps);
+        const { metrics, state } = await runOn(compiled, recorded, STEPS, maxSteps);
         expectMetrics(metrics, expected.metrics);
         expect(Object.keys(state)).to.have.members(Object.keys(expected.state));
         for (const [entry, value] of Object.entries(expected.state)) expectClose(state[entry], value, 1e-6);
@@ -66,12 +63,13 @@ describe('a training step', () => {
   }
 
   it('leaves no tensors behind, however many steps it takes', async () => {
-    for (const { name, program } of recordedSteps()) {
+    for (const recorded of recordedSteps()) {
+      const { name } = recorded;
       await tf.setBackend('cpu');
       const before = tf.memory().numTensors;
-      await runOn(compiled, program, STEPS, STEPS);
+      await runOn(compiled, recorded, STEPS, STEPS);
       expect(tf.memory().numTensors, `compiled ${name}`).to.equal(before);
-      await runOn(eager, program, STEPS, 1);
+      await runOn(eager, recorded, STEPS, 1);
       expect(tf.memory().numTensors, `eager ${name}`).to.equal(before);
     }
   });

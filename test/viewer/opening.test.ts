@@ -1,5 +1,5 @@
-/** Opening files in a real browser: those we did not write, those that are broken, those that are large. */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+/** Opening files in a real browser: those we did not write, those that are broken, those that are large, and whole folders. */
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,8 +9,21 @@ import { createRandomSource } from '../../src/data/random-source.ts';
 import { freezeToyModel } from '../../src/export/freeze.ts';
 import { ParallelToyModel } from '../../src/models/parallel-toy-model.ts';
 import type { Initializer } from '../../src/onnx/graph.ts';
+import { onnx } from '../../src/onnx/proto.ts';
 import { encodeModel } from '../../src/onnx/write.ts';
-import { alertOf, browserLacks, isIdle, MODELS, openFiles, probeOf, startViewer, type Viewer } from './built-viewer.ts';
+import {
+  alertOf,
+  autoencoderOf,
+  browserLacks,
+  dropFiles,
+  type GivenFile,
+  isIdle,
+  MODELS,
+  openFiles,
+  probeOf,
+  startViewer,
+  type Viewer,
+} from './built-viewer.ts';
 
 const fixture = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
@@ -52,8 +65,23 @@ function wideSae(dIn: number, dSae: number, trainedOn?: string): Uint8Array {
   );
 }
 
+/** The same model with its decoder in a file beside it, as PyTorch's exporter writes large ones. */
+function withExternalData(bytes: Uint8Array, location: string): { model: Uint8Array; data: Uint8Array } {
+  const proto = onnx.ModelProto.decode(bytes);
+  const tensor = proto.graph!.initializer!.find(({ name }) => name === 'W_dec')!;
+  const data = Uint8Array.from(tensor.rawData!);
+  tensor.rawData = new Uint8Array(0);
+  tensor.dataLocation = 1;
+  tensor.externalData = [
+    { key: 'location', value: location },
+    { key: 'offset', value: '0' },
+    { key: 'length', value: String(data.length) },
+  ];
+  return { model: onnx.ModelProto.encode(proto).finish(), data };
+}
+
 /** Twenty files that are no model, or no longer one. */
-async function brokenFiles(): Promise<{ name: string; bytes: Uint8Array }[]> {
+async function brokenFiles(): Promise<GivenFile[]> {
   const good = new Uint8Array(await readFile(join(MODELS, 'sae-found.onnx')));
   const text = (value: string) => new TextEncoder().encode(value);
   const cut = (share: number) => good.slice(0, Math.floor(good.length * share));
@@ -94,11 +122,15 @@ async function setActivations(page: Page, input: readonly number[]): Promise<voi
       control.dispatchEvent(new Event('input', { bubbles: true }));
     }, value);
   }
-  await page.waitForTimeout(300);
+}
+
+async function folderOf(path: string, name: string): Promise<GivenFile[]> {
+  const files = await readdir(path);
+  return Promise.all(files.map(async file => ({ name: `${name}/${file}`, bytes: await readFile(join(path, file)) })));
 }
 
 describe('opening files in the viewer', function () {
-  this.timeout(120_000);
+  this.timeout(180_000);
   let viewer: Viewer;
   let folder: string;
 
@@ -116,8 +148,35 @@ describe('opening files in the viewer', function () {
     if (folder) await rm(folder, { recursive: true });
   });
 
+  it('leaves the story for the page of what is opened', async () => {
+    const page = await viewer.page('');
+    await page.getByRole('heading', { name: /five things fit/, level: 1 }).waitFor();
+    await openFiles(page, { name: 'mine.onnx', bytes: wideSae(8, 32) });
+    await page.getByRole('heading', { name: 'mine.onnx', level: 1 }).waitFor();
+    expect(await autoencoderOf(page)).to.equal('mine.onnx');
+    const toy = await readFile(join(MODELS, 'toy-20-6.onnx'));
+    await openFiles(page, { name: 'toy.onnx', bytes: toy });
+    await page.getByRole('heading', { name: 'Toy model', level: 1 }).waitFor();
+    // Its width is not the autoencoder's, which stays in view.
+    expect(await autoencoderOf(page)).to.equal('mine.onnx');
+    await page.getByText('takes another number of inputs').waitFor();
+    // Kept in this browser: a reload finds both.
+    await page.waitForURL(/kept:.*kept:/);
+    await page.reload();
+    await isIdle(page);
+    await page.getByRole('option', { name: 'toy.onnx' }).waitFor({ state: 'attached' });
+    expect(await autoencoderOf(page)).to.equal('mine.onnx');
+    await page.getByRole('button', { name: 'Share' }).click();
+    await page.locator('[data-test=not-shareable]').waitFor();
+    await page.getByRole('button', { name: 'Close', exact: true }).click();
+    await page.getByRole('button', { name: 'Close mine.onnx' }).click();
+    await page.getByRole('option', { name: 'mine.onnx' }).waitFor({ state: 'detached' });
+    expect(await page.getByRole('alert').innerText()).to.equal('');
+    await page.context().close();
+  });
+
   it('opens an autoencoder that PyTorch exported under names of its own, and probes it as PyTorch does', async () => {
-    const page = await viewer.page('?model=star&view=probe');
+    const page = await viewer.page('?model=star&view=sample');
     const answers = JSON.parse(await readFile(fixture('fixtures/foreign/sae.json'), 'utf8')) as {
       input: number[][];
       recon: number[][];
@@ -134,18 +193,18 @@ describe('opening files in the viewer', function () {
     await page.context().close();
   });
 
-  it('opens a SAELens folder, and gives SAELens’s answers', async () => {
-    const page = await viewer.page('?view=probe');
-    const saelens = (name: string) => readFile(fixture(`reference/saelens/topk/${name}`));
-    await openFiles(
-      page,
-      { name: 'cfg.json', bytes: await saelens('cfg.json') },
-      { name: 'sae_weights.safetensors', bytes: await saelens('sae_weights.safetensors') },
-    );
-    await page.getByRole('option', { name: 'SAELens autoencoder' }).waitFor({ state: 'attached' });
+  it('opens a SAELens folder with its side files under the folder’s name, and gives SAELens’s answers', async () => {
+    const page = await viewer.page('?view=sample');
+    const path = fixture('reference/saelens/topk');
+    const files = (await folderOf(path, 'gpt2-res-jb')).filter(({ name }) => !name.endsWith('io.json'));
+    // What SAELens writes beside: it must be passed over, and the scaler must not be lost.
+    files.push({ name: 'gpt2-res-jb/sparsity.safetensors', bytes: new Uint8Array(16) });
+    files.push({ name: 'gpt2-res-jb/runner_cfg.json', bytes: new TextEncoder().encode('{"lr": 0.1}') });
+    await dropFiles(page, ...files);
+    await page.getByRole('option', { name: 'gpt2-res-jb' }).waitFor({ state: 'attached' });
     await isIdle(page);
-    expect(await page.getByLabel('Autoencoder').locator('option:checked').innerText()).to.equal('SAELens autoencoder');
-    const answers = JSON.parse((await saelens('io.json')).toString()) as Record<
+    expect(await autoencoderOf(page)).to.equal('gpt2-res-jb');
+    const answers = JSON.parse(await readFile(join(path, 'io.json'), 'utf8')) as Record<
       'x' | 'features' | 'reconstruction',
       number[][]
     >;
@@ -157,11 +216,58 @@ describe('opening files in the viewer', function () {
       expect(probe.reconstruction![i]).to.be.closeTo(value, 1e-4);
     }
     expect(await page.getByRole('alert').innerText()).to.equal('');
+    // A second folder has a name of its own, and two of one name can be told apart.
+    const jumprelu = (await folderOf(fixture('reference/saelens/jumprelu'), 'other')).filter(
+      ({ name }) => !name.endsWith('io.json'),
+    );
+    await dropFiles(page, ...jumprelu);
+    await page.getByRole('option', { name: 'other' }).waitFor({ state: 'attached' });
+    await openFiles(page, { name: 'sae.onnx', bytes: wideSae(4, 8) });
+    await page.getByRole('option', { name: 'sae.onnx' }).waitFor({ state: 'attached' });
+    await openFiles(page, { name: 'sae.onnx', bytes: wideSae(4, 12) });
+    await page.getByRole('option', { name: 'sae.onnx (2)' }).waitFor({ state: 'attached' });
+    await page.context().close();
+  });
+
+  it('opens a run’s folder: the model with its history, its record passed over', async () => {
+    const page = await viewer.page('');
+    const json = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
+    await dropFiles(
+      page,
+      { name: 'run-7/sae.onnx', bytes: await readFile(join(MODELS, 'sae-found.onnx')) },
+      { name: 'run-7/sae.json', bytes: json({ recovered: 5 }) },
+      { name: 'run-7/run.json', bytes: json({ seed: 1 }) },
+      { name: 'run-7/history.json', bytes: await readFile(join(MODELS, 'sae-found.history.json')) },
+      { name: 'run-7/sae-directions.svg', bytes: json('') },
+    );
+    await page.getByRole('heading', { level: 1, name: /sae|SAE/ }).waitFor();
+    expect(await page.getByRole('alert').innerText()).to.equal('');
+    await page.getByRole('navigation', { name: 'Views' }).getByRole('button', { name: 'History' }).click();
+    await page.getByRole('img', { name: /Loss against step/ }).waitFor();
+    await page.context().close();
+  });
+
+  it('opens a model and the file with its data together, and says so where that is missing', async () => {
+    const page = await viewer.page('?view=sample');
+    const whole = wideSae(6, 10);
+    const { model, data } = withExternalData(whole, 'big.onnx.data');
+    await openFiles(page, { name: 'big.onnx', bytes: model });
+    expect(await alertOf(page)).to.include("its data is in 'big.onnx.data': open both together");
+    await openFiles(page, { name: 'big.onnx', bytes: model }, { name: 'big.onnx.data', bytes: data });
+    await page.getByRole('slider', { name: 'Activation 5', exact: true }).waitFor();
+    await setActivations(page, [1, 0, 0, 0, 0, 0]);
+    const probe = await probeOf(page);
+    const weight = (i: number): number => ((i * 7) % 13) / 13 - 0.5;
+    const features = Array.from({ length: 10 }, (_, j) => Math.max(0, weight(j) + weight(j)));
+    const expected = Array.from({ length: 6 }, (_, d) =>
+      features.reduce((sum, value, j) => sum + value * weight(j * 6 + d), weight(d)),
+    );
+    for (const [d, value] of expected.entries()) expect(probe.reconstruction![d]).to.be.closeTo(value, 1e-4);
     await page.context().close();
   });
 
   it('says so where the toy model in view is not the one that the autoencoder was trained on', async () => {
-    const page = await viewer.page('?model=star&model=/open/0/other.onnx&view=plane');
+    const page = await viewer.page(`?model=star&model=${viewer.addressOf('other.onnx')}&view=plane`);
     await page.getByText('its hash differs').waitFor();
     const right = await viewer.page('?model=star&model=sae-found&view=plane');
     await right.getByText('Trained on this toy model.').waitFor();
@@ -176,12 +282,11 @@ describe('opening files in the viewer', function () {
     for (const instance of [0, 1, 2]) {
       await page.getByRole('option', { name: `parallel.onnx, instance ${instance}` }).waitFor({ state: 'attached' });
     }
-    await page.getByLabel('Toy model').selectOption({ label: 'parallel.onnx, instance 2' });
-    await page.getByLabel('Autoencoder').selectOption({ label: 'None' });
-    await page.getByRole('navigation', { name: 'Views' }).getByRole('button', { name: 'Probe' }).click();
+    await page.getByLabel('Toy model', { exact: true }).selectOption({ label: 'parallel.onnx, instance 2' });
+    await page.getByLabel('Autoencoder', { exact: true }).selectOption({ label: 'None' });
+    await page.getByRole('navigation', { name: 'Views' }).getByRole('button', { name: 'Sample' }).click();
     await page.getByRole('slider', { name: 'Feature 5', exact: true }).fill('0.6');
     await page.getByRole('slider', { name: 'Feature 0', exact: true }).fill('0');
-    await page.waitForTimeout(300);
     const probe = await probeOf(page);
     const { weight } = model.instance(2);
     for (const i of [0, 1]) expect(probe.hidden[i]).to.be.closeTo(0.6 * weight!.data[10 + i]!, 1e-5);
@@ -193,7 +298,7 @@ describe('opening files in the viewer', function () {
     const page = await viewer.page('?model=https://models.invalid/sae.onnx');
     page.on('request', request => asked.push(request.url()));
     await page.getByText('Fetch it from there?').waitFor();
-    expect(asked).to.deep.equal([]);
+    expect(asked.filter(url => url.includes('models.invalid'))).to.deep.equal([]);
     // With consent the page starts again, and may reach that one site.
     await page.route('https://models.invalid/**', async route =>
       route.fulfill({
@@ -213,8 +318,16 @@ describe('opening files in the viewer', function () {
     await page.context().close();
   });
 
+  it('starts whatever the address says', async () => {
+    for (const query of ['?model=./%25', '?model=%00&view=nothing', '?latent=99999999&view=latent&pins=a:b&axes=1']) {
+      const page = await viewer.page(query);
+      await page.getByRole('heading', { level: 1 }).waitFor();
+      await page.context().close();
+    }
+  });
+
   it('answers each of twenty broken files with an alert, and goes on working', async () => {
-    const page = await viewer.page('?model=star&model=sae-found&view=probe');
+    const page = await viewer.page('?model=star&model=sae-found&view=sample');
     const before = await probeOf(page);
     const files = await brokenFiles();
     expect(files).to.have.length(20);
@@ -249,8 +362,8 @@ describe('opening files in the viewer', function () {
         requestAnimationFrame(tick);
       });
     `);
-    await page.getByLabel('Open model').setInputFiles(file);
-    await page.getByRole('option', { name: 'large.onnx' }).waitFor({ state: 'attached', timeout: 60_000 });
+    await page.getByLabel('Open files', { exact: true }).setInputFiles(file);
+    await page.getByRole('option', { name: 'large.onnx' }).waitFor({ state: 'attached', timeout: 120_000 });
     const longest = (await page.evaluate('frames_.longest')) as number;
     // A frozen page is one that does not answer for seconds; the machine's own hiccups are shorter.
     expect(longest).to.be.lessThan(2000);

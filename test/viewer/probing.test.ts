@@ -43,7 +43,7 @@ describe('probing in the viewer', function () {
     ['WebGPU', 'WebGPU'],
   ] as const) {
     it(`shows what onnxruntime-node computes, on ${title}`, async () => {
-      const page = await viewer.page('?model=star&model=sae-found&view=probe');
+      const page = await viewer.page('?model=star&model=sae-found&view=sample');
       if (provider === 'WebGPU') {
         await page.getByRole('button', { name: 'Settings' }).click();
         await page.getByText('WebGPU', { exact: true }).first().click();
@@ -51,7 +51,7 @@ describe('probing in the viewer', function () {
           const cells = [...document.querySelectorAll('dialog[open] tbody td:last-child')];
           return cells.length >= 2 && cells.every(cell => cell.textContent === 'WebGPU');
         });
-        await page.getByRole('button', { name: 'Close' }).click();
+        await page.getByRole('button', { name: 'Close', exact: true }).click();
       }
       const input = [0.5, 0, 0.9, 0, 0.3];
       for (const [feature, value] of input.entries()) await slide(page, `Feature ${feature}`, value);
@@ -76,7 +76,7 @@ describe('probing in the viewer', function () {
       models: { id: string; kind: string }[];
     };
     expect(models.map(({ id }) => id)).to.include.members(['star', 'sae-found', 'sae-collapsed']);
-    const page = await viewer.page(`?${models.map(({ id }) => `model=${id}`).join('&')}&view=probe`);
+    const page = await viewer.page(`?${models.map(({ id }) => `model=${id}`).join('&')}&view=sample`);
     expect(await page.getByRole('alert').innerText()).to.equal('');
     const probe = await probeOf(page);
     expect(probe.features).to.have.length(24);
@@ -123,7 +123,7 @@ describe('probing in the viewer', function () {
   });
 
   it('cuts the graph at the features: an ablated latent leaves the reconstruction', async () => {
-    const page = await viewer.page('?model=star&model=sae-found&view=probe&features=1,0,0,0,0');
+    const page = await viewer.page('?model=star&model=sae-found&view=sample&features=1,0,0,0,0');
     const before = await probeOf(page);
     const winner = before.features!.indexOf(Math.max(...before.features!));
     await page.getByRole('button', { name: `Ablate latent ${winner}` }).click();
@@ -136,11 +136,32 @@ describe('probing in the viewer', function () {
     const { data } = await sae.decode(Float32Array.from(ablated), { shape: [1, 5] });
     near(after.pinnedReconstruction, data);
     near(after.reconstruction, Float32Array.from(before.reconstruction!), 1e-6);
+    // What came back from the toy model follows: alone, through the autoencoder, and with the change.
+    const through = await toy.decode(Float32Array.from(before.reconstruction!), { shape: [1, 2] });
+    near(after.toyThroughSae, through.data);
+    const changed = await toy.decode(data, { shape: [1, 2] });
+    near(after.toyWithPins, changed.data);
+    await page.waitForFunction(
+      ([value]) =>
+        Math.abs(Number(document.querySelector('[data-test=back-0]')?.getAttribute('data-value')) - value) < 1e-4,
+      [changed.data[0]!] as const,
+    );
+    expect(Math.abs(changed.data[0]! - through.data[0]!)).to.be.greaterThan(0.3);
+    // A latent that is silent here can be held as well.
+    await page.getByRole('button', { name: 'Release all' }).click();
+    const silent = before.features!.findIndex(value => value === 0);
+    const form = page.getByRole('form', { name: 'Hold a latent' });
+    await form.getByLabel('Latent to hold').fill(String(silent));
+    await form.getByRole('button', { name: 'Hold it' }).click();
+    await page.getByRole('slider', { name: `Held value of latent ${silent}` }).waitFor();
+    const held = await probeOf(page);
+    const pinned = before.features!.map((value, i) => (i === silent ? 1 : value));
+    near(held.pinnedReconstruction, (await sae.decode(Float32Array.from(pinned), { shape: [1, 5] })).data);
     await page.context().close();
   });
 
   it('keeps its state in the address', async () => {
-    const page = await viewer.page('?model=star&model=sae-collapsed&view=probe');
+    const page = await viewer.page('?model=star&model=sae-collapsed&view=sample');
     await slide(page, 'Feature 3', 0.75);
     await page.getByRole('button', { name: 'Select feature 3' }).click();
     await page.waitForURL(/feature=3/);
@@ -153,6 +174,16 @@ describe('probing in the viewer', function () {
     near(b.hidden, Float32Array.from(a.hidden), 1e-6);
     await page.context().close();
     await again.context().close();
+  });
+
+  it('draws no random sample that is empty', async () => {
+    const page = await viewer.page('?model=star&model=sae-found&view=sample&density=0.02');
+    for (let draw = 0; draw < 8; draw++) {
+      await page.getByRole('button', { name: 'Random sparse' }).click();
+      const probe = await probeOf(page);
+      expect(probe.input.features!.some(value => value > 0)).to.equal(true);
+    }
+    await page.context().close();
   });
 
   it('had nothing to complain of', () => {

@@ -30,9 +30,9 @@ describe('training in the viewer', function () {
     const page = await viewer.page('?view=train');
     const form = page.getByRole('form', { name: 'Settings of the training' });
     await form.getByLabel('Restarts').fill('6');
-    await form.getByLabel('Steps').fill('6000');
-    await form.getByLabel('Seed').fill('0');
-    await form.getByLabel('Seed').blur();
+    await form.getByLabel('Steps', { exact: true }).fill('6000');
+    await form.getByLabel('First seed').fill('0');
+    await form.getByLabel('First seed').blur();
     await form.getByRole('button', { name: 'Train' }).click();
 
     // It pauses, stands still, and goes on.
@@ -79,14 +79,44 @@ describe('training in the viewer', function () {
     await page.getByRole('button', { name: 'Open it here' }).click();
     await page.getByRole('heading', { name: 'Toy model', level: 1 }).waitFor();
     await page.getByRole('navigation', { name: 'Views' }).getByRole('button', { name: 'Train', exact: true }).click();
+    expect(await page.locator('[data-test=found]').innerText()).to.equal('5 of 5 features stored');
+    // A change starts anew once something was trained; here the person starts it.
+    await form.getByLabel('Start anew when a setting changes').uncheck();
     await form.getByText('Autoencoder', { exact: true }).click();
-    await form.getByLabel('Steps').fill('1500');
-    await form.getByLabel('Steps').blur();
+    await form.getByLabel('Steps', { exact: true }).fill('1500');
+    await form.getByLabel('Steps', { exact: true }).blur();
     await form.getByRole('button', { name: 'Train' }).click();
-    await page.getByText('Done 1,500').waitFor({ timeout: 60_000 });
+    await page.getByText('Done 1,500').waitFor({ timeout: 120_000 });
+    expect(await page.locator('[data-test=found]').innerText()).to.match(/^\d of 5 directions found/);
     await page.getByRole('button', { name: 'Open it here' }).click();
     await page.getByText('Trained on this toy model.').waitFor();
+    // A history that says where b_dec has been.
+    await page.getByRole('navigation', { name: 'Views' }).getByRole('button', { name: 'History' }).click();
+    await page.locator('.b-dec').waitFor();
     expect(viewer.problems).to.deep.equal([]);
+    await page.context().close();
+  });
+
+  it('trains several seeds, at a sparsity of .999, and starts anew when a setting changes', async () => {
+    const page = await viewer.page('?view=train');
+    const form = page.getByRole('form', { name: 'Settings of the training' });
+    await form.getByLabel('Sparsity').fill('0.999');
+    await form.getByLabel('Restarts').fill('2');
+    await form.getByLabel('Steps', { exact: true }).fill('60');
+    await form.getByLabel('How many seeds').fill('2');
+    await form.getByLabel('How many seeds').blur();
+    await form.getByRole('button', { name: 'Train' }).click();
+    const seeds = page.getByRole('region', { name: 'Seeds' });
+    await seeds.getByRole('button', { name: /^seed 0 \d of 5, loss/ }).waitFor({ timeout: 120_000 });
+    await seeds.getByRole('button', { name: /^seed 1 \d of 5, loss/ }).waitFor({ timeout: 120_000 });
+    await form.getByRole('button', { name: 'Train' }).waitFor({ timeout: 120_000 });
+    await form.getByLabel('How many seeds').fill('1');
+    await form.getByLabel('First seed').fill('5');
+    await form.getByLabel('First seed').blur();
+    await page.getByText('Done 60').waitFor({ timeout: 120_000 });
+    const name = page.waitForEvent('download');
+    await page.getByRole('button', { name: 'Download .onnx' }).click();
+    expect((await name).suggestedFilename()).to.equal('toy-5-2-seed-5.onnx');
     await page.context().close();
   });
 });

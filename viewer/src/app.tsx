@@ -6,12 +6,15 @@ import { Rail } from './components/rail.tsx';
 import { Settings } from './components/settings.tsx';
 import { Share } from './components/share.tsx';
 import { droppedFiles } from './open/dropped-files.ts';
-import { openFiles } from './open/open-models.ts';
+import { openFiles } from './open/open-files.ts';
 import { type ViewId, view } from './state/navigation.ts';
 import { fail } from './state/notices.ts';
+import { CompareView } from './views/compare.tsx';
+import { LatentView } from './views/latent.tsx';
 import { MatchesView } from './views/matches.tsx';
+import { OverviewView } from './views/overview.tsx';
 import { PlaneView } from './views/plane.tsx';
-import { ProbeView } from './views/probe.tsx';
+import { SampleView } from './views/sample.tsx';
 import { SeedsView } from './views/seeds.tsx';
 import { StoryView } from './views/story.tsx';
 import { ToyModelView } from './views/toy-model.tsx';
@@ -20,13 +23,16 @@ import { TrainingView } from './views/training.tsx';
 
 const VIEWS: Record<ViewId, () => preact.JSX.Element> = {
   story: StoryView,
+  overview: OverviewView,
+  latent: LatentView,
+  sample: SampleView,
   plane: PlaneView,
-  probe: ProbeView,
   matches: MatchesView,
-  training: TrainingView,
+  compare: CompareView,
   toy: ToyModelView,
-  seeds: SeedsView,
   train: TrainView,
+  training: TrainingView,
+  seeds: SeedsView,
 };
 
 const dragging = signal(false);
@@ -65,12 +71,15 @@ export function App() {
   const View = VIEWS[view.value];
   return (
     <div class="app">
+      <button type="button" class="skip" onClick={() => document.querySelector<HTMLElement>('main h1')?.focus()}>
+        Skip to the page
+      </button>
       <Rail />
-      <main>
+      <main id="main">
         <Notices />
         <View />
       </main>
-      {dragging.value && <div class="drop">Drop models, histories or a SAELens folder</div>}
+      {dragging.value && <div class="drop">Drop models, activations, labels, or a SAELens folder</div>}
       <Settings />
       <Share />
     </div>

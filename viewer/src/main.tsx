@@ -2,16 +2,24 @@
 import './style.css';
 import { render } from 'preact';
 import { App } from './app.tsx';
-import { loadManifest, openBundled } from './open/open-models.ts';
+import { followInAddress, restore } from './open/address.ts';
+import { loadManifest, openBundled } from './open/bundled-models.ts';
+import { warnBeforeLoss } from './open/kept-models.ts';
+import { openPageContent } from './open/page-file.ts';
 import { models } from './state/models.ts';
 import { fail } from './state/notices.ts';
-import { followInAddress, restoreFromAddress } from './state/url.ts';
+import { isTraining } from './state/training.ts';
 
 render(<App />, document.getElementById('app')!);
+warnBeforeLoss(isTraining);
 
 async function start(): Promise<void> {
-  await restoreFromAddress();
   const manifest = await loadManifest();
+  try {
+    if (!(await openPageContent())) await restore();
+  } catch (error) {
+    fail('The address could not be followed', error);
+  }
   // Nothing asked for: the story's models, so that every view has something to show.
   if (manifest && models.value.length === 0) {
     await openBundled(manifest.story.toy);

@@ -1,30 +1,46 @@
-/** From flags to the configuration of an activation. */
+/** The architectures' settings as flags, which each architecture names for itself. */
+import { type Command, Option } from 'commander';
 import { UsageError } from '../../errors.ts';
-import type { ActivationConfig, ActivationKind } from '../../models/activations/registry.ts';
+import type { FlagValues, SettingFlag } from '../../models/architectures/architecture.ts';
+import {
+  type ActivationConfig,
+  type ActivationKind,
+  architectureFlags,
+  configFromFlags,
+  flagsOf,
+} from '../../models/architectures/registry.ts';
+import { nonNegativeNumber, positiveInteger, positiveNumber } from '../options.ts';
 
-export interface ActivationOptions {
-  readonly k: number;
-  readonly l1: number;
-  /** `--aux-k`, with or without its coefficient. */
-  readonly auxK?: number | true;
-  readonly deadAfter?: number;
+const PARSERS = {
+  'a positive number': positiveNumber,
+  'a number of at least 0': nonNegativeNumber,
+  'a count': positiveInteger,
+} as const;
+
+/** Adds an option for every setting of every architecture. */
+export function addArchitectureOptions(command: Command): Command {
+  for (const { flag, says, takes } of architectureFlags()) {
+    const option = new Option(flag, says);
+    const parser = PARSERS[takes as keyof typeof PARSERS];
+    command.addOption(parser ? option.argParser(parser) : option);
+  }
+  return command;
 }
 
 /** The configuration of `kind` with the flags that it has. UsageError for those it does not have. */
-export function activationConfig(
-  kind: ActivationKind,
-  { k, l1, auxK, deadAfter }: ActivationOptions,
-): ActivationConfig {
-  if (auxK === undefined) {
-    if (deadAfter !== undefined) throw new UsageError('--dead-after needs --aux-k');
-    return kind === 'relu' ? { kind, l1 } : { kind, k };
+export function activationConfig(kind: ActivationKind, options: FlagValues): ActivationConfig {
+  const own = flagsOf(kind).map(nameOf);
+  const foreign = architectureFlags().find(flag => options[nameOf(flag)] !== undefined && !own.includes(nameOf(flag)));
+  if (foreign) {
+    const there = flagsOf(kind).map(({ flag }) => flag.split(' ')[0]);
+    throw new UsageError(
+      `${foreign.flag.split(' ')[0]} is no setting of ${kind}; it has ${there.join(', ') || 'none'}`,
+    );
   }
-  if (kind === 'relu') {
-    throw new UsageError('--aux-k is for topk and batchtopk: relu has no latents that never learn');
-  }
-  return {
-    kind,
-    k,
-    auxK: { ...(auxK !== true && { coefficient: auxK }), ...(deadAfter !== undefined && { deadAfter }) },
-  };
+  return configFromFlags(kind, Object.fromEntries(own.map(name => [name, options[name]])));
+}
+
+/** The name under which commander keeps a flag's value. */
+function nameOf({ flag }: SettingFlag): string {
+  return new Option(flag).attributeName();
 }

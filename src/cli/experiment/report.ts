@@ -2,7 +2,8 @@
 import type { ActivationSaeRun, HeldOutScore } from '../../experiments/activation-sae-run.ts';
 import type { SaeRun } from '../../experiments/sae-run.ts';
 import type { ToyModelRun } from '../../experiments/toy-model-run.ts';
-import type { Trained } from '../../training/train.ts';
+import type { TrainingHistory } from '../../training/history.ts';
+import type { RunReport } from '../../training/run-settings.ts';
 
 /** The chosen model, how the restarts ended, and how long it took. */
 export function describeToyModel({ loss, losses, stars, file, run }: ToyModelRun): string {
@@ -22,14 +23,21 @@ export function describeSae({ before, after, file, run }: SaeRun): string {
 
 /** How well held-out activations are reconstructed, before and after training. */
 export function describeActivationSae({ before, after, file, run }: ActivationSaeRun): string {
-  const score = ({ explainedVariance, l0, dead, samples }: HeldOutScore): string =>
-    `explained variance ${explainedVariance.toFixed(4)}, L0 ${l0.toFixed(1)}, ${dead} latents silent on ${samples} held-out samples`;
-  const scores = before && after ? `\n  step 0: ${score(before)}\n  end: ${score(after)}` : ' nothing was held out';
+  const score = ({ explained_variance, l0, never_fired, samples }: HeldOutScore): string => {
+    const explained =
+      explained_variance === null ? 'undefined: activations do not vary' : explained_variance.toFixed(4);
+    return `explained variance ${explained}, L0 ${l0.toFixed(1)}, ${never_fired} latents fired on none of ${samples} held-out samples`;
+  };
+  const dead = run.dead ? `, ${run.dead.count} dead (silent for the last ${run.dead.window} samples of training)` : '';
+  const scores =
+    before && after
+      ? `\n  before training: ${score(before)}\n  end: ${score(after)}${dead}`
+      : ` nothing was held out${dead}`;
   return `SAE:${scores}\n  ${describeRun(run)}\n  ${file}`;
 }
 
 /** Where a run ran and why, and its time. */
-export function describeRun({ engine, step, time }: Trained): string {
-  const perStep = (time.total / Math.max(1, step)).toFixed(3);
+export function describeRun({ engine, history, time }: RunReport & { readonly history: TrainingHistory }): string {
+  const perStep = (time.total / Math.max(1, history.steps)).toFixed(3);
   return `${(time.total / 1000).toFixed(1)} s, ${perStep} ms a step on ${engine.engine} (${engine.provider}): ${engine.reason}`;
 }

@@ -1,20 +1,22 @@
 /** The experiment that trains an SAE on a toy model's activations: `train sae`, and its script. */
 import { Option } from 'commander';
+import { activationFiles } from '../../data/activation-files.ts';
 import { UsageError } from '../../errors.ts';
 import { runActivationSae } from '../../experiments/activation-sae-run.ts';
 import type { ExperimentContext } from '../../experiments/context.ts';
 import { probe, recoveryTable } from '../../experiments/probe.ts';
-import { runSae, SAE_DEFAULTS, type SaeSettings } from '../../experiments/sae-run.ts';
+import { runSae, SAE_DEFAULTS, type SaeRunSettings } from '../../experiments/sae-run.ts';
 import { loadToyModel } from '../../inference/node.ts';
-import { ACTIVATION_KINDS, type ActivationKind } from '../../models/activations/registry.ts';
+import type { FlagValues } from '../../models/architectures/architecture.ts';
+import { ACTIVATION_KINDS, type ActivationKind, flagsOf } from '../../models/architectures/registry.ts';
 import { DECODER_FORMS } from '../../models/decoder.ts';
 import { INITIALISATIONS } from '../../models/initialisation.ts';
 import { fraction, positiveInteger, positiveNumber } from '../options.ts';
-import { activationConfig } from './activation-options.ts';
+import { activationConfig, addArchitectureOptions } from './activation-options.ts';
 import { type CommonOptions, type Experiment, experimentCommand } from './command.ts';
 import { describeActivationSae, describeSae } from './report.ts';
 
-export interface SaeOptions extends CommonOptions, Omit<SaeSettings, 'activation' | 'dSae'> {
+export interface SaeOptions extends CommonOptions, Omit<SaeRunSettings, 'activation' | 'dSae'> {
   readonly toyModel: string;
   readonly activations?: readonly string[];
   readonly tensor?: string;
@@ -23,9 +25,8 @@ export interface SaeOptions extends CommonOptions, Omit<SaeSettings, 'activation
   readonly dSae?: number;
   readonly activation: ActivationKind;
   readonly k?: number;
-  readonly l1: number;
-  readonly auxK?: number | true;
-  readonly deadAfter?: number;
+  /** Settings of other architectures, by their flags' names. */
+  readonly [flag: string]: unknown;
 }
 
 /** The experiment under `name`, which is also its folder in `runs/`. */
@@ -46,14 +47,6 @@ export function saeExperiment(name: string): Experiment<SaeOptions> {
     .option('--shuffle-buffer <rows>', 'activations shuffled together, in memory', positiveInteger, 32_768)
     .option('--d-sae <n>', 'latents (default: 5 with a toy model)', positiveInteger)
     .addOption(new Option('--activation <kind>', 'architecture').choices(ACTIVATION_KINDS).default('topk'))
-    .option('--k <n>', 'active latents per sample for topk, batchtopk (default: 1 with a toy model)', positiveNumber)
-    .option('--l1 <weight>', 'weight of the L1 penalty (relu)', positiveNumber, 0.01)
-    .option(
-      '--aux-k [weight]',
-      'revive dead latents by an auxiliary loss (topk, batchtopk; weight 1/32)',
-      positiveNumber,
-    )
-    .option('--dead-after <n>', 'steps without firing after which a latent is dead (--aux-k; 100)', positiveInteger)
     .addOption(
       new Option('--decoder <form>', 'how decoder rows keep unit norm')
         .choices(DECODER_FORMS)
@@ -69,8 +62,9 @@ export function saeExperiment(name: string): Experiment<SaeOptions> {
       SAE_DEFAULTS.sparsity,
     )
     .option('--batch-size <n>', 'activations per step', positiveInteger, SAE_DEFAULTS.batchSize)
-    .option('--learning-rate <rate>', "Adam's learning rate", positiveNumber, SAE_DEFAULTS.learningRate)
+    .option('--lr, --learning-rate <rate>', "Adam's learning rate", positiveNumber, SAE_DEFAULTS.learningRate)
     .option('--steps <n>', 'training steps', positiveInteger, SAE_DEFAULTS.steps);
+  addArchitectureOptions(command);
   return {
     command,
     run: (options, context) =>
@@ -82,7 +76,8 @@ async function onToyModel(options: SaeOptions, context: ExperimentContext) {
   const { toyModel, activation, k = 1, dSae = SAE_DEFAULTS.dSae } = options;
   await using model = await loadToyModel(toyModel, { provider: 'cpu' });
   const weight = await model.featureDirections();
-  const settings = { ...options, dSae, activation: activationConfig(activation, { ...options, k }) };
+  const flags = choosesLatents(activation) ? { ...options, k } : options;
+  const settings = { ...options, dSae, activation: activationConfig(activation, flags as FlagValues) };
   const result = await runSae(settings, { file: toyModel, weight }, context);
   context.log(recoveryTable(await probe({ toyModel, sae: result.file }, options)));
   context.log(describeSae(result));
@@ -93,14 +88,20 @@ async function onToyModel(options: SaeOptions, context: ExperimentContext) {
 async function onActivations(options: SaeOptions, files: readonly string[], context: ExperimentContext) {
   const { activation, k, dSae, decoder, init, batchSize, steps, learningRate, seed } = options;
   if (dSae === undefined) throw new UsageError('--activations needs --d-sae: how many latents');
-  if (k === undefined && activation !== 'relu') {
+  if (k === undefined && choosesLatents(activation)) {
     throw new UsageError(`--activations needs --k: how many latents of ${activation} are active in a sample`);
   }
   const { tensor, holdOut, shuffleBuffer } = options;
-  const config = activationConfig(activation, { ...options, k: k ?? 1 });
+  const config = activationConfig(activation, options as FlagValues);
+  const data = activationFiles(files, { ...(tensor !== undefined && { tensor }), shuffleBuffer });
   const model = { dSae, activation: config, decoder, init, batchSize, steps, learningRate, seed };
-  const result = await runActivationSae({ files, tensor, holdOut, shuffleBuffer, ...model }, context);
+  const result = await runActivationSae({ data, holdOut, ...model }, context);
   context.log(describeActivationSae(result));
   const { file, before, after, run } = result;
   return { file, before, after, engine: run.engine };
+}
+
+/** Whether an architecture keeps a number of latents, which has no default but beside a toy model. */
+function choosesLatents(kind: ActivationKind): boolean {
+  return flagsOf(kind).some(({ flag }) => flag.startsWith('--k '));
 }

@@ -32,7 +32,7 @@ export function superpositionExperiment(
     .option('--restarts <n>', 'models of each sparsity; the lowest loss is kept', positiveInteger, restarts)
     .option('--importance-ratio <r>', 'importance of feature i is r^i', positiveNumber, defaults.importanceRatio)
     .option('--batch-size <n>', 'samples per step', positiveInteger, defaults.batchSize)
-    .option('--learning-rate <rate>', "AdamW's learning rate", positiveNumber, defaults.learningRate)
+    .option('--lr, --learning-rate <rate>', "AdamW's learning rate", positiveNumber, defaults.learningRate)
     .option('--steps <n>', 'training steps', positiveInteger, defaults.steps);
   return {
     command,

@@ -11,31 +11,54 @@ export interface Acceptance {
   readonly reason: string;
 }
 
-/**
- * Whether createSparseUpdateRunner runs the step that `descriptor` describes, and why (not).
- * Accepted: TopK and BatchTopK with decoder `reparametrise` or `renormalise`, no L1 or auxiliary loss, Adam or AdamW, d_in · d_sae large enough to
- * gain by it, unless `anySize`.
- */
+/** Every field that is looked at below. A descriptor with another is of a step that this update does not know. */
+const FIELDS: Readonly<Record<keyof StepDescriptor, true>> = {
+  kind: true,
+  activation: true,
+  decoder: true,
+  transcoder: true,
+  skip: true,
+  reconstructionLoss: true,
+  optimizer: true,
+  held: true,
+  clip: true,
+  scalars: true,
+  countsFiring: true,
+  dIn: true,
+  dSae: true,
+  dOut: true,
+  batchSize: true,
+};
+
+/** Every setting of each architecture that is taken, and the values of those that only some are taken of. */
+const SETTINGS: Readonly<Record<string, Readonly<Record<string, readonly unknown[] | 'any'>>>> = {
+  topk: { kind: 'any', k: 'any', auxK: 'any', rescaleByDecoderNorm: 'any' },
+  batchtopk: { kind: 'any', k: 'any', auxK: 'any', rescaleByDecoderNorm: 'any', restartThresholdAt: 'any' },
+  relu: { kind: 'any', l1: 'any' },
+  jumprelu: {
+    kind: 'any',
+    sparsityLoss: ['step'],
+    l0: 'any',
+    bandwidth: 'any',
+    gradientToInput: 'any',
+    preActivationLoss: [0],
+    // What these say is either in the state or of no consequence without the settings above.
+    threshold: 'any',
+    tanhScale: 'any',
+    deadAfter: 'any',
+  },
+};
+const AUX_K = ['coefficient', 'k', 'deadAfter', 'form'];
+
+/** Whether createSparseUpdateRunner runs the step that `descriptor` describes, and why (not). Steps too small to gain by it only with `anySize`. */
 export function acceptsSparseUpdate(
   descriptor: StepDescriptor,
   { anySize = false }: { readonly anySize?: boolean } = {},
 ): Acceptance {
-  const { selection, decoder, loss, optimizer, dIn, dSae, batchSize } = descriptor;
-  const k = selection.k ?? 0;
   const decline = (reason: string): Acceptance => ({ accepted: false, reason: `no sparse update: ${reason}` });
-  if (selection.kind !== 'topk' && selection.kind !== 'batchtopk') {
-    return decline(`selection ${selection.kind} has no fixed number of active latents`);
-  }
-  if (selection.kind === 'topk' && (!Number.isInteger(k) || k < 1 || k > dSae)) {
-    return decline(`k = ${k} must be an integer from 1 to d_sae = ${dSae}`);
-  }
-  if (Math.floor(k * batchSize) < 1) return decline(`k = ${k} selects nothing from a batch of ${batchSize}`);
-  if (decoder === 'free') return decline('decoder free is not supported');
-  if (selection.auxK) return decline('the auxiliary loss of dead latents is not supported');
-  if (loss.l1 !== 0) return decline(`an L1 penalty of ${loss.l1} is not supported`);
-  if (optimizer.name === 'adam' && optimizer.weightDecay !== 0)
-    return decline('Adam with weight decay is not supported');
-  if (!(optimizer.eps > 0)) return decline(`eps = ${optimizer.eps} must be positive`);
+  const reason = whyNot(descriptor);
+  if (reason !== undefined) return decline(reason);
+  const { dIn, dSae, batchSize, activation } = descriptor;
   const products = batchSize * dIn * dSae;
   if (!anySize && products < LEAST_PRODUCTS) {
     return decline(`batch · d_in · d_sae = ${products} is below ${LEAST_PRODUCTS}, where the whole graph is as fast`);
@@ -43,5 +66,54 @@ export function acceptsSparseUpdate(
   const plan = planSparseUpdate(descriptor, 1);
   if (!plan) return decline(`${dIn} × ${dSae} does not fit into 64 WebAssembly memories of 4 GiB`);
   const split = plan.shards > 1 ? `, in ${plan.shards} memories of at most 4 GiB` : '';
-  return { accepted: true, reason: `sparse update: ${selection.kind}, ${dIn} × ${dSae} weights${split}` };
+  return { accepted: true, reason: `sparse update: ${activation['kind']}, ${dIn} × ${dSae} weights${split}` };
+}
+
+/** The first thing about a step that the update does not do. */
+function whyNot(descriptor: StepDescriptor): string | undefined {
+  const { activation, decoder, held, clip, optimizer, scalars, dIn, dSae, dOut, batchSize } = descriptor;
+  const field = Object.keys(descriptor).find(name => !Object.hasOwn(FIELDS, name));
+  if (field !== undefined) return `a step with ${field} is not supported`;
+  const { kind } = activation;
+  const settings = typeof kind === 'string' && Object.hasOwn(SETTINGS, kind) ? SETTINGS[kind]! : undefined;
+  if (!settings) return `activation ${String(kind)} is not supported; ${Object.keys(SETTINGS).join(', ')} are`;
+  for (const [name, value] of Object.entries(activation)) {
+    const taken = Object.hasOwn(settings, name) ? settings[name]! : [];
+    if (taken === 'any' || taken.includes(value)) continue;
+    return `${kind} with ${name}${taken.length > 0 ? ` ${String(value)}` : ''} is not supported`;
+  }
+  const auxK = (activation['auxK'] ?? {}) as object;
+  const ofAuxK = Object.keys(auxK).find(name => !AUX_K.includes(name));
+  if (ofAuxK !== undefined) return `an auxiliary loss with ${ofAuxK} is not supported`;
+  if (activation['auxK'] !== undefined && !descriptor.countsFiring) {
+    return 'an auxiliary loss needs to know when each latent fired';
+  }
+
+  const k = Number(activation['k'] ?? 0);
+  if (kind === 'topk' && (!Number.isInteger(k) || k < 1 || k > dSae)) {
+    return `k = ${k} must be an integer from 1 to d_sae = ${dSae}`;
+  }
+  if ((kind === 'topk' || kind === 'batchtopk') && !(Math.floor(k * batchSize) >= 1)) {
+    return `k = ${k} selects nothing from a batch of ${batchSize}`;
+  }
+  if (decoder !== 'reparametrise' && decoder !== 'renormalise' && decoder !== 'free') {
+    return `decoder ${decoder} is not supported`;
+  }
+  if (descriptor.transcoder || descriptor.skip || dOut !== dIn) return 'transcoders are not supported';
+  if (activation['rescaleByDecoderNorm'] && decoder !== 'free') return `decoder ${decoder} has no norms to choose by`;
+  if (kind === 'relu' && !(Number(activation['l1']) >= 0)) {
+    return `an L1 penalty of ${activation['l1']} is not supported`;
+  }
+  if (kind === 'jumprelu' && !(Number(activation['bandwidth']) > 0)) {
+    return `bandwidth = ${activation['bandwidth']} must be positive`;
+  }
+  const other = held.find(name => name !== 'b_dec');
+  if (other !== undefined) return `${other} cannot be held`;
+  if (clip !== undefined && !(clip > 0)) return `clip = ${clip} must be positive`;
+  const scheduled = scalars.find(name => !['learning_rate', 'l1', 'l0', 'aux_k'].includes(name));
+  if (scheduled !== undefined) return `a changing ${scheduled} is not supported`;
+  if (optimizer.name !== 'adam' && optimizer.name !== 'adamw') return `optimizer ${optimizer.name} is not supported`;
+  if (optimizer.name === 'adam' && optimizer.weightDecay !== 0) return 'Adam with weight decay is not supported';
+  if (!(optimizer.eps > 0)) return `eps = ${optimizer.eps} must be positive`;
+  return undefined;
 }

@@ -2,18 +2,26 @@
  * What the shards tell each other, in one SharedArrayBuffer, and the barrier at which they meet.
  * Each region has one writer between two barriers, and is read only after the next.
  */
-import { largestSelection, paddedWidth, type SparsePlan } from './plan.ts';
+import { largestShared, paddedWidth, type SparsePlan } from './plan.ts';
 
 const ARRIVED = 0;
 const GENERATION = 1;
 const ABORTED = 2;
 
+/** Numbers that each shard gives of the loss, and of the gradient's norm: see Shard. */
+export const SUMS = 5;
+
 type Shared<T> = readonly T[];
 type Float32 = Float32Array<SharedArrayBuffer>;
 
-/** Thrown in a shard that waits for another one which failed. */
+/** Thrown in a shard that waits for another one which failed or died. */
 export class ExchangeAbortedError extends Error {
   override readonly name = 'ExchangeAbortedError';
+}
+
+/** Whether a shard failed only because another one did. The error comes from another thread, which does not know its class. */
+export function isConsequence(failure: unknown): boolean {
+  return failure instanceof Error && failure.name === 'ExchangeAbortedError';
 }
 
 /** Regions of the shared buffer; arrays of arrays have one entry per shard. */
@@ -29,8 +37,10 @@ export class Exchange {
   readonly gradients: Float32;
   /** [width] part of the gradient of b_dec. */
   readonly biasGradients: Shared<Float32>;
-  /** [shards] sum of squared errors over each shard's rows. */
-  readonly losses: Float64Array<SharedArrayBuffer>;
+  /** [shards, SUMS] each shard's parts of the loss. */
+  readonly sums: Float64Array<SharedArrayBuffer>;
+  /** [shards] each shard's dead latents. */
+  readonly deadCounts: Int32Array<SharedArrayBuffer>;
   readonly #control: Int32Array<SharedArrayBuffer>;
   readonly #shards: number;
 
@@ -45,11 +55,12 @@ export class Exchange {
       return offset;
     };
     const each = (length: number) => Array.from({ length: shards }, () => reserve(length));
-    const selection = largestSelection(plan);
+    const shared = largestShared(plan);
     const control = reserve(64);
-    const losses = reserve(8 * shards);
+    const sums = reserve(8 * SUMS * shards);
+    const deadCounts = reserve(4 * shards);
     const rowStarts = each(4 * (batchSize + 1));
-    const values = each(4 * selection);
+    const values = each(4 * shared);
     const parts = each(4 * batchSize * width);
     const gradients = reserve(4 * batchSize * width);
     const biasGradients = each(4 * width);
@@ -57,9 +68,10 @@ export class Exchange {
     this.buffer = buffer ?? new SharedArrayBuffer(bytes);
     this.#control = new Int32Array(this.buffer, control, 16);
     this.#shards = shards;
-    this.losses = new Float64Array(this.buffer, losses, shards);
+    this.sums = new Float64Array(this.buffer, sums, SUMS * shards);
+    this.deadCounts = new Int32Array(this.buffer, deadCounts, shards);
     this.rowStarts = rowStarts.map(offset => new Int32Array(this.buffer, offset, batchSize + 1));
-    this.values = values.map(offset => new Float32Array(this.buffer, offset, selection));
+    this.values = values.map(offset => new Float32Array(this.buffer, offset, shared));
     this.parts = parts.map(offset => new Float32Array(this.buffer, offset, batchSize * width));
     this.gradients = new Float32Array(this.buffer, gradients, batchSize * width);
     this.biasGradients = biasGradients.map(offset => new Float32Array(this.buffer, offset, width));
@@ -68,7 +80,9 @@ export class Exchange {
   /** Waits until every shard has come here. Blocks the thread: for workers only. ExchangeAbortedError after `abort`. */
   barrier(): void {
     const control = this.#control;
+    // Read first: an abort after this line changes the generation, one before it is seen in the next.
     const generation = Atomics.load(control, GENERATION);
+    this.#throwIfAborted();
     if (Atomics.add(control, ARRIVED, 1) === this.#shards - 1) {
       Atomics.store(control, ARRIVED, 0);
       Atomics.add(control, GENERATION, 1);
@@ -76,13 +90,17 @@ export class Exchange {
     } else {
       while (Atomics.load(control, GENERATION) === generation) Atomics.wait(control, GENERATION, generation);
     }
-    if (Atomics.load(control, ABORTED) !== 0) throw new ExchangeAbortedError('another shard failed');
+    this.#throwIfAborted();
   }
 
-  /** Wakes every shard that waits, now and later, with an error. */
+  /** Wakes every shard that waits, now and later, with an error. Any thread may call it, also one that holds no shard. */
   abort(): void {
     Atomics.store(this.#control, ABORTED, 1);
     Atomics.add(this.#control, GENERATION, 1);
     Atomics.notify(this.#control, GENERATION);
+  }
+
+  #throwIfAborted(): void {
+    if (Atomics.load(this.#control, ABORTED) !== 0) throw new ExchangeAbortedError('another shard failed');
   }
 }

@@ -13,6 +13,12 @@ export type KernelAddress =
   | 'decoderM'
   | 'decoderV'
   | 'inverseNorms'
+  | 'norms'
+  | 'scoreBias'
+  | 'thresholds'
+  | 'thresholdsM'
+  | 'thresholdsV'
+  | 'lowest'
   | 'encoder'
   | 'encoderM'
   | 'encoderV'
@@ -27,6 +33,19 @@ export type KernelAddress =
   | 'entryLatents'
   | 'entryValues'
   | 'rowStarts'
+  | 'deadRows'
+  | 'deadLatents'
+  | 'deadValues'
+  | 'deadRowStarts'
+  | 'deadLatentStarts'
+  | 'deadLatentEntries'
+  | 'deadGradients'
+  | 'silent'
+  | 'dead'
+  | 'decoderGradients'
+  | 'encoderGradients'
+  | 'encoderBiasGradients'
+  | 'thresholdGradients'
   | 'latentSteps'
   | 'latentStarts'
   | 'latentEntries'
@@ -34,6 +53,7 @@ export type KernelAddress =
   | 'termFactors'
   | 'termDots'
   | 'sumRow'
+  | 'encoderRow'
   | 'maxima'
   | 'ranked'
   | 'mergedStarts'
@@ -42,24 +62,49 @@ export type KernelAddress =
 /** Mutable globals of kernel/adam.ts. */
 export type KernelFactor = 'beta1' | 'beta2' | 'rest1' | 'rest2' | 'stepSize' | 'epsilon' | 'decay' | 'step';
 
-type Globals = Readonly<Record<KernelSize | KernelAddress | KernelFactor, WebAssembly.Global>>;
+/** Mutable globals of kernel/objective.ts. */
+export type KernelObjective = 'projects' | 'renormalises' | 'keepsNorms' | 'l1' | 'l0' | 'bandwidth' | 'reachesInput';
+
+type Globals = Readonly<Record<KernelSize | KernelAddress | KernelFactor | KernelObjective, WebAssembly.Global>>;
 
 /** Functions of the kernel; each is described where it is written, under kernel/. */
 export interface Kernel extends Globals {
   centre(): void;
+  weighScores(): void;
+  unweighEntries(count: number): void;
   selectTopK(k: number): number;
   selectBatchTopK(total: number, bound: number, capacity: number): number;
+  prepareThresholds(): void;
+  selectAbove(): number;
   smallest(from: number, to: number): number;
-  mergeTopK(shards: number, own: number, k: number): number;
+  mergeTopK(shards: number, own: number, k: number, floor: number): number;
   mergeBatchTopK(shards: number, own: number, total: number): number;
   readonly smallestSelected: WebAssembly.Global;
-  reconstruct(): void;
+  sumOfFeatures(count: number): number;
+  countActive(count: number): number;
+  reconstruct(out: number): void;
   measure(from: number, to: number, parts: number, shards: number, scale: number): number;
+  listDead(deadAfter: number): number;
+  selectDead(count: number, k: number, floor: number): number;
+  scatter(rows: number, mean: number): number;
+  measureDead(
+    from: number,
+    to: number,
+    parts: number,
+    shards: number,
+    scale: number,
+    deadScale: number,
+    out: number,
+  ): number;
+  countSilence(amount: number): void;
   makeUpLatents(): void;
   measureNorms(): void;
-  sortByLatent(count: number): void;
-  updateLatents(renormalise: 0 | 1): void;
-  updateDecoderBias(parts: number, shards: number): void;
+  sortByLatent(count: number, latents: number, starts: number, sorted: number): void;
+  updateLatents(hasDead: 0 | 1): void;
+  gatherLatents(hasDead: 0 | 1): number;
+  applyLatents(scale: number): void;
+  sumDecoderBias(parts: number, shards: number): number;
+  updateDecoderBias(scale: number): void;
 }
 
 /** Instantiates the kernel on `memory`. */

@@ -12,9 +12,19 @@ export interface SparsePlan {
   readonly dIn: number;
   readonly dSae: number;
   readonly batchSize: number;
-  /** `topk`: `count` of each row; `batchtopk`: `count` of the batch. */
-  readonly selection: { readonly kind: 'topk' | 'batchtopk'; readonly count: number };
-  readonly decoder: 'reparametrise' | 'renormalise';
+  readonly selection: Selection;
+  readonly decoder: 'reparametrise' | 'renormalise' | 'free';
+  /** Whether the squared error is averaged or summed over d_in. */
+  readonly reconstruction: 'mean' | 'sum';
+  /** Weight of mean over the batch of Σ f · ‖W_dec‖. */
+  readonly l1: number;
+  readonly auxK: AuxK | undefined;
+  /** Samples that a step without firing adds to the state's count of them, `buffers.silent`; absent where the state has none. */
+  readonly silence: number | undefined;
+  /** The norm to which the gradient of all parameters together is clipped. */
+  readonly clip: number | undefined;
+  /** Whether b_dec is not trained. */
+  readonly holdsBias: boolean;
   readonly optimizer: {
     readonly learningRate: number;
     readonly betas: readonly [number, number];
@@ -24,6 +34,29 @@ export interface SparsePlan {
   };
   /** Workers among which the latents are divided. */
   readonly shards: number;
+}
+
+/**
+ * Which latents are active. `topk`: `count` of each row; `batchtopk`: `count` of the batch; by z · ‖W_dec‖ where `weighsByNorm`. `relu`: all
+ * with z > 0. `jumprelu`: all with z > θ, θ trained with gradients estimated over `bandwidth`, beside `l0` · mean L0.
+ */
+export type Selection =
+  | { readonly kind: 'topk' | 'batchtopk'; readonly count: number; readonly weighsByNorm: boolean }
+  | { readonly kind: 'relu' }
+  | {
+      readonly kind: 'jumprelu';
+      readonly bandwidth: number;
+      readonly gradientToInput: boolean;
+      readonly l0: number;
+    };
+
+/** The auxiliary loss of dead latents; see AuxKOptions in models/architectures/aux-k.ts. */
+export interface AuxK {
+  readonly form: 'openai' | 'saelens';
+  readonly coefficient: number;
+  readonly k: number;
+  /** In the unit of `silence`. */
+  readonly deadAfter: number;
 }
 
 /** Latents from..to belong to one shard. */
@@ -52,22 +85,51 @@ export function paddedColumns(latents: number): number {
   return Math.ceil(latents / SEGMENT) * SEGMENT;
 }
 
+/** Latents of the largest shard. */
+function mostLatents({ dSae, shards }: SparsePlan): number {
+  return Math.ceil(dSae / shards);
+}
+
 /** The most entries that a shard's selection can give. */
 export function largestSelection(plan: SparsePlan): number {
-  const latents = Math.ceil(plan.dSae / plan.shards);
-  const { kind, count } = plan.selection;
-  return kind === 'topk' ? plan.batchSize * Math.min(count, latents) : Math.min(count, plan.batchSize * latents);
+  const latents = mostLatents(plan);
+  const { batchSize, selection } = plan;
+  if (selection.kind === 'topk') return batchSize * Math.min(selection.count, latents);
+  if (selection.kind === 'batchtopk') return Math.min(selection.count, batchSize * latents);
+  return batchSize * latents;
+}
+
+/** The most entries of dead latents in a shard. */
+export function largestDeadSelection(plan: SparsePlan): number {
+  return plan.auxK ? plan.batchSize * Math.min(plan.auxK.k, mostLatents(plan)) : 0;
+}
+
+/** The most entries that a shard tells the others of: what each chooses by itself, nobody else asks for. */
+export function largestShared(plan: SparsePlan): number {
+  return Math.max(isChosenTogether(plan) ? largestSelection(plan) : 0, largestDeadSelection(plan));
+}
+
+/** Whether it depends on the other shards' latents which ones of a shard are active. */
+export function isChosenTogether({ selection: { kind } }: SparsePlan): boolean {
+  return kind === 'topk' || kind === 'batchtopk';
+}
+
+/** Whether the norms of the decoder's rows are asked for, beyond what makes them unit rows. */
+export function asksForNorms({ decoder, l1, selection }: SparsePlan): boolean {
+  return decoder === 'free' && (l1 !== 0 || ('weighsByNorm' in selection && selection.weighsByNorm));
 }
 
 /** Bytes that the largest shard needs, but for some small arrays. */
 export function shardBytes(plan: SparsePlan): number {
-  const columns = paddedColumns(Math.ceil(plan.dSae / plan.shards));
+  const columns = paddedColumns(mostLatents(plan));
   const width = paddedWidth(plan);
-  const perParameter = plan.optimizer.betas[0] === 0 ? 2 : 3;
+  const perParameter = (plan.optimizer.betas[0] === 0 ? 2 : 3) + (plan.clip === undefined ? 0 : 1);
   const state = 2 * perParameter * columns * width;
-  const forward = plan.batchSize * (columns + 3 * width);
-  const entries = largestSelection(plan) * (8 + 2 * plan.shards) + 16 * columns + 8 * plan.batchSize;
-  return 4 * (state + forward + entries);
+  const forward = plan.batchSize * (columns + (plan.auxK ? 4 : 3) * width);
+  const perEntry = isChosenTogether(plan) ? 8 : 4;
+  const entries = largestSelection(plan) * perEntry + largestDeadSelection(plan) * 4;
+  const shared = 2 * plan.shards * largestShared(plan);
+  return 4 * (state + forward + entries + shared + 20 * columns + 8 * plan.batchSize);
 }
 
 /**
@@ -75,21 +137,72 @@ export function shardBytes(plan: SparsePlan): number {
  * memory of 4 GiB. Undefined where no division makes them fit. The descriptor is one that acceptsSparseUpdate accepts.
  */
 export function planSparseUpdate(descriptor: StepDescriptor, threads: number): SparsePlan | undefined {
-  const { dIn, dSae, batchSize, optimizer } = descriptor;
-  const k = descriptor.selection.k ?? 0;
-  const kind = descriptor.selection.kind === 'batchtopk' ? 'batchtopk' : 'topk';
-  const count = kind === 'topk' ? k : Math.min(Math.floor(k * batchSize), batchSize * dSae);
+  const { dIn, dSae, batchSize, optimizer, activation, held } = descriptor;
   for (let shards = Math.max(1, Math.min(threads, dSae)); shards <= Math.min(64, dSae); shards++) {
     const plan: SparsePlan = {
       dIn,
       dSae,
       batchSize,
-      selection: { kind, count },
-      decoder: descriptor.decoder === 'renormalise' ? 'renormalise' : 'reparametrise',
+      selection: selectionOf(descriptor),
+      decoder: descriptor.decoder,
+      reconstruction: descriptor.reconstructionLoss,
+      l1: activation['kind'] === 'relu' ? Number(activation['l1']) : 0,
+      auxK: auxKOf(descriptor),
+      silence: descriptor.countsFiring ? batchSize : undefined,
+      clip: descriptor.clip,
+      holdsBias: held.includes('b_dec'),
       optimizer: { ...optimizer, weightDecay: optimizer.name === 'adamw' ? optimizer.weightDecay : 0 },
       shards,
     };
     if (shardBytes(plan) <= MEMORY_LIMIT) return plan;
   }
   return undefined;
+}
+
+function selectionOf({ activation, batchSize, dSae }: StepDescriptor): Selection {
+  const {
+    kind,
+    k,
+    rescaleByDecoderNorm: weighsByNorm = false,
+    bandwidth,
+    gradientToInput,
+    l0,
+  } = activation as {
+    readonly kind: Selection['kind'];
+    readonly k: number;
+    readonly rescaleByDecoderNorm?: boolean;
+    readonly bandwidth: number;
+    readonly gradientToInput: boolean;
+    readonly l0: number;
+  };
+  switch (kind) {
+    case 'topk':
+      return { kind, count: k, weighsByNorm };
+    case 'batchtopk':
+      return { kind, count: Math.min(Math.floor(k * batchSize), batchSize * dSae), weighsByNorm };
+    case 'relu':
+      return { kind };
+    case 'jumprelu':
+      return { kind, bandwidth, gradientToInput, l0 };
+  }
+}
+
+function auxKOf({ activation, batchSize, dIn, dSae }: StepDescriptor): AuxK | undefined {
+  const auxK = activation['auxK'] as Partial<AuxK> | undefined;
+  if (!auxK) return undefined;
+  const { form = 'openai', coefficient = 1 / 32, k = Math.max(1, Math.floor(dIn / 2)), deadAfter = 100 } = auxK;
+  return { form, coefficient, k: Math.min(k, dSae), deadAfter: deadAfter * batchSize };
+}
+
+/**
+ * The numbers that may change from step to step, as they are where a step is not given them: the learning rate, and those of the
+ * objective that the plan has.
+ */
+export function stepNumbers({ optimizer, selection, l1, auxK }: SparsePlan): Readonly<Record<string, number>> {
+  return {
+    learning_rate: optimizer.learningRate,
+    ...(selection.kind === 'relu' && l1 > 0 && { l1 }),
+    ...(selection.kind === 'jumprelu' && { l0: selection.l0 }),
+    ...(auxK && { aux_k: auxK.coefficient }),
+  };
 }

@@ -7,18 +7,30 @@ import { availableParallelism } from 'node:os';
 import { DivergenceError, InvalidShapeError, InvalidValueError } from '../../errors.ts';
 import { Queue } from '../../sessions/queue.ts';
 import { type HostTensor, type HostTensors, hostTensor, sameShape } from '../../tensor.ts';
+import { IdleWorkers } from '../../workers/idle-workers.ts';
+import { nodeWorkerPort, startModuleWorker } from '../../workers/node.ts';
+import { transfer } from '../../workers/protocol.ts';
+import { RemoteWorker } from '../../workers/remote-worker.ts';
 import type { EngineDescription, StepProgram, StepRunner } from '../engine.ts';
 import { acceptsSparseUpdate } from './accept.ts';
-import { Exchange } from './exchange.ts';
-import { planSparseUpdate, type SparsePlan } from './plan.ts';
-import type { BiasCorrections, StepTimes } from './shard.ts';
-import { SecondaryFailure, ShardClient } from './shard-client.ts';
+import { Exchange, isConsequence } from './exchange.ts';
+import { planSparseUpdate, type SparsePlan, stepNumbers } from './plan.ts';
+import type { BiasCorrections, StepLosses, StepTimes } from './shard.ts';
+import type { ShardApi } from './shard-worker.ts';
 import { divideState, joinStates, stateNames } from './state.ts';
 import { RunningThreshold } from './threshold.ts';
 
-/** The step's input, and the scalar that carries a scheduled learning rate. */
+/** The metrics that there are: the loss, and the terms that it is the sum of. */
+const METRICS: Readonly<Record<string, keyof StepLosses>> = {
+  loss: 'loss',
+  'losses.mse': 'mse',
+  'losses.l1': 'l1',
+  'losses.l0': 'l0',
+  'losses.aux_k': 'aux_k',
+};
+
+/** The step's input. */
 const ACTIVATIONS = 'activations';
-const LEARNING_RATE = 'learning_rate';
 
 export interface SparseUpdateOptions {
   /** Workers among which the latents are divided. Default: one per core. More where 4 GiB each would not be enough. */
@@ -26,6 +38,13 @@ export interface SparseUpdateOptions {
   /** Accept steps that are too small to gain by it. Default false. */
   readonly anySize?: boolean;
 }
+
+type ShardThread = RemoteWorker<ShardApi>;
+
+const threadsOfShards = new IdleWorkers<ShardApi>(
+  () => new RemoteWorker(nodeWorkerPort(startModuleWorker('shard-worker', import.meta.url)), 'a sparse update'),
+  4,
+);
 
 /** A StepRunner that also tells where the time went. */
 export interface SparseUpdateRunner extends StepRunner {
@@ -53,25 +72,32 @@ export async function createSparseUpdateRunner(
     c1: plan.optimizer.betas[0] === 0 ? 1 : scalar(program.state, 'optimizer.c1'),
     c2: scalar(program.state, 'optimizer.c2'),
   };
-  const starting = Array.from({ length: plan.shards }, (_, shard) =>
-    ShardClient.start({
+  // A thread that dies cannot free those that wait for it.
+  const shards = Array.from({ length: plan.shards }, (_, shard) =>
+    threadsOfShards.take(`shard ${shard + 1} of ${plan.shards} of a sparse update`, () => exchange.abort()),
+  );
+  const opening = shards.map((thread, shard) => {
+    const request = {
       plan,
       shard,
       exchange: exchange.buffer,
       state: divideState(plan, program.state, shard),
       corrections,
-    }),
-  );
-  const shards = await Promise.all(starting).catch(async error => {
-    const started = await Promise.allSettled(starting);
-    await Promise.all(started.map(result => result.status === 'fulfilled' && result.value.terminate()));
-    throw error;
+    };
+    return thread.call('open', transfer(request));
   });
+  try {
+    await Promise.all(opening);
+  } catch (error) {
+    await Promise.allSettled(opening);
+    await Promise.all(shards.map(thread => thread.dispose()));
+    throw error;
+  }
   const threshold =
     plan.selection.kind === 'batchtopk'
-      ? new RunningThreshold(program.state, descriptor.selection.restartThresholdAt)
+      ? new RunningThreshold(program.state, descriptor.activation['restartThresholdAt'] as number | undefined)
       : undefined;
-  return new ShardedRunner(plan, shards, threshold, {
+  return new ShardedRunner(plan, program.metrics, shards, threshold, {
     engine: 'onnxruntime',
     provider: 'sparse-update',
     reason: `${reason}, ${plan.shards} thread${plan.shards === 1 ? '' : 's'}`,
@@ -95,8 +121,8 @@ function checkInterface(plan: SparsePlan, { state, batch, metrics }: StepProgram
     const unknown = names.filter(name => !known.includes(name));
     if (unknown.length > 0) throw new InvalidValueError(`a sparse update has no ${what} "${unknown.join('", "')}"`);
   };
-  refuse('input', Object.keys(batch), [ACTIVATIONS, LEARNING_RATE]);
-  refuse('metric', metrics, ['loss']);
+  refuse('input', Object.keys(batch), [ACTIVATIONS, ...Object.keys(stepNumbers(plan))]);
+  refuse('metric', metrics, Object.keys(METRICS));
   const buffers = plan.selection.kind === 'batchtopk' ? ['buffers.threshold', 'buffers.steps'] : [];
   const corrections = plan.optimizer.betas[0] === 0 ? ['optimizer.c2'] : ['optimizer.c1', 'optimizer.c2'];
   refuse('state', Object.keys(state), [...stateNames(plan), ...buffers, ...corrections]);
@@ -109,19 +135,24 @@ function sharedFloats(length: number): Float32Array<SharedArrayBuffer> {
 class ShardedRunner implements SparseUpdateRunner {
   readonly description: EngineDescription;
   readonly #plan: SparsePlan;
-  readonly #shards: readonly ShardClient[];
+  readonly #metrics: readonly string[];
+  readonly #shards: readonly ShardThread[];
   readonly #threshold: RunningThreshold | undefined;
   /** Kept between calls; grows with the number of steps asked for. */
   #batches = sharedFloats(0);
   readonly #requests = new Queue();
+  /** What ended the shards: each holds a part of the state, so none can go on without the others. */
+  #failure: unknown;
 
   constructor(
     plan: SparsePlan,
-    shards: readonly ShardClient[],
+    metrics: readonly string[],
+    shards: readonly ShardThread[],
     threshold: RunningThreshold | undefined,
     description: EngineDescription,
   ) {
     this.#plan = plan;
+    this.#metrics = metrics;
     this.#shards = shards;
     this.#threshold = threshold;
     this.description = description;
@@ -132,33 +163,46 @@ class ShardedRunner implements SparseUpdateRunner {
   }
 
   async #run(steps: number, batches: Readonly<Record<string, Float32Array>>): Promise<Record<string, Float32Array>> {
-    const { batchSize, dIn, optimizer } = this.#plan;
+    const { batchSize, dIn } = this.#plan;
     const activations = batches[ACTIVATIONS];
     const length = steps * batchSize * dIn;
     if (activations?.length !== length) {
       const got = activations?.length ?? 'none';
       throw new InvalidShapeError(`${steps} steps of "${ACTIVATIONS}" take ${length} numbers, got ${got}`);
     }
-    const rates = batches[LEARNING_RATE] ?? new Float32Array(steps).fill(optimizer.learningRate);
-    if (rates.length !== steps) {
-      throw new InvalidShapeError(`${steps} steps of "${LEARNING_RATE}" take ${steps} numbers, got ${rates.length}`);
-    }
+    const numbers = Object.fromEntries(
+      Object.entries(stepNumbers(this.#plan)).map(([name, value]) => {
+        const given = batches[name] ?? new Float32Array(steps).fill(value);
+        if (given.length === steps) return [name, given];
+        throw new InvalidShapeError(`${steps} steps of "${name}" take ${steps} numbers, got ${given.length}`);
+      }),
+    );
     if (this.#batches.length < length) this.#batches = sharedFloats(length);
     this.#batches.set(activations);
-    const losses = sharedFloats(steps);
-    const smallestSelected = sharedFloats(steps);
-    const request = { kind: 'run', steps, batches: this.#batches, rates, losses, smallestSelected } as const;
-    const [{ completed }] = await this.#ask(shard => shard.request(request, 'ran'));
+    const each = (): Float32Array<SharedArrayBuffer> => sharedFloats(steps);
+    const losses = { loss: each(), mse: each(), l1: each(), l0: each(), aux_k: each() };
+    const smallestSelected = each();
+    const active = each();
+    const request = { steps, batches: this.#batches, numbers, losses, smallestSelected, active };
+    const [completed] = await this.#ask(shard => shard.call('run', request));
     for (const smallest of smallestSelected.subarray(0, completed)) this.#threshold?.add(smallest);
     if (completed < steps) {
-      throw new DivergenceError(`the loss is ${losses[completed]}`, completed);
+      const reported = this.#reported(losses, completed);
+      throw new DivergenceError(`the loss is ${losses.loss[completed]}`, completed, completed, reported);
     }
-    return { loss: Float32Array.from(losses) };
+    return this.#reported(losses, steps);
+  }
+
+  /** The program's metrics of the first `steps` steps. */
+  #reported(losses: Readonly<Record<keyof StepLosses, Float32Array>>, steps: number): Record<string, Float32Array> {
+    return Object.fromEntries(
+      this.#metrics.map(name => [name, Float32Array.from(losses[METRICS[name]!].subarray(0, steps))]),
+    );
   }
 
   read(): Promise<HostTensors> {
     return this.#requests.add(async () => {
-      const replies = await this.#ask(shard => shard.request({ kind: 'read' }, 'state'));
+      const replies = await this.#ask(shard => shard.call('read'));
       const joined = joinStates(
         this.#plan,
         replies.map(({ state }) => state),
@@ -175,24 +219,30 @@ class ShardedRunner implements SparseUpdateRunner {
   }
 
   times(): Promise<readonly StepTimes[]> {
-    return this.#requests.add(async () => {
-      const replies = await this.#ask(shard => shard.request({ kind: 'times' }, 'times'));
-      return replies.map(({ times }) => times);
-    });
+    return this.#requests.add(() => this.#ask(shard => shard.call('times')));
   }
 
   async dispose(): Promise<void> {
     if (!(await this.#requests.close('this sparse update was disposed of'))) return;
-    // A shard that failed cannot answer any more; its thread ends all the same.
-    await Promise.allSettled(this.#shards.map(shard => shard.request({ kind: 'dispose' }, 'disposed')));
-    await Promise.all(this.#shards.map(shard => shard.terminate()));
+    await Promise.all(this.#shards.map(shard => this.#release(shard)));
+  }
+
+  /** A shard that died cannot answer any more, and one that failed is not to be trusted. */
+  async #release(shard: ShardThread): Promise<void> {
+    const canGoOn = this.#failure === undefined && (await shard.call('close').catch(() => false));
+    if (canGoOn) await threadsOfShards.giveBack(shard);
+    else await shard.dispose();
   }
 
   /** Asks every shard; rejects with the failure that came first, not with those that followed from it. */
-  async #ask<Reply>(request: (shard: ShardClient) => Promise<Reply>): Promise<readonly [Reply, ...Reply[]]> {
+  async #ask<Reply>(request: (shard: ShardThread) => Promise<Reply>): Promise<readonly [Reply, ...Reply[]]> {
+    if (this.#failure !== undefined) throw this.#failure;
     const results = await Promise.allSettled(this.#shards.map(request));
     const failures = results.flatMap(result => (result.status === 'rejected' ? [result.reason as unknown] : []));
-    if (failures.length > 0) throw failures.find(failure => !(failure instanceof SecondaryFailure)) ?? failures[0];
+    if (failures.length > 0) {
+      this.#failure = failures.find(failure => !isConsequence(failure)) ?? failures[0];
+      throw this.#failure;
+    }
     return results.map(result => (result as PromiseFulfilledResult<Reply>).value) as [Reply, ...Reply[]];
   }
 }

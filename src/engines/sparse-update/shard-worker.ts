@@ -1,12 +1,15 @@
-/** A worker thread that holds one shard: loads it, steps it in time with the others, and answers the runner's requests. */
-import { parentPort, workerData } from 'node:worker_threads';
+/** A worker thread that holds one shard: opens it, and steps it in time with the others. */
+import { invariant } from '../../errors.ts';
 import { loadNodeRuntime } from '../../sessions/node.ts';
-import { Exchange, ExchangeAbortedError } from './exchange.ts';
+import { ownNodePort } from '../../workers/node.ts';
+import { transfer } from '../../workers/protocol.ts';
+import { serve } from '../../workers/serve.ts';
+import { Exchange } from './exchange.ts';
 import type { SparsePlan } from './plan.ts';
-import { type BiasCorrections, Shard, type StepTimes } from './shard.ts';
+import { type BiasCorrections, Shard, type StepLosses, type StepTimes } from './shard.ts';
 import type { ShardState } from './state.ts';
 
-export interface ShardWorkerData {
+export interface ShardRequest {
   readonly plan: SparsePlan;
   readonly shard: number;
   readonly exchange: SharedArrayBuffer;
@@ -14,80 +17,85 @@ export interface ShardWorkerData {
   readonly corrections: BiasCorrections;
 }
 
-export type ShardRequest =
-  | {
-      readonly kind: 'run';
-      readonly steps: number;
-      /** [steps, batch, d_in], shared by all shards. */
-      readonly batches: Float32Array;
-      /** [steps] learning rates. */
-      readonly rates: Float32Array;
-      /** [steps] each: written by shard 0. */
-      readonly losses: Float32Array;
-      readonly smallestSelected: Float32Array;
+/** Steps to run, in memory that all shards share. */
+export interface RunRequest {
+  readonly steps: number;
+  /** [steps, batch, d_in]. */
+  readonly batches: Float32Array;
+  /** [steps] each: see `stepNumbers`. */
+  readonly numbers: Readonly<Record<string, Float32Array>>;
+  /** [steps] each: written by shard 0. */
+  readonly losses: Readonly<Record<keyof StepLosses, Float32Array>>;
+  readonly smallestSelected: Float32Array;
+  readonly active: Float32Array;
+}
+
+interface Opened {
+  readonly shard: Shard;
+  readonly exchange: Exchange;
+  readonly request: ShardRequest;
+}
+
+/** Bytes that may lie about in an idle thread until garbage is collected there. */
+const MOST_KEPT = 2 ** 24;
+
+let opened: Opened | undefined;
+
+function current(): Opened {
+  invariant(opened, 'a shard is asked before it was opened');
+  return opened;
+}
+
+const api = {
+  async open(request: ShardRequest): Promise<void> {
+    const { plan, shard: index, state, corrections } = request;
+    const exchange = new Exchange(plan, request.exchange);
+    const shard = await Shard.create(await loadNodeRuntime(), plan, index, exchange);
+    shard.load(state, corrections);
+    opened = { shard, exchange, request };
+  },
+
+  /** The number of steps that were completed; fewer than asked for where a loss was not finite. */
+  async run({ steps, batches, numbers, losses, smallestSelected, active }: RunRequest): Promise<number> {
+    const { shard, exchange, request } = current();
+    const length = request.plan.batchSize * request.plan.dIn;
+    try {
+      for (let step = 0; step < steps; step++) {
+        const batch = batches.subarray(step * length, (step + 1) * length);
+        const own = Object.fromEntries(Object.entries(numbers).map(([name, values]) => [name, values[step]!]));
+        const result = await shard.step(batch, own);
+        if (request.shard === 0) {
+          for (const [name, values] of Object.entries(losses)) values[step] = result.losses[name as keyof StepLosses];
+          smallestSelected[step] = result.smallestSelected;
+          active[step] = result.active;
+        }
+        if (!Number.isFinite(result.losses.loss)) return step;
+      }
+      return steps;
+    } catch (error) {
+      // The others would wait for this one for ever.
+      exchange.abort();
+      throw error;
     }
-  | { readonly kind: 'read' }
-  | { readonly kind: 'times' }
-  | { readonly kind: 'dispose' };
+  },
 
-export type ShardReply =
-  | { readonly kind: 'ready' }
-  /** Steps that were completed; fewer than asked for where a loss was not finite. */
-  | { readonly kind: 'ran'; readonly completed: number }
-  | { readonly kind: 'state'; readonly state: ShardState; readonly corrections: BiasCorrections }
-  | { readonly kind: 'times'; readonly times: StepTimes }
-  | { readonly kind: 'disposed' }
-  | { readonly kind: 'failed'; readonly error: unknown; readonly secondary: boolean };
+  read(): { readonly state: ShardState; readonly corrections: BiasCorrections } {
+    return transfer(current().shard.read());
+  },
 
-const port = parentPort!;
-const { plan, shard: index, exchange: buffer, state, corrections } = workerData as ShardWorkerData;
-const exchange = new Exchange(plan, buffer);
+  times(): StepTimes {
+    return { ...current().shard.times };
+  },
 
-async function serve(shard: Shard, request: ShardRequest): Promise<void> {
-  switch (request.kind) {
-    case 'run':
-      return reply({ kind: 'ran', completed: await run(shard, request) });
-    case 'read': {
-      const read = shard.read();
-      const arrays = Object.values(read.state).map(array => array.buffer);
-      return port.postMessage({ kind: 'state', ...read } satisfies ShardReply, arrays);
-    }
-    case 'times':
-      return reply({ kind: 'times', times: { ...shard.times } });
-    case 'dispose':
-      await shard.dispose();
-      reply({ kind: 'disposed' });
-      return port.close();
-  }
-}
+  /** Lets go of the shard. Whether the thread can be used again: a large shard's memory is given back only by its end. */
+  async close(): Promise<boolean> {
+    const bytes = opened?.shard.bytes ?? 0;
+    await opened?.shard.dispose();
+    opened = undefined;
+    return bytes <= MOST_KEPT;
+  },
+};
 
-async function run(shard: Shard, request: Extract<ShardRequest, { kind: 'run' }>): Promise<number> {
-  const length = plan.batchSize * plan.dIn;
-  for (let step = 0; step < request.steps; step++) {
-    const result = await shard.step(request.batches.subarray(step * length, (step + 1) * length), request.rates[step]!);
-    if (index === 0) {
-      request.losses[step] = result.loss;
-      request.smallestSelected[step] = result.smallestSelected;
-    }
-    if (!Number.isFinite(result.loss)) return step;
-  }
-  return request.steps;
-}
+export type ShardApi = typeof api;
 
-function reply(message: ShardReply): void {
-  port.postMessage(message);
-}
-
-function fail(error: unknown): void {
-  exchange.abort();
-  reply({ kind: 'failed', error, secondary: error instanceof ExchangeAbortedError });
-}
-
-try {
-  const shard = await Shard.create(await loadNodeRuntime(), plan, index, exchange);
-  shard.load(state, corrections);
-  port.on('message', (request: ShardRequest) => void serve(shard, request).catch(fail));
-  reply({ kind: 'ready' });
-} catch (error) {
-  fail(error);
-}
+serve(ownNodePort(), api);

@@ -1,23 +1,49 @@
 /**
  * One shard of a sparse step: some of the latents, with their decoder and encoder rows and Adam's moments, in a WebAssembly
  * memory of its own that also backs ONNX Runtime's tensors, so that nothing is copied between them.
- * ONNX Runtime multiplies; the kernel selects, reconstructs and updates each latent's rows in one pass.
- * Shards meet four times a step: over the selection, the reconstruction, its gradient, and the gradient of b_dec.
+ * ONNX Runtime multiplies; the kernel chooses which latents are active, reconstructs from them and updates each latent's rows.
+ * Shards meet over the choice (where it is one for all), the reconstruction, its gradient, and the gradient of b_dec; and three times
+ * more where dead latents are revived.
  */
 import { encodeModel } from '../../onnx/write.ts';
 import type { Runtime } from '../../sessions/runtime.ts';
 import { type Feeds, openSession, type Session } from '../../sessions/session.ts';
 import { encoderGraph } from './encoder-graph.ts';
-import type { Exchange } from './exchange.ts';
-import { instantiateKernel, type Kernel, type KernelAddress, type KernelFactor } from './kernel.ts';
-import { largestSelection, latentsOf, paddedColumns, paddedWidth, rowsOf, type SparsePlan } from './plan.ts';
-import { momentsOf, SHARD_ARRAYS, type ShardState } from './state.ts';
+import { type Exchange, SUMS } from './exchange.ts';
+import {
+  instantiateKernel,
+  type Kernel,
+  type KernelAddress,
+  type KernelFactor,
+  type KernelObjective,
+} from './kernel.ts';
+import {
+  asksForNorms,
+  isChosenTogether,
+  largestShared,
+  latentsOf,
+  paddedColumns,
+  paddedWidth,
+  rowsOf,
+  type SparsePlan,
+} from './plan.ts';
+import { allocateShard, type Layout, type ShardMemory } from './shard-memory.ts';
+import { type ShardEntry, type ShardState, shardEntries } from './state.ts';
 
-const PAGE = 65_536;
-/** Below it lies what the compiler places. */
-const FIRST_ADDRESS = 1_024;
 /** The next batch's threshold is sought from this share of the last one's; a wrong guess costs a second look. */
 const THRESHOLD_MARGIN = 0.9;
+/** Errors whose variance is below this are none. */
+const TINY = 1e-30;
+/** A bound below all numbers, and one below all positive ones. */
+const NO_FLOOR = -3.4e38;
+const ABOVE_ZERO = 0;
+
+/** What a shard tells the others of the loss and the gradient, in Exchange.sums. */
+const SQUARES = 0;
+const FEATURES = 1;
+const ACTIVE = 2;
+const DEAD_SQUARES = 3;
+const GRADIENT = 4;
 
 /** Milliseconds that this shard spent in each part of its steps; `exchange` holds copies and waiting for other shards. */
 export interface StepTimes {
@@ -28,11 +54,22 @@ export interface StepTimes {
   exchange: number;
 }
 
-export interface StepResult {
-  /** Mean squared error of the batch, before the update. Not finite where the step was refused. */
+/** The loss of a batch before the update, and the terms that it is the sum of. */
+export interface StepLosses {
   readonly loss: number;
-  /** Smallest activation that was selected in the whole batch; 0 where none was. */
+  readonly mse: number;
+  readonly l1: number;
+  readonly l0: number;
+  readonly aux_k: number;
+}
+
+export interface StepResult {
+  /** Its `loss` is not finite where the step was refused. */
+  readonly losses: StepLosses;
+  /** Smallest activation that was selected in the whole batch by BatchTopK; 0 where none was. */
   readonly smallestSelected: number;
+  /** Active latents of the whole batch, for choices that set no number. */
+  readonly active: number;
 }
 
 /** Moving averages of ones: 1 - βᵗ, as the state holds them. */
@@ -41,73 +78,12 @@ export interface BiasCorrections {
   c2: number;
 }
 
-interface Selection {
+interface Selected {
   /** Entries of this shard. */
   readonly count: number;
   readonly smallestSelected: number;
   /** False where a pre-activation was not a number. */
   readonly ordered: boolean;
-}
-
-/** Byte offset of each array of a shard. */
-type Layout = Readonly<Record<KernelAddress | 'received', number>>;
-
-interface ShardMemory {
-  readonly layout: Layout;
-  readonly memory: WebAssembly.Memory;
-}
-
-function allocate(plan: SparsePlan, latents: number, selection: number, capacity: number): ShardMemory {
-  const width = paddedWidth(plan);
-  const columns = paddedColumns(latents);
-  const { batchSize, shards } = plan;
-  const firstMoment = plan.optimizer.betas[0] === 0 ? 0 : 1;
-  const matrix = columns * width;
-  const lengths: Record<keyof Layout, number> = {
-    centred: batchSize * width,
-    preActivations: batchSize * columns,
-    gradients: batchSize * width,
-    decoder: matrix,
-    decoderM: firstMoment * matrix,
-    decoderV: matrix,
-    inverseNorms: columns,
-    encoder: matrix,
-    encoderM: firstMoment * matrix,
-    encoderV: matrix,
-    encoderBias: columns,
-    encoderBiasM: firstMoment * columns,
-    encoderBiasV: columns,
-    decoderBias: width,
-    decoderBiasM: firstMoment * width,
-    decoderBiasV: width,
-    decoderBiasGradient: width,
-    entryRows: capacity,
-    entryLatents: capacity,
-    entryValues: capacity,
-    rowStarts: batchSize + 1,
-    latentSteps: latents,
-    latentStarts: latents + 1,
-    latentEntries: selection,
-    termRows: Math.max(batchSize, latents),
-    termFactors: Math.max(batchSize, latents),
-    termDots: Math.max(batchSize, latents),
-    sumRow: width,
-    maxima: columns / 16,
-    ranked: Math.max(columns, capacity, shards * selection),
-    mergedStarts: shards * (batchSize + 1),
-    mergedValues: shards * selection,
-    // Parts of the reconstruction of this shard's rows, then parts of the gradient of b_dec.
-    received: shards === 1 ? 0 : shards * Math.ceil(batchSize / shards) * width,
-  };
-  let end = FIRST_ADDRESS;
-  const layout = Object.fromEntries(
-    Object.entries(lengths).map(([name, length]) => {
-      const offset = Math.ceil(end / 64) * 64;
-      end = offset + 4 * length;
-      return [name, offset];
-    }),
-  ) as Layout;
-  return { layout, memory: new WebAssembly.Memory({ initial: Math.ceil(end / PAGE) }) };
 }
 
 export class Shard {
@@ -126,6 +102,7 @@ export class Shard {
   readonly #width: number;
   readonly #columns: number;
   #corrections: BiasCorrections = { c1: 0, c2: 0 };
+  #weights = { l1: 0, l0: 0, auxK: 0 };
   #likelyThreshold = 0;
   #steps = 0;
   #lapStart = 0;
@@ -134,39 +111,28 @@ export class Shard {
     plan: SparsePlan,
     shard: number,
     exchange: Exchange,
-    {
-      kernel,
-      session,
-      runtime,
-      capacity,
-      layout,
-      memory,
-    }: ShardMemory & {
-      kernel: Kernel;
-      session: Session;
-      runtime: Runtime;
-      capacity: number;
-    },
+    parts: ShardMemory & { readonly kernel: Kernel; readonly session: Session; readonly runtime: Runtime },
   ) {
     this.#plan = plan;
     this.#shard = shard;
     this.#exchange = exchange;
-    this.#kernel = kernel;
-    this.#session = session;
-    this.#capacity = capacity;
-    this.#layout = layout;
-    this.#memory = memory;
+    this.#kernel = parts.kernel;
+    this.#session = parts.session;
+    this.#capacity = parts.capacity;
+    this.#layout = parts.layout;
+    this.#memory = parts.memory;
     const { from, to } = latentsOf(plan, shard);
     this.#latents = to - from;
     this.#width = paddedWidth(plan);
     this.#columns = paddedColumns(this.#latents);
     const tensor = (name: KernelAddress, shape: readonly number[]) =>
-      new runtime.ort.Tensor('float32', this.#floats(name, shape[0]! * shape[1]!), shape);
+      new parts.runtime.ort.Tensor('float32', this.#floats(name, shape[0]! * shape[1]!), shape);
     this.#feeds = {
       centred: tensor('centred', [plan.batchSize, this.#width]),
       encoder: tensor('encoder', [this.#columns, this.#width]),
     };
     this.#fetches = { preActivations: tensor('preActivations', [plan.batchSize, this.#columns]) };
+    this.#setObjective();
   }
 
   /** Shard `shard` of `plan`, ready for `load`. Errors of ONNX Runtime and of allocation pass through. */
@@ -174,13 +140,16 @@ export class Shard {
     const { from, to } = latentsOf(plan, shard);
     const columns = paddedColumns(to - from);
     const width = paddedWidth(plan);
-    const selection = largestSelection(plan);
-    // Room for twice the batch's selection lets BatchTopK drop what lost only now and then.
-    const capacity = (plan.selection.kind === 'topk' ? 1 : 2) * selection + columns;
-    const { layout, memory } = allocate(plan, to - from, selection, capacity);
-    const kernel = await instantiateKernel(memory);
-    const sizes = { batch: plan.batchSize, latents: to - from, columns, width, mergedCapacity: selection };
-    const { received: _, ...addresses } = layout;
+    const allocated = allocateShard(plan, to - from);
+    const kernel = await instantiateKernel(allocated.memory);
+    const sizes = {
+      batch: plan.batchSize,
+      latents: to - from,
+      columns,
+      width,
+      mergedCapacity: largestShared(plan),
+    };
+    const { received: _, zeros: __, ...addresses } = allocated.layout;
     for (const [name, value] of Object.entries({ ...sizes, ...addresses })) {
       kernel[name as keyof typeof sizes | KernelAddress].value = value;
     }
@@ -190,22 +159,45 @@ export class Shard {
       // Its only tensors of any size are ours.
       sessionOptions: { interOpNumThreads: 1, enableCpuMemArena: false },
     });
-    return new Shard(plan, shard, exchange, { kernel, session, runtime, capacity, layout, memory });
+    return new Shard(plan, shard, exchange, { ...allocated, kernel, session, runtime });
+  }
+
+  #setObjective(): void {
+    const { selection, decoder } = this.#plan;
+    const isJump = selection.kind === 'jumprelu';
+    const objective: Record<KernelObjective, number> = {
+      projects: decoder === 'free' ? 0 : 1,
+      renormalises: decoder === 'renormalise' ? 1 : 0,
+      keepsNorms: asksForNorms(this.#plan) ? 1 : 0,
+      l1: 0,
+      l0: 0,
+      bandwidth: isJump ? selection.bandwidth : 0,
+      reachesInput: isJump && selection.gradientToInput ? 1 : 0,
+    };
+    for (const [name, value] of Object.entries(objective)) this.#kernel[name as KernelObjective].value = value;
+  }
+
+  /** The weights of this step's loss. */
+  #setWeights({ l1 = 0, l0 = 0, aux_k: auxK = 0 }: Readonly<Record<string, number>>): void {
+    const { batchSize } = this.#plan;
+    this.#weights = { l1, l0, auxK };
+    this.#kernel.l1.value = l1 / batchSize;
+    this.#kernel.l0.value = l0 / batchSize;
   }
 
   /** Takes over a state; the arrays are copied. */
   load(state: ShardState, corrections: BiasCorrections): void {
-    for (const array of SHARD_ARRAYS) {
-      for (const moment of momentsOf(this.#plan)) {
-        const name = `${array}${moment}` as const;
-        if (array === 'decoder' || array === 'encoder') this.#placeRows(name, state[name]!);
-        else this.#floats(name, state[name]!.length).set(state[name]!);
-      }
+    for (const { array, key } of shardEntries(this.#plan)) {
+      if (array === 'decoder' || array === 'encoder') this.#placeRows(key, state[key]!);
+      else this.#floats(key, state[key]!.length).set(state[key]!);
     }
+    if (state.silent) this.#floats('silent', this.#latents).set(state.silent);
     // A column without a latent has zero weights; with a negative bias it is never selected.
     this.#floats('encoderBias', this.#columns).fill(-1, this.#latents);
-    if (this.#plan.decoder === 'renormalise') this.#floats('inverseNorms', this.#columns).fill(1);
-    else this.#kernel.measureNorms();
+    if (!isChosenTogether(this.#plan)) this.#floats('lowest', this.#columns).fill(Number.POSITIVE_INFINITY);
+    this.#floats('inverseNorms', this.#columns).fill(1);
+    if (asksForNorms(this.#plan)) this.#floats('norms', this.#columns).fill(1);
+    this.#kernel.measureNorms();
     this.#integers('latentSteps', this.#latents).fill(this.#steps);
     this.#corrections = { ...corrections };
   }
@@ -214,62 +206,93 @@ export class Shard {
   read(): { state: ShardState; corrections: BiasCorrections } {
     this.#kernel.makeUpLatents();
     const state: ShardState = {};
-    for (const array of SHARD_ARRAYS) {
-      for (const moment of momentsOf(this.#plan)) {
-        const name = `${array}${moment}` as const;
-        if (array === 'decoder' || array === 'encoder') state[name] = this.#takeRows(name);
-        else state[name] = this.#floats(name, array === 'encoderBias' ? this.#latents : this.#plan.dIn).slice();
-      }
-    }
+    for (const entry of shardEntries(this.#plan)) state[entry.key] = this.#take(entry);
+    if (this.#plan.silence !== undefined) state.silent = this.#floats('silent', this.#latents).slice();
     return { state, corrections: { ...this.#corrections } };
   }
 
+  #take({ array, key }: ShardEntry): Float32Array<ArrayBuffer> {
+    if (array === 'decoder' || array === 'encoder') return this.#takeRows(key);
+    return this.#floats(key, array === 'decoderBias' ? this.#plan.dIn : this.#latents).slice();
+  }
+
   /**
-   * One step on `batch` [batch, d_in]. Where the loss is not finite nothing of the state has changed.
+   * One step on `batch` [batch, d_in] with the numbers of `stepNumbers`. Where the loss is not finite nothing of the state has changed.
    * All shards take the same step at the same time and give the same result.
    */
-  async step(batch: Float32Array, learningRate: number): Promise<StepResult> {
+  async step(batch: Float32Array, numbers: Readonly<Record<string, number>>): Promise<StepResult> {
     this.#lapStart = performance.now();
+    this.#setWeights(numbers);
+    const kernel = this.#kernel;
     this.#placeRows('centred', batch);
-    this.#kernel.centre();
+    kernel.centre();
     this.#lap('exchange');
     await this.#session.run(this.#feeds, this.#fetches);
     this.#lap('gemm');
-    const { count, smallestSelected, ordered } =
-      this.#plan.selection.kind === 'topk' ? this.#selectTopK() : this.#selectBatchTopK();
+    const { count, smallestSelected, ordered } = this.#select();
     this.#lap('select');
-    this.#kernel.reconstruct();
+    kernel.reconstruct(this.#layout.gradients);
     this.#lap('reconstruct');
-    const loss = this.#measure(ordered);
+    const measured = this.#measure(count, ordered);
     this.#lap('exchange');
-    if (!Number.isFinite(loss)) return { loss, smallestSelected };
-    this.#setAdam(learningRate);
-    this.#kernel.sortByLatent(count);
-    this.#kernel.updateLatents(this.#plan.decoder === 'renormalise' ? 1 : 0);
+    const dead = Number.isFinite(measured.losses.loss) ? this.#reviveDead() : { count: 0, loss: 0 };
+    const losses = { ...measured.losses, loss: measured.losses.loss + dead.loss, aux_k: dead.loss };
+    const result = { losses, smallestSelected, active: measured.active };
+    if (!Number.isFinite(losses.loss)) return result;
+    this.#setAdam(numbers['learning_rate']!);
+    const { entryLatents, latentStarts, latentEntries, deadLatents, deadLatentStarts, deadLatentEntries } =
+      this.#layout;
+    kernel.sortByLatent(count, entryLatents, latentStarts, latentEntries);
+    const hasDead = dead.count > 0 ? 1 : 0;
+    if (hasDead) kernel.sortByLatent(dead.count, deadLatents, deadLatentStarts, deadLatentEntries);
+    this.#update(hasDead);
+    if (this.#plan.silence !== undefined) kernel.countSilence(this.#plan.silence);
     this.#lap('update');
-    this.#updateDecoderBias();
-    this.#lap('exchange');
-    return { loss, smallestSelected };
+    return result;
+  }
+
+  /** Of its memory. */
+  get bytes(): number {
+    return this.#memory.buffer.byteLength;
   }
 
   async dispose(): Promise<void> {
     await this.#session.dispose();
   }
 
-  #selectTopK(): Selection {
-    const { count: k } = this.#plan.selection;
+  #select(): Selected {
+    const kernel = this.#kernel;
+    const { selection } = this.#plan;
+    switch (selection.kind) {
+      case 'relu':
+      case 'jumprelu': {
+        kernel.prepareThresholds();
+        const count = kernel.selectAbove();
+        return { count: Math.max(count, 0), smallestSelected: 0, ordered: count >= 0 };
+      }
+      case 'topk':
+      case 'batchtopk': {
+        if (selection.weighsByNorm) kernel.weighScores();
+        const selected =
+          selection.kind === 'topk' ? this.#selectTopK(selection.count) : this.#selectBatchTopK(selection.count);
+        if (selection.weighsByNorm) kernel.unweighEntries(selected.count);
+        return selected;
+      }
+    }
+  }
+
+  #selectTopK(k: number): Selected {
     const selected = this.#kernel.selectTopK(Math.min(k, this.#columns));
     if (this.#plan.shards > 1) {
       this.#shareSelection(selected);
-      const count = this.#kernel.mergeTopK(this.#plan.shards, this.#shard, k);
+      const count = this.#kernel.mergeTopK(this.#plan.shards, this.#shard, k, ABOVE_ZERO);
       return { count, smallestSelected: 0, ordered: selected >= 0 };
     }
     return { count: Math.max(selected, 0), smallestSelected: 0, ordered: selected >= 0 };
   }
 
   /** Starts from a guess; where that finds too few in all shards together, looks again without one. */
-  #selectBatchTopK(): Selection {
-    const { count: total } = this.#plan.selection;
+  #selectBatchTopK(total: number): Selected {
     const { shards } = this.#plan;
     for (let bound = this.#likelyThreshold; ; bound = 0) {
       const selected = this.#kernel.selectBatchTopK(total, bound, this.#capacity);
@@ -294,17 +317,18 @@ export class Shard {
     }
   }
 
-  /** Tells every shard what this one selected and copies what they did; the number of all entries. */
+  /** Tells every shard what this one selected, in the arrays that the kernel uses now, and copies what they did; the number of all entries. */
   #shareSelection(selected: number): number {
     const { batchSize, shards } = this.#plan;
+    const kernel = this.#kernel;
     const count = Math.max(selected, 0);
-    const starts = this.#integers('rowStarts', batchSize + 1);
+    const starts = this.#integersAt(kernel.rowStarts.value, batchSize + 1);
     if (selected < 0) starts.fill(0);
     this.#exchange.rowStarts[this.#shard]!.set(starts);
-    this.#exchange.values[this.#shard]!.set(this.#floats('entryValues', count));
+    this.#exchange.values[this.#shard]!.set(this.#floatsAt(kernel.entryValues.value, count));
     this.#exchange.barrier();
     const mergedStarts = this.#integers('mergedStarts', shards * (batchSize + 1));
-    const capacity = largestSelection(this.#plan);
+    const capacity = largestShared(this.#plan);
     const mergedValues = this.#floats('mergedValues', shards * capacity);
     let found = 0;
     for (let shard = 0; shard < shards; shard++) {
@@ -317,31 +341,172 @@ export class Shard {
     return found;
   }
 
-  /** Adds up the reconstruction and leaves its gradient in `gradients`; the mean squared error. */
-  #measure(ordered: boolean): number {
-    const { batchSize, dIn, shards } = this.#plan;
-    const scale = 2 / (batchSize * dIn);
-    const width = this.#width;
+  /** What the squared error of one element counts, and its derivative's factor: the same for every element. */
+  get #errorWeight(): number {
+    const { batchSize, dIn, reconstruction } = this.#plan;
+    return 1 / (reconstruction === 'sum' ? batchSize : batchSize * dIn);
+  }
+
+  /** Adds up the reconstruction and leaves its gradient in `gradients`; the loss, but for what dead latents add. */
+  #measure(count: number, ordered: boolean): { readonly losses: StepLosses; readonly active: number } {
+    const { batchSize, shards } = this.#plan;
+    const weight = this.#errorWeight;
     const { from, to } = rowsOf(this.#plan, this.#shard);
-    let squares: number;
-    if (shards === 1) {
-      squares = this.#kernel.measure(from, to, this.#layout.gradients, 1, scale);
-      return ordered ? squares / (batchSize * dIn) : Number.NaN;
-    }
-    this.#exchange.parts[this.#shard]!.set(this.#floats('gradients', batchSize * width));
+    const received = this.#gatherRows(this.#layout.gradients);
+    const sums = this.#exchange.sums;
+    const own = this.#shard * SUMS;
+    const squares = this.#kernel.measure(from, to, received, shards, 2 * weight);
+    sums[own + SQUARES] = ordered ? squares : Number.NaN;
+    sums[own + FEATURES] = this.#weights.l1 === 0 ? 0 : this.#kernel.sumOfFeatures(count);
+    sums[own + ACTIVE] = isChosenTogether(this.#plan) ? 0 : this.#kernel.countActive(count);
+    this.#shareRows(this.#layout.gradients);
+    const mse = this.#total(SQUARES) * weight;
+    const l1 = (this.#weights.l1 * this.#total(FEATURES)) / batchSize;
+    const active = this.#total(ACTIVE);
+    const l0 = (this.#weights.l0 * active) / batchSize;
+    return { losses: { loss: mse + l1 + l0, mse, l1, l0, aux_k: 0 }, active };
+  }
+
+  /** All shards' parts of this shard's rows of a sum [batch, width]: the address of [shards, rows, width]. */
+  #gatherRows(address: number): number {
+    const { batchSize, shards } = this.#plan;
+    const { from, to } = rowsOf(this.#plan, this.#shard);
+    const width = this.#width;
+    if (shards === 1) return address;
+    this.#exchange.parts[this.#shard]!.set(this.#floatsAt(address, batchSize * width));
     this.#exchange.barrier();
     const length = (to - from) * width;
     const received = this.#floats('received', shards * length);
     for (let shard = 0; shard < shards; shard++) {
       received.set(this.#exchange.parts[shard]!.subarray(from * width, to * width), shard * length);
     }
-    squares = this.#kernel.measure(from, to, this.#layout.received, shards, scale);
-    this.#exchange.losses[this.#shard] = ordered ? squares : Number.NaN;
-    const gradients = this.#floats('gradients', batchSize * width);
-    this.#exchange.gradients.set(gradients.subarray(from * width, to * width), from * width);
+    return this.#layout.received;
+  }
+
+  /** Gives the others this shard's rows of an array [batch, width], and takes theirs. */
+  #shareRows(address: number): void {
+    const { batchSize, shards } = this.#plan;
+    if (shards === 1) return;
+    const { from, to } = rowsOf(this.#plan, this.#shard);
+    const width = this.#width;
+    const rows = this.#floatsAt(address, batchSize * width);
+    this.#exchange.gradients.set(rows.subarray(from * width, to * width), from * width);
     this.#exchange.barrier();
-    gradients.set(this.#exchange.gradients);
-    return this.#exchange.losses.reduce((sum, part) => sum + part, 0) / (batchSize * dIn);
+    rows.set(this.#exchange.gradients);
+  }
+
+  /** The shards' sum of one of the numbers in Exchange.sums, in one order for all. */
+  #total(which: number): number {
+    let total = 0;
+    for (let shard = 0; shard < this.#plan.shards; shard++) total += this.#exchange.sums[shard * SUMS + which]!;
+    return total;
+  }
+
+  /**
+   * The auxiliary loss: dead latents reconstruct the error, which the gradients still say. Their entries and the gradient of their
+   * reconstruction are then in memory.
+   */
+  #reviveDead(): { readonly count: number; readonly loss: number } {
+    const { auxK, shards, batchSize, dIn } = this.#plan;
+    if (!auxK) return { count: 0, loss: 0 };
+    const kernel = this.#kernel;
+    const own = kernel.listDead(auxK.deadAfter);
+    this.#exchange.deadCounts[this.#shard] = own;
+    if (shards > 1) this.#exchange.barrier();
+    const all = this.#exchange.deadCounts.reduce((sum, count) => sum + count, 0);
+    if (all === 0) return { count: 0, loss: 0 };
+
+    const count = this.#withDeadEntries(() => this.#selectDead(own, all));
+    const weight = this.#errorWeight;
+    const { from, to } = rowsOf(this.#plan, this.#shard);
+    const { gradients, deadGradients, centred, sumRow } = this.#layout;
+    const received = this.#gatherRows(deadGradients);
+    let share: number;
+    if (auxK.form === 'saelens') {
+      share = Math.min(all / auxK.k, 1);
+    } else {
+      // Every shard holds the whole batch and its whole error, whose variance is that of its gradient but for the gradient's factor.
+      const elements = batchSize * dIn;
+      const ofInput = kernel.scatter(centred, sumRow) / elements;
+      const ofError = kernel.scatter(gradients, sumRow) / elements / (2 * weight) ** 2;
+      share = ofInput / Math.max(ofError, TINY);
+    }
+    const factor = this.#weights.auxK * share * weight;
+    const squares = kernel.measureDead(from, to, received, shards, 2 * weight, 2 * factor, deadGradients);
+    this.#exchange.sums[this.#shard * SUMS + DEAD_SQUARES] = squares;
+    this.#shareRows(deadGradients);
+    return { count, loss: factor * this.#total(DEAD_SQUARES) };
+  }
+
+  /** Enters the dead latents' largest pre-activations and reconstructs from them. */
+  #selectDead(own: number, all: number): number {
+    const { shards } = this.#plan;
+    const { form, k } = this.#plan.auxK!;
+    const kernel = this.#kernel;
+    const floor = form === 'openai' ? ABOVE_ZERO : NO_FLOOR;
+    let count = kernel.selectDead(own, k, floor);
+    if (shards > 1 && all > k) {
+      this.#shareSelection(count);
+      count = kernel.mergeTopK(shards, this.#shard, k, floor);
+    }
+    const { selection } = this.#plan;
+    if ('weighsByNorm' in selection && selection.weighsByNorm) kernel.unweighEntries(count);
+    kernel.reconstruct(this.#layout.deadGradients);
+    return count;
+  }
+
+  /** Runs `task` with the kernel's entries being those of dead latents. */
+  #withDeadEntries<Result>(task: () => Result): Result {
+    const kernel = this.#kernel;
+    const layout = this.#layout;
+    const use = (rows: number, latents: number, values: number, starts: number): void => {
+      kernel.entryRows.value = rows;
+      kernel.entryLatents.value = latents;
+      kernel.entryValues.value = values;
+      kernel.rowStarts.value = starts;
+    };
+    use(layout.deadRows, layout.deadLatents, layout.deadValues, layout.deadRowStarts);
+    try {
+      return task();
+    } finally {
+      use(layout.entryRows, layout.entryLatents, layout.entryValues, layout.rowStarts);
+    }
+  }
+
+  /** Steps all parameters: each latent's at once, or, where the gradient is clipped, all when its norm is known. */
+  #update(hasDead: 0 | 1): void {
+    const kernel = this.#kernel;
+    const { clip } = this.#plan;
+    if (clip === undefined) {
+      kernel.updateLatents(hasDead);
+      this.#lap('update');
+      if (this.#plan.holdsBias) return;
+      this.#sumDecoderBias();
+      kernel.updateDecoderBias(1);
+    } else {
+      this.#exchange.sums[this.#shard * SUMS + GRADIENT] = kernel.gatherLatents(hasDead);
+      this.#lap('update');
+      const squares = this.#sumDecoderBias();
+      const norm = Math.sqrt(this.#total(GRADIENT) + (this.#plan.holdsBias ? 0 : squares));
+      // As torch.nn.utils.clip_grad_norm_ has it.
+      const scale = Math.min(1, clip / (norm + 1e-6));
+      kernel.applyLatents(scale);
+      if (!this.#plan.holdsBias) kernel.updateDecoderBias(scale);
+    }
+    this.#lap('exchange');
+  }
+
+  /** Leaves b_dec's gradient in `sumRow`. Every shard adds up the same parts in the same order, and so keeps the same b_dec. */
+  #sumDecoderBias(): number {
+    const { shards } = this.#plan;
+    if (shards === 1) return this.#kernel.sumDecoderBias(this.#layout.decoderBiasGradient, 1);
+    this.#exchange.biasGradients[this.#shard]!.set(this.#floats('decoderBiasGradient', this.#width));
+    this.#exchange.barrier();
+    const received = this.#floats('received', shards * this.#width);
+    for (let shard = 0; shard < shards; shard++) {
+      received.set(this.#exchange.biasGradients[shard]!, shard * this.#width);
+    }
+    return this.#kernel.sumDecoderBias(this.#layout.received, shards);
   }
 
   /** Advances 1 - βᵗ and folds the bias corrections into Adam's step size and eps. */
@@ -363,22 +528,6 @@ export class Shard {
       step: ++this.#steps,
     };
     for (const [name, value] of Object.entries(factors)) this.#kernel[name as KernelFactor].value = value;
-  }
-
-  /** Every shard adds up the same parts in the same order, and so keeps the same b_dec. */
-  #updateDecoderBias(): void {
-    const { shards } = this.#plan;
-    if (shards === 1) {
-      this.#kernel.updateDecoderBias(this.#layout.decoderBiasGradient, 1);
-      return;
-    }
-    this.#exchange.biasGradients[this.#shard]!.set(this.#floats('decoderBiasGradient', this.#width));
-    this.#exchange.barrier();
-    const received = this.#floats('received', shards * this.#width);
-    for (let shard = 0; shard < shards; shard++) {
-      received.set(this.#exchange.biasGradients[shard]!, shard * this.#width);
-    }
-    this.#kernel.updateDecoderBias(this.#layout.received, shards);
   }
 
   /** Copies rows of d_in floats into an array of rows of `width`; the padding stays zero. */
@@ -403,11 +552,19 @@ export class Shard {
   }
 
   #floats(name: keyof Layout, length: number): Float32Array<ArrayBuffer> {
-    return new Float32Array(this.#memory.buffer as ArrayBuffer, this.#layout[name], length);
+    return this.#floatsAt(this.#layout[name], length);
+  }
+
+  #floatsAt(address: number, length: number): Float32Array<ArrayBuffer> {
+    return new Float32Array(this.#memory.buffer as ArrayBuffer, address, length);
   }
 
   #integers(name: keyof Layout, length: number): Int32Array<ArrayBuffer> {
-    return new Int32Array(this.#memory.buffer as ArrayBuffer, this.#layout[name], length);
+    return this.#integersAt(this.#layout[name], length);
+  }
+
+  #integersAt(address: number, length: number): Int32Array<ArrayBuffer> {
+    return new Int32Array(this.#memory.buffer as ArrayBuffer, address, length);
   }
 
   /** Books the time since the last call to a part of the step. */

@@ -3,21 +3,42 @@
  * the rows of its latents, with the encoder turned so that a latent's weights lie side by side.
  */
 import { InvalidShapeError, InvalidValueError } from '../../errors.ts';
-import { type HostTensor, type HostTensors, hostTensor, type Shape, sameShape } from '../../tensor.ts';
+import { type HostTensor, type HostTensors, hostTensor, type Shape, sameShape, sizeOf } from '../../tensor.ts';
 import { type LatentRange, latentsOf, type SparsePlan } from './plan.ts';
 
 /** Parameters and their moments in a shard, by where they lie in it. */
-export type ShardArray = 'decoder' | 'encoder' | 'encoderBias' | 'decoderBias';
+export type ShardArray = 'decoder' | 'encoder' | 'encoderBias' | 'decoderBias' | 'thresholds';
 export type Moment = '' | 'M' | 'V';
 
-/** A shard's arrays, [latents, d_in], [latents] or [d_in], unpadded; `decoderBias` is the same in every shard. */
-export type ShardState = Partial<Record<`${ShardArray}${Moment}`, Float32Array<ArrayBuffer>>>;
+/**
+ * A shard's arrays, [latents, d_in], [latents] or [d_in], unpadded; `decoderBias` is the same in every shard. `silent` [latents]: for how
+ * long each latent has not fired.
+ */
+export type ShardState = Partial<Record<`${ShardArray}${Moment}` | 'silent', Float32Array<ArrayBuffer>>>;
 
-export const SHARD_ARRAYS: readonly ShardArray[] = ['decoder', 'encoder', 'encoderBias', 'decoderBias'];
+/** Name of the count of how long each latent has not fired, in the program's state. */
+const SILENT = 'buffers.silent';
 
-/** The moments that the optimizer keeps: no first one where β1 is 0. */
-export function momentsOf(plan: SparsePlan): readonly Moment[] {
-  return plan.optimizer.betas[0] === 0 ? ['', 'V'] : ['', 'M', 'V'];
+/** A parameter or one of its moments. */
+export interface ShardEntry {
+  readonly array: ShardArray;
+  readonly moment: Moment;
+  /** Where it lies in a shard. */
+  readonly key: `${ShardArray}${Moment}`;
+}
+
+/** What the shards hold: no first moments where β1 is 0, none at all of what is held, thresholds where there are any. */
+export function shardEntries({ optimizer, holdsBias, selection }: SparsePlan): readonly ShardEntry[] {
+  const all: readonly Moment[] = optimizer.betas[0] === 0 ? ['', 'V'] : ['', 'M', 'V'];
+  const arrays: ShardArray[] = ['decoder', 'encoder', 'encoderBias', 'decoderBias'];
+  if (selection.kind === 'jumprelu') arrays.push('thresholds');
+  return arrays.flatMap(array =>
+    (array === 'decoderBias' && holdsBias ? ([''] as const) : all).map(moment => ({
+      array,
+      moment,
+      key: `${array}${moment}` as const,
+    })),
+  );
 }
 
 const PREFIXES: Readonly<Record<Moment, string>> = { '': 'parameters.', M: 'optimizer.m.', V: 'optimizer.v.' };
@@ -29,37 +50,40 @@ export function stateName(plan: SparsePlan, array: ShardArray, moment: Moment): 
     encoder: 'W_enc',
     encoderBias: 'b_enc',
     decoderBias: 'b_dec',
+    thresholds: 'threshold',
   };
   return PREFIXES[moment] + names[array];
 }
 
 /** Names of all the arrays that the shards hold. */
 export function stateNames(plan: SparsePlan): readonly string[] {
-  return SHARD_ARRAYS.flatMap(array => momentsOf(plan).map(moment => stateName(plan, array, moment)));
+  const silent = plan.silence === undefined ? [] : [SILENT];
+  return [...shardEntries(plan).map(({ array, moment }) => stateName(plan, array, moment)), ...silent];
 }
 
 function shapeOf({ dIn, dSae }: SparsePlan, array: ShardArray): Shape {
-  return { decoder: [dSae, dIn], encoder: [dIn, dSae], encoderBias: [dSae], decoderBias: [dIn] }[array];
+  return { decoder: [dSae, dIn], encoder: [dIn, dSae], encoderBias: [dSae], decoderBias: [dIn], thresholds: [dSae] }[
+    array
+  ];
 }
 
 /** Shard `shard`'s part of `state`. InvalidValueError for a missing entry, InvalidShapeError for one of another shape. */
 export function divideState(plan: SparsePlan, state: HostTensors, shard: number): ShardState {
   const range = latentsOf(plan, shard);
   const own: ShardState = {};
-  for (const array of SHARD_ARRAYS) {
-    for (const moment of momentsOf(plan)) {
-      const tensor = entryOf(plan, state, array, moment);
-      own[`${array}${moment}`] = partOf(plan, array, tensor.data, range);
-    }
+  for (const { array, moment, key } of shardEntries(plan)) {
+    const tensor = entryOf(state, stateName(plan, array, moment), shapeOf(plan, array));
+    own[key] = partOf(plan, array, tensor.data, range);
+  }
+  if (plan.silence !== undefined) {
+    own.silent = Float32Array.from(entryOf(state, SILENT, [plan.dSae]).data.subarray(range.from, range.to));
   }
   return own;
 }
 
-function entryOf(plan: SparsePlan, state: HostTensors, array: ShardArray, moment: Moment): HostTensor {
-  const name = stateName(plan, array, moment);
+function entryOf(state: HostTensors, name: string, shape: Shape): HostTensor {
   const tensor = state[name];
   if (!tensor) throw new InvalidValueError(`the step's state has no "${name}"`);
-  const shape = shapeOf(plan, array);
   if (!sameShape(tensor.shape, shape)) {
     throw new InvalidShapeError(`"${name}" must have shape [${shape.join(', ')}], got [${tensor.shape.join(', ')}]`);
   }
@@ -76,6 +100,7 @@ function partOf({ dIn, dSae }: SparsePlan, array: ShardArray, data: Float32Array
       return rows;
     }
     case 'encoderBias':
+    case 'thresholds':
       return data.slice(from, to);
     case 'decoderBias':
       return data.slice();
@@ -85,15 +110,16 @@ function partOf({ dIn, dSae }: SparsePlan, array: ShardArray, data: Float32Array
 /** The whole state from the shards' parts, in order: what divideState took apart. */
 export function joinStates(plan: SparsePlan, shards: readonly ShardState[]): Record<string, HostTensor> {
   const joined: Record<string, HostTensor> = {};
-  for (const array of SHARD_ARRAYS) {
-    for (const moment of momentsOf(plan)) {
-      const shape = shapeOf(plan, array);
-      const data = new Float32Array(shape.reduce((size, dimension) => size * dimension, 1));
-      for (const [shard, own] of shards.entries()) {
-        placePart(plan, array, data, own[`${array}${moment}`]!, latentsOf(plan, shard));
-      }
-      joined[stateName(plan, array, moment)] = hostTensor(data, shape);
-    }
+  for (const { array, moment, key } of shardEntries(plan)) {
+    const shape = shapeOf(plan, array);
+    const data = new Float32Array(sizeOf(shape));
+    for (const [shard, own] of shards.entries()) placePart(plan, array, data, own[key]!, latentsOf(plan, shard));
+    joined[stateName(plan, array, moment)] = hostTensor(data, shape);
+  }
+  if (plan.silence !== undefined) {
+    const silent = new Float32Array(plan.dSae);
+    for (const [shard, own] of shards.entries()) silent.set(own.silent!, latentsOf(plan, shard).from);
+    joined[SILENT] = hostTensor(silent, [plan.dSae]);
   }
   return joined;
 }
@@ -113,6 +139,7 @@ function placePart(
       untranspose(part, data, { rows: dIn, columns: dSae, from, to });
       break;
     case 'encoderBias':
+    case 'thresholds':
       data.set(part, from);
       break;
     case 'decoderBias':

@@ -26,19 +26,27 @@ export class DividedStep implements StepRunner {
     this.#count = program.instances!.count;
   }
 
-  async run(steps: number): Promise<Record<string, Float32Array>> {
-    const results = await Promise.allSettled(this.#parts.map(({ thread }) => thread.run(steps, {})));
+  async run(steps: number, scalars: Readonly<Record<string, Float32Array>>): Promise<Record<string, Float32Array>> {
+    const running = this.#parts.map(({ start, end, thread }) => {
+      const own = Object.entries(scalars).map(([name, values]) => [name, this.#columns(values, steps, start, end)]);
+      return thread.run(steps, Object.fromEntries(own));
+    });
+    const results = await Promise.allSettled(running);
     const failures = results.flatMap(result => (result.status === 'rejected' ? [result.reason as unknown] : []));
     if (failures.length > 0) throw await this.#stepBack(results, failures);
 
-    const loss = new Float32Array(steps);
-    const losses = new Float32Array(steps * this.#count);
+    const joined = Object.fromEntries(
+      this.#program.metrics.map(name => [name, new Float32Array(name === 'loss' ? steps : steps * this.#count)]),
+    );
     for (const [i, { start, end }] of this.#parts.entries()) {
       const metrics = (results[i] as PromiseFulfilledResult<Record<string, Float32Array>>).value;
       const width = end - start;
-      for (let step = 0; step < steps; step++) {
-        loss[step]! += metrics['loss']![step]!;
-        losses.set(metrics['losses']!.subarray(step * width, (step + 1) * width), step * this.#count + start);
+      for (const [name, all] of Object.entries(joined)) {
+        const own = metrics[name]!;
+        for (let step = 0; step < steps; step++) {
+          if (name === 'loss') all[step]! += own[step]!;
+          else all.set(own.subarray(step * width, (step + 1) * width), step * this.#count + start);
+        }
       }
     }
     // A source that several parts read stands in all of them at the same place.
@@ -50,7 +58,18 @@ export class DividedStep implements StepRunner {
     this.drawn.position = positions;
     this.drawn.milliseconds =
       this.#parts.reduce((sum, { thread }) => sum + thread.drawn!.milliseconds, 0) / this.#parts.length;
-    return { loss, losses };
+    return joined;
+  }
+
+  /** Of numbers [steps] or [steps, n_instances], those of instances `start` to `end`. */
+  #columns(values: Float32Array, steps: number, start: number, end: number): Float32Array {
+    if (values.length === steps) return values;
+    const width = end - start;
+    const own = new Float32Array(steps * width);
+    for (let step = 0; step < steps; step++) {
+      own.set(values.subarray(step * this.#count + start, step * this.#count + end), step * width);
+    }
+    return own;
   }
 
   /** All parts go back to where the failed ones still are, the state before the call; gives the failure that came first. */

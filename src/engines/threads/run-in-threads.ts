@@ -22,7 +22,8 @@ export interface ThreadedOptions {
 export async function runInThreads(program: StepProgram, options: ThreadedOptions): Promise<StepRunner> {
   const { maxSteps, threads, batches, description } = options;
   const { instances } = program;
-  const drawsAll = batches !== undefined && Object.keys(program.batch).length === 1;
+  const drawn = Object.keys(program.batch).filter(name => !program.scalars?.includes(name));
+  const drawsAll = batches !== undefined && drawn.length === 1;
   const isDivisible = instances !== undefined && drawsAll && batches.readers.length === instances.count;
   const most = isDivisible ? Math.min(threads ?? availableParallelism(), instances.count) : 1;
   const size = multiplications(program);

@@ -4,17 +4,18 @@
  * of the processor that needs them.
  */
 import type { BatchRecipe } from '../../data/batch-source.ts';
-import { DivergenceError, invariant } from '../../errors.ts';
 import { Queue } from '../../sessions/queue.ts';
 import type { HostTensors, Shape } from '../../tensor.ts';
+import { IdleWorkers } from '../../workers/idle-workers.ts';
+import { nodeWorkerPort, startModuleWorker } from '../../workers/node.ts';
+import { transfer } from '../../workers/protocol.ts';
+import { RemoteWorker } from '../../workers/remote-worker.ts';
 import type { CompiledStep } from '../compiled-step.ts';
 import type { EngineDescription, StepRunner } from '../engine.ts';
 import { requireBatches } from '../require-batches.ts';
-import { startModuleWorker } from './module-worker.ts';
-import type { StepReply, StepRequest } from './step-worker.ts';
-import { ThreadClient } from './thread-client.ts';
+import type { StepApi } from './step-worker.ts';
 
-type Thread = ThreadClient<StepRequest, StepReply>;
+type Thread = RemoteWorker<StepApi>;
 
 export interface StepThreadOptions {
   readonly maxSteps: number;
@@ -25,36 +26,21 @@ export interface StepThreadOptions {
   readonly description: EngineDescription;
 }
 
-/** Threads whose step was disposed of, for the next ones: loading ONNX Runtime takes longer than many a training. */
-const idle: Thread[] = [];
-const MOST_IDLE = 2;
+const threads = new IdleWorkers<StepApi>(
+  () => new RemoteWorker(nodeWorkerPort(startModuleWorker('step-worker', import.meta.url)), 'a training step'),
+  2,
+);
 
 /** Opens `step` on the cpu provider in a thread of its own. */
 export async function startStepThread(step: CompiledStep, options: StepThreadOptions): Promise<StepThread> {
-  let thread = idle.pop();
-  if (!thread?.isAlive) {
-    thread = new ThreadClient(startModuleWorker('step-worker', import.meta.url, {}), 'a training step');
-  }
+  const thread = threads.take('a training step');
   try {
-    await ask(thread, { kind: 'open', step, ...options }, 'opened');
+    await thread.call('open', { step, ...options });
   } catch (error) {
-    await thread.terminate();
+    await thread.dispose();
     throw error;
   }
   return new StepThread(thread, step, options);
-}
-
-async function ask<Kind extends StepReply['kind']>(
-  thread: Thread,
-  request: StepRequest,
-  kind: Kind,
-  transfer: readonly ArrayBuffer[] = [],
-): Promise<Extract<StepReply, { kind: Kind }>> {
-  const reply = await thread.request(request, transfer);
-  if (reply.kind === 'diverged') throw new DivergenceError(reply.message, reply.step, reply.at);
-  if (reply.kind === 'failed') throw reply.error;
-  invariant(reply.kind === kind, `a training step's thread answered ${request.kind} with ${reply.kind}`);
-  return reply as Extract<StepReply, { kind: Kind }>;
 }
 
 /** A step in a worker thread. */
@@ -96,8 +82,7 @@ export class StepThread implements StepRunner {
       }),
     );
     const buffers = Object.values(moved).map(({ buffer }) => buffer as ArrayBuffer);
-    const request = { kind: 'run', steps, batches: moved } as const;
-    const ran = await this.#requests.add(() => ask(this.#thread, request, 'ran', buffers));
+    const ran = await this.#requests.add(() => this.#thread.call('run', steps, transfer(moved, buffers)));
     this.#spare.push(...Object.values(ran.batches).map(({ buffer }) => buffer as ArrayBuffer));
     if (this.drawn) {
       this.drawn.position = ran.position;
@@ -108,17 +93,18 @@ export class StepThread implements StepRunner {
 
   /** Goes back to the state before the last run, which must have been a good one. Where batches are drawn here, they stay drawn. */
   async undo(): Promise<void> {
-    await this.#requests.add(() => ask(this.#thread, { kind: 'undo' }, 'undone'));
+    await this.#requests.add(() => this.#thread.call('undo'));
   }
 
   async read(): Promise<HostTensors> {
-    return (await this.#requests.add(() => ask(this.#thread, { kind: 'read' }, 'state'))).state;
+    return this.#requests.add(() => this.#thread.call('read'));
   }
 
   async dispose(): Promise<void> {
     if (!(await this.#requests.close('this training step was disposed of'))) return;
-    const closed = await ask(this.#thread, { kind: 'close' }, 'closed').catch(() => undefined);
-    if (closed && idle.length < MOST_IDLE) idle.push(this.#thread);
-    else await this.#thread.terminate();
+    await this.#thread.call('close').then(
+      () => threads.giveBack(this.#thread),
+      () => this.#thread.dispose(),
+    );
   }
 }

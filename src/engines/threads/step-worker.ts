@@ -1,10 +1,11 @@
-/** A worker thread that runs one compiled step at a time: opens it, draws its batches, runs it, and answers its owner's requests. */
-import { parentPort } from 'node:worker_threads';
+/** A worker thread that runs one compiled step at a time: opens it, draws its batches, and runs it for its owner. */
 import { type BatchRecipe, type BatchSource, batchesFrom } from '../../data/batch-source.ts';
-import { DivergenceError } from '../../errors.ts';
 import { loadNodeRuntime } from '../../sessions/node.ts';
 import { openSession } from '../../sessions/session.ts';
 import { type HostTensors, sizeOf } from '../../tensor.ts';
+import { ownNodePort } from '../../workers/node.ts';
+import { transfer } from '../../workers/protocol.ts';
+import { serve } from '../../workers/serve.ts';
 import type { CompiledStep } from '../compiled-step.ts';
 import { CompiledStepRunner } from '../compiled-step-runner.ts';
 import type { EngineDescription } from '../engine.ts';
@@ -12,36 +13,22 @@ import { HostState } from '../step-state.ts';
 
 type Arrays = Readonly<Record<string, Float32Array>>;
 
-export type StepRequest =
-  | {
-      readonly kind: 'open';
-      readonly step: CompiledStep;
-      readonly maxSteps: number;
-      readonly threads: number | undefined;
-      readonly batches: BatchRecipe | undefined;
-      readonly description: EngineDescription;
-    }
-  | { readonly kind: 'run'; readonly steps: number; readonly batches: Arrays }
-  /** Back to the state before the last run. */
-  | { readonly kind: 'undo' }
-  | { readonly kind: 'read' }
-  | { readonly kind: 'close' };
+export interface OpenRequest {
+  readonly step: CompiledStep;
+  readonly maxSteps: number;
+  readonly threads: number | undefined;
+  readonly batches: BatchRecipe | undefined;
+  readonly description: EngineDescription;
+}
 
-export type StepReply =
-  | { readonly kind: 'opened' | 'undone' | 'closed' }
-  /** `batches` go back to whom they came from. */
-  | {
-      readonly kind: 'ran';
-      readonly metrics: Arrays;
-      readonly batches: Arrays;
-      /** After all that was drawn here, and the milliseconds it took. */
-      readonly position: unknown;
-      readonly drawing: number;
-    }
-  | { readonly kind: 'state'; readonly state: HostTensors }
-  /** The state is still the last good one. */
-  | { readonly kind: 'diverged'; readonly message: string; readonly step: number; readonly at: number }
-  | { readonly kind: 'failed'; readonly error: unknown };
+export interface StepsRan {
+  readonly metrics: Arrays;
+  /** Go back to whom they came from. */
+  readonly batches: Arrays;
+  /** After all that was drawn here, and the milliseconds it took. */
+  readonly position: unknown;
+  readonly drawing: number;
+}
 
 /** A step that is open, and what draws its batches. */
 interface Opened {
@@ -52,41 +39,42 @@ interface Opened {
   readonly drawn: readonly { readonly name: string; readonly size: number; readonly room: Float32Array }[];
 }
 
-const port = parentPort!;
 let opened: Opened | undefined;
 
-async function serve(request: StepRequest): Promise<void> {
-  switch (request.kind) {
-    case 'open':
-      opened = await open(request);
-      return reply({ kind: 'opened' });
-    case 'run': {
-      const { steps, batches } = request;
-      const { runner, source, drawn } = opened!;
-      const started = performance.now();
-      const own = Object.fromEntries(drawn.map(({ name, size, room }) => [name, room.subarray(0, steps * size)]));
-      await source?.fill(own, steps);
-      const drawing = performance.now() - started;
-      const metrics = await runner.run(steps, { ...batches, ...own });
-      const message = { kind: 'ran', metrics, batches, position: source?.state(), drawing } as const;
-      return reply(message, [...buffersOf(metrics), ...buffersOf(batches)]);
-    }
-    case 'undo':
-      opened!.state.retreat();
-      return reply({ kind: 'undone' });
-    case 'read': {
-      const copy = await opened!.runner.read();
-      const arrays = Object.fromEntries(Object.entries(copy).map(([name, { data }]) => [name, data]));
-      return reply({ kind: 'state', state: copy }, buffersOf(arrays));
-    }
-    case 'close':
-      await opened?.runner.dispose();
-      opened = undefined;
-      return reply({ kind: 'closed' });
-  }
-}
+const api = {
+  async open(request: OpenRequest): Promise<void> {
+    opened = await open(request);
+  },
 
-async function open(request: Extract<StepRequest, { kind: 'open' }>): Promise<Opened> {
+  async run(steps: number, batches: Arrays): Promise<StepsRan> {
+    const { runner, source, drawn } = opened!;
+    const started = performance.now();
+    const own = Object.fromEntries(drawn.map(({ name, size, room }) => [name, room.subarray(0, steps * size)]));
+    await source?.fill(own, steps);
+    const drawing = performance.now() - started;
+    const metrics = await runner.run(steps, { ...batches, ...own });
+    const buffers = [...Object.values(metrics), ...Object.values(batches)].map(({ buffer }) => buffer as ArrayBuffer);
+    return transfer({ metrics, batches, position: source?.state(), drawing }, buffers);
+  },
+
+  /** Back to the state before the last run. */
+  undo(): void {
+    opened!.state.retreat();
+  },
+
+  async read(): Promise<HostTensors> {
+    return transfer(await opened!.runner.read());
+  },
+
+  async close(): Promise<void> {
+    await opened?.runner.dispose();
+    opened = undefined;
+  },
+};
+
+export type StepApi = typeof api;
+
+async function open(request: OpenRequest): Promise<Opened> {
   const { step, maxSteps, threads, batches, description } = request;
   const runtime = await loadNodeRuntime();
   const { session } = await openSession(runtime, step.model, {
@@ -101,18 +89,4 @@ async function open(request: Extract<StepRequest, { kind: 'open' }>): Promise<Op
   return { runner, state, source: batchesFrom(batches), drawn };
 }
 
-function buffersOf(arrays: Arrays): ArrayBuffer[] {
-  return Object.values(arrays).map(({ buffer }) => buffer as ArrayBuffer);
-}
-
-function reply(message: StepReply, transfer: readonly ArrayBuffer[] = []): void {
-  port.postMessage(message, transfer);
-}
-
-port.on('message', (request: StepRequest) => {
-  serve(request).catch((error: unknown) => {
-    if (!(error instanceof DivergenceError)) return reply({ kind: 'failed', error });
-    const { message, step, at } = error;
-    reply({ kind: 'diverged', message, step, at });
-  });
-});
+serve(ownNodePort(), api);

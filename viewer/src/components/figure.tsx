@@ -1,8 +1,10 @@
-/** The frame of every figure: title, a word on how to read it, the table behind it, and its SVG and PNG. */
+/** The frame of every figure: title, a word on how to read it, its legend and scale, the table behind it, and its files. */
 import type { ComponentChildren } from 'preact';
 import { useId, useRef, useState } from 'preact/hooks';
+import { brief } from '../data/numbers.ts';
 import { fail } from '../state/notices.ts';
-import { savePng, saveText, standaloneSvg } from './save-figure.ts';
+import { Legend, Scale } from './legend.tsx';
+import { type ColourScale, csvOf, type LegendEntry, savePng, saveText, standaloneSvg } from './save-figure.ts';
 
 /** What a figure shows, as a table. */
 export interface FigureTable {
@@ -22,19 +24,9 @@ interface FigureProps {
   readonly children: ComponentChildren;
   /** Beside the title. */
   readonly aside?: ComponentChildren;
+  readonly legend?: readonly LegendEntry[];
+  readonly scale?: ColourScale;
 }
-
-/** Numbers as a person reads them. */
-export const shown = (value: number, digits = 3): string =>
-  Number.isFinite(value)
-    ? value
-        .toFixed(digits)
-        .replace(/^-(0\.?0*)$/, '$1')
-        .replace('-', '−')
-    : '–';
-
-const cell = (value: string | number): string =>
-  typeof value === 'string' ? value : Number.isInteger(value) ? String(value).replace('-', '−') : shown(value, 4);
 
 /** The most rows that a table of a figure lists. */
 const MOST_ROWS = 1000;
@@ -58,7 +50,7 @@ export function DataTable({ columns, rows }: FigureTable) {
           {rows.slice(0, MOST_ROWS).map((row, index) => (
             <tr key={index}>
               {row.map((value, column) => (
-                <td key={column}>{cell(value)}</td>
+                <td key={column}>{typeof value === 'string' ? value : brief(value)}</td>
               ))}
             </tr>
           ))}
@@ -73,7 +65,7 @@ export function DataTable({ columns, rows }: FigureTable) {
   );
 }
 
-export function Figure({ title, heading, note, name, table, children, aside }: FigureProps) {
+export function Figure({ title, heading, note, name, table, children, aside, legend, scale }: FigureProps) {
   const id = useId();
   const body = useRef<HTMLDivElement>(null);
   const menu = useRef<HTMLDetailsElement>(null);
@@ -92,6 +84,7 @@ export function Figure({ title, heading, note, name, table, children, aside }: F
       fail(`${title} could not be saved`, error);
     }
   };
+  const caption = { title, legend, scale };
 
   return (
     <figure class="panel" aria-labelledby={id}>
@@ -100,7 +93,7 @@ export function Figure({ title, heading, note, name, table, children, aside }: F
           <h2 id={id}>{heading ?? title}</h2>
           {note && <p>{note}</p>}
         </div>
-        <div class="row">
+        <div class="row" style={{ flexWrap: 'nowrap' }}>
           {aside}
           <details
             class="figure-menu"
@@ -109,7 +102,9 @@ export function Figure({ title, heading, note, name, table, children, aside }: F
               if (!event.currentTarget.contains(event.relatedTarget as Node | null)) event.currentTarget.open = false;
             }}
             onKeyDown={event => {
-              if (event.key === 'Escape') event.currentTarget.open = false;
+              if (event.key !== 'Escape') return;
+              event.currentTarget.open = false;
+              event.currentTarget.querySelector('summary')?.focus();
             }}
           >
             <summary aria-label={`Save or read: ${title}`}>
@@ -128,18 +123,31 @@ export function Figure({ title, heading, note, name, table, children, aside }: F
               <button
                 type="button"
                 disabled={asTable}
-                onClick={run(() => saveText(`${name}.svg`, 'image/svg+xml', standaloneSvg(drawing(), title)))}
+                onClick={run(() => saveText(`${name}.svg`, 'image/svg+xml', standaloneSvg(drawing(), caption)))}
               >
                 Save SVG
               </button>
-              <button type="button" disabled={asTable} onClick={run(() => savePng(`${name}.png`, drawing(), title))}>
+              <button type="button" disabled={asTable} onClick={run(() => savePng(`${name}.png`, drawing(), caption))}>
                 Save PNG
               </button>
+              {table && (
+                <button
+                  type="button"
+                  onClick={run(() => {
+                    const { columns, rows } = table();
+                    saveText(`${name}.csv`, 'text/csv', csvOf(columns, rows));
+                  })}
+                >
+                  Save CSV
+                </button>
+              )}
             </div>
           </details>
         </div>
       </header>
       {asTable && table ? <DataTable {...table()} /> : <div ref={body}>{children}</div>}
+      {!asTable && legend && <Legend entries={legend} />}
+      {!asTable && scale && <Scale {...scale} />}
     </figure>
   );
 }

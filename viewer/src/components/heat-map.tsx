@@ -2,6 +2,7 @@
 /** A matrix as coloured cells: a diverging scale from −1 (orange) over 0 to 1 (purple), which any colour vision reads. */
 import { interpolatePuOr } from 'd3-scale-chromatic';
 import { useMemo } from 'preact/hooks';
+import type { ColourScale } from './save-figure.ts';
 import { useWidth } from './use-width.ts';
 
 export interface HeatMapProps {
@@ -28,7 +29,9 @@ const READABLE = 38;
 
 /** The ends of PuOr are nearly black: numbers on them and the difference of 0.9 to 1 would be lost. */
 const SPAN = 0.42;
-const colourOf = (value: number): string => interpolatePuOr(0.5 - SPAN * Math.max(-1, Math.min(1, value)));
+export const colourOf = (value: number): string => interpolatePuOr(0.5 - SPAN * Math.max(-1, Math.min(1, value)));
+
+const digitsOf = (numbers: readonly number[]): number => String(Math.max(1, ...numbers)).length;
 
 function picture(values: Float32Array, rows: number, columns: number): string {
   const canvas = document.createElement('canvas');
@@ -47,7 +50,7 @@ function picture(values: Float32Array, rows: number, columns: number): string {
 export function HeatMap(props: HeatMapProps) {
   const { values, rows, columns, label, largest = 560 } = props;
   const [ref, width] = useWidth(320);
-  const left = 40;
+  const left = 24 + 9 * digitsOf(rows);
   const top = 40;
   const side = Math.min(width - left - 4, largest);
   const cell = Math.min(64, side / columns.length);
@@ -58,7 +61,8 @@ export function HeatMap(props: HeatMapProps) {
     [values, rows, columns, drawn],
   );
   const everyRow = Math.ceil(13 / cellHeight);
-  const everyColumn = Math.ceil(22 / cell);
+  // A number takes 8 pixels a digit, and some room.
+  const everyColumn = Math.ceil((8 * digitsOf(columns) + 8) / cell);
   const [w, h] = [cell * columns.length, cellHeight * rows.length];
   return (
     <div ref={ref}>
@@ -80,11 +84,11 @@ export function HeatMap(props: HeatMapProps) {
             <text
               key={column}
               x={left + (i + 0.5) * cell}
-              y={top - 8}
+              y={top - 9}
               text-anchor="middle"
               font-size="12"
               font-weight="600"
-              fill={props.columnColour?.(column) ?? 'var(--quiet)'}
+              fill="var(--quiet)"
             >
               {column}
             </text>
@@ -94,17 +98,39 @@ export function HeatMap(props: HeatMapProps) {
           i % everyRow === 0 ? (
             <text
               key={row}
-              x={left - 8}
+              x={left - 9}
               y={top + (i + 0.5) * cellHeight + 4}
               text-anchor="end"
               font-size="12"
               font-weight="600"
-              fill={props.rowColour?.(row) ?? 'var(--quiet)'}
+              fill="var(--quiet)"
             >
               {row}
             </text>
           ) : null,
         )}
+        {props.rowColour &&
+          rows.map((row, i) => (
+            <rect
+              key={row}
+              x={left - 5}
+              y={top + i * cellHeight}
+              width="3"
+              height={cellHeight}
+              fill={props.rowColour!(row)}
+            />
+          ))}
+        {props.columnColour &&
+          columns.map((column, j) => (
+            <rect
+              key={column}
+              x={left + j * cell}
+              y={top - 5}
+              width={cell}
+              height="3"
+              fill={props.columnColour!(column)}
+            />
+          ))}
         {image && (
           <image
             href={image}
@@ -181,25 +207,10 @@ export function HeatMap(props: HeatMapProps) {
   );
 }
 
-/** The scale of a heat map. */
-export function HeatScale() {
-  const stops = Array.from({ length: 21 }, (_, i) => colourOf(i / 10 - 1));
-  return (
-    <div class="legend number">
-      <span>
-        −1
-        <span
-          aria-hidden="true"
-          style={{
-            width: '120px',
-            height: '9px',
-            borderRadius: '3px',
-            background: `linear-gradient(90deg, ${stops.join(',')})`,
-          }}
-        />
-        1
-      </span>
-      <span>cosine</span>
-    </div>
-  );
-}
+/** The scale of a heat map of cosines. */
+export const COSINE_SCALE: ColourScale = {
+  title: 'cosine',
+  from: '−1',
+  to: '1',
+  colours: Array.from({ length: 21 }, (_, i) => colourOf(i / 10 - 1)),
+};

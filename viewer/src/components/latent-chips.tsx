@@ -1,13 +1,14 @@
-/** The latents as chips, in the colours of their true features; pressing one selects it everywhere. */
-import { featureColour, UNMATCHED } from '../state/colours.ts';
-import { featureOfLatent, latentRows, matching } from '../state/matching.ts';
+/** The latents as chips, in the colours of the true features they found; pressing one selects it everywhere. */
+import { featureColour, UNMATCHED } from '../data/colours.ts';
+import { featureOfLatent } from '../data/matching.ts';
+import { shown } from '../data/numbers.ts';
+import { latentRow, matching } from '../state/matching.ts';
 import { sae } from '../state/models.ts';
 import { selectedLatent, toggleLatent } from '../state/selection.ts';
-import { shown } from './figure.tsx';
 
 const MOST = 24;
 
-/** Colour of a latent: its true feature's, or its own where no truth is open. */
+/** Colour of a latent: that of the feature it found, or its own where no truth is open. */
 export function latentColour(latent: number): string {
   const found = matching.value;
   if (!found) return featureColour(latent, sae.value?.codeSize ?? 1);
@@ -16,13 +17,13 @@ export function latentColour(latent: number): string {
 }
 
 export function LatentChips() {
-  const rows = latentRows.value;
-  if (rows.length === 0) return null;
+  const count = sae.value?.codeSize ?? 0;
+  if (count === 0) return null;
   return (
     <section class="panel" aria-label="Latents">
       <h2>Latents</h2>
       <div class="chips">
-        {rows.slice(0, MOST).map(({ latent, cosine, feature }) => (
+        {Array.from({ length: Math.min(MOST, count) }, (_, i) => latentRow(i)).map(({ latent, cosine, feature }) => (
           <button
             key={latent}
             type="button"
@@ -36,9 +37,9 @@ export function LatentChips() {
           </button>
         ))}
       </div>
-      {rows.length > MOST && (
+      {count > MOST && (
         <p class="small quiet">
-          The first {MOST} of {rows.length}; the matches view lists them all.
+          The first {MOST} of {count}; the overview lists them all.
         </p>
       )}
     </section>

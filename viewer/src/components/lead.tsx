@@ -1,6 +1,6 @@
 /** The title of a view and one sentence on what it shows. */
 import type { ComponentChildren } from 'preact';
-import { opening } from '../open/open-models.ts';
+import { opening } from '../open/opening.ts';
 
 interface LeadProps {
   readonly title: string;

@@ -1,54 +1,54 @@
-/** What the marks of the plane mean. */
-export function PlaneLegend({ point = false }: { readonly point?: boolean }) {
+/** What the marks of a figure mean, and its scale of colours. */
+import { type ColourScale, type LegendEntry, markPath } from './save-figure.ts';
+
+export function Legend({ entries }: { readonly entries: readonly LegendEntry[] }) {
   return (
     <div class="legend">
-      <span>
-        <svg width="26" height="10" aria-hidden="true">
-          <line
-            x1="5"
-            x2="21"
-            y1="5"
-            y2="5"
-            stroke="var(--feature-0)"
-            stroke-opacity="0.35"
-            stroke-width="8"
-            stroke-linecap="round"
-          />
-        </svg>
-        true direction
-      </span>
-      <span>
-        <svg width="26" height="10" aria-hidden="true">
-          <path d="M1 5H18" stroke="var(--feature-0)" stroke-width="2.25" />
-          <path d="M25 5l-9-4v8z" fill="var(--feature-0)" />
-        </svg>
-        latent, in the colour of its match
-      </span>
-      <span>
-        <svg width="26" height="10" aria-hidden="true">
-          <path d="M1 5H18" stroke="var(--unmatched)" stroke-width="2.25" stroke-dasharray="5 4" />
-          <path d="M25 5l-9-4v8z" fill="var(--unmatched)" />
-        </svg>
-        latent without one
-      </span>
-      {point && (
-        <span>
-          <svg width="26" height="12" aria-hidden="true">
-            <circle cx="5" cy="6" r="4.5" fill="var(--ink)" />
-            <rect
-              x="17"
-              y="3"
-              width="6"
-              height="6"
-              transform="rotate(45 20 6)"
-              fill="none"
-              stroke="var(--ink)"
-              stroke-width="1.5"
-            />
-          </svg>
-          activation and its reconstruction
-        </span>
-      )}
+      {entries.map(({ mark, colour, text }) => {
+        const { d, filled, width, opacity } = markPath(mark);
+        return (
+          <span key={text}>
+            <svg width="26" height="10" viewBox="0 0 26 10" aria-hidden="true">
+              <path
+                d={d}
+                fill={filled ? colour : 'none'}
+                stroke={filled ? 'none' : colour}
+                stroke-width={width}
+                stroke-opacity={opacity}
+                stroke-linecap={mark === 'band' ? 'round' : 'butt'}
+                {...(mark === 'dashed' ? { 'stroke-dasharray': '4 3' } : {})}
+              />
+            </svg>
+            {text}
+          </span>
+        );
+      })}
     </div>
   );
 }
+
+export function Scale({ title, from, to, colours }: ColourScale) {
+  return (
+    <div class="legend number">
+      <span>
+        {from}
+        <span aria-hidden="true" class="scale" style={{ background: `linear-gradient(90deg, ${colours.join(',')})` }} />
+        {to}
+      </span>
+      <span>{title}</span>
+    </div>
+  );
+}
+
+/** The marks of the plane. */
+export const PLANE_LEGEND: readonly LegendEntry[] = [
+  { mark: 'band', colour: 'var(--feature-0)', text: 'true direction' },
+  { mark: 'arrow', colour: 'var(--feature-0)', text: 'latent, in the colour of the feature it found' },
+  { mark: 'dashed', colour: 'var(--unmatched)', text: 'latent that found none' },
+  { mark: 'cross', colour: 'var(--ink)', text: 'b_dec, where latents start from' },
+];
+
+export const POINT_LEGEND: readonly LegendEntry[] = [
+  { mark: 'dot', colour: 'var(--ink)', text: 'activation' },
+  { mark: 'diamond', colour: 'var(--ink)', text: 'its reconstruction' },
+];

@@ -1,5 +1,6 @@
 /** What failed (an alert), what is being opened, and what is asked before another site is reached. */
-import { allowAddress, askedAddress, opening } from '../open/open-models.ts';
+import { allowAddress, askedAddress } from '../open/addresses.ts';
+import { opening } from '../open/opening.ts';
 import { alertText, statusText } from '../state/notices.ts';
 
 export function Notices() {

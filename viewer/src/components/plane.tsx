@@ -7,23 +7,8 @@
  */
 import { scaleLinear } from 'd3-scale';
 import { useMemo, useRef } from 'preact/hooks';
+import type { PlaneArrow, PlanePoint, Trail } from '../data/arrows.ts';
 import { useWidth } from './use-width.ts';
-
-export interface PlaneArrow {
-  readonly index: number;
-  readonly x: number;
-  readonly y: number;
-  readonly colour: string;
-  readonly label: string;
-  readonly selected?: boolean;
-  /** Stands for no true feature: drawn dashed. */
-  readonly loose?: boolean;
-}
-
-export interface PlanePoint {
-  readonly x: number;
-  readonly y: number;
-}
 
 export interface PlaneProps {
   /** What the figure shows, for those who do not see it; empty where the text around it says so. */
@@ -35,7 +20,10 @@ export interface PlaneProps {
   readonly truth?: readonly PlaneArrow[];
   readonly latents?: readonly PlaneArrow[];
   /** Where each latent has been: x and y in turn, and its colour. */
-  readonly trails?: readonly { readonly points: readonly number[]; readonly colour: string }[];
+  readonly trails?: readonly Trail[];
+  /** b_dec, where latents start from, and where it has been. */
+  readonly bias?: PlanePoint | undefined;
+  readonly biasTrail?: readonly number[] | undefined;
   /** A picture of the whole square. */
   readonly regions?: string | undefined;
   readonly point?: PlanePoint | undefined;
@@ -51,6 +39,12 @@ export interface PlaneProps {
 /** Share of the half side that one arrow key moves the point by. */
 const KEY_STEP = 0.02;
 const SHORTEST = 1e-2;
+const ORIGIN = { x: 0, y: 0 };
+
+function linePath(points: readonly number[], x: (value: number) => number, y: (value: number) => number): string {
+  const at = (i: number): string => `${x(points[2 * i]!).toFixed(1)} ${y(points[2 * i + 1]!).toFixed(1)}`;
+  return `M${Array.from({ length: points.length / 2 }, (_, i) => at(i)).join('L')}`;
+}
 
 function cloudPath(cloud: Float32Array, x: (value: number) => number, y: (value: number) => number): string {
   let path = '';
@@ -119,10 +113,10 @@ export function Plane(props: PlaneProps) {
             ticks.map(value => (
               <g key={value} fill="var(--quiet)" font-size="11">
                 <text x={x(value)} y={y(0) + 14} text-anchor="middle">
-                  {value}
+                  {String(value).replace('-', '−')}
                 </text>
                 <text x={x(0) - 6} y={y(value) + 4} text-anchor="end">
-                  {value}
+                  {String(value).replace('-', '−')}
                 </text>
               </g>
             ))}
@@ -155,7 +149,7 @@ export function Plane(props: PlaneProps) {
           {trails.map((trail, index) => (
             <path
               key={index}
-              d={`M${Array.from({ length: trail.points.length / 2 }, (_, i) => `${x(trail.points[2 * i]!).toFixed(1)} ${y(trail.points[2 * i + 1]!).toFixed(1)}`).join('L')}`}
+              d={linePath(trail.points, x, y)}
               fill="none"
               stroke={trail.colour}
               stroke-width="1.5"
@@ -166,9 +160,9 @@ export function Plane(props: PlaneProps) {
           ))}
         </g>
         {latents.map(arrow => {
-          const length = Math.hypot(arrow.x, arrow.y);
-          if (length < SHORTEST) return null;
-          const angle = Math.atan2(-arrow.y, arrow.x);
+          const { x: fromX, y: fromY } = arrow.from ?? ORIGIN;
+          if (Math.hypot(arrow.x - fromX, arrow.y - fromY) < SHORTEST) return null;
+          const angle = Math.atan2(fromY - arrow.y, arrow.x - fromX);
           const [tipX, tipY] = [x(arrow.x), y(arrow.y)];
           const back = (side: number): string =>
             `${(tipX - head * 1.5 * Math.cos(angle) + side * head * 0.62 * Math.sin(angle)).toFixed(2)} ${(tipY - head * 1.5 * Math.sin(angle) - side * head * 0.62 * Math.cos(angle)).toFixed(2)}`;
@@ -181,8 +175,8 @@ export function Plane(props: PlaneProps) {
               onClick={() => props.onLatent?.(arrow.index)}
             >
               <line
-                x1={x(0)}
-                y1={y(0)}
+                x1={x(fromX)}
+                y1={y(fromY)}
                 x2={tipX - head * Math.cos(angle)}
                 y2={tipY - head * Math.sin(angle)}
                 stroke={arrow.colour}
@@ -193,6 +187,25 @@ export function Plane(props: PlaneProps) {
             </g>
           );
         })}
+        {props.biasTrail && (
+          <path
+            d={linePath(props.biasTrail, x, y)}
+            fill="none"
+            stroke="var(--ink)"
+            stroke-width="1.5"
+            stroke-dasharray="1 4"
+            stroke-linecap="round"
+          />
+        )}
+        {props.bias && (
+          <path
+            class="b-dec"
+            d={`M${x(props.bias.x) - 5} ${y(props.bias.y) - 5}l10 10m0 -10l-10 10`}
+            stroke="var(--ink)"
+            stroke-width="2.5"
+            fill="none"
+          />
+        )}
         {size > 190 &&
           truth.map(arrow => {
             const length = Math.hypot(arrow.x, arrow.y);
@@ -206,7 +219,7 @@ export function Plane(props: PlaneProps) {
                 text-anchor="middle"
                 font-size="13"
                 font-weight="640"
-                fill={arrow.colour}
+                fill="var(--ink)"
                 style={{ pointerEvents: 'none' }}
               >
                 {arrow.label}

@@ -1,8 +1,13 @@
 /** The rail: which models are in view, the ways to open more, and the views. */
 
-import { computeReports, manifest, openBundled, openFiles, opening } from '../open/open-models.ts';
-import { link, type ModelKind, models, sae, saeId, showModel, toy, toyId } from '../state/models.ts';
-import { VIEWS, view } from '../state/navigation.ts';
+import type { ModelKind } from '../data/model.ts';
+import { manifest, openBundled } from '../open/bundled-models.ts';
+import { chosenFiles } from '../open/dropped-files.ts';
+import { openFiles } from '../open/open-files.ts';
+import { closeModel, computeReports, opening } from '../open/opening.ts';
+import { link, models, sae, saeId, showModel, toy, toyId } from '../state/models.ts';
+import { VIEW_GROUPS, view } from '../state/navigation.ts';
+import { fail } from '../state/notices.ts';
 import { probeResult } from '../state/probe.ts';
 import { settingsOpen } from './settings.tsx';
 import { shareOpen } from './share.tsx';
@@ -32,44 +37,65 @@ const LINKS = {
   'trained on it': 'Trained on this toy model.',
   fits: 'The widths fit; the file names no model.',
   'trained on another': 'The file says that it was trained on another toy model: its hash differs.',
-  'does not fit': 'Its input does not fit this toy model, so it stands alone.',
-  alone: '',
+  'does not fit': 'The autoencoder takes another number of inputs than this toy model gives.',
+  alone: undefined,
 } as const;
 
-function Picker({ kind, label }: { readonly kind: ModelKind; readonly label: string }) {
+interface PickerProps {
+  readonly kind: ModelKind;
+  readonly label: string;
+}
+
+function Picker({ kind, label }: PickerProps) {
   const current = kind === 'toy-model' ? toy.value : sae.value;
   const open = models.value.filter(model => model.kind === kind);
   const openIds = new Set(models.value.map(({ source }) => (source.type === 'bundled' ? source.id : '')));
   const bundled = manifest.value?.models.filter(entry => entry.kind === kind && !openIds.has(entry.id)) ?? [];
   return (
-    <label class="field">
-      <span>{label}</span>
-      <select
-        value={current?.id ?? ''}
-        onChange={event => {
-          const id = event.currentTarget.value;
-          if (id === '') (kind === 'toy-model' ? toyId : saeId).value = undefined;
-          else if (id.startsWith('bundled:')) void openBundled(id.slice('bundled:'.length));
-          else showModel(id);
-        }}
-      >
-        <option value="">None</option>
-        {open.map(model => (
-          <option key={model.id} value={model.id}>
-            {model.name}
-          </option>
-        ))}
-        {bundled.length > 0 && (
-          <optgroup label="Bundled">
-            {bundled.map(entry => (
-              <option key={entry.id} value={`bundled:${entry.id}`}>
-                {entry.name}
-              </option>
-            ))}
-          </optgroup>
-        )}
-      </select>
-    </label>
+    <div class="picker">
+      <label class="field">
+        <span>{label}</span>
+        <select
+          value={current?.id ?? ''}
+          aria-label={label}
+          onChange={event => {
+            const id = event.currentTarget.value;
+            if (id === '') (kind === 'toy-model' ? toyId : saeId).value = undefined;
+            else if (id.startsWith('bundled:')) void openBundled(id.slice('bundled:'.length));
+            else showModel(id);
+          }}
+        >
+          <option value="">None</option>
+          {open.map(model => (
+            <option key={model.id} value={model.id}>
+              {model.name}
+            </option>
+          ))}
+          {bundled.length > 0 && (
+            <optgroup label="Bundled">
+              {bundled.map(entry => (
+                <option key={entry.id} value={`bundled:${entry.id}`}>
+                  {entry.name}
+                </option>
+              ))}
+            </optgroup>
+          )}
+        </select>
+      </label>
+      {current && current.source.type !== 'bundled' && (
+        <button
+          type="button"
+          class="button plain tiny"
+          aria-label={`Close ${current.name}`}
+          title="Close it and free its memory"
+          onClick={() => closeModel(current.id).catch(error => fail(`${current.name} could not be closed`, error))}
+        >
+          <svg width="10" height="10" viewBox="0 0 10 10" stroke="currentColor" stroke-width="1.6" aria-hidden="true">
+            <path d="M1 1l8 8M9 1l-8 8" />
+          </svg>
+        </button>
+      )}
+    </div>
   );
 }
 
@@ -77,6 +103,7 @@ export function Rail() {
   const report = computeReports.value[sae.value?.id ?? toy.value?.id ?? ''];
   const time = probeResult.value?.milliseconds;
   const linkText = LINKS[link.value];
+  const isWrong = link.value === 'trained on another' || link.value === 'does not fit';
   return (
     <header class="rail">
       <div class="wordmark">
@@ -86,42 +113,47 @@ export function Rail() {
         <Picker kind="toy-model" label="Toy model" />
         <Picker kind="sparse-autoencoder" label="Autoencoder" />
         {linkText && (
-          <p class="small" style={{ color: link.value === 'trained on another' ? 'var(--bad)' : 'var(--quiet)' }}>
+          <p class="small" style={{ color: isWrong ? 'var(--bad)' : 'var(--quiet)' }}>
             {linkText}
           </p>
         )}
         <label class="button primary open-button">
-          {opening.value.length > 0 ? 'Opening…' : 'Open model'}
+          {opening.value.length > 0 ? 'Opening…' : 'Open files'}
           <input
             type="file"
             multiple
-            aria-label="Open model"
-            accept=".onnx,.json,.safetensors"
+            aria-label="Open files"
+            accept=".onnx,.data,.json,.safetensors,.npz,.npy,.csv,.txt"
             onChange={async event => {
               const input = event.currentTarget;
               const files = [...(input.files ?? [])];
-              await openFiles(files);
+              await openFiles(chosenFiles(files));
               input.value = '';
             }}
           />
         </label>
       </section>
       <nav aria-label="Views">
-        <ul>
-          {VIEWS.map(({ id, title }) => (
-            <li key={id}>
-              <button
-                type="button"
-                aria-current={view.value === id ? 'page' : undefined}
-                onClick={() => {
-                  view.value = id;
-                }}
-              >
-                {title}
-              </button>
-            </li>
-          ))}
-        </ul>
+        {VIEW_GROUPS.map(({ title, views }) => (
+          <div key={title} class="nav-group">
+            <h2 class="label">{title}</h2>
+            <ul>
+              {views.map(({ id, title: name }) => (
+                <li key={id}>
+                  <button
+                    type="button"
+                    aria-current={view.value === id ? 'page' : undefined}
+                    onClick={() => {
+                      view.value = id;
+                    }}
+                  >
+                    {name}
+                  </button>
+                </li>
+              ))}
+            </ul>
+          </div>
+        ))}
       </nav>
       <div class="rail-foot">
         {report && (

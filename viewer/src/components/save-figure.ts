@@ -18,8 +18,36 @@ const CARRIED = [
   'dominant-baseline',
 ];
 const PNG_SCALE = 3;
+const SVG = 'http://www.w3.org/2000/svg';
+/** Room around the figure, and the lines of its title and legend. */
+const MARGIN = 16;
+const TITLE = 30;
+const LINE = 20;
 
-function saveBlob(name: string, blob: Blob): void {
+export type Mark = 'arrow' | 'dashed' | 'band' | 'dot' | 'diamond' | 'cross' | 'square' | 'outline' | 'line';
+
+export interface LegendEntry {
+  readonly mark: Mark;
+  readonly colour: string;
+  readonly text: string;
+}
+
+/** A scale of colours from one number to another. */
+export interface ColourScale {
+  readonly title: string;
+  readonly from: string;
+  readonly to: string;
+  readonly colours: readonly string[];
+}
+
+/** What a saved figure says beside its drawing. */
+export interface Caption {
+  readonly title: string;
+  readonly legend?: readonly LegendEntry[] | undefined;
+  readonly scale?: ColourScale | undefined;
+}
+
+export function saveBlob(name: string, blob: Blob): void {
   const link = document.createElement('a');
   link.href = URL.createObjectURL(blob);
   link.download = name;
@@ -35,8 +63,21 @@ export function saveBytes(name: string, bytes: Uint8Array<ArrayBuffer>): void {
   saveBlob(name, new Blob([bytes], { type: 'application/octet-stream' }));
 }
 
-/** The figure as the text of a file that looks the same without this page. */
-export function standaloneSvg(svg: SVGSVGElement, title: string): string {
+/** Runs `work` while the page's styles are those of the light theme; the page is not painted in between. */
+function inLight<T>(work: () => T): T {
+  const { dataset } = document.documentElement;
+  const before = dataset['theme'];
+  dataset['theme'] = 'light';
+  try {
+    return work();
+  } finally {
+    if (before === undefined) delete dataset['theme'];
+    else dataset['theme'] = before;
+  }
+}
+
+/** A copy of a drawing that needs no style sheet. */
+function selfContained(svg: SVGSVGElement): SVGSVGElement {
   const copy = svg.cloneNode(true) as SVGSVGElement;
   const originals = [svg, ...svg.querySelectorAll('*')];
   const copies = [copy, ...copy.querySelectorAll('*')];
@@ -49,34 +90,151 @@ export function standaloneSvg(svg: SVGSVGElement, title: string): string {
       if (value) target.setAttribute(property, value);
     }
     target.removeAttribute('style');
+    target.removeAttribute('tabindex');
   });
+  for (const script of copy.querySelectorAll('style')) script.remove();
+  return copy;
+}
+
+function element(name: string, attributes: Readonly<Record<string, string | number>>, text?: string): SVGElement {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, String(value));
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+/** A mark of the legend, 26 by 10 at the origin. */
+export function markPath(mark: Mark): {
+  readonly d: string;
+  readonly filled: boolean;
+  readonly width: number;
+  readonly opacity: number;
+} {
+  switch (mark) {
+    case 'arrow':
+    case 'dashed':
+      return { d: 'M1 5H24M18 1l6 4l-6 4', filled: false, width: 2, opacity: 1 };
+    case 'band':
+      return { d: 'M5 5H21', filled: false, width: 8, opacity: 0.35 };
+    case 'line':
+      return { d: 'M1 5H25', filled: false, width: 2, opacity: 1 };
+    case 'dot':
+      return { d: 'M13 0.5a4.5 4.5 0 1 0 0.01 0z', filled: true, width: 0, opacity: 1 };
+    case 'diamond':
+      return { d: 'M13 0l5 5l-5 5l-5-5z', filled: false, width: 1.5, opacity: 1 };
+    case 'cross':
+      return { d: 'M8.5 0.5l9 9M17.5 0.5l-9 9', filled: false, width: 2, opacity: 1 };
+    case 'square':
+      return { d: 'M6 0.5h14v9h-14z', filled: true, width: 0, opacity: 1 };
+    case 'outline':
+      return { d: 'M6 1h14v8h-14z', filled: false, width: 1.5, opacity: 1 };
+  }
+}
+
+/** The figure as the text of a file that looks the same without this page: title, drawing, legend and scale, in light. */
+export function standaloneSvg(svg: SVGSVGElement, { title, legend = [], scale }: Caption): string {
   const { width, height } = svg.getBoundingClientRect();
-  copy.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
-  copy.setAttribute('width', String(Math.round(width)));
-  copy.setAttribute('height', String(Math.round(height)));
-  if (!copy.hasAttribute('viewBox')) copy.setAttribute('viewBox', `0 0 ${width} ${height}`);
-  copy.removeAttribute('tabindex');
-  const heading = document.createElementNS('http://www.w3.org/2000/svg', 'title');
-  heading.textContent = title;
-  const ground = document.createElementNS('http://www.w3.org/2000/svg', 'rect');
-  const [x, y, w, h] = copy.getAttribute('viewBox')!.split(/[\s,]+/) as [string, string, string, string];
-  for (const [key, value] of Object.entries({ x, y, width: w, height: h })) ground.setAttribute(key, value);
-  ground.setAttribute('fill', getComputedStyle(document.documentElement).getPropertyValue('--surface').trim());
-  copy.prepend(heading, ground);
-  return new XMLSerializer().serializeToString(copy);
+  return inLight(() => {
+    const root = getComputedStyle(document.documentElement);
+    const colour = (name: string): string => root.getPropertyValue(name).trim();
+    const font = { 'font-family': 'Inter, system-ui, sans-serif', 'font-size': 12, fill: colour('--quiet') };
+    const wide = Math.round(width) + 2 * MARGIN;
+    const foot: SVGElement[] = [];
+    let [x, y] = [MARGIN, Math.round(height) + MARGIN + TITLE + 12];
+    for (const { mark, colour: given, text } of legend) {
+      const length = 34 + 6.6 * text.length + 14;
+      if (x > MARGIN && x + length > wide - MARGIN) {
+        x = MARGIN;
+        y += LINE;
+      }
+      const { d, filled, width: stroke, opacity } = markPath(mark);
+      const paint = resolveIn(svg, given);
+      foot.push(
+        element('path', {
+          d,
+          transform: `translate(${x} ${y})`,
+          fill: filled ? paint : 'none',
+          stroke: filled ? 'none' : paint,
+          'stroke-width': stroke,
+          'stroke-opacity': opacity,
+          'stroke-linecap': mark === 'band' ? 'round' : 'butt',
+          ...(mark === 'dashed' && { 'stroke-dasharray': '4 3' }),
+        }),
+        element('text', { x: x + 34, y: y + 9, ...font }, text),
+      );
+      x += length;
+    }
+    if (legend.length > 0) y += LINE;
+    if (scale) {
+      const gradient = element('linearGradient', { id: 'scale' });
+      scale.colours.forEach((stop, i) => {
+        const offset = i / Math.max(1, scale.colours.length - 1);
+        gradient.append(element('stop', { offset, 'stop-color': resolveIn(svg, stop) }));
+      });
+      foot.push(
+        gradient,
+        element('text', { x: MARGIN, y: y + 9, ...font }, scale.from),
+        element('rect', { x: MARGIN + 44, y, width: 120, height: 10, rx: 3, fill: 'url(#scale)' }),
+        element('text', { x: MARGIN + 172, y: y + 9, ...font }, `${scale.to}   ${scale.title}`),
+      );
+      y += LINE;
+    }
+    const high = y + MARGIN - 4;
+    const page = element('svg', { xmlns: SVG, width: wide, height: high, viewBox: `0 0 ${wide} ${high}` });
+    const inner = selfContained(svg);
+    if (!inner.hasAttribute('viewBox')) inner.setAttribute('viewBox', `0 0 ${width} ${height}`);
+    for (const [key, value] of Object.entries({
+      x: MARGIN,
+      y: TITLE + MARGIN / 2,
+      width: Math.round(width),
+      height: Math.round(height),
+    })) {
+      inner.setAttribute(key, String(value));
+    }
+    page.append(
+      element('title', {}, title),
+      element('rect', { width: wide, height: high, fill: colour('--surface') }),
+      element(
+        'text',
+        { ...font, x: MARGIN, y: MARGIN + 10, 'font-size': 15, 'font-weight': 620, fill: colour('--ink') },
+        title,
+      ),
+      inner,
+      ...foot,
+    );
+    return new XMLSerializer().serializeToString(page);
+  });
+}
+
+/** A CSS colour as it stands at `place` in the theme of now. */
+function resolveIn(place: SVGElement, colour: string): string {
+  const probe = element('g', {});
+  probe.style.color = colour;
+  place.append(probe);
+  const found = getComputedStyle(probe).color;
+  probe.remove();
+  return found;
 }
 
 /** Saves the figure as PNG, at three pixels to one. */
-export async function savePng(name: string, svg: SVGSVGElement, title: string): Promise<void> {
-  const { width, height } = svg.getBoundingClientRect();
+export async function savePng(name: string, svg: SVGSVGElement, caption: Caption): Promise<void> {
   const image = new Image();
-  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(standaloneSvg(svg, title))}`;
+  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(standaloneSvg(svg, caption))}`;
   await image.decode();
   const canvas = document.createElement('canvas');
-  canvas.width = Math.round(width * PNG_SCALE);
-  canvas.height = Math.round(height * PNG_SCALE);
+  canvas.width = Math.round(image.naturalWidth * PNG_SCALE);
+  canvas.height = Math.round(image.naturalHeight * PNG_SCALE);
   canvas.getContext('2d')!.drawImage(image, 0, 0, canvas.width, canvas.height);
   const blob = await new Promise<Blob | null>(done => canvas.toBlob(done, 'image/png'));
   if (!blob) throw new Error('the browser could not encode the picture');
   saveBlob(name, blob);
+}
+
+/** Rows as CSV: numbers as they are, text quoted where it must be. */
+export function csvOf(columns: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+  const field = (value: string | number): string => {
+    const text = String(value);
+    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  return `${[columns, ...rows].map(row => row.map(field).join(',')).join('\n')}\n`;
 }

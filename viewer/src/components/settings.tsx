@@ -1,9 +1,10 @@
 /** Settings: what computes, and the theme. */
 import { signal } from '@preact/signals';
-import { computeReports, moveAll } from '../open/open-models.ts';
+import type { Compute } from '../data/model.ts';
+import { computeReports, moveAll } from '../open/opening.ts';
 import { models } from '../state/models.ts';
 import { probeResult } from '../state/probe.ts';
-import { COMPUTES, type Compute, compute, THEMES, type Theme, theme } from '../state/settings.ts';
+import { COMPUTES, compute, THEMES, type Theme, theme } from '../state/settings.ts';
 import { Dialog } from './dialog.tsx';
 import { Segmented } from './segmented.tsx';
 

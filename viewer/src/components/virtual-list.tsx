@@ -1,3 +1,5 @@
+// biome-ignore-all lint/a11y/useAriaPropsSupportedByRole: a region and a row group may be named
+// biome-ignore-all lint/a11y/useSemanticElements: the role depends on what the list is part of
 /** A long list of equal rows of which only those in sight exist. */
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
@@ -9,16 +11,17 @@ interface VirtualListProps {
   readonly height: number;
   readonly label: string;
   readonly row: (index: number) => ComponentChildren;
+  /** What the list is within something larger, such as `rowgroup` of a table. */
+  readonly role?: 'rowgroup';
 }
 
 const OVERSCAN = 4;
 
-export function VirtualList({ count, rowHeight, height, label, row }: VirtualListProps) {
+export function VirtualList({ count, rowHeight, height, label, row, role }: VirtualListProps) {
   const [top, setTop] = useState(0);
   if (count * rowHeight <= height) {
     return (
-      // biome-ignore lint/a11y/useSemanticElements: rows are grids, not list items
-      <div role="group" aria-label={label}>
+      <div {...(role ? { role } : { role: 'group', 'aria-label': label })}>
         {Array.from({ length: count }, (_, index) => row(index))}
       </div>
     );
@@ -26,19 +29,19 @@ export function VirtualList({ count, rowHeight, height, label, row }: VirtualLis
   const first = Math.max(0, Math.floor(top / rowHeight) - OVERSCAN);
   const last = Math.min(count, Math.ceil((top + height) / rowHeight) + OVERSCAN);
   return (
-    <section
+    <div
       class="virtual"
+      role={role ?? 'region'}
       aria-label={`${label} (${count})`}
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: scrollable
       tabIndex={0}
       style={{ height: `${height}px` }}
       onScroll={event => setTop(event.currentTarget.scrollTop)}
     >
-      <div style={{ height: `${count * rowHeight}px`, position: 'relative' }}>
-        <div style={{ position: 'absolute', top: `${first * rowHeight}px`, left: 0, right: 0 }}>
+      <div role="presentation" style={{ height: `${count * rowHeight}px`, position: 'relative' }}>
+        <div role="presentation" style={{ position: 'absolute', top: `${first * rowHeight}px`, left: 0, right: 0 }}>
           {Array.from({ length: last - first }, (_, i) => row(first + i))}
         </div>
       </div>
-    </section>
+    </div>
   );
 }

@@ -1,11 +1,13 @@
-/** The files of a drop, those inside dropped folders included. */
+/** The files of a drop, those inside dropped folders included, each with its folder. */
+import type { PlacedFile } from './file-groups.ts';
 
-async function filesOf(entry: FileSystemEntry): Promise<File[]> {
+async function filesOf(entry: FileSystemEntry): Promise<PlacedFile[]> {
   if (entry.isFile) {
-    return [await new Promise<File>((done, failed) => (entry as FileSystemFileEntry).file(done, failed))];
+    const file = await new Promise<File>((done, failed) => (entry as FileSystemFileEntry).file(done, failed));
+    return [{ file, folder: entry.fullPath.split('/').slice(1, -1).join('/') }];
   }
   const reader = (entry as FileSystemDirectoryEntry).createReader();
-  const files: File[] = [];
+  const files: PlacedFile[] = [];
   // A reader gives a folder in pieces, the last of them empty.
   for (;;) {
     const entries = await new Promise<FileSystemEntry[]>((done, failed) => reader.readEntries(done, failed));
@@ -14,10 +16,14 @@ async function filesOf(entry: FileSystemEntry): Promise<File[]> {
   }
 }
 
+/** Files of an input, with the folder that was chosen. */
+export const chosenFiles = (files: readonly File[]): PlacedFile[] =>
+  files.map(file => ({ file, folder: file.webkitRelativePath.split('/').slice(0, -1).join('/') }));
+
 /** Every file that was dropped. */
-export async function droppedFiles(transfer: DataTransfer): Promise<File[]> {
+export async function droppedFiles(transfer: DataTransfer): Promise<PlacedFile[]> {
   // Entries must be taken before the first await: the transfer is empty afterwards.
   const entries = [...transfer.items].map(item => item.webkitGetAsEntry()).filter(entry => entry !== null);
-  if (entries.length === 0) return [...transfer.files];
+  if (entries.length === 0) return chosenFiles([...transfer.files]);
   return (await Promise.all(entries.map(filesOf))).flat();
 }

@@ -1,26 +1,27 @@
 /** A study over seeds: the bundled one, or a folder of runs, each with its history.json and, perhaps, its .onnx. */
 import { signal } from '@preact/signals';
-import { rowsOf } from '../state/matching.ts';
-import { addModel, type History, type Model, models, truth } from '../state/models.ts';
+import { type Matrix, rowsOf } from '../data/matching.ts';
+import type { History } from '../data/model.ts';
+import { readHistory } from '../data/read-history.ts';
+import { bundledFile } from '../data/shipped.ts';
+import { models, truth } from '../state/models.ts';
 import { view } from '../state/navigation.ts';
 import { alertText, say } from '../state/notices.ts';
 import { playback } from '../state/playback.ts';
-import { bundledFile } from './bundled.ts';
-import { loadManifest, openBundled, openBytesOf } from './open-models.ts';
-import { readHistory } from './read-history.ts';
+import { loadManifest, openBundled } from './bundled-models.ts';
+import { keepModel } from './kept-models.ts';
+import { busy, openModelFile } from './opening.ts';
 
 export interface OpenRun {
   readonly name: string;
   readonly history: History;
   /** The run's model, where the folder or the bundle has it. */
-  readonly onnx: (() => Promise<Uint8Array<ArrayBuffer>>) | undefined;
+  readonly onnx: (() => Promise<Blob>) | undefined;
 }
-
-type Rows = readonly (readonly number[])[];
 
 export const seedRuns = signal<readonly OpenRun[]>([]);
 /** True directions of the study; undefined where they are not known. */
-export const seedTruth = signal<Rows | undefined>(undefined);
+export const seedTruth = signal<Matrix | undefined>(undefined);
 /** The run that was opened last. */
 export const openedRun = signal<string | undefined>(undefined);
 
@@ -29,11 +30,11 @@ async function openBundledRuns(): Promise<void> {
   if (!manifest || seedRuns.value.length > 0) return;
   const toy = models.value.find(({ source }) => source.type === 'bundled' && source.id === manifest.seeds.toy);
   const known = toy ?? (await openBundled(manifest.seeds.toy, false));
-  if (known) seedTruth.value = rowsOf(known.directions);
+  if (known?.directions) seedTruth.value = rowsOf(known.directions);
   seedRuns.value = manifest.seeds.runs.map(({ name, history, file }) => ({
     name,
     history,
-    onnx: file === undefined ? undefined : async () => new Uint8Array(await bundledFile(file)),
+    onnx: file === undefined ? undefined : async () => new Blob([await bundledFile(file)]),
   }));
 }
 
@@ -56,11 +57,12 @@ export async function openRunFolder(files: readonly File[] | undefined): Promise
     );
     const history = readHistory(await file.text(), file.name);
     const name = stem ?? folder.split('/').at(-1) ?? file.name;
-    runs.push({ name, history, onnx: onnx && (async () => new Uint8Array(await onnx.arrayBuffer())) });
+    runs.push({ name, history, onnx: onnx && (() => Promise.resolve(onnx)) });
   }
   seedRuns.value = runs.sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
   const width = runs[0]!.history.directions[0]![0]!.length;
-  seedTruth.value = truth.value && truth.value.codeSize === width ? rowsOf(truth.value.directions) : undefined;
+  const known = truth.value?.codeSize === width ? truth.value.directions : undefined;
+  seedTruth.value = known && rowsOf(known);
   say(`Opened ${runs.length} runs.`);
 }
 
@@ -70,8 +72,10 @@ export async function openSeed(run: OpenRun): Promise<void> {
     alertText.value = `${run.name} has a history but no .onnx beside it.`;
     return;
   }
-  const model: Model = await openBytesOf(run.name, await run.onnx());
-  addModel({ ...model, history: model.history ?? run.history });
+  const file = await run.onnx();
+  const { name, history } = run;
+  const model = await busy(name, () => openModelFile({ name, source: { type: 'file' }, file, history }, true));
+  await keepModel(model, { name, file, beside: {} });
   openedRun.value = run.name;
   playback.position.value = 1;
   view.value = 'training';

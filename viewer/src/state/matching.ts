@@ -1,95 +1,61 @@
-/** Which latent stands for which true feature, from src/analysis, for the models in view. */
+/** What became of each latent of the autoencoder in view, against the toy model in view. */
 import { computed } from '@preact/signals';
-import { cosineSimilarityMatrix } from '../../../src/analysis/cosine-similarity.ts';
-import { recovery } from '../../../src/analysis/recovery.ts';
-import { fromNested, type HostTensor } from '../../../src/tensor.ts';
-import { type History, sae, truth } from './models.ts';
-import { statistics } from './samples.ts';
+import { type LatentStatus, type Matching, matchDirections, verdictOf } from '../data/matching.ts';
+import { analysis } from '../workers/analysis-client.ts';
+import { sae, truth } from './models.ts';
+import { resource } from './resource.ts';
+import { fewRows, statistics, statisticsDone } from './statistics.ts';
 
-/** Recovered from this cosine on, by the number of true features (a few, or many). */
-export const recoveryThreshold = (features: number): number => (features <= 10 ? 0.98 : 0.9);
-/** Beyond these, an exact matching would hold the page. */
+/** Beyond these, an exact matching takes minutes. */
 const MOST_FEATURES = 2000;
 const MOST_LATENTS = 4096;
+/** Up to so many cosines the matching takes less than a millisecond and is made where it is asked. */
+const SMALL = 600;
 
-type Rows = readonly (readonly number[])[];
-
-export interface Matching {
-  readonly features: number;
-  readonly latents: number;
-  /** Cosines, [latents, features]. */
-  readonly similarity: Float32Array;
-  /** True feature of each latent under the optimal matching, −1 for none. */
-  readonly featureOf: Int32Array;
-  /** Latent of each true feature, −1 for none. */
-  readonly latentOf: Int32Array;
-  /** True features whose own latent lies beyond the threshold. */
-  readonly recovered: number;
+interface Pair {
+  readonly about: string;
+  readonly latents: NonNullable<typeof sae.value>;
+  readonly features: NonNullable<typeof truth.value>;
+  /** Latents that fire; undefined while that is not known. */
+  readonly alive: readonly boolean[] | undefined;
 }
 
-const asTensor = (rows: Rows | HostTensor): HostTensor => ('data' in rows ? rows : fromNested(rows));
-
-/**
- * The optimal one-to-one matching of latents to true directions by cosine; latents that are not alive (default all are) are left
- * out of it.
- */
-export function matchDirections(
-  latents: Rows | HostTensor,
-  features: Rows | HostTensor,
-  alive?: readonly boolean[],
-): Matching {
-  const directions = asTensor(latents);
-  const trueDirections = asTensor(features);
-  const [latentCount, featureCount] = [directions.shape[0]!, trueDirections.shape[0]!];
-  const similarity = cosineSimilarityMatrix(directions, trueDirections).data;
-  const threshold = recoveryThreshold(featureCount);
-  const found = recovery({ directions, trueDirections, threshold, ...(alive && { alive }) });
-  const latentOf = Int32Array.from(found.features, ({ latent }) => latent ?? -1);
-  const featureOf = new Int32Array(latentCount).fill(-1);
-  latentOf.forEach((latent, feature) => {
-    if (latent >= 0) featureOf[latent] = feature;
-  });
-  return { features: featureCount, latents: latentCount, similarity, featureOf, latentOf, recovered: found.recovered };
-}
-
-/** Cosine of a true feature with its own latent; 0 where it has none. */
-export function matchedCosine(matching: Matching, feature: number): number {
-  const latent = matching.latentOf[feature]!;
-  return latent < 0 ? 0 : matching.similarity[latent * matching.features + feature]!;
-}
-
-/** A tensor's rows as arrays. */
-export function rowsOf({
-  data,
-  shape,
-}: {
-  readonly data: ArrayLike<number>;
-  readonly shape: readonly number[];
-}): number[][] {
-  const [rows, width] = shape as [number, number];
-  return Array.from({ length: rows }, (_, i) => Array.from({ length: width }, (_, j) => data[i * width + j]!));
-}
-
-/** The matching of the models in view; undefined without a truth or where it would be too large. */
-export const matching = computed<Matching | undefined>(() => {
-  const features = truth.value;
+const pair = computed<Pair | undefined>(() => {
   const latents = sae.value;
-  if (!features || !latents) return undefined;
+  const features = truth.value;
+  if (!latents?.runs || !features?.directions) return undefined;
   if (features.inputSize > MOST_FEATURES || latents.codeSize > MOST_LATENTS) return undefined;
-  const density = statistics.value?.density;
-  const fits = density?.length === latents.codeSize;
-  return matchDirections(
-    latents.directions,
-    features.directions,
-    fits ? Array.from(density, share => share > 0) : undefined,
-  );
+  const density = fewRows.value || !statisticsDone.value ? undefined : statistics.value?.density;
+  const alive = density && Array.from(density, share => share > 0);
+  return { about: `${latents.id} ${features.id}`, latents, features, alive };
 });
 
-export type LatentStatus = 'matched' | 'duplicate' | 'mixture' | 'dead';
+const isSmall = ({ latents, features }: Pair): boolean =>
+  latents.directions !== undefined && latents.codeSize * features.inputSize <= SMALL;
+
+const small = computed(() => {
+  const now = pair.value;
+  if (!now || !isSmall(now)) return undefined;
+  return matchDirections(now.latents.directions!, now.features.directions!, now.alive);
+});
+
+const large = resource<Matching>('The latents could not be matched', () => {
+  const now = pair.value;
+  if (!now || isSmall(now)) return undefined;
+  const { about, latents, features, alive } = now;
+  return { about, ask: () => analysis().match(latents.id, features.directions!, alive) };
+});
+
+/** The matching of the models in view; undefined without a truth, while it is made, or where it would be too large. */
+export const matching = computed(() => small.value ?? large.value);
+
+/** What a latent is; `silent` where it fired on none of the rows. */
+export type Standing = LatentStatus | 'silent';
 
 export interface LatentRow {
   readonly latent: number;
-  readonly status: LatentStatus | undefined;
+  /** Undefined where neither a truth nor rows say anything. */
+  readonly status: Standing | undefined;
   /** True feature under the matching, or the nearest where it has none of its own; −1 without a truth. */
   readonly feature: number;
   readonly cosine: number;
@@ -97,62 +63,14 @@ export interface LatentRow {
   readonly mean: number | undefined;
 }
 
-/** Every latent with what became of it. */
-export const latentRows = computed<readonly LatentRow[]>(() => {
-  const encoder = sae.value;
-  if (!encoder) return [];
+/** One latent with what became of it. */
+export function latentRow(latent: number): LatentRow {
+  const summary = statistics.value;
+  const density = summary?.density[latent];
+  const mean = summary?.mean[latent];
+  const silent = density === 0 && !fewRows.value;
   const found = matching.value;
-  const fired = statistics.value;
-  const threshold = found ? recoveryThreshold(found.features) : 0;
-  return Array.from({ length: encoder.codeSize }, (_, latent): LatentRow => {
-    const density = fired?.density[latent];
-    const mean = fired?.mean[latent];
-    if (!found) return { latent, status: density === 0 ? 'dead' : undefined, feature: -1, cosine: 0, density, mean };
-    const row = found.similarity.subarray(latent * found.features, (latent + 1) * found.features);
-    let nearest = 0;
-    for (let j = 1; j < row.length; j++) if (row[j]! > row[nearest]!) nearest = j;
-    const own = found.featureOf[latent]!;
-    const matched = own >= 0 && row[own]! > threshold;
-    const status: LatentStatus =
-      density === 0 ? 'dead' : matched ? 'matched' : row[nearest]! > threshold ? 'duplicate' : 'mixture';
-    const feature = matched ? own : nearest;
-    return { latent, status, feature, cosine: row[feature]!, density, mean };
-  });
-});
-
-/** The true feature that a latent is coloured by: its match where that is close, else none. */
-export const featureOfLatent = (latent: number, found: Matching | undefined): number => {
-  if (!found) return -1;
-  const own = found.featureOf[latent] ?? -1;
-  if (own >= 0 && found.similarity[latent * found.features + own]! > 0.7) return own;
-  return -1;
-};
-
-export interface TrainingEvent {
-  readonly step: number;
-  readonly text: string;
-}
-
-/** When a true feature was found by a latent, lost it, or changed it, over a history. */
-export function trainingEvents(history: History, features: Rows): TrainingEvent[] {
-  const threshold = recoveryThreshold(features.length);
-  const events: TrainingEvent[] = [];
-  let before = new Int32Array(features.length).fill(-1);
-  history.steps.forEach((step, index) => {
-    const found = matchDirections(history.directions[index]!, features);
-    const now = Int32Array.from(before, (_, feature) =>
-      matchedCosine(found, feature) > threshold ? found.latentOf[feature]! : -1,
-    );
-    if (index > 0) {
-      now.forEach((latent, feature) => {
-        const old = before[feature]!;
-        if (old === latent) return;
-        if (old < 0) events.push({ step, text: `feature ${feature} found by latent ${latent}` });
-        else if (latent < 0) events.push({ step, text: `feature ${feature} lost by latent ${old}` });
-        else events.push({ step, text: `feature ${feature} passed from latent ${old} to ${latent}` });
-      });
-    }
-    before = now;
-  });
-  return events;
+  if (!found) return { latent, status: silent ? 'silent' : undefined, feature: -1, cosine: 0, density, mean };
+  const { status, feature, cosine } = verdictOf(latent, found);
+  return { latent, status: silent ? 'silent' : status, feature, cosine, density, mean };
 }

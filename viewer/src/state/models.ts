@@ -1,53 +1,12 @@
 /** The models that are open, and which toy model and which autoencoder the page is about. */
 import { computed, signal } from '@preact/signals';
-import type { HostTensor } from '../../../src/tensor.ts';
-
-export type ModelKind = 'toy-model' | 'sparse-autoencoder';
-
-/** Where a model came from; a bundled one or a URL can be named in a link, a file cannot. */
-export type ModelSource =
-  | { readonly type: 'bundled'; readonly id: string }
-  | { readonly type: 'url'; readonly url: string }
-  | { readonly type: 'file' }
-  | { readonly type: 'trained' };
-
-/** A run's history.json: about 60 snapshots spaced by log step, step 0 included. */
-export interface History {
-  readonly steps: readonly number[];
-  readonly loss: readonly number[];
-  /** [frames, directions, dimensions]. */
-  readonly directions: readonly (readonly (readonly number[])[])[];
-}
-
-/** What the page knows of a model; its weights beyond these stay in the worker, under `id`. */
-export interface Model {
-  readonly id: string;
-  readonly name: string;
-  readonly kind: ModelKind;
-  readonly source: ModelSource;
-  readonly sha256: string;
-  /** Feature directions as rows: [n_features, n_hidden] of a toy model, [d_sae, d_out] of an autoencoder. */
-  readonly directions: HostTensor;
-  /** Output bias: [n_features] of a toy model, `b_dec` of an autoencoder. */
-  readonly bias: Float32Array;
-  /** Width of the input. */
-  readonly inputSize: number;
-  /** Hidden dimensions of a toy model, latents of an autoencoder. */
-  readonly codeSize: number;
-  /** How the latents are chosen, in words: "TopK, k = 1"; empty where the file does not say. */
-  readonly architecture: string;
-  /** Active latents per sample where the file says so. */
-  readonly k: number | undefined;
-  /** SHA-256 of the toy model that it was trained on, where the file says so. */
-  readonly trainedOn: string | undefined;
-  /** Sparsity of the data it was trained on, where the file says so. */
-  readonly sparsity: number | undefined;
-  readonly history: History | undefined;
-}
+import type { Model, ModelKind } from '../data/model.ts';
 
 export const models = signal<readonly Model[]>([]);
 export const toyId = signal<string | undefined>(undefined);
 export const saeId = signal<string | undefined>(undefined);
+/** The second autoencoder of a comparison. */
+export const otherId = signal<string | undefined>(undefined);
 
 const find = (id: string | undefined, kind: ModelKind) =>
   models.value.find(model => model.id === id && model.kind === kind);
@@ -56,6 +15,8 @@ const find = (id: string | undefined, kind: ModelKind) =>
 export const toy = computed(() => find(toyId.value, 'toy-model'));
 /** The autoencoder in view. */
 export const sae = computed(() => find(saeId.value, 'sparse-autoencoder'));
+/** The autoencoder that the one in view is compared with. */
+export const other = computed(() => find(otherId.value, 'sparse-autoencoder'));
 
 /** How the autoencoder in view stands to the toy model in view. */
 export type Link =
@@ -79,28 +40,41 @@ export const link = computed<Link>(() => {
 /** The toy model whose directions are the truth for the autoencoder in view. */
 export const truth = computed(() => (link.value === 'does not fit' ? undefined : toy.value));
 
+/** A name that no other open model has: the second of a name gets a number. */
+export function freeName(name: string, id: string): string {
+  const taken = new Set(models.value.filter(model => model.id !== id).map(model => model.name));
+  if (!taken.has(name)) return name;
+  for (let number = 2; ; number++) if (!taken.has(`${name} (${number})`)) return `${name} (${number})`;
+}
+
 /** Adds a model, or replaces the one with its id, and brings it into view with the toy model that it names. */
 export function addModel(model: Model, show = true): void {
-  models.value = [...models.value.filter(({ id }) => id !== model.id), model];
+  const named = { ...model, name: freeName(model.name, model.id) };
+  const known = models.value.some(({ id }) => id === model.id);
+  models.value = known ? models.value.map(old => (old.id === model.id ? named : old)) : [...models.value, named];
   if (show) showModel(model.id);
 }
 
-/** Brings a model into view; an autoencoder brings the toy model that it was trained on, where that one is open. */
+/** Brings an open model into view. The other kind follows where the file says what belongs together; it is never dropped. */
 export function showModel(id: string): void {
   const model = models.value.find(candidate => candidate.id === id);
   if (!model) return;
   if (model.kind === 'toy-model') {
     toyId.value = id;
-    const fitting = models.value.filter(
-      other => other.kind === 'sparse-autoencoder' && other.trainedOn === model.sha256,
+    const current = sae.value;
+    const trained = models.value.find(
+      candidate => candidate.kind === 'sparse-autoencoder' && candidate.trainedOn === model.sha256,
     );
-    if (sae.value && sae.value.inputSize !== model.codeSize) saeId.value = fitting[0]?.id;
+    if (trained && current?.inputSize !== model.codeSize) saeId.value = trained.id;
     return;
   }
   saeId.value = id;
-  const toys = models.value.filter(other => other.kind === 'toy-model');
-  const named = toys.find(other => other.sha256 === model.trainedOn);
-  const fits = toyId.value !== undefined && find(toyId.value, 'toy-model')?.codeSize === model.inputSize;
+  if (otherId.value === id) otherId.value = undefined;
+  const toys = models.value.filter(candidate => candidate.kind === 'toy-model');
+  const named = toys.find(candidate => candidate.sha256 === model.trainedOn);
+  const current = find(toyId.value, 'toy-model');
   if (named) toyId.value = named.id;
-  else if (!fits) toyId.value = toys.find(other => other.codeSize === model.inputSize)?.id;
+  else if (current?.codeSize !== model.inputSize) {
+    toyId.value = toys.find(candidate => candidate.codeSize === model.inputSize)?.id;
+  }
 }

@@ -1,19 +1,37 @@
-/** Which view is open. */
+/** Which view is open, and the views there are: to learn, to explore, to train. */
 import { signal } from '@preact/signals';
 
-export const VIEWS = [
-  { id: 'story', title: 'Story', hint: 'Two autoencoders, one found every direction' },
-  { id: 'plane', title: 'Plane', hint: 'Activations and directions' },
-  { id: 'probe', title: 'Probe', hint: 'Move the inputs' },
-  { id: 'matches', title: 'Matches', hint: 'Latents against true directions' },
-  { id: 'training', title: 'Training', hint: 'Watch the directions form' },
-  { id: 'toy', title: 'Toy model', hint: 'What the toy model stores' },
-  { id: 'seeds', title: 'Seeds', hint: 'The same training from other seeds' },
-  { id: 'train', title: 'Train', hint: 'Train one here' },
+export const VIEW_GROUPS = [
+  { title: 'Learn', views: [{ id: 'story', title: 'Story' }] },
+  {
+    title: 'Explore',
+    views: [
+      { id: 'overview', title: 'Overview' },
+      { id: 'latent', title: 'Latent' },
+      { id: 'sample', title: 'Sample' },
+      { id: 'plane', title: 'Plane' },
+      { id: 'matches', title: 'Matches' },
+      { id: 'compare', title: 'Compare' },
+      { id: 'toy', title: 'Toy model' },
+    ],
+  },
+  {
+    title: 'Train',
+    views: [
+      { id: 'train', title: 'Train' },
+      { id: 'training', title: 'History' },
+      { id: 'seeds', title: 'Seeds' },
+    ],
+  },
 ] as const;
 
-export type ViewId = (typeof VIEWS)[number]['id'];
+export type ViewId = (typeof VIEW_GROUPS)[number]['views'][number]['id'];
 
 export const view = signal<ViewId>('story');
 
-export const isView = (text: string): text is ViewId => VIEWS.some(({ id }) => id === text);
+const IDS: ReadonlySet<string> = new Set(VIEW_GROUPS.flatMap(({ views }) => views.map(({ id }) => id)));
+
+export const isView = (text: string): text is ViewId => IDS.has(text);
+
+/** The scene of the story that is open, from 0. */
+export const scene = signal(0);

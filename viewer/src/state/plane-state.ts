@@ -1,13 +1,17 @@
 /** What the plane shows for the models in view: its axes, the cloud, the arrows, and the regions where each latent wins. */
 import { computed, signal } from '@preact/signals';
-import type { PlaneArrow } from '../components/plane.tsx';
+import type { HostTensor } from '../../../src/tensor.ts';
+import { extentOf, latentArrows, type PlaneArrow, pointOf, truthArrows, typicalLength } from '../data/arrows.ts';
+import { featureColour, resolvedColour, UNMATCHED } from '../data/colours.ts';
+import { featureOfLatent, rowsOf } from '../data/matching.ts';
+import { type PlaneBasis, plainPlane, planeOf, principalPlane, project } from '../data/plane-basis.ts';
+import { blockOf, readBlock } from '../data/rows.ts';
 import { inference } from '../workers/inference-client.ts';
-import { featureColour, resolvedColour, UNMATCHED } from './colours.ts';
-import { featureOfLatent, type Matching, matching, rowsOf } from './matching.ts';
+import { matching } from './matching.ts';
 import { sae, toy, truth } from './models.ts';
-import { lift, type PlaneBasis, plainPlane, planeOf, principalPlane, project } from './principal-plane.ts';
+import { view } from './navigation.ts';
 import { resource } from './resource.ts';
-import { samples } from './samples.ts';
+import { rows } from './rows.ts';
 import { selectedFeature, selectedLatent } from './selection.ts';
 import { dark } from './settings.ts';
 
@@ -25,129 +29,116 @@ export const dimensions = computed(() => planeToy.value?.codeSize ?? sae.value?.
 /** Directions that may span the plane: the true ones, or the latents where there is no truth. */
 export const spanning = computed(() => planeToy.value?.directions ?? sae.value?.directions);
 
-export const basis = computed<PlaneBasis | undefined>(() => {
-  if (dimensions.value === 2) return plainPlane();
-  const pair = chosenDirections.value;
-  const rows = spanning.value;
-  if (pair && rows) {
-    const [width, count] = [rows.shape[1]!, rows.shape[0]!];
-    const row = (index: number): Float32Array => {
-      const at = Math.min(index, count - 1) * width;
-      return rows.data.slice(at, at + width);
-    };
-    if (width > 1) return planeOf(row(pair[0]), row(pair[1]));
-  }
-  const drawn = samples.value?.activations;
-  if (!drawn || drawn.shape[1] !== dimensions.value || dimensions.value < 2) return undefined;
-  return principalPlane(drawn);
-});
+/** A plane through more dimensions than this is fog: latents are mapped instead. */
+export const MOST_DIMENSIONS = 8;
+export const isFlat = computed(() => dimensions.value <= MOST_DIMENSIONS);
 
 /** Beyond this many points the cloud only darkens. */
 const MOST_POINTS = 1500;
 
-export const cloud = computed<Float32Array | undefined>(() => {
-  const axes = basis.value;
-  const drawn = samples.value?.activations;
-  if (!axes || !drawn || drawn.shape[1] !== axes.origin.length) return undefined;
-  const width = drawn.shape[1]!;
-  const count = Math.min(MOST_POINTS, drawn.shape[0]!);
-  const points = new Float32Array(2 * count);
-  for (let i = 0; i < count; i++) points.set(project(axes, drawn.data.subarray(i * width, (i + 1) * width)), 2 * i);
-  return points;
+/** A few rows of the space, to look at. */
+/** The views that draw the plane. */
+const isLookedAt = (): boolean => view.value === 'plane' || view.value === 'training';
+
+const points = resource<HostTensor>(
+  'The rows could not be read',
+  () => {
+    const used = rows.value;
+    if (!used || !isFlat.value || used.width !== dimensions.value) return undefined;
+    const { width } = used;
+    const count = Math.min(MOST_POINTS, used.count);
+    return {
+      about: used.id,
+      ask: async () => ({ data: await readBlock(blockOf(used, 0, count)), shape: [count, width] }),
+    };
+  },
+  isLookedAt,
+);
+
+export const basis = computed<PlaneBasis | undefined>(() => {
+  if (!isFlat.value) return undefined;
+  if (dimensions.value === 2) return plainPlane();
+  const pair = chosenDirections.value;
+  const spans = spanning.value;
+  if (pair && spans) {
+    const [width, count] = [spans.shape[1]!, spans.shape[0]!];
+    const row = (index: number): Float32Array => {
+      const at = Math.min(index, count - 1) * width;
+      return spans.data.slice(at, at + width);
+    };
+    if (width > 1) return planeOf(row(pair[0]), row(pair[1]));
+  }
+  const drawn = points.value ?? spans;
+  if (!drawn || drawn.shape[1] !== dimensions.value || dimensions.value < 2) return undefined;
+  return principalPlane(drawn);
 });
 
-type Rows = readonly (readonly number[])[];
-
-/** Wide models show only their longest arrows. */
-const MOST_ARROWS = 200;
-
-/** True directions in the plane. */
-export function truthArrows(directions: Rows, axes: PlaneBasis, selected: number | undefined): PlaneArrow[] {
-  return directions.slice(0, MOST_ARROWS).map((row, index) => {
-    const [x, y] = project(axes, row, true);
-    const colour = featureColour(index, directions.length);
-    return { index, x, y, colour, label: directions.length <= 24 ? String(index) : '', selected: index === selected };
-  });
-}
-
-/** Latents in the plane, scaled to `length`, in the colour of the true feature that each stands for. */
-export function latentArrows(
-  directions: Rows,
-  axes: PlaneBasis,
-  found: Matching | undefined,
-  length: number,
-  selected: number | undefined,
-): PlaneArrow[] {
-  return directions.slice(0, MOST_ARROWS).map((row, index) => {
-    const [x, y] = project(axes, row, true);
-    const feature = featureOfLatent(index, found);
-    const colour = found
-      ? feature < 0
-        ? UNMATCHED
-        : featureColour(feature, found.features)
-      : featureColour(index, directions.length);
-    const loose = found !== undefined && feature < 0;
-    return { index, x: x * length, y: y * length, colour, label: '', loose, selected: index === selected };
-  });
-}
-
-/** Mean norm of the true directions: latents, of unit norm, are drawn this long so that the two can be compared. */
-export function typicalLength(directions: Rows): number {
-  const norms = directions.map(row => Math.hypot(...row)).filter(norm => norm > 0.05);
-  return norms.length > 0 ? norms.reduce((a, b) => a + b, 0) / norms.length : 1;
-}
-
-/** Half the side of the plane: everything is in it. */
-export const extent = computed(() => {
+export const cloud = computed<Float32Array | undefined>(() => {
   const axes = basis.value;
-  let most = 0;
-  const rows = planeToy.value ? rowsOf(planeToy.value.directions) : [];
-  for (const row of axes ? rows : []) most = Math.max(most, Math.hypot(...project(axes!, row, true)));
-  if (rows.length === 0) {
-    const points = cloud.value ?? new Float32Array();
-    const radii = Array.from({ length: points.length / 2 }, (_, i) => Math.hypot(points[2 * i]!, points[2 * i + 1]!));
-    most = radii.sort((a, b) => a - b)[Math.floor(radii.length * 0.99)] ?? 1;
+  const drawn = points.value;
+  if (!axes || !drawn || drawn.shape[1] !== axes.origin.length) return undefined;
+  const width = drawn.shape[1]!;
+  const places = new Float32Array(2 * drawn.shape[0]!);
+  for (let i = 0; i < drawn.shape[0]!; i++) {
+    places.set(project(axes, drawn.data.subarray(i * width, (i + 1) * width)), 2 * i);
   }
-  return 1.22 * Math.max(most, 0.5);
+  return places;
 });
 
 export const planeTruth = computed<PlaneArrow[]>(() => {
   const axes = basis.value;
-  const model = planeToy.value;
-  return axes && model ? truthArrows(rowsOf(model.directions), axes, selectedFeature.value) : [];
+  const directions = planeToy.value?.directions;
+  return axes && directions ? truthArrows(rowsOf(directions), axes, selectedFeature.value) : [];
 });
+
+/** b_dec of the autoencoder in view, in the plane. */
+export const planeBias = computed(() => (basis.value && sae.value ? pointOf(basis.value, sae.value.bias) : undefined));
 
 export const planeLatents = computed<PlaneArrow[]>(() => {
   const axes = basis.value;
   const encoder = sae.value;
-  if (!axes || !encoder || encoder.codeSize > 4096) return [];
-  const length = planeToy.value ? typicalLength(rowsOf(planeToy.value.directions)) : 0.8 * extent.value;
-  return latentArrows(rowsOf(encoder.directions), axes, matching.value, length, selectedLatent.value);
+  if (!axes || !encoder?.directions || encoder.outputSize !== axes.origin.length) return [];
+  const known = planeToy.value?.directions;
+  return latentArrows(rowsOf(encoder.directions), axes, {
+    found: matching.value,
+    length: known ? typicalLength(rowsOf(known)) : 1,
+    selected: selectedLatent.value,
+    from: encoder.bias,
+  });
+});
+
+/** Half the side of the plane: everything is in it. */
+export const extent = computed(() => {
+  const seen = cloud.value ?? new Float32Array();
+  const radii = Array.from({ length: seen.length / 2 }, (_, i) => Math.hypot(seen[2 * i]!, seen[2 * i + 1]!));
+  const most = radii.sort((a, b) => a - b)[Math.floor(radii.length * 0.98)] ?? 0;
+  return extentOf(planeTruth.value, planeLatents.value, [{ x: planeToy.value ? 0 : most, y: 0 }]);
 });
 
 const FINEST = 240;
 const LARGEST_PRODUCT = 4e9;
 
 /** The strongest latent over a grid on the whole square. */
-const winners = resource('The regions could not be worked out', () => {
-  const axes = basis.value;
-  const encoder = sae.value;
-  const half = extent.value;
-  if (!axes || !encoder || !showRegions.value || encoder.inputSize !== axes.origin.length) return undefined;
-  const grid = Math.min(FINEST, Math.floor(Math.sqrt(LARGEST_PRODUCT / (encoder.inputSize * encoder.codeSize))));
-  if (grid < 16) return undefined;
-  const data = new Float32Array(grid * grid * axes.origin.length);
-  for (let row = 0; row < grid; row++) {
-    for (let column = 0; column < grid; column++) {
-      const x = (((column + 0.5) / grid) * 2 - 1) * half;
-      const y = (1 - ((row + 0.5) / grid) * 2) * half;
-      data.set(lift(axes, x, y), (row * grid + column) * axes.origin.length);
-    }
-  }
-  return inference()
-    .then(api => api.winners(encoder.id, { data, shape: [grid * grid, axes.origin.length] }))
-    .then(latents => ({ latents, grid }));
-});
+const winners = resource(
+  'The regions could not be worked out',
+  () => {
+    const axes = basis.value;
+    const encoder = sae.value;
+    const half = extent.value;
+    if (!axes || !encoder?.runs || !showRegions.value || encoder.inputSize !== axes.origin.length) return undefined;
+    const about = `${encoder.id} ${half} ${[...axes.origin, ...axes.axes[0], ...axes.axes[1]].join()}`;
+    const grid = Math.min(FINEST, Math.floor(Math.sqrt(LARGEST_PRODUCT / (encoder.inputSize * encoder.codeSize))));
+    if (grid < 16) return undefined;
+    return {
+      about,
+      ask: async () => {
+        const latents = await (await inference()).winners(encoder.id, axes, half, grid);
+        return { latents, grid };
+      },
+    };
+  },
+  () => view.value === 'plane',
+);
 
 const ALPHA = { light: 36, dark: 52 };
 

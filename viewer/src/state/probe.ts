@@ -1,17 +1,16 @@
 /** The probe: one input, run through the toy model and the autoencoder; latents may be pinned or ablated. */
-import { effect, signal } from '@preact/signals';
+import { computed, effect, signal } from '@preact/signals';
 import type { Pin, ProbeRequest, ProbeResult } from '../workers/inference-api.ts';
 import { inference } from '../workers/inference-client.ts';
 import { sae, toy, truth } from './models.ts';
 import { fail } from './notices.ts';
-import { density, seed, sparseFeatures, statistics } from './samples.ts';
+import { density, oneSample, seed } from './rows.ts';
 
 export type ProbeInput = ProbeRequest['input'];
 
 export const probeInput = signal<ProbeInput>({ type: 'features', values: new Float32Array(0) });
 /** Latents held at a value, by index; 0 is an ablation. */
 export const pins = signal<ReadonlyMap<number, number>>(new Map());
-export const probeResult = signal<ProbeResult | undefined>(undefined);
 
 /** Sets one entry of the input. */
 export function setInput(index: number, value: number): void {
@@ -39,10 +38,10 @@ export type Preset = 'one-hot' | 'all' | 'none' | 'random';
 export function applyPreset(preset: Preset, hot = 0): void {
   const type = truth.value || !sae.value ? 'features' : 'activations';
   const width = type === 'features' ? (toy.value?.inputSize ?? 0) : (sae.value?.inputSize ?? 0);
-  const values = new Float32Array(width);
+  let values = new Float32Array(width);
   if (preset === 'one-hot' && width > 0) values[Math.min(hot, width - 1)] = 1;
   if (preset === 'all') values.fill(1);
-  if (preset === 'random' && width > 0) values.set(sparseFeatures(1, width, density.value, seed.value).data);
+  if (preset === 'random' && width > 0) values = new Float32Array(oneSample(width, density.value, seed.value));
   probeInput.value = { type, values };
 }
 
@@ -66,6 +65,36 @@ effect(() => {
   pinned = id;
 });
 
+/** What the page wants to know now; undefined where there is nothing to run. */
+const request = computed<ProbeRequest | undefined>(() => {
+  const input = probeInput.value;
+  const source = truth.value ?? (sae.value ? undefined : toy.value);
+  const width = input.type === 'features' ? source?.inputSize : sae.value?.inputSize;
+  if (input.values.length === 0 || input.values.length !== width) return undefined;
+  const held: Pin[] = Array.from(pins.value, ([latent, value]) => ({ latent, value }));
+  return { toy: source?.id, sae: sae.value?.runs ? sae.value.id : undefined, input, pins: held };
+});
+
+interface Answer {
+  /** The request as the page made it: the worker gives back a copy. */
+  readonly to: ProbeRequest;
+  readonly result: ProbeResult;
+}
+
+const answer = signal<Answer | undefined>(undefined);
+
+/**
+ * The newest result of the models in view. It may be of an input a moment ago, while a slider moves; it is never of another model.
+ */
+export const probeResult = computed<ProbeResult | undefined>(() => {
+  const wanted = request.value;
+  const got = answer.value;
+  if (!wanted || !got) return undefined;
+  const { toy: ofToy, sae: ofSae, input } = got.to;
+  const same = ofToy === wanted.toy && ofSae === wanted.sae && input.type === wanted.input.type;
+  return same ? got.result : undefined;
+});
+
 let running = false;
 let waiting: ProbeRequest | undefined;
 
@@ -76,29 +105,29 @@ async function runNewest(): Promise<void> {
   try {
     const api = await inference();
     while (waiting) {
-      const request = waiting;
+      const to = waiting;
       waiting = undefined;
-      probeResult.value = await api.probe(request);
+      try {
+        answer.value = { to, result: await api.probe(to) };
+      } catch (error) {
+        // Of a model that was closed meanwhile nobody wants to know.
+        if (to === request.peek()) fail('The probe could not run', error);
+      }
     }
-  } catch (error) {
-    waiting = undefined;
-    fail('The probe could not run', error);
   } finally {
     running = false;
   }
 }
 
 effect(() => {
-  const input = probeInput.value;
-  const source = truth.value ?? (sae.value ? undefined : toy.value);
-  const width = input.type === 'features' ? source?.inputSize : sae.value?.inputSize;
-  if (input.values.length === 0 || input.values.length !== width) {
-    probeResult.value = undefined;
-    return;
-  }
-  const held: Pin[] = Array.from(pins.value, ([latent, value]) => ({ latent, value }));
-  // Once more when the samples are done: a time taken while they kept the worker busy says nothing.
-  void statistics.value;
-  waiting = { toy: source?.id, sae: sae.value?.id, input, pins: held };
-  void runNewest();
+  waiting = request.value;
+  if (waiting) void runNewest();
 });
+
+/** The result of exactly what the page shows, once it is there; undefined where there is nothing to run or it failed. */
+export async function exactProbe(): Promise<ProbeResult | undefined> {
+  while (request.value && answer.value?.to !== request.value && (running || waiting)) {
+    await new Promise(resolve => setTimeout(resolve, 10));
+  }
+  return request.value && answer.value?.to === request.value ? answer.value.result : undefined;
+}

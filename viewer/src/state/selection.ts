@@ -1,10 +1,13 @@
-/** What is selected, everywhere at once: one true feature and one latent. */
+/** What is selected, everywhere at once: one true feature, one latent, one row. */
 import { signal } from '@preact/signals';
+import { view } from './navigation.ts';
 
 /** Index of the selected input feature. */
 export const selectedFeature = signal<number | undefined>(undefined);
 /** Index of the selected latent. */
 export const selectedLatent = signal<number | undefined>(undefined);
+/** Index of the row that the sample page shows. */
+export const selectedRow = signal<number | undefined>(undefined);
 
 /** Selects a feature, or takes the selection back where it was the one. */
 export function toggleFeature(index: number): void {
@@ -14,4 +17,10 @@ export function toggleFeature(index: number): void {
 /** Selects a latent, or takes the selection back where it was the one. */
 export function toggleLatent(index: number): void {
   selectedLatent.value = selectedLatent.value === index ? undefined : index;
+}
+
+/** Goes to a latent's page. */
+export function openLatent(index: number): void {
+  selectedLatent.value = index;
+  view.value = 'latent';
 }

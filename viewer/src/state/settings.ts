@@ -1,8 +1,8 @@
 /** Settings that outlive the visit: theme and compute. */
 import { effect, signal } from '@preact/signals';
+import type { Compute } from '../data/model.ts';
 
 export type Theme = 'auto' | 'light' | 'dark';
-export type Compute = 'auto' | 'webgpu' | 'wasm';
 
 function stored<T extends string>(key: string, allowed: readonly T[]): T {
   try {

@@ -1,12 +1,21 @@
-/** The plane: activations, true directions and latents; a point that can be dragged through the autoencoder. */
-
+/** The plane: activations, true directions and latents, and a point that can be dragged; beyond a few dimensions a map of latents. */
 import type { Signal } from '@preact/signals';
-import { Figure, shown } from '../components/figure.tsx';
+import { Figure } from '../components/figure.tsx';
+import { GoTo } from '../components/go-to.tsx';
 import { LatentChips } from '../components/latent-chips.tsx';
+import { LatentMap } from '../components/latent-map.tsx';
+import { STANDING_WORDS } from '../components/latent-table.tsx';
 import { Empty, Lead } from '../components/lead.tsx';
-import { PlaneLegend } from '../components/legend.tsx';
-import { Plane, type PlanePoint } from '../components/plane.tsx';
-import { matching } from '../state/matching.ts';
+import { PLANE_LEGEND, POINT_LEGEND } from '../components/legend.tsx';
+import { Plane } from '../components/plane.tsx';
+import { Segmented } from '../components/segmented.tsx';
+import { Term } from '../components/term.tsx';
+import type { PlanePoint } from '../data/arrows.ts';
+import { viridis } from '../data/colours.ts';
+import { counted, percent, shown } from '../data/numbers.ts';
+import { lift, project } from '../data/plane-basis.ts';
+import { latentMap, mapColour, mapValues } from '../state/latent-map.ts';
+import { latentRow } from '../state/matching.ts';
 import { sae } from '../state/models.ts';
 import {
   basis,
@@ -14,6 +23,9 @@ import {
   cloud,
   dimensions,
   extent,
+  isFlat,
+  MOST_DIMENSIONS,
+  planeBias,
   planeLatents,
   planeToy,
   planeTruth,
@@ -24,10 +36,9 @@ import {
   showTruth,
   spanning,
 } from '../state/plane-state.ts';
-import { lift, project } from '../state/principal-plane.ts';
 import { probeResult, setActivations } from '../state/probe.ts';
-import { samples } from '../state/samples.ts';
-import { toggleFeature, toggleLatent } from '../state/selection.ts';
+import { rows } from '../state/rows.ts';
+import { openLatent, selectedLatent, toggleFeature, toggleLatent } from '../state/selection.ts';
 
 function Show({ title, signal }: { readonly title: string; readonly signal: Signal<boolean> }) {
   return (
@@ -98,7 +109,7 @@ function Readout() {
     Array.from(values.subarray(0, 4), value => shown(value, 2)).join(', ') + (values.length > 4 ? ', …' : '');
   let error = 0;
   for (const [i, value] of rebuilt ? result.hidden.entries() : []) error += (value - rebuilt![i]!) ** 2;
-  const feature = winner < 0 ? -1 : (matching.value?.featureOf[winner] ?? -1);
+  const row = winner < 0 ? undefined : latentRow(winner);
   return (
     <section class="panel" aria-label="Point">
       <h2>The point</h2>
@@ -107,18 +118,22 @@ function Readout() {
         <dd data-test="hidden">{few(result.hidden)}</dd>
         <dt>Winning latent</dt>
         <dd data-test="winner">{winner < 0 ? 'none fires' : `${winner} at ${shown(result.latents![winner]!, 3)}`}</dd>
-        {matching.value && (
+        {row?.status && row.feature >= 0 && (
           <>
-            <dt>Its true feature</dt>
-            <dd>{feature < 0 ? 'none' : feature}</dd>
+            <dt>Its feature</dt>
+            <dd data-test="winner-status">
+              {row.status === 'matched' || row.status === 'duplicate'
+                ? `${row.feature}, cosine ${shown(row.cosine, 2)}`
+                : `${STANDING_WORDS[row.status]}; nearest ${row.feature}, cosine ${shown(row.cosine, 2)}`}
+            </dd>
           </>
         )}
         {rebuilt && (
           <>
             <dt>Reconstruction</dt>
             <dd data-test="reconstruction">{few(rebuilt)}</dd>
-            <dt>Distance</dt>
-            <dd>{shown(Math.sqrt(error), 3)}</dd>
+            <dt>Squared error</dt>
+            <dd>{shown(error, 4)}</dd>
           </>
         )}
       </dl>
@@ -126,60 +141,144 @@ function Readout() {
   );
 }
 
+const SCALE_STOPS = Array.from({ length: 12 }, (_, i) => viridis(i / 11));
+
+function MapOfLatents() {
+  const model = sae.value;
+  const map = latentMap.value;
+  const colours = mapValues.value;
+  if (!model) return <Empty>Open an autoencoder to see a map of its latents.</Empty>;
+  const [first, second] = map?.shares ?? [0, 0];
+  const at = (i: number): (string | number)[] => [
+    i,
+    map!.points[2 * i]!,
+    map!.points[2 * i + 1]!,
+    colours?.values[i] ?? '',
+  ];
+  return (
+    <div class="wide-narrow">
+      <Figure
+        title="Map of latents"
+        name="latent-map"
+        note={map && `Components 1 and 2 hold ${percent(first)} and ${percent(second)} of the spread of directions`}
+        {...(map && {
+          table: () => ({
+            columns: ['Latent', 'Component 1', 'Component 2', colours?.title ?? 'Colour'],
+            rows: Array.from({ length: map.points.length / 2 }, (_, i) => at(i)),
+          }),
+        })}
+        {...(colours && {
+          scale: {
+            title: colours.title,
+            from: shown(colours.from, 1),
+            to: shown(colours.to, 1),
+            colours: SCALE_STOPS,
+          },
+        })}
+      >
+        {map ? (
+          <LatentMap
+            label={`Map of ${model.codeSize} latents by the principal components of their directions`}
+            points={map.points}
+            colours={colours}
+            selected={selectedLatent.value}
+            onSelect={openLatent}
+          />
+        ) : (
+          <div style={{ minHeight: '320px' }} aria-busy="true" />
+        )}
+      </Figure>
+      <section class="panel" aria-label="What is shown">
+        <h2>Show</h2>
+        <Segmented
+          legend="Colour"
+          value={colours?.colour ?? mapColour.value}
+          options={[
+            { value: 'density', title: 'Density' },
+            { value: 'alignment', title: 'Encoder and decoder' },
+          ]}
+          onChange={value => {
+            mapColour.value = value;
+          }}
+        />
+        <p class="small quiet">
+          Each dot is a latent, placed by its decoder direction. Latents that lie together write similar things; a
+          cluster apart from the rest is a family. Point at one to read its number, click it to open it.
+        </p>
+        <GoTo />
+      </section>
+    </div>
+  );
+}
+
 export function PlaneView() {
   const axes = basis.value;
   const encoder = sae.value;
-  const result = probeResult.value;
-  const point = ((): PlanePoint | undefined => {
-    if (!axes || !result?.hidden || result.hidden.length !== axes.origin.length) return undefined;
-    const [x, y] = project(axes, result.hidden);
+  if (!isFlat.value) {
+    return (
+      <>
+        <Lead title="Map">
+          A plane shows {MOST_DIMENSIONS} <Term id="dimension">dimensions</Term> at most without hiding nearly
+          everything, and this space has {counted(dimensions.value)}. So here are its latents instead, along the first
+          two <Term id="pca">principal components</Term> of their directions.
+        </Lead>
+        <MapOfLatents />
+      </>
+    );
+  }
+  const hidden = probeResult.value?.hidden;
+  const place = (values: Float32Array | undefined): PlanePoint | undefined => {
+    if (!axes || !values || values.length !== axes.origin.length) return undefined;
+    const [x, y] = project(axes, values);
     return { x, y };
-  })();
-  const rebuilt = result?.pinnedReconstruction ?? result?.reconstruction;
-  const reconstruction = ((): PlanePoint | undefined => {
-    if (!axes || !rebuilt || rebuilt.length !== axes.origin.length) return undefined;
-    const [x, y] = project(axes, rebuilt);
-    return { x, y };
-  })();
+  };
+  const point = encoder ? place(hidden) : undefined;
+  const rebuilt = place(probeResult.value?.pinnedReconstruction ?? probeResult.value?.reconstruction);
   const names: readonly [string, string] | undefined =
     dimensions.value > 2 && !chosenDirections.value ? ['component 1', 'component 2'] : undefined;
   return (
     <>
-      <Lead title="The plane">
-        Every dot is an activation. Broad bands are the toy model's own directions, arrows are latents, and shaded
-        regions show where each latent is the strongest. Drag the point to run the autoencoder there.
+      <Lead title="Plane">
+        Every dot is an <Term id="activation">activation</Term>. Broad bands are the toy model’s own directions, arrows
+        are <Term id="latent">latents</Term>, which start from <Term id="b_dec">b_dec</Term>, and shaded regions show
+        where each latent is the strongest. Drag the point to run the autoencoder there.
       </Lead>
       {axes ? (
-        <div class="wide-narrow">
+        <div class="wide-narrow plane-page">
           <Figure
             title={encoder ? `${encoder.name}` : (planeToy.value?.name ?? 'Activations')}
-            note={samples.value?.origin}
+            note={rows.value?.origin}
             name="plane"
+            legend={encoder ? [...PLANE_LEGEND, ...POINT_LEGEND] : PLANE_LEGEND.slice(0, 1)}
             table={() => ({
-              columns: ['Direction', 'x', 'y'],
+              columns: ['Direction', 'x', 'y', 'from x', 'from y'],
               rows: [
-                ...planeTruth.value.map(arrow => [`true feature ${arrow.index}`, arrow.x, arrow.y]),
-                ...planeLatents.value.map(arrow => [`latent ${arrow.index}`, arrow.x, arrow.y]),
+                ...planeTruth.value.map(arrow => [`true feature ${arrow.index}`, arrow.x, arrow.y, 0, 0]),
+                ...planeLatents.value.map(arrow => [
+                  `latent ${arrow.index}`,
+                  arrow.x,
+                  arrow.y,
+                  arrow.from?.x ?? 0,
+                  arrow.from?.y ?? 0,
+                ]),
               ],
             })}
           >
-            <div class="stack">
-              <Plane
-                label="Plane of activations"
-                extent={extent.value}
-                cloud={showCloud.value ? cloud.value : undefined}
-                truth={showTruth.value ? planeTruth.value : []}
-                latents={showLatents.value ? planeLatents.value : []}
-                regions={regions.value}
-                point={point}
-                reconstruction={reconstruction}
-                onTruth={toggleFeature}
-                onLatent={toggleLatent}
-                axes={names}
-                onDrag={encoder ? ({ x, y }) => setActivations(lift(axes, x, y)) : undefined}
-              />
-              <PlaneLegend point />
-            </div>
+            <Plane
+              label="Plane of activations"
+              extent={extent.value}
+              cloud={showCloud.value ? cloud.value : undefined}
+              truth={showTruth.value ? planeTruth.value : []}
+              latents={showLatents.value ? planeLatents.value : []}
+              bias={showLatents.value ? planeBias.value : undefined}
+              regions={regions.value}
+              point={point}
+              reconstruction={rebuilt}
+              onTruth={toggleFeature}
+              onLatent={toggleLatent}
+              axes={names}
+              onDrag={encoder ? ({ x, y }) => setActivations(lift(axes, x, y)) : undefined}
+            />
           </Figure>
           <div class="stack">
             <Readout />

@@ -5,11 +5,11 @@ import { line } from 'd3-shape';
 import { useEffect } from 'preact/hooks';
 import { Empty, Lead } from '../components/lead.tsx';
 import { Plane } from '../components/plane.tsx';
+import { extentOf, latentArrows, pointOf, truthArrows, typicalLength } from '../data/arrows.ts';
+import { matchDirections } from '../data/matching.ts';
+import { plainPlane } from '../data/plane-basis.ts';
 import { openedRun, openRunFolder, openSeed, seedRuns, seedTruth } from '../open/run-folder.ts';
-import { matchDirections } from '../state/matching.ts';
 import { fail } from '../state/notices.ts';
-import { latentArrows, truthArrows, typicalLength } from '../state/plane-state.ts';
-import { plainPlane } from '../state/principal-plane.ts';
 
 const CURVE = { width: 132, height: 36 };
 
@@ -79,50 +79,56 @@ export function SeedsView() {
       </div>
       {results.value.length > 0 ? (
         <div class="seeds">
-          {results.value.map(({ run, last, found }) => (
-            <button
-              key={run.name}
-              type="button"
-              class="seed-panel"
-              aria-pressed={openedRun.value === run.name}
-              onClick={() => {
-                openSeed(run).catch(error => fail(`${run.name} could not be opened`, error));
-              }}
-            >
-              <span class="spread small" style={{ flexWrap: 'nowrap' }}>
-                <span>{run.name}</span>
-                {found && (
-                  <span class="number quiet">
-                    {found.recovered} of {found.features}
-                  </span>
-                )}
-              </span>
-              {flat && truth && (
-                <Plane
-                  label=""
-                  extent={1.12 * Math.max(...truth.map(row => Math.hypot(...row)))}
-                  truth={truthArrows(truth, plane, undefined)}
-                  latents={latentArrows(last, plane, found, typicalLength(truth), undefined)}
-                  largest={160}
-                />
-              )}
-              <svg
-                viewBox={`0 0 ${CURVE.width} ${CURVE.height}`}
-                width="100%"
-                height={CURVE.height}
-                preserveAspectRatio="none"
-                aria-hidden="true"
+          {results.value.map(({ run, last, found }) => {
+            const length = truth ? typicalLength(truth) : 1;
+            const from = run.history.b_dec?.at(-1);
+            const arrows = flat ? latentArrows(last, plane, { found, length, from }) : [];
+            return (
+              <button
+                key={run.name}
+                type="button"
+                class="seed-panel"
+                aria-pressed={openedRun.value === run.name}
+                onClick={() => {
+                  openSeed(run).catch(error => fail(`${run.name} could not be opened`, error));
+                }}
               >
-                <path
-                  d={path(run.history.steps.map((step, i) => ({ step, loss: run.history.loss[i]! }))) ?? ''}
-                  fill="none"
-                  stroke="var(--accent)"
-                  stroke-width="1.5"
-                  vector-effect="non-scaling-stroke"
-                />
-              </svg>
-            </button>
-          ))}
+                <span class="spread small" style={{ flexWrap: 'nowrap' }}>
+                  <span>{run.name}</span>
+                  {found && (
+                    <span class="number quiet">
+                      {found.recovered} of {found.features}
+                    </span>
+                  )}
+                </span>
+                {flat && truth && (
+                  <Plane
+                    label=""
+                    extent={extentOf(truthArrows(truth, plane), arrows)}
+                    bias={pointOf(plane, run.history.b_dec?.at(-1))}
+                    truth={truthArrows(truth, plane)}
+                    latents={arrows}
+                    largest={160}
+                  />
+                )}
+                <svg
+                  viewBox={`0 0 ${CURVE.width} ${CURVE.height}`}
+                  width="100%"
+                  height={CURVE.height}
+                  preserveAspectRatio="none"
+                  aria-hidden="true"
+                >
+                  <path
+                    d={path(run.history.steps.map((step, i) => ({ step, loss: run.history.loss[i]! }))) ?? ''}
+                    fill="none"
+                    stroke="var(--accent)"
+                    stroke-width="1.5"
+                    vector-effect="non-scaling-stroke"
+                  />
+                </svg>
+              </button>
+            );
+          })}
         </div>
       ) : (
         <Empty>No runs yet.</Empty>

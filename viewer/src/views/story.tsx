@@ -1,177 +1,124 @@
-/** The opening: one toy model, two autoencoders trained on it, their histories side by side for four seconds. */
-import { computed, signal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
-import { Figure, shown } from '../components/figure.tsx';
+/** The story: why five things fit into two numbers, how they are read back, why a seed can fail, and then try it. */
 import { Lead } from '../components/lead.tsx';
-import { PlaneLegend } from '../components/legend.tsx';
-import { Plane } from '../components/plane.tsx';
-import { Transport } from '../components/transport.tsx';
-import { bundledHistory, loadManifest, openBundled } from '../open/open-models.ts';
-import { matchDirections, matchedCosine } from '../state/matching.ts';
-import type { History } from '../state/models.ts';
-import { view } from '../state/navigation.ts';
-import { fail } from '../state/notices.ts';
-import { cloud, latentArrows, truthArrows, typicalLength } from '../state/plane-state.ts';
-import { createPlayback, frameAt } from '../state/playback.ts';
-import { plainPlane, project } from '../state/principal-plane.ts';
-import { reducedMotion } from '../state/settings.ts';
+import { Term } from '../components/term.tsx';
+import { scene, view } from '../state/navigation.ts';
+import { FiveIntoTwo } from './story/five-into-two.tsx';
+import { ReadBack } from './story/read-back.tsx';
+import { TwoSeeds } from './story/two-seeds.tsx';
 
-type Rows = readonly (readonly number[])[];
+const SCENES = ['Five into two', 'Reading them back', 'Two seeds', 'Try it'] as const;
 
-interface Story {
-  /** True directions. */
-  readonly truth: Rows;
-  readonly found: History;
-  readonly collapsed: History;
-}
-
-const story = signal<Story | undefined>(undefined);
-const playback = createPlayback();
-/** It plays by itself once, on the first visit of the view. */
-let shownOnce = false;
-
-async function tellStory(): Promise<void> {
-  const list = await loadManifest();
-  if (!list || story.value) return;
-  const file = (id: string): string => list.models.find(model => model.id === id)?.history ?? '';
-  const [toy, found, collapsed] = await Promise.all(
-    [list.story.toy, list.story.found, list.story.collapsed].map(id => bundledHistory(file(id))),
-  );
-  story.value = { truth: toy!.directions.at(-1)!, found: found!, collapsed: collapsed! };
-}
-
-const axes = plainPlane();
-
-interface PanelProps {
-  readonly title: string;
-  readonly name: string;
-  readonly history: History;
-  readonly truth: Rows;
-  readonly model: string;
-}
-
-function Panel({ title, name, history, truth, model }: PanelProps) {
-  const frame = frameAt(history, playback.position.value);
-  const found = matchDirections(frame.directions, truth);
-  const length = typicalLength(truth);
-  const past = history.directions.slice(0, frame.index + 1);
-  const latents = latentArrows(frame.directions, axes, found, length, undefined);
-  const trails = latents.map(arrow => ({
-    colour: arrow.colour,
-    points: past
-      .flatMap(rows => {
-        const [x, y] = project(axes, rows[arrow.index]!, true);
-        return [x * length, y * length];
-      })
-      .concat(arrow.x, arrow.y),
-  }));
+function Stepper() {
   return (
-    <Figure
-      title={title}
-      name={name}
-      note={
-        <>
-          <strong style={{ color: 'var(--ink)' }} class="number">
-            {found.recovered} of {truth.length}
-          </strong>{' '}
-          directions found, loss {shown(frame.loss, 4)}
-        </>
-      }
-      table={() => ({
-        columns: ['True feature', 'Latent', 'Cosine'],
-        rows: truth.map((_, feature) => [feature, found.latentOf[feature]!, matchedCosine(found, feature)]),
-      })}
-    >
-      <Plane
-        label={`${title}: the plane at step ${frame.step}`}
-        extent={1.24 * Math.max(...truth.map(row => Math.hypot(...row)))}
-        cloud={cloud.value}
-        truth={truthArrows(truth, axes, undefined)}
-        latents={latents}
-        trails={trails}
-        largest={470}
-        onLatent={async () => {
-          await openBundled(model);
-          view.value = 'plane';
-        }}
-      />
-    </Figure>
+    <nav aria-label="Scenes" class="stepper">
+      <ol>
+        {SCENES.map((title, i) => (
+          <li key={title}>
+            <button
+              type="button"
+              aria-current={scene.value === i ? 'step' : undefined}
+              onClick={() => {
+                scene.value = i;
+              }}
+            >
+              <span class="number">{i + 1}</span> {title}
+            </button>
+          </li>
+        ))}
+      </ol>
+    </nav>
   );
 }
 
-const step = computed(() => (story.value ? frameAt(story.value.found, playback.position.value).step : 0));
+function Next() {
+  const title = SCENES[scene.value + 1];
+  if (!title) return null;
+  return (
+    <div class="row end">
+      <button
+        type="button"
+        class="button primary"
+        onClick={() => {
+          scene.value += 1;
+          scrollTo({ top: 0 });
+        }}
+      >
+        Next: {title}
+      </button>
+    </div>
+  );
+}
+
+const CARDS = [
+  { view: 'plane', title: 'Drag a point', text: 'Which latent wins where, and what comes back.' },
+  {
+    view: 'sample',
+    title: 'Hold a latent',
+    text: 'Change what the autoencoder says, and see what the model makes of it.',
+  },
+  { view: 'seeds', title: 'Change the seed', text: 'The same training, sixteen times.' },
+  { view: 'train', title: 'Train one yourself', text: 'In this browser, with the scripts’ own training step.' },
+  { view: 'overview', title: 'Look at every latent', text: 'What an autoencoder’s page shows.' },
+] as const;
+
+function TryIt() {
+  return (
+    <div class="stack">
+      <div class="next">
+        {CARDS.map(card => (
+          <button
+            key={card.view}
+            type="button"
+            onClick={() => {
+              view.value = card.view;
+            }}
+          >
+            <strong>{card.title}</strong>
+            <span>{card.text}</span>
+          </button>
+        ))}
+        <div class="card">
+          <strong>Open your own</strong>
+          <span>
+            Drop an .onnx file, a SAELens folder, and activations (.npy) anywhere on this page. They stay in this
+            browser.
+          </span>
+        </div>
+      </div>
+    </div>
+  );
+}
 
 export function StoryView() {
-  useEffect(() => {
-    tellStory()
-      .then(() => {
-        if (!shownOnce && !reducedMotion.value) playback.play();
-        shownOnce = true;
-      })
-      .catch(error => fail('The story could not be loaded', error));
-    return () => playback.pause();
-  }, []);
-  const told = story.value;
+  const at = Math.min(scene.value, SCENES.length - 1);
   return (
     <>
-      <Lead title="Two autoencoders, one set of features">
-        A toy model squeezed five sparse features into two dimensions. Both autoencoders learned from the same
-        activations and differ only in their seed. One found every direction. In the other, latents settled between the
-        features, and its loss is no worse: a low loss does not say that features were found.
-      </Lead>
-      {told ? (
-        <>
-          <div class="two keep">
-            <Panel
-              title="Found every direction"
-              name="story-found"
-              history={told.found}
-              truth={told.truth}
-              model="sae-found"
-            />
-            <Panel
-              title="Collapsed"
-              name="story-collapsed"
-              history={told.collapsed}
-              truth={told.truth}
-              model="sae-collapsed"
-            />
-          </div>
-          <Transport playback={playback} frames={told.found.steps.length} step={step.value} />
-          <PlaneLegend />
-        </>
-      ) : (
-        <div class="panel" style={{ minHeight: '420px' }} aria-busy="true" />
+      {at === 0 && (
+        <Lead title="How five things fit into two numbers">
+          A small network sees pictures that may hold five things. It must pass what it saw through two numbers and
+          rebuild it. Move the slider: the rarer the things, the more of them share the two numbers. That is{' '}
+          <Term id="superposition">superposition</Term>, and large language models do it with millions of features.
+        </Lead>
       )}
-      <div class="next">
-        <button
-          type="button"
-          onClick={() => {
-            view.value = 'plane';
-          }}
-        >
-          <strong>Drag a point</strong>
-          <span>See which latent wins, and what it reconstructs.</span>
-        </button>
-        <button
-          type="button"
-          onClick={() => {
-            view.value = 'seeds';
-          }}
-        >
-          <strong>Change the seed</strong>
-          <span>The same training, sixteen times.</span>
-        </button>
-        <button
-          type="button"
-          onClick={() => {
-            view.value = 'train';
-          }}
-        >
-          <strong>Train one yourself</strong>
-          <span>In this browser, with the scripts' own training step.</span>
-        </button>
-      </div>
+      {at === 1 && (
+        <Lead title="An autoencoder reads them back">
+          Two numbers do not show five things. A sparse <Term id="autoencoder">autoencoder</Term> learns to write each
+          point down with a few <Term id="latent">latents</Term>, and so finds the directions again.
+        </Lead>
+      )}
+      {at === 2 && (
+        <Lead title="The same training, two seeds">
+          Both autoencoders learned from the same <Term id="activation">activations</Term> and differ only in their{' '}
+          <Term id="seed">seed</Term>. Play their training.
+        </Lead>
+      )}
+      {at === 3 && <Lead title="Try it">Everything here runs in this page, on these models or on yours.</Lead>}
+      <Stepper />
+      {at === 0 && <FiveIntoTwo />}
+      {at === 1 && <ReadBack />}
+      {at === 2 && <TwoSeeds />}
+      {at === 3 && <TryIt />}
+      <Next />
     </>
   );
 }

@@ -3,20 +3,23 @@ import { barY, ruleY, text } from '@observablehq/plot';
 import { computed } from '@preact/signals';
 import { featureDimensionality } from '../../../src/analysis/feature-dimensionality.ts';
 import { polysemanticity } from '../../../src/analysis/polysemanticity.ts';
-import { Figure, shown } from '../components/figure.tsx';
+import { Figure } from '../components/figure.tsx';
 import { HeatMap } from '../components/heat-map.tsx';
 import { Empty, Lead } from '../components/lead.tsx';
 import { PlotChart } from '../components/plot-chart.tsx';
-import { featureColour } from '../state/colours.ts';
+import { featureColour, viridis } from '../data/colours.ts';
+import { shown } from '../data/numbers.ts';
 import { toy } from '../state/models.ts';
 import { selectedFeature, toggleFeature } from '../state/selection.ts';
 
 /** More features than this are shown without their own labels, and W Wᵀ of the first ones only. */
 const MOST_FEATURES = 200;
 
+const POLYSEMANTICITY = Array.from({ length: 12 }, (_, i) => viridis(i / 11));
+
 const anatomy = computed(() => {
   const model = toy.value;
-  if (!model) return undefined;
+  if (!model?.directions) return undefined;
   const [features, width] = model.directions.shape as [number, number];
   const count = Math.min(MOST_FEATURES, features);
   const gram = new Float32Array(count * count);
@@ -30,15 +33,18 @@ const anatomy = computed(() => {
   }
   const mixed = polysemanticity(model.directions).data;
   const share = featureDimensionality(model.directions).data;
+  let most = 0.01;
+  for (const value of mixed) most = Math.max(most, value);
   const rows = Array.from({ length: features }, (_, feature) => ({
     feature,
     norm: Math.hypot(...data.subarray(feature * width, (feature + 1) * width)),
     polysemanticity: mixed[feature]!,
+    mixture: viridis(mixed[feature]! / most),
     dimensionality: share[feature]!,
     bias: model.bias[feature]!,
     colour: featureColour(feature, features),
   }));
-  return { gram, count, rows, width };
+  return { gram, count, rows, width, most };
 });
 
 export function ToyModelView() {
@@ -52,14 +58,13 @@ export function ToyModelView() {
       </>
     );
   }
-  const { rows, count, gram, width } = found;
+  const { rows, count, gram, width, most } = found;
   const table = () => ({
     columns: ['Feature', 'Norm', 'Polysemanticity', 'D', 'Bias'],
     rows: rows.map(row => [row.feature, row.norm, row.polysemanticity, row.dimensionality, row.bias]),
   });
   const total = rows.reduce((sum, row) => sum + row.dimensionality, 0);
   const labels = rows.length <= 40;
-  const most = Math.max(0.01, ...rows.map(row => row.polysemanticity));
   const x = { label: null, tickSize: 0, ...(labels ? {} : { ticks: [] }) };
   return (
     <>
@@ -100,11 +105,8 @@ export function ToyModelView() {
           <Figure
             title="How strongly each feature is stored"
             name="norms"
-            note={
-              <span class="number">
-                Norm of W; colour is polysemanticity, from 0 (yellow) to {shown(most, 2)} (dark)
-              </span>
-            }
+            note="Norm of W"
+            scale={{ title: 'polysemanticity', from: '0', to: shown(most, 2), colours: POLYSEMANTICITY }}
             table={table}
           >
             <PlotChart
@@ -115,11 +117,8 @@ export function ToyModelView() {
                 marginLeft: 40,
                 x,
                 y: { label: null, grid: true, ticks: 4 },
-                color: { scheme: 'viridis', domain: [0, most], reverse: true },
-                marks: [
-                  barY(rows, { x: 'feature', y: 'norm', fill: 'polysemanticity', inset: labels ? 3 : 0 }),
-                  ruleY([0]),
-                ],
+                color: { type: 'identity' },
+                marks: [barY(rows, { x: 'feature', y: 'norm', fill: 'mixture', inset: labels ? 3 : 0 }), ruleY([0])],
               })}
             />
           </Figure>

@@ -1,117 +1,55 @@
 /** Training here: a toy model with restarts, or an autoencoder on the toy model in view; directions move while it learns. */
 import { line } from '@observablehq/plot';
-import { signal } from '@preact/signals';
-import { proxy } from 'comlink';
 import type { JSX } from 'preact';
-import { Figure, shown } from '../components/figure.tsx';
+import { Figure } from '../components/figure.tsx';
 import { Empty, Lead } from '../components/lead.tsx';
 import { Plane } from '../components/plane.tsx';
 import { PlotChart } from '../components/plot-chart.tsx';
 import { saveBytes, saveText } from '../components/save-figure.ts';
 import { Segmented } from '../components/segmented.tsx';
-import { openTrained } from '../open/open-models.ts';
-import { featureColour } from '../state/colours.ts';
-import { matchDirections, rowsOf } from '../state/matching.ts';
-import { type History, toy } from '../state/models.ts';
+import { Term } from '../components/term.tsx';
+import {
+  biasTrail,
+  extentOf,
+  latentArrows,
+  type PlaneArrow,
+  pointOf,
+  tipTrails,
+  truthArrows,
+  typicalLength,
+} from '../data/arrows.ts';
+import { featureColour } from '../data/colours.ts';
+import { frameAt } from '../data/frame.ts';
+import { matchDirections } from '../data/matching.ts';
+import type { History, ModelKind } from '../data/model.ts';
+import { counted, shown } from '../data/numbers.ts';
+import { plainPlane, planeOf, project } from '../data/plane-basis.ts';
+import { openTrained } from '../open/trained-models.ts';
+import { toy } from '../state/models.ts';
 import { view } from '../state/navigation.ts';
-import { fail, say } from '../state/notices.ts';
-import { latentArrows, truthArrows, typicalLength } from '../state/plane-state.ts';
-import { plainPlane, planeOf, project } from '../state/principal-plane.ts';
-import type { InitialisationName, TrainedModel, TrainingProgress, TrainingSettings } from '../workers/training-api.ts';
-import { training } from '../workers/training-client.ts';
-
-type Kind = 'toy-model' | 'sparse-autoencoder';
-
-const kind = signal<Kind>('toy-model');
-const settings = signal({
-  nFeatures: 5,
-  nHidden: 2,
-  sparsity: 0.9,
-  importance: 0.9,
-  restarts: 8,
-  toySteps: 10_000,
-  dSae: 5,
-  k: 1,
-  initialisation: 'spread' as InitialisationName,
-  saeSteps: 10_000,
-  seed: 0,
-});
-
-type Phase = 'idle' | 'starting' | 'running' | 'paused' | 'done';
-const phase = signal<Phase>('idle');
-const progress = signal<TrainingProgress | undefined>(undefined);
-const trained = signal<(TrainedModel & { readonly name: string }) | undefined>(undefined);
-/** True directions that the run is compared with. */
-const goal = signal<readonly (readonly number[])[] | undefined>(undefined);
-const trainedKind = signal<Kind>('toy-model');
-
-function wanted(): TrainingSettings | undefined {
-  const s = settings.value;
-  if (kind.value === 'toy-model') {
-    const { nFeatures, nHidden, sparsity, importance, restarts, seed } = s;
-    return { kind: 'toy-model', nFeatures, nHidden, sparsity, importance, restarts, steps: s.toySteps, seed };
-  }
-  const source = toy.value;
-  if (!source) return undefined;
-  return {
-    kind: 'sparse-autoencoder',
-    weight: rowsOf(source.directions),
-    trainedOn: source.sha256,
-    sparsity: source.sparsity ?? s.sparsity,
-    dSae: s.dSae,
-    k: Math.min(s.k, s.dSae),
-    initialisation: s.initialisation,
-    steps: s.saeSteps,
-    seed: s.seed,
-  };
-}
-
-async function start(): Promise<void> {
-  const asked = wanted();
-  if (!asked) return;
-  trained.value = undefined;
-  progress.value = undefined;
-  goal.value = asked.kind === 'sparse-autoencoder' ? asked.weight : undefined;
-  trainedKind.value = asked.kind;
-  phase.value = 'starting';
-  try {
-    const api = await training();
-    const result = await api.train(
-      asked,
-      proxy((update: TrainingProgress) => {
-        if (phase.value === 'starting') phase.value = 'running';
-        progress.value = update;
-      }),
-    );
-    const name =
-      asked.kind === 'toy-model'
-        ? `toy-${asked.nFeatures}-${asked.nHidden}-seed-${asked.seed}`
-        : `sae-${asked.dSae}-${asked.initialisation}-seed-${asked.seed}`;
-    trained.value = { ...result, name };
-    phase.value = 'done';
-    say(`Training is done after ${result.history.steps.at(-1)} steps.`);
-  } catch (error) {
-    phase.value = 'idle';
-    fail('Training stopped', error);
-  }
-}
-
-async function control(what: 'pause' | 'resume' | 'stop'): Promise<void> {
-  const api = await training();
-  await api[what]();
-  if (what === 'pause') phase.value = 'paused';
-  if (what === 'resume') phase.value = 'running';
-}
-
-function reset(): void {
-  trained.value = undefined;
-  progress.value = undefined;
-  phase.value = 'idle';
-}
+import { fail } from '../state/notices.ts';
+import {
+  changeSetting,
+  controlTraining,
+  foundBy,
+  historyOfTraining,
+  isTraining,
+  phase,
+  seedInView,
+  shownTraining,
+  startsOnChange,
+  startTraining,
+  trainedKind,
+  trainedSeeds,
+  trainingGoal,
+  trainingKind,
+  trainingSettings,
+} from '../state/training.ts';
+import type { ActivationName, InitialisationName } from '../workers/training-api.ts';
 
 type NumberKey = {
-  [K in keyof typeof settings.value]: (typeof settings.value)[K] extends number ? K : never;
-}[keyof typeof settings.value];
+  [K in keyof typeof trainingSettings.value]: (typeof trainingSettings.value)[K] extends number ? K : never;
+}[keyof typeof trainingSettings.value];
 
 interface NumberFieldProps {
   readonly name: NumberKey;
@@ -130,52 +68,59 @@ function NumberField({ name, title, min, max, step = 1 }: NumberFieldProps): JSX
         min={min}
         max={max}
         step={step}
-        value={settings.value[name]}
+        value={trainingSettings.value[name]}
         onChange={event => {
           const value = event.currentTarget.valueAsNumber;
-          if (Number.isFinite(value))
-            settings.value = { ...settings.value, [name]: Math.max(min, Math.min(max, value)) };
-          event.currentTarget.value = String(settings.value[name]);
+          if (Number.isFinite(value)) changeSetting({ [name]: Math.max(min, Math.min(max, value)) });
+          event.currentTarget.value = String(trainingSettings.value[name]);
         }}
       />
     </label>
   );
 }
 
+const ACTIVATIONS: readonly (readonly [ActivationName, string])[] = [
+  ['topk', 'TopK'],
+  ['batchtopk', 'BatchTopK'],
+  ['relu', 'ReLU with L1'],
+];
+
 const INITIALISATIONS: readonly InitialisationName[] = ['spread', 'activations', 'blend', 'gaussian'];
 
 function Form() {
-  const busy = phase.value === 'starting' || phase.value === 'running' || phase.value === 'paused';
-  const isToy = kind.value === 'toy-model';
+  const busy = isTraining();
+  const isToy = trainingKind.value === 'toy-model';
+  const { activation } = trainingSettings.value;
   return (
     <form
       class="panel"
       aria-label="Settings of the training"
       onSubmit={event => {
         event.preventDefault();
-        void start();
+        void startTraining();
       }}
     >
       <Segmented
         legend="What to train"
-        value={kind.value}
+        value={trainingKind.value}
         options={[
           { value: 'toy-model', title: 'Toy model' },
           { value: 'sparse-autoencoder', title: 'Autoencoder' },
         ]}
         onChange={value => {
-          kind.value = value;
+          trainingKind.value = value satisfies ModelKind;
         }}
       />
       {isToy ? (
         <div class="form">
           <NumberField name="nFeatures" title="Features n" min={1} max={64} />
           <NumberField name="nHidden" title="Hidden m" min={1} max={32} />
-          <NumberField name="sparsity" title="Sparsity" min={0} max={0.999} step={0.01} />
+          <NumberField name="sparsity" title="Sparsity" min={0} max={0.999} step={0.001} />
           <NumberField name="importance" title="Importance ratio" min={0.01} max={1} step={0.01} />
           <NumberField name="restarts" title="Restarts" min={1} max={32} />
           <NumberField name="toySteps" title="Steps" min={10} max={100_000} />
-          <NumberField name="seed" title="Seed" min={0} max={999_999_999} />
+          <NumberField name="seed" title="First seed" min={0} max={999_999_999} />
+          <NumberField name="seeds" title="How many seeds" min={1} max={16} />
         </div>
       ) : (
         <>
@@ -185,15 +130,35 @@ function Form() {
               : 'Choose or train a toy model first: it gives the activations.'}
           </p>
           <div class="form">
+            <label class="field full">
+              <span>Activation</span>
+              <select
+                value={activation}
+                onChange={event => {
+                  const wanted = ACTIVATIONS.find(([name]) => name === event.currentTarget.value)?.[0] ?? 'topk';
+                  changeSetting({ activation: wanted });
+                }}
+              >
+                {ACTIVATIONS.map(([name, title]) => (
+                  <option key={name} value={name}>
+                    {title}
+                  </option>
+                ))}
+              </select>
+            </label>
             <NumberField name="dSae" title="Latents" min={1} max={512} />
-            <NumberField name="k" title="k" min={1} max={64} />
+            {activation === 'relu' ? (
+              <NumberField name="l1" title="Weight of L1" min={0} max={10} step={0.001} />
+            ) : (
+              <NumberField name="k" title="k" min={1} max={64} />
+            )}
             <label class="field full">
               <span>Initialisation</span>
               <select
-                value={settings.value.initialisation}
+                value={trainingSettings.value.initialisation}
                 onChange={event => {
                   const value = INITIALISATIONS.find(name => name === event.currentTarget.value) ?? 'spread';
-                  settings.value = { ...settings.value, initialisation: value };
+                  changeSetting({ initialisation: value });
                 }}
               >
                 {INITIALISATIONS.map(name => (
@@ -204,7 +169,8 @@ function Form() {
               </select>
             </label>
             <NumberField name="saeSteps" title="Steps" min={10} max={100_000} />
-            <NumberField name="seed" title="Seed" min={0} max={999_999_999} />
+            <NumberField name="seed" title="First seed" min={0} max={999_999_999} />
+            <NumberField name="seeds" title="How many seeds" min={1} max={16} />
           </div>
         </>
       )}
@@ -216,79 +182,120 @@ function Form() {
         )}
         {phase.value === 'starting' && <span class="small quiet">Recording the training step…</span>}
         {phase.value === 'running' && (
-          <button type="button" class="button" onClick={() => void control('pause')}>
+          <button type="button" class="button" onClick={() => void controlTraining('pause')}>
             Pause
           </button>
         )}
         {phase.value === 'paused' && (
-          <button type="button" class="button primary" onClick={() => void control('resume')}>
+          <button type="button" class="button primary" onClick={() => void controlTraining('resume')}>
             Resume
           </button>
         )}
         {(phase.value === 'running' || phase.value === 'paused') && (
-          <button type="button" class="button plain" onClick={() => void control('stop')}>
+          <button type="button" class="button plain" onClick={() => void controlTraining('stop')}>
             Stop here
           </button>
         )}
-        {phase.value === 'done' && (
-          <button type="button" class="button plain" onClick={reset}>
-            Reset
-          </button>
-        )}
       </div>
+      <label class="check small">
+        <input
+          type="checkbox"
+          checked={startsOnChange.value}
+          onChange={event => {
+            startsOnChange.value = event.currentTarget.checked;
+          }}
+        />
+        Start anew when a setting changes
+      </label>
     </form>
   );
 }
 
 /** The directions as they stand, in the plane where they can be compared. */
 function Directions({ history }: { readonly history: History }) {
-  const rows = history.directions.at(-1)!;
-  const truth = goal.value;
+  const frame = frameAt(history, 1);
+  const rows = frame.directions;
+  const truth = trainingGoal.value;
   const wide = rows[0]!.length;
   const reference = truth ?? rows;
+  if (wide === 1) return <p class="small quiet">One dimension has no plane; the loss tells how it goes.</p>;
   const axes =
     wide === 2
       ? plainPlane()
-      : wide === 1
-        ? undefined
-        : planeOf(Float32Array.from(reference[0]!), Float32Array.from(reference[1] ?? reference[0]!));
-  if (!axes) return <p class="small quiet">One dimension has no plane; the loss tells how it goes.</p>;
+      : planeOf(Float32Array.from(reference[0]!), Float32Array.from(reference[1] ?? reference[0]!));
   const length = truth ? typicalLength(truth) : 1;
-  const arrows =
-    truth && trainedKind.value === 'sparse-autoencoder'
-      ? latentArrows(rows, axes, matchDirections(rows, truth), length, undefined)
-      : rows.map((row, index) => {
-          const [x, y] = project(axes, row, true);
-          return { index, x, y, colour: featureColour(index, rows.length), label: '' };
-        });
-  const trails = arrows.map(arrow => ({
-    colour: arrow.colour,
-    points: history.directions.flatMap(past => project(axes, past[arrow.index]!, true).map(value => value * length)),
-  }));
-  const reach = Math.max(
-    1.1,
-    ...(truth ?? []).map(row => Math.hypot(...project(axes, row, true))),
-    ...arrows.map(arrow => Math.hypot(arrow.x, arrow.y)),
-  );
+  const isSae = truth !== undefined && trainedKind.value === 'sparse-autoencoder';
+  const arrows: PlaneArrow[] = isSae
+    ? latentArrows(rows, axes, { found: matchDirections(rows, truth), length, from: frame.bias })
+    : rows.map((row, index) => {
+        const [x, y] = project(axes, row, true);
+        return { index, x, y, colour: featureColour(index, rows.length), label: '' };
+      });
+  const truthShown = truth ? truthArrows(truth, axes) : [];
   return (
     <Plane
       label="Directions while they are learned"
-      extent={1.2 * reach}
-      truth={truth ? truthArrows(truth, axes, undefined) : []}
+      extent={extentOf(truthShown, arrows, [{ x: 0.95, y: 0 }])}
+      truth={truthShown}
       latents={arrows}
-      trails={trails}
-      largest={520}
+      trails={tipTrails(history, frame, axes, arrows, length)}
+      bias={isSae && frame.bias ? pointOf(axes, frame.bias) : undefined}
+      biasTrail={isSae ? biasTrail(history, frame, axes) : undefined}
+      largest={460}
     />
   );
 }
 
+/** One line for each seed: what it found, and its loss. */
+function Seeds() {
+  const all = trainedSeeds.value;
+  if (all.length < 2) return null;
+  const current = shownTraining.value;
+  return (
+    <section class="panel" aria-label="Seeds">
+      <h2>
+        <Term id="seed">Seeds</Term>
+      </h2>
+      <div class="chips">
+        {all.map(entry => {
+          const found = foundBy(entry);
+          const loss = historyOfTraining(entry)?.loss.at(-1);
+          return (
+            <button
+              key={entry.seed}
+              type="button"
+              class="chip number"
+              aria-pressed={entry.seed === current?.seed}
+              disabled={!entry.progress && !entry.result}
+              onClick={() => {
+                seedInView.value = entry.seed;
+              }}
+            >
+              seed {entry.seed}
+              {found && (
+                <span class="quiet">
+                  {found.found} of {found.of}, loss {shown(loss, 4)}
+                </span>
+              )}
+            </button>
+          );
+        })}
+      </div>
+    </section>
+  );
+}
+
 export function TrainView() {
-  const now = progress.value;
-  const done = trained.value;
-  const history = done?.history ?? now?.history;
+  const entry = shownTraining.value;
+  const now = entry?.progress;
+  const done = entry?.result;
+  const history = historyOfTraining(entry);
+  const found = foundBy(entry);
+  const isToy = trainedKind.value === 'toy-model';
   const curve =
     history?.steps.map((step, i) => ({ step: Math.max(1, step), loss: history.loss[i]! })).filter(d => d.loss > 0) ??
     [];
+  const finished = done !== undefined;
   return (
     <>
       <Lead title="Train one here">
@@ -297,17 +304,25 @@ export function TrainView() {
       </Lead>
       <div class="narrow-wide">
         <Form />
-        {history ? (
+        {history && entry ? (
           <div class="stack">
+            <Seeds />
             <Figure
-              title={trainedKind.value === 'toy-model' ? 'Feature directions' : 'Latents'}
+              title={isToy ? 'Feature directions' : 'Latents'}
               name="trained-directions"
               note={
-                <span class="number" data-test="training-state">
-                  {phase.value === 'done' ? 'Done' : phase.value === 'paused' ? 'Paused' : 'Step'}{' '}
-                  {history.steps.at(-1)!.toLocaleString('en')}
-                  {now && phase.value !== 'done' && ` of ${now.steps.toLocaleString('en')}`}
-                  {now && `, ${Math.round(now.stepsPerSecond).toLocaleString('en')} steps a second`}
+                <span class="number">
+                  {found && (
+                    <strong style={{ color: 'var(--ink)' }} data-test="found">
+                      {found.found} of {found.of} {isToy ? 'features stored' : 'directions found'}
+                    </strong>
+                  )}
+                  {'. '}
+                  <span data-test="training-state">
+                    {finished ? 'Done' : phase.value === 'paused' ? 'Paused' : 'Step'} {counted(history.steps.at(-1)!)}
+                    {now && !finished && ` of ${counted(now.steps)}`}
+                    {now && `, ${counted(Math.round(now.stepsPerSecond))} steps a second`}
+                  </span>
                 </span>
               }
               table={() => ({
@@ -316,7 +331,7 @@ export function TrainView() {
               })}
             >
               <div class="stack">
-                {now && phase.value !== 'done' && <progress value={now.step} max={now.steps} aria-label="Progress" />}
+                {now && !finished && <progress value={now.step} max={now.steps} aria-label="Progress" />}
                 <Directions history={history} />
               </div>
             </Figure>
@@ -335,8 +350,8 @@ export function TrainView() {
                     class="button primary"
                     onClick={async () => {
                       try {
-                        await openTrained(done.name, done.onnx.slice(), done.history);
-                        view.value = trainedKind.value === 'toy-model' ? 'toy' : 'plane';
+                        await openTrained(entry.name, done.onnx.slice(), done.history);
+                        view.value = isToy ? 'toy' : 'plane';
                       } catch (error) {
                         fail('The model could not be opened', error);
                       }
@@ -344,14 +359,14 @@ export function TrainView() {
                   >
                     Open it here
                   </button>
-                  <button type="button" class="button" onClick={() => saveBytes(`${done.name}.onnx`, done.onnx)}>
+                  <button type="button" class="button" onClick={() => saveBytes(`${entry.name}.onnx`, done.onnx)}>
                     Download .onnx
                   </button>
                   <button
                     type="button"
                     class="button"
                     onClick={() =>
-                      saveText(`${done.name}.history.json`, 'application/json', JSON.stringify(done.history))
+                      saveText(`${entry.name}.history.json`, 'application/json', JSON.stringify(done.history))
                     }
                   >
                     Download history
@@ -362,6 +377,11 @@ export function TrainView() {
             <Figure
               title="Loss"
               name="training-loss"
+              note={
+                isToy
+                  ? 'Squared error, weighted by importance'
+                  : 'Mean squared error of the reconstruction, and any penalty'
+              }
               table={() => ({
                 columns: ['Step', 'Loss'],
                 rows: history.steps.map((step, i) => [step, history.loss[i]!]),

@@ -1,38 +1,54 @@
-/** Scrubbing a history: directions with their trails, and the loss with a tick at every event. */
+/** A model's history: directions as they form, the loss, and when each feature was found, lost, or passed on. */
 import { dot, line, ruleX } from '@observablehq/plot';
 import { computed } from '@preact/signals';
-import { Figure, shown } from '../components/figure.tsx';
+import { Figure } from '../components/figure.tsx';
 import { Empty, Lead } from '../components/lead.tsx';
-import { PlaneLegend } from '../components/legend.tsx';
+import { PLANE_LEGEND } from '../components/legend.tsx';
 import { Plane } from '../components/plane.tsx';
 import { PlotChart } from '../components/plot-chart.tsx';
+import { Term } from '../components/term.tsx';
 import { Transport } from '../components/transport.tsx';
-import { featureColour } from '../state/colours.ts';
-import { matchDirections, rowsOf, trainingEvents } from '../state/matching.ts';
+import { VirtualList } from '../components/virtual-list.tsx';
+import { biasTrail, extentOf, latentArrows, pointOf, tipTrails, truthArrows, typicalLength } from '../data/arrows.ts';
+import { featureColour } from '../data/colours.ts';
+import { frameAt } from '../data/frame.ts';
+import { type Matrix, rowsOf } from '../data/matching.ts';
+import { counted, shown } from '../data/numbers.ts';
+import { project } from '../data/plane-basis.ts';
 import { sae, toy, truth } from '../state/models.ts';
-import { basis, cloud, extent, latentArrows, planeToy, truthArrows, typicalLength } from '../state/plane-state.ts';
-import { frameAt, playback } from '../state/playback.ts';
-import { project } from '../state/principal-plane.ts';
+import { view } from '../state/navigation.ts';
+import { basis, cloud, extent, planeToy } from '../state/plane-state.ts';
+import { playback } from '../state/playback.ts';
+import { resource } from '../state/resource.ts';
 import { selectedLatent, toggleLatent } from '../state/selection.ts';
+import { analysis } from '../workers/analysis-client.ts';
 
 /** The model whose history is shown: the autoencoder's, or the toy model's where that is all there is. */
 const subject = computed(() => (sae.value?.history ? sae.value : toy.value?.history ? toy.value : undefined));
 
 /** True directions at the end: an autoencoder's target; a toy model is compared with where it arrives. */
-const target = computed(() => {
+const target = computed<Matrix | undefined>(() => {
   const model = subject.value;
   if (!model) return undefined;
   if (model.kind === 'toy-model') return model.history!.directions.at(-1)!;
-  return truth.value ? rowsOf(truth.value.directions) : undefined;
+  return truth.value?.directions && rowsOf(truth.value.directions);
 });
 
-const MOST_MATCHED = 64;
-const events = computed(() => {
-  const model = subject.value;
-  const rows = target.value;
-  if (!model?.history || !rows || model.kind === 'toy-model' || rows.length > MOST_MATCHED) return [];
-  return trainingEvents(model.history, rows);
-});
+/** The matching of every snapshot, and what happened between them. */
+const matched = resource(
+  'The history could not be matched',
+  () => {
+    const model = subject.value;
+    const known = truth.value;
+    if (!model?.history || model.kind === 'toy-model' || !known?.directions) return undefined;
+    const { history } = model;
+    const { directions } = known;
+    return { about: `${model.id} ${known.id}`, once: true, ask: () => analysis().matchHistory(history, directions) };
+  },
+  () => view.value === 'training',
+);
+
+const EVENT_ROW = 26;
 
 export function TrainingView() {
   const model = subject.value;
@@ -41,10 +57,10 @@ export function TrainingView() {
   if (!model?.history || !axes) {
     return (
       <>
-        <Lead title="Training">Watch a model's directions form, step by step.</Lead>
+        <Lead title="History">Watch a model’s directions form, step by step.</Lead>
         <Empty>
           {model
-            ? 'The plane is not ready yet.'
+            ? 'Its space has too many dimensions for a plane.'
             : 'The models in view have no history. Drop the history.json of a run together with its .onnx.'}
         </Empty>
       </>
@@ -53,31 +69,30 @@ export function TrainingView() {
   const { history } = model;
   const frame = frameAt(history, playback.position.value);
   const isToy = model.kind === 'toy-model';
-  const found = rows && !isToy && rows.length <= MOST_MATCHED ? matchDirections(frame.directions, rows) : undefined;
-  const length =
-    isToy || !planeToy.value ? (isToy ? 1 : 0.8 * extent.value) : typicalLength(rowsOf(planeToy.value.directions));
+  const found = isToy ? undefined : matched.value?.matchings[frame.index];
+  const known = planeToy.value?.directions;
+  const length = isToy ? 1 : known ? typicalLength(rowsOf(known)) : 0.8 * extent.value;
   const latents = isToy
     ? frame.directions.map((row, index) => {
         const [x, y] = project(axes, row, true);
         return { index, x, y, colour: featureColour(index, frame.directions.length), label: '' };
       })
-    : latentArrows(frame.directions, axes, found, length, selectedLatent.value);
-  const trails = latents.map(arrow => ({
-    colour: arrow.colour,
-    points: history.directions
-      .slice(0, frame.index + 1)
-      .flatMap(past => project(axes, past[arrow.index]!, true).map(value => value * length))
-      .concat(arrow.x, arrow.y),
-  }));
+    : latentArrows(frame.directions, axes, { found, length, selected: selectedLatent.value, from: frame.bias });
+  const truthShown = rows ? truthArrows(rows, axes) : [];
   const curve = history.steps.map((step, i) => ({ step: Math.max(1, step), loss: history.loss[i]! }));
-  const ticks = events.value;
-  const nearby = ticks.filter(event => event.step <= frame.step).slice(-4);
+  const ticks = matched.value?.events ?? [];
+  const past = ticks.filter(event => event.step <= frame.step).toReversed();
   return (
     <>
-      <Lead title="Training">
-        {isToy
-          ? 'How the toy model came to store its features: each arrow is a feature’s direction.'
-          : 'How the latents came to point where they do. Ticks on the curve mark when a feature was found, lost, or passed to another latent.'}
+      <Lead title="History">
+        {isToy ? (
+          'How the toy model came to store its features: each arrow is a feature’s direction.'
+        ) : (
+          <>
+            How the <Term id="latent">latents</Term> came to point where they do. Ticks on the curve mark when a feature
+            was found, lost, or passed to another latent.
+          </>
+        )}
       </Lead>
       <Transport playback={playback} frames={history.steps.length} step={frame.step} />
       <div class="wide-narrow">
@@ -94,23 +109,23 @@ export function TrainingView() {
               </span>
             ) : undefined
           }
+          legend={isToy ? PLANE_LEGEND.slice(0, 1) : PLANE_LEGEND}
           table={() => ({
             columns: ['Direction', ...frame.directions[0]!.map((_, i) => `Dimension ${i}`)],
             rows: frame.directions.map((row, i) => [i, ...row]),
           })}
         >
-          <div class="stack">
-            <Plane
-              label={`Directions at step ${frame.step}`}
-              extent={extent.value}
-              cloud={cloud.value}
-              truth={rows ? truthArrows(rows, axes, undefined) : []}
-              latents={latents}
-              trails={trails}
-              onLatent={isToy ? undefined : toggleLatent}
-            />
-            {!isToy && <PlaneLegend />}
-          </div>
+          <Plane
+            label={`Directions at step ${frame.step}`}
+            extent={Math.max(extent.value, extentOf(latents))}
+            cloud={cloud.value}
+            truth={truthShown}
+            latents={latents}
+            trails={tipTrails(history, frame, axes, latents, length)}
+            bias={isToy || !frame.bias ? undefined : pointOf(axes, frame.bias)}
+            biasTrail={biasTrail(history, frame, axes)}
+            onLatent={isToy ? undefined : toggleLatent}
+          />
         </Figure>
         <div class="stack">
           <Figure
@@ -146,17 +161,26 @@ export function TrainingView() {
           </Figure>
           {!isToy && (
             <section class="panel" aria-label="Events">
-              <h2>So far</h2>
-              {nearby.length > 0 ? (
-                <ul class="small" style={{ margin: 0, paddingLeft: '18px' }}>
-                  {nearby.map(event => (
-                    <li key={`${event.step}${event.text}`} class="number">
-                      <span class="quiet">step {event.step.toLocaleString('en')}</span> {event.text}
-                    </li>
-                  ))}
-                </ul>
+              <h2>
+                So far <span class="quiet number">{counted(past.length)} events</span>
+              </h2>
+              {past.length > 0 ? (
+                <VirtualList
+                  count={past.length}
+                  rowHeight={EVENT_ROW}
+                  height={8 * EVENT_ROW}
+                  label="Events"
+                  row={index => {
+                    const event = past[index]!;
+                    return (
+                      <div key={`${event.step}${event.text}`} class="small number" style={{ height: `${EVENT_ROW}px` }}>
+                        <span class="quiet">step {counted(event.step)}</span> {event.text}
+                      </div>
+                    );
+                  }}
+                />
               ) : (
-                <p class="small quiet">No feature has been found yet.</p>
+                <p class="small quiet">{matched.value ? 'No feature has been found yet.' : 'Matching…'}</p>
               )}
             </section>
           )}

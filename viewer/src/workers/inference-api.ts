@@ -1,7 +1,9 @@
-/** What the page asks of the inference worker. Everything that touches a model file or ONNX Runtime happens there. */
+/** What the page asks of an inference worker. Everything that touches a model file or ONNX Runtime happens there. */
 import type { HostTensor } from '../../../src/tensor.ts';
-import type { ModelKind } from '../state/models.ts';
-import type { Compute } from '../state/settings.ts';
+import type { FiringBlock } from '../data/firings.ts';
+import type { Compute, Fact, LatentGeometry, ModelKind } from '../data/model.ts';
+import type { PlaneBasis } from '../data/plane-basis.ts';
+import type { RowBlock } from '../data/rows.ts';
 
 /** A model file, read and made ready to run. */
 export interface OpenedModel {
@@ -14,11 +16,14 @@ export interface OpenedModel {
   readonly directions: HostTensor;
   readonly bias: Float32Array;
   readonly inputSize: number;
+  readonly outputSize: number;
   readonly codeSize: number;
   readonly architecture: string;
   readonly k: number | undefined;
   readonly trainedOn: string | undefined;
   readonly sparsity: number | undefined;
+  readonly geometry: LatentGeometry | undefined;
+  readonly facts: readonly Fact[];
   readonly compute: ComputeReport;
 }
 
@@ -43,11 +48,11 @@ export interface ProbeRequest {
   readonly pins: readonly Pin[];
 }
 
+/** What came out, with what it came out of: it belongs to that request and no other. */
 export interface ProbeResult {
-  /** The input as it was run. */
-  readonly input: ProbeRequest['input'];
+  readonly request: ProbeRequest;
   readonly hidden: Float32Array | undefined;
-  /** Of the features, by the toy model. */
+  /** Of the features, by the toy model alone. */
   readonly toyReconstruction: Float32Array | undefined;
   /** What the encoder gave, before pins. */
   readonly latents: Float32Array | undefined;
@@ -55,35 +60,35 @@ export interface ProbeResult {
   readonly reconstruction: Float32Array | undefined;
   /** The same with the pins in force; undefined where there are none. */
   readonly pinnedReconstruction: Float32Array | undefined;
+  /** Of the features, by the toy model's decoder from the autoencoder's reconstruction: through the SAE. */
+  readonly toyThroughSae: Float32Array | undefined;
+  /** The same with the pins in force. */
+  readonly toyWithPins: Float32Array | undefined;
   /** Milliseconds spent in ONNX Runtime. */
   readonly milliseconds: number;
 }
 
-/** How each latent behaved over many samples. */
-export interface LatentStatistics {
-  readonly samples: number;
-  /** Share of samples on which it fired. */
-  readonly density: Float32Array;
-  /** Mean over the samples on which it fired; 0 where it never did. */
-  readonly mean: Float32Array;
-  readonly max: Float32Array;
-}
-
 export interface InferenceApi {
-  /** ONNX Runtime's wasm, once, before anything else. */
-  start(wasm: ArrayBuffer): void;
-  /** Reads a file and makes it ready: one model, or each instance of a parallel one. Rejects with one readable sentence; what was open stays open. */
-  open(bytes: Uint8Array, name: string, compute: Compute): Promise<OpenedModel[]>;
+  /** ONNX Runtime's wasm, once, before anything else: bytes, or base64 of them gzipped. */
+  start(wasm: ArrayBuffer | string): Promise<void>;
+  /**
+   * Reads a file and makes it ready: one model, or each instance of a parallel one. `beside` are the files that hold its external
+   * data, by name. Rejects with one readable sentence; what was open stays open.
+   */
+  open(file: Blob, name: string, compute: Compute, beside?: Readonly<Record<string, Blob>>): Promise<OpenedModel[]>;
+  /** Frees a model's sessions and bytes. */
+  close(id: string): Promise<void>;
   /** Runs a model that is open on another provider from now on; on failure it stays where it was. */
   move(id: string, compute: Compute): Promise<ComputeReport>;
   probe(request: ProbeRequest): Promise<ProbeResult>;
   /** Hidden activations of many samples [samples, n_features]. */
   hidden(toy: string, features: HostTensor): Promise<HostTensor>;
-  /** The strongest latent of each activation vector, −1 where none fires. */
-  winners(sae: string, activations: HostTensor): Promise<Int32Array>;
-  statistics(sae: string, activations: HostTensor): Promise<LatentStatistics>;
-  /** One latent's activation on each sample. */
-  latentActivations(sae: string, activations: HostTensor, latent: number): Promise<Float32Array>;
-  /** The file's bytes. */
-  bytes(id: string): Uint8Array;
+  /** The strongest latent at each point of a grid over the square of half side `half` in a plane, from its top left, −1 where none fires. */
+  winners(sae: string, basis: PlaneBasis, half: number, grid: number): Promise<Int32Array>;
+  /** What fires on a block of rows, and how well it is rebuilt. */
+  encode(sae: string, block: RowBlock): Promise<FiringBlock>;
+  /** The sum of the given rows, [width]. */
+  sumOf(blocks: readonly RowBlock[], width: number): Promise<Float64Array>;
+  /** The file as it was given, and the files that hold its external data. */
+  source(id: string): { file: Blob; beside: Readonly<Record<string, Blob>> };
 }

@@ -1,10 +1,11 @@
-/** What the inference worker does, on src/inference: read, open, run, and count over many samples. */
+/** What an inference worker does, on src/inference: read, open, run, and say which latents fire. */
 import { transfer } from 'comlink';
 import { FileFormatError } from '../../../src/errors.ts';
 import { openModel } from '../../../src/inference/load.ts';
 import { LoadedSae } from '../../../src/inference/loaded-sae.ts';
 import { LoadedToyModel } from '../../../src/inference/loaded-toy-model.ts';
 import { saeRequest, toyModelRequest } from '../../../src/inference/requests.ts';
+import { hasExternalData, inlineExternalData } from '../../../src/onnx/external-data.ts';
 import { describeInitializers } from '../../../src/onnx/inspect.ts';
 import { type ModelMetadata, parseMetadata } from '../../../src/onnx/metadata.ts';
 import { metadataProperties, type OnnxModel, readModel } from '../../../src/onnx/read.ts';
@@ -12,8 +13,12 @@ import { readInitializer } from '../../../src/onnx/tensor-values.ts';
 import { loadWebRuntime } from '../../../src/sessions/browser.ts';
 import type { Provider } from '../../../src/sessions/runtime.ts';
 import type { HostTensor } from '../../../src/tensor.ts';
-import type { ModelKind } from '../state/models.ts';
-import type { Compute } from '../state/settings.ts';
+import { ARCHITECTURES, factsOf } from '../data/facts.ts';
+import type { FiringBlock } from '../data/firings.ts';
+import type { Compute, LatentGeometry, ModelKind } from '../data/model.ts';
+import { readBlock } from '../data/rows.ts';
+import { unpacked } from '../data/shipped.ts';
+import { turn } from '../data/turn.ts';
 import type { ComputeReport, InferenceApi, OpenedModel } from './inference-api.ts';
 
 interface OpenToy {
@@ -36,8 +41,10 @@ const SMALL = 1_000_000;
 const MOST_DECODED = 2048;
 /** Instances of a parallel toy model that are listed. */
 const MOST_INSTANCES = 64;
-/** Samples that are encoded at once while counting. */
+/** Samples of the plane that are run at once. */
 const CHUNK = 512;
+/** Rows on which it is checked that the decoder is a sum of directions. */
+const CHECKED_ROWS = 8;
 
 const runtime = () => loadWebRuntime({ threads: 1 });
 
@@ -102,16 +109,6 @@ const record = (value: unknown): Readonly<Record<string, unknown>> =>
 const number = (value: unknown): number | undefined =>
   typeof value === 'number' && Number.isFinite(value) ? value : undefined;
 
-const ARCHITECTURES: Readonly<Record<string, string>> = {
-  topk: 'TopK',
-  batchtopk: 'BatchTopK',
-  relu: 'ReLU',
-  standard: 'ReLU',
-  jumprelu: 'JumpReLU',
-  gated: 'Gated',
-  matryoshka: 'Matryoshka',
-};
-
 /** The directions of the file, or, where it does not name them, what each latent alone decodes to. */
 async function directionsOf(sae: LoadedSae, bias: HostTensor): Promise<HostTensor> {
   try {
@@ -135,16 +132,62 @@ async function biasOf(sae: LoadedSae): Promise<HostTensor> {
   }
 }
 
+/** Norms, biases and the angle between each latent's encoder and decoder, as far as the file names them. */
+function geometryOf(model: OnnxModel, directions: HostTensor, dIn: number): LatentGeometry {
+  const [count, width] = directions.shape as [number, number];
+  const { data } = directions;
+  const shapes = new Map(describeInitializers(model).map(({ name, shape }) => [name, (shape ?? []).map(Number)]));
+  const named = (name: string, shape: readonly number[]): Float32Array | undefined => {
+    const found = shapes.get(name);
+    if (found?.length !== shape.length || found.some((size, i) => size !== shape[i])) return undefined;
+    return readInitializer(model, name).data;
+  };
+  const decoderNorms = new Float32Array(count);
+  for (let i = 0; i < count; i++) {
+    let squares = 0;
+    for (let d = 0; d < width; d++) squares += data[i * width + d]! ** 2;
+    decoderNorms[i] = Math.sqrt(squares);
+  }
+  const encoder = dIn === width ? named('W_enc', [dIn, count]) : undefined;
+  let encoderCosines: Float32Array | undefined;
+  if (encoder) {
+    const dots = new Float64Array(count);
+    const squares = new Float64Array(count);
+    // Row by row of the encoder: its columns are latents, and memory is read in order.
+    for (let d = 0; d < dIn; d++) {
+      const at = d * count;
+      for (let i = 0; i < count; i++) {
+        const value = encoder[at + i]!;
+        dots[i]! += value * data[i * width + d]!;
+        squares[i]! += value * value;
+      }
+    }
+    encoderCosines = Float32Array.from(dots, (dot, i) => {
+      const scale = Math.sqrt(squares[i]!) * decoderNorms[i]!;
+      return scale > 0 ? dot / scale : 0;
+    });
+  }
+  return { decoderNorms, encoderCosines, encoderBias: named('b_enc', [count]) };
+}
+
 interface Entry {
   readonly open: Open;
   /** Of a parallel toy model. */
   readonly instance: number | undefined;
 }
 
+/** How reconstructions are made from sparse features without the session, where the decoder is b_dec + Σ f_i W_dec[i]. */
+interface LinearDecoder {
+  readonly directions: HostTensor;
+  readonly bias: Float32Array;
+}
+
 /** What the worker offers; `giveWasm` hands ONNX Runtime its wasm. */
 export function createInference(giveWasm: (wasm: ArrayBuffer) => void): InferenceApi {
   const entries = new Map<string, Entry>();
-  const files = new Map<string, Uint8Array>();
+  const files = new Map<string, { file: Blob; beside: Readonly<Record<string, Blob>> }>();
+  /** By autoencoder; undefined where its decoder does more than add directions. */
+  const decoders = new Map<string, LinearDecoder | undefined>();
 
   const entry = (id: string): Entry => {
     const found = entries.get(id);
@@ -157,49 +200,81 @@ export function createInference(giveWasm: (wasm: ArrayBuffer) => void): Inferenc
     return open.loaded;
   };
 
-  /** Hidden activations and reconstruction of one toy model, also where the file holds several in parallel. */
-  async function runToy(id: string, features: HostTensor): Promise<{ hidden: HostTensor; reconstruction: HostTensor }> {
+  /** Runs one toy model, also where the file holds several in parallel: `run` is shown all of its instances. */
+  async function throughToy(
+    id: string,
+    input: HostTensor,
+    run: (loaded: LoadedToyModel, data: Float32Array, shape: readonly number[]) => Promise<Record<string, HostTensor>>,
+  ): Promise<Record<string, HostTensor>> {
     const { open, instance } = entry(id);
     if (open.kind !== 'toy-model') throw new Error('expected a toy model');
     const { loaded } = open;
-    if (instance === undefined) return loaded.forward(features);
-    const [count, width] = features.shape as [number, number];
-    const spread = new Float32Array(count * loaded.nInstances! * width);
+    if (instance === undefined) return run(loaded, input.data, input.shape);
+    const [count, width] = input.shape as [number, number];
+    const instances = loaded.nInstances!;
+    const spread = new Float32Array(count * instances * width);
     for (let i = 0; i < count; i++) {
-      spread.set(features.data.subarray(i * width, (i + 1) * width), (i * loaded.nInstances! + instance) * width);
+      spread.set(input.data.subarray(i * width, (i + 1) * width), (i * instances + instance) * width);
     }
-    const all = await loaded.forward(spread, { shape: [count, loaded.nInstances!, width] });
+    const all = await run(loaded, spread, [count, instances, width]);
     const pick = ({ data, shape }: HostTensor): HostTensor => {
       const size = shape[2]!;
       const picked = new Float32Array(count * size);
       for (let i = 0; i < count; i++) {
-        const from = (i * loaded.nInstances! + instance) * size;
+        const from = (i * instances + instance) * size;
         picked.set(data.subarray(from, from + size), i * size);
       }
       return { data: picked, shape: [count, size] };
     };
-    return { hidden: pick(all.hidden), reconstruction: pick(all.reconstruction) };
+    return Object.fromEntries(Object.entries(all).map(([name, tensor]) => [name, pick(tensor)]));
   }
+  const runToy = (id: string, features: HostTensor) =>
+    throughToy(id, features, async (loaded, data, shape) => ({ ...(await loaded.forward(data, { shape })) }));
+  const decodeToy = async (id: string, hidden: HostTensor): Promise<Float32Array> => {
+    const { out } = await throughToy(id, hidden, async (loaded, data, shape) => ({
+      out: await loaded.decode(data, { shape }),
+    }));
+    return out!.data;
+  };
 
-  /** Calls `visit` for each latent that fires on each sample, a few samples at a time. */
-  async function eachFiring(
-    sae: LoadedSae,
-    { data, shape }: HostTensor,
-    visit: (sample: number, latent: number, value: number) => void,
-  ): Promise<void> {
-    const [count, width] = shape as [number, number];
-    // A wide plane of samples of a narrow model runs at once.
-    const chunk = Math.max(CHUNK, Math.floor((1 << 21) / sae.dSae));
-    for (let start = 0; start < count; start += chunk) {
-      const end = Math.min(count, start + chunk);
-      const part = data.subarray(start * width, end * width);
-      const fired = await sae.encodeSparse(part, { shape: [end - start, width] });
-      for (let row = 0; row < end - start; row++) {
-        for (let at = fired.offsets[row]!; at < fired.offsets[row + 1]!; at++) {
-          visit(start + row, fired.indices[at]!, fired.values[at]!);
-        }
+  /** Reconstructions of sparse features by adding directions. */
+  function addDirections({ directions, bias }: LinearDecoder, fired: FiringBlock): Float32Array {
+    const width = directions.shape[1]!;
+    const out = new Float32Array(fired.count * width);
+    for (let row = 0; row < fired.count; row++) {
+      const into = out.subarray(row * width, (row + 1) * width);
+      into.set(bias);
+      for (let at = fired.offsets[row]!; at < fired.offsets[row + 1]!; at++) {
+        const from = fired.indices[at]! * width;
+        const value = fired.values[at]!;
+        for (let d = 0; d < width; d++) into[d]! += value * directions.data[from + d]!;
       }
     }
+    return out;
+  }
+
+  /** Finds out, on the first rows that come, whether the decoder only adds directions. */
+  async function linearDecoder(
+    id: string,
+    loaded: LoadedSae,
+    rows: Float32Array,
+    fired: FiringBlock,
+  ): Promise<LinearDecoder | undefined> {
+    if (decoders.has(id)) return decoders.get(id);
+    const bias = await biasOf(loaded);
+    const decoder = { directions: await directionsOf(loaded, bias), bias: bias.data };
+    const count = Math.min(CHECKED_ROWS, fired.count);
+    const { reconstruction } = await loaded.forward(rows.subarray(0, count * loaded.dIn), {
+      shape: [count, loaded.dIn],
+    });
+    const added = addDirections(decoder, fired);
+    let [error, scale] = [0, 1e-12];
+    reconstruction.data.forEach((value, i) => {
+      error += (value - added[i]!) ** 2;
+      scale += value ** 2;
+    });
+    decoders.set(id, error / scale < 1e-8 ? decoder : undefined);
+    return decoders.get(id);
   }
 
   /** What the page is told of a model that was opened; one entry for each instance of a parallel one. */
@@ -220,15 +295,16 @@ export function createInference(giveWasm: (wasm: ArrayBuffer) => void): Inferenc
       k: number(config['k']),
       trainedOn: metadata.trainedOn,
       sparsity: number(data['sparsity']) ?? number(training['sparsity']) ?? number(config['sparsity']),
+      facts: factsOf(metadata),
       compute: report,
     };
     if (open.kind === 'sparse-autoencoder') {
       const bias = await biasOf(open.loaded);
       const directions = await directionsOf(open.loaded, bias);
-      const { dIn, dSae } = open.loaded;
-      return [
-        { ...shared, id: sha256, instance: undefined, directions, bias: bias.data, inputSize: dIn, codeSize: dSae },
-      ];
+      const { dIn, dSae, dOut } = open.loaded;
+      const geometry = geometryOf(open.model, directions, dIn);
+      const sizes = { inputSize: dIn, outputSize: dOut, codeSize: dSae };
+      return [{ ...shared, ...sizes, id: sha256, instance: undefined, directions, bias: bias.data, geometry }];
     }
     const directions = await open.loaded.featureDirections();
     const { nFeatures, nHidden, nInstances } = open.loaded;
@@ -236,7 +312,7 @@ export function createInference(giveWasm: (wasm: ArrayBuffer) => void): Inferenc
     const bias = names.has('bias')
       ? readInitializer(open.model, 'bias').data
       : new Float32Array(nFeatures * (nInstances ?? 1));
-    const sizes = { inputSize: nFeatures, codeSize: nHidden };
+    const sizes = { inputSize: nFeatures, outputSize: nFeatures, codeSize: nHidden, geometry: undefined };
     if (nInstances === undefined) return [{ ...shared, ...sizes, id: sha256, instance: undefined, directions, bias }];
     return Array.from({ length: Math.min(MOST_INSTANCES, nInstances) }, (_, instance) => ({
       ...shared,
@@ -252,17 +328,40 @@ export function createInference(giveWasm: (wasm: ArrayBuffer) => void): Inferenc
   }
 
   return {
-    start: giveWasm,
+    start: async wasm => giveWasm(typeof wasm === 'string' ? await unpacked(wasm) : wasm),
 
-    async open(bytes, name, compute) {
-      const model = readModel(bytes, { file: name });
+    async open(file, name, compute, beside = {}) {
+      const bytes = new Uint8Array(await file.arrayBuffer());
+      const read = readModel(bytes, { file: name });
+      const model = hasExternalData(read)
+        ? await inlineExternalData(read, async (location, offset, length) => {
+            const other = beside[location] ?? beside[location.split('/').at(-1)!];
+            if (!other) {
+              throw new FileFormatError(`its data is in '${location}': open both together`, { file: name });
+            }
+            return new Uint8Array(await other.slice(offset, offset + length).arrayBuffer());
+          })
+        : read;
       const metadata = parseMetadata(metadataProperties(model), name);
       const [open, report] = await loadOn(model, metadata, compute);
-      const sha256 = hex(await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>));
+      const sha256 = hex(await crypto.subtle.digest('SHA-256', bytes));
       const opened = await describe(open, sha256, report, metadata);
-      for (const { id, instance } of opened) entries.set(id, { open, instance });
-      files.set(sha256, bytes);
-      return opened;
+      for (const { id, instance } of opened) {
+        const before = entries.get(id);
+        entries.set(id, { open, instance });
+        if (before && before.open !== open && instance === undefined) await before.open.loaded.dispose();
+      }
+      files.set(sha256, { file, beside });
+      return transfer(opened, [...new Set(opened.map(({ directions }) => directions.data.buffer as ArrayBuffer))]);
+    },
+
+    async close(id) {
+      const closed = entries.get(id);
+      entries.delete(id);
+      decoders.delete(id);
+      if (!closed || [...entries.values()].some(({ open }) => open === closed.open)) return;
+      files.delete(id.split('#', 1)[0]!);
+      await closed.open.loaded.dispose();
     },
 
     async move(id, compute) {
@@ -270,15 +369,16 @@ export function createInference(giveWasm: (wasm: ArrayBuffer) => void): Inferenc
       const metadata = parseMetadata(metadataProperties(open.model));
       const [moved, report] = await loadOn(open.model, metadata, compute);
       entries.set(id, { open: moved, instance });
-      if (instance === undefined) await open.loaded.dispose();
+      if (![...entries.values()].some(other => other.open === open)) await open.loaded.dispose();
       return report;
     },
 
-    async probe({ toy, sae, input, pins }) {
+    async probe(request) {
+      const { toy, sae, input, pins } = request;
       const start = performance.now();
       const row = (data: Float32Array): HostTensor => ({ data, shape: [1, data.length] });
       const fromToy = input.type === 'features' && toy ? await runToy(toy, row(input.values)) : undefined;
-      const hidden = input.type === 'activations' ? input.values : fromToy?.hidden.data;
+      const hidden = input.type === 'activations' ? input.values : fromToy?.['hidden']?.data;
       const loaded = sae === undefined ? undefined : saeOf(sae);
       const run = loaded && hidden ? await loaded.forward(row(hidden)) : undefined;
       let pinned: Float32Array | undefined;
@@ -288,63 +388,101 @@ export function createInference(giveWasm: (wasm: ArrayBuffer) => void): Inferenc
         const inputs = await loaded.decoderInputs(row(hidden));
         pinned = (await loaded.decode(row(changed), { inputs })).data;
       }
+      const back = (rebuilt: Float32Array | undefined) =>
+        fromToy && toy && rebuilt ? decodeToy(toy, row(rebuilt)) : undefined;
       return {
-        input,
+        request,
         hidden,
-        toyReconstruction: fromToy?.reconstruction.data,
+        toyReconstruction: fromToy?.['reconstruction']?.data,
         latents: run?.features.data,
         reconstruction: run?.reconstruction.data,
         pinnedReconstruction: pinned,
+        toyThroughSae: await back(run?.reconstruction.data),
+        toyWithPins: await back(pinned),
         milliseconds: performance.now() - start,
       };
     },
 
     async hidden(toy, features) {
       const { hidden } = await runToy(toy, features);
-      return transfer(hidden, [hidden.data.buffer]);
+      return transfer(hidden!, [hidden!.data.buffer]);
     },
 
-    async winners(sae, activations) {
-      const strongest = new Float32Array(activations.shape[0]!);
-      const winners = new Int32Array(activations.shape[0]!).fill(-1);
-      await eachFiring(saeOf(sae), activations, (sample, latent, value) => {
-        if (value <= strongest[sample]!) return;
-        strongest[sample] = value;
-        winners[sample] = latent;
-      });
+    async winners(sae, basis, half, grid) {
+      const loaded = saeOf(sae);
+      const width = loaded.dIn;
+      const count = grid * grid;
+      const winners = new Int32Array(count).fill(-1);
+      const chunk = Math.max(CHUNK, Math.floor((1 << 18) / loaded.dSae));
+      const points = new Float32Array(chunk * width);
+      for (let start = 0; start < count; start += chunk) {
+        const rows = Math.min(count, start + chunk) - start;
+        for (let i = 0; i < rows; i++) {
+          const [row, column] = [Math.floor((start + i) / grid), (start + i) % grid];
+          const x = (((column + 0.5) / grid) * 2 - 1) * half;
+          const y = (1 - ((row + 0.5) / grid) * 2) * half;
+          for (let d = 0; d < width; d++) {
+            points[i * width + d] = basis.origin[d]! + x * basis.axes[0][d]! + y * basis.axes[1][d]!;
+          }
+        }
+        const fired = await loaded.encodeSparse(points.subarray(0, rows * width), { shape: [rows, width] });
+        for (let row = 0; row < rows; row++) {
+          let strongest = 0;
+          for (let at = fired.offsets[row]!; at < fired.offsets[row + 1]!; at++) {
+            if (fired.values[at]! <= strongest) continue;
+            strongest = fired.values[at]!;
+            winners[start + row] = fired.indices[at]!;
+          }
+        }
+        await turn();
+      }
       return transfer(winners, [winners.buffer]);
     },
 
-    async statistics(sae, activations) {
+    async encode(sae, block) {
       const loaded = saeOf(sae);
-      const samples = activations.shape[0]!;
-      const density = new Float32Array(loaded.dSae);
-      const mean = new Float32Array(loaded.dSae);
-      const max = new Float32Array(loaded.dSae);
-      await eachFiring(loaded, activations, (_, latent, value) => {
-        density[latent]! += 1;
-        mean[latent]! += value;
-        if (value > max[latent]!) max[latent] = value;
-      });
-      for (let latent = 0; latent < loaded.dSae; latent++) {
-        if (density[latent]! > 0) mean[latent]! /= density[latent]!;
-        density[latent]! /= samples;
+      const { first, count, width } = block;
+      const rows = await readBlock(block);
+      const { offsets, indices, values } = await loaded.encodeSparse(rows, { shape: [count, width] });
+      const squares = new Float64Array(count);
+      const sum = new Float64Array(width);
+      for (let row = 0, at = 0; row < count; row++) {
+        let square = 0;
+        for (let d = 0; d < width; d++, at++) {
+          const value = rows[at]!;
+          square += value * value;
+          sum[d]! += value;
+        }
+        squares[row] = square;
       }
-      return { samples, density, mean, max };
+      const fired: FiringBlock = { first, count, offsets, indices, values, squares, errors: undefined, sum };
+      const errors = loaded.dIn === loaded.dOut ? new Float64Array(count) : undefined;
+      if (errors) {
+        const decoder = await linearDecoder(sae, loaded, rows, fired);
+        const rebuilt = decoder
+          ? addDirections(decoder, fired)
+          : (await loaded.forward(rows, { shape: [count, width] })).reconstruction.data;
+        for (let row = 0, at = 0; row < count; row++) {
+          for (let d = 0; d < width; d++, at++) errors[row]! += (rows[at]! - rebuilt[at]!) ** 2;
+        }
+      }
+      const buffers = [offsets.buffer, indices.buffer, values.buffer, squares.buffer, sum.buffer] as ArrayBuffer[];
+      return transfer({ ...fired, errors }, errors ? [...buffers, errors.buffer] : buffers);
     },
 
-    async latentActivations(sae, activations, wanted) {
-      const values = new Float32Array(activations.shape[0]!);
-      await eachFiring(saeOf(sae), activations, (sample, latent, value) => {
-        if (latent === wanted) values[sample] = value;
-      });
-      return transfer(values, [values.buffer]);
+    async sumOf(blocks, width) {
+      const sum = new Float64Array(width);
+      for (const block of blocks) {
+        const rows = await readBlock(block);
+        for (let at = 0; at < rows.length; at++) sum[at % width]! += rows[at]!;
+      }
+      return sum;
     },
 
-    bytes(id) {
-      const bytes = files.get(id.split('#', 1)[0]!);
-      if (!bytes) throw new Error('the model is no longer open');
-      return bytes;
+    source(id) {
+      const found = files.get(id.split('#', 1)[0]!);
+      if (!found) throw new Error('the model is no longer open');
+      return found;
     },
   };
 }

@@ -1,6 +1,8 @@
 /** Starts the workers of the single file: their code is in the page, and they start from a blob. */
+import AnalysisWorker from './analysis.worker.ts?worker&inline';
 import InferenceWorker from './inference.worker.ts?worker&inline';
 import TrainingWorker from './training.worker.ts?worker&inline';
 
+export const startAnalysisWorker = (): Worker => new AnalysisWorker({ name: 'analysis' });
 export const startInferenceWorker = (): Worker => new InferenceWorker({ name: 'inference' });
 export const startTrainingWorker = (): Worker => new TrainingWorker({ name: 'training' });

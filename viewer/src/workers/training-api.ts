@@ -1,5 +1,5 @@
 /** What the page asks of the training worker: training itself, and the conversions that need TensorFlow.js. */
-import type { History } from '../state/models.ts';
+import type { History } from '../data/model.ts';
 
 export type InitialisationName = 'gaussian' | 'activations' | 'spread' | 'blend';
 
@@ -17,7 +17,9 @@ export interface ToySettings {
   readonly seed: number;
 }
 
-/** A TopK autoencoder on the activations of a toy model. */
+export type ActivationName = 'topk' | 'batchtopk' | 'relu';
+
+/** An autoencoder on the activations of a toy model. */
 export interface SaeSettings {
   readonly kind: 'sparse-autoencoder';
   /** [n_features, n_hidden] of the toy model whose activations it learns. */
@@ -26,7 +28,11 @@ export interface SaeSettings {
   readonly trainedOn: string;
   readonly sparsity: number;
   readonly dSae: number;
+  readonly activation: ActivationName;
+  /** Latents a sample, of TopK and BatchTopK. */
   readonly k: number;
+  /** Weight of the L1 penalty, of ReLU. */
+  readonly l1: number;
   readonly initialisation: InitialisationName;
   readonly steps: number;
   readonly seed: number;
@@ -53,12 +59,12 @@ export interface TrainedModel {
 }
 
 export interface TrainingApi {
-  start(wasm: ArrayBuffer): void;
+  start(wasm: ArrayBuffer | string): Promise<void>;
   /** Trains until the steps are done or `stop` is called; resolves with the model as it stands then. */
   train(settings: TrainingSettings, progress: (progress: TrainingProgress) => void): Promise<TrainedModel>;
   pause(): void;
   resume(): void;
   stop(): void;
-  /** The files of a SAELens (or sparsify, or Gemma Scope) autoencoder as one .onnx file. */
-  convert(files: Readonly<Record<string, Uint8Array>>): Promise<Uint8Array<ArrayBuffer>>;
+  /** The files of a SAELens (or sparsify, or Gemma Scope) autoencoder as one .onnx file, and what a person should know of it. */
+  convert(files: Readonly<Record<string, Blob>>): Promise<{ onnx: Blob; notes: readonly string[] }>;
 }

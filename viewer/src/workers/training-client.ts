@@ -1,6 +1,6 @@
 /** The page's end of the training worker. It starts only when something is trained or converted. */
 import { type Remote, transfer, wrap } from 'comlink';
-import { onnxRuntimeWasm } from '../open/bundled.ts';
+import { onnxRuntimeWasm } from '../data/shipped.ts';
 import { startTrainingWorker } from './start-workers.ts';
 import type { TrainingApi } from './training-api.ts';
 
@@ -11,7 +11,7 @@ export function training(): Promise<Remote<TrainingApi>> {
   started ??= (async () => {
     const api = wrap<TrainingApi>(startTrainingWorker());
     const wasm = await onnxRuntimeWasm();
-    await api.start(transfer(wasm, [wasm]));
+    await api.start(typeof wasm === 'string' ? wasm : transfer(wasm, [wasm]));
     return api;
   })();
   return started;

@@ -1,41 +1,42 @@
 /** What the training worker does: the toy models' and autoencoders' own training programs, on the onnxruntime engine in WASM. */
 import { transfer } from 'comlink';
-import { type BatchSource, generatedBatches } from '../../../src/data/batch-source.ts';
-import { hiddenActivations } from '../../../src/data/hidden-activations.ts';
+import type { GeneratedSource } from '../../../src/data/generated-source.ts';
 import { importanceDecayByRatio } from '../../../src/data/schedules.ts';
-import { randomStream } from '../../../src/data/streams.ts';
-import { SyntheticSparseDataGenerator } from '../../../src/data/synthetic-sparse.ts';
+import { sparseFeatures } from '../../../src/data/sparse-features.ts';
+import { toyModelActivations } from '../../../src/data/toy-model-activations.ts';
 import type { Engine } from '../../../src/engines/engine.ts';
 import { createOnnxRuntimeEngine } from '../../../src/engines/onnxruntime.ts';
-import { freezeSae, freezeToyModel } from '../../../src/export/freeze.ts';
 import { frozenSaeToOnnx } from '../../../src/export/frozen-sae-onnx.ts';
 import { loadSaeFromFiles } from '../../../src/export/load-sae-checkpoint.ts';
-import { unitRows } from '../../../src/models/sparse-autoencoder.ts';
+import type { ActivationConfig } from '../../../src/models/architectures/registry.ts';
 import { loadWebRuntime } from '../../../src/sessions/browser.ts';
-import { fromNested, type HostTensor, type HostTensors } from '../../../src/tensor.ts';
+import { fromNested, type HostTensor } from '../../../src/tensor.ts';
+import { trainSae, trainToyModel } from '../../../src/training/browser.ts';
+import { finalLoss, type ModelSnapshot, type TrainingHistory } from '../../../src/training/history.ts';
+import type { RunReport, TrainingOptions } from '../../../src/training/run-settings.ts';
 import { snapshotSteps } from '../../../src/training/snapshot-steps.ts';
-import { type Trained, train } from '../../../src/training/train.ts';
-import { initialSae, saeProgram } from '../../../src/training/train-sae.ts';
-import { modelsOf, toyModelProgram } from '../../../src/training/train-toy-models.ts';
-import { modelState } from '../../../src/training/training-step.ts';
-import type { History } from '../state/models.ts';
-import type { SaeSettings, ToySettings, TrainedModel, TrainingApi, TrainingProgress } from './training-api.ts';
+import type { History } from '../data/model.ts';
+import { unpacked } from '../data/shipped.ts';
+import type {
+  SaeSettings,
+  ToySettings,
+  TrainedModel,
+  TrainingApi,
+  TrainingProgress,
+  TrainingSettings,
+} from './training-api.ts';
 
 const TOY_BATCH = 1024;
 const SAE_BATCH = 2048;
-/** Activations that initialisations and the geometric median see. */
-const SAMPLE = 10_000;
 /** Updates while it trains, beside the snapshots that the history keeps. */
 const UPDATES = 120;
 const STEPS_PER_CALL = 50;
 
 type Rows = number[][];
 
-function rowsOf({ data, shape }: HostTensor, first = 0, count = shape[0]!): Rows {
-  const width = shape.at(-1)!;
-  return Array.from({ length: count }, (_, i) =>
-    Array.from(data.subarray((first + i) * width, (first + i + 1) * width)),
-  );
+function rowsOf({ data, shape }: HostTensor): Rows {
+  const [rows, width] = shape as [number, number];
+  return Array.from({ length: rows }, (_, i) => Array.from(data.subarray(i * width, (i + 1) * width)));
 }
 
 /** Where a run may be held and stopped from outside. */
@@ -60,151 +61,113 @@ class Control {
     this.#abort.abort();
     this.resume();
   }
-  /** The same batches, which wait while the run is paused. */
-  holding(source: BatchSource): BatchSource {
+  /** The same data, whose batches wait while the run is paused. */
+  holding(source: GeneratedSource): GeneratedSource {
     return {
-      fill: async (inputs, steps) => {
-        await this.#gate;
-        await source.fill(inputs, steps);
+      ...source,
+      open: async options => {
+        const opened = await source.open(options);
+        const { batches } = opened;
+        return {
+          ...opened,
+          batches: {
+            fill: async (inputs, steps) => {
+              await this.#gate;
+              await batches.fill(inputs, steps);
+            },
+            state: () => batches.state(),
+            restore: state => batches.restore(state),
+          },
+        };
       },
-      state: () => source.state(),
-      restore: state => source.restore(state),
     };
   }
 }
 
-/** The same engine; `see` is shown the metrics of every call. */
-function watched(engine: Engine, see: (metrics: Readonly<Record<string, Float32Array>>) => void): Engine {
-  return {
-    name: engine.name,
-    async prepare(program, options) {
-      const runner = await engine.prepare(program, options);
-      return {
-        description: runner.description,
-        read: () => runner.read(),
-        dispose: () => runner.dispose(),
-        async run(steps, batches) {
-          const metrics = await runner.run(steps, batches);
-          see(metrics);
-          return metrics;
-        },
-      };
-    },
-  };
-}
+/** Frames of the models of a run, and the loss of each as far as it is known. */
+class Frames {
+  readonly #steps: number;
+  readonly #kept: ReadonlySet<number>;
+  readonly #started = performance.now();
+  readonly #frames: ModelSnapshot[][];
+  readonly #tell: (progress: TrainingProgress) => void;
+  readonly #isSae: boolean;
+  #loss = Number.NaN;
 
-interface Run {
-  readonly program: Parameters<typeof train>[0]['program'];
-  readonly batches: BatchSource;
-  readonly steps: number;
-  /** Loss of each instance in a call's metrics. */
-  readonly instances: number;
-  /** Directions of one instance, out of the state. */
-  readonly directions: (state: HostTensors, instance: number) => Rows;
-}
+  constructor({ kind, steps }: TrainingSettings, models: number, tell: (progress: TrainingProgress) => void) {
+    this.#steps = steps;
+    this.#isSae = kind === 'sparse-autoencoder';
+    this.#kept = new Set(snapshotSteps(steps));
+    this.#frames = Array.from({ length: models }, () => []);
+    this.#tell = tell;
+  }
 
-interface Finished {
-  readonly run: Trained;
-  readonly losses: readonly number[];
-  readonly best: number;
-  readonly history: History;
-}
-
-function meanLosses(losses: Float32Array, steps: number, instances: number): number[] {
-  const window = Math.max(1, Math.floor(steps / 20));
-  return Array.from({ length: instances }, (_, instance) => {
-    let sum = 0;
-    for (let step = steps - window; step < steps; step++) sum += losses[step * instances + instance]! / window;
-    return sum;
-  });
-}
-
-const lowest = (losses: readonly number[]): number => losses.indexOf(Math.min(...losses));
-
-/** Trains, and tells of it about `UPDATES` times. */
-async function follow(
-  { program, batches, steps, instances, directions }: Run,
-  engine: Engine,
-  control: Control,
-  progress: (progress: TrainingProgress) => void,
-): Promise<Finished> {
-  const kept = new Set(snapshotSteps(steps));
-  const looks = new Set([...kept, ...Array.from({ length: UPDATES }, (_, i) => Math.round((i * steps) / UPDATES))]);
-  const frames: { step: number; all: Rows[]; losses: readonly number[] }[] = [];
-  let last: readonly number[] = [];
-  let done = 0;
-  const started = performance.now();
-
-  const historyOf = (instance: number): History => {
-    const shown = frames.filter((frame, i) => kept.has(frame.step) || i === frames.length - 1);
+  options(engine: Engine, signal: AbortSignal): TrainingOptions {
+    const updates = Array.from({ length: UPDATES }, (_, i) => Math.round((i * this.#steps) / UPDATES));
     return {
-      steps: shown.map(frame => frame.step),
-      loss: shown.map(frame => frame.losses[instance] ?? Number.NaN),
-      directions: shown.map(frame => frame.all[instance]!),
-    };
-  };
-  const seeing = watched(engine, metrics => {
-    const values = metrics['losses'] ?? metrics['loss']!;
-    // A loss is of the state before its step: the first one belongs to step 0.
-    if (frames.length === 1 && last.length === 0) {
-      frames[0] = { ...frames[0]!, losses: Array.from(values.subarray(0, instances)) };
-    }
-    last = Array.from(values.subarray(values.length - instances));
-    done += metrics['loss']!.length;
-  });
-
-  const result = await train({
-    program,
-    batches: control.holding(batches),
-    steps,
-    engine: seeing,
-    stepsPerCall: STEPS_PER_CALL,
-    signal: control.signal,
-    snapshots: {
-      steps: [...looks].sort((a, b) => a - b),
-      take: state => {
-        frames.push({
-          step: done,
-          all: Array.from({ length: instances }, (_, i) => directions(state, i)),
-          losses: last,
-        });
-        if (last.length > 0) {
-          progress({
-            step: done,
-            steps,
-            history: historyOf(lowest(last)),
-            stepsPerSecond: (1000 * done) / (performance.now() - started),
-            engine: 'ONNX Runtime, WASM',
-          });
-        }
-        // The frames are kept here; the loop's own copy is not needed.
-        return { data: new Float32Array(0), shape: [0] };
+      engine,
+      signal,
+      stepsPerCall: STEPS_PER_CALL,
+      snapshotAt: [...new Set([...this.#kept, ...updates])].sort((a, b) => a - b),
+      onProgress: ({ loss }) => {
+        this.#loss = loss / this.#frames.length;
       },
-    },
-  });
-  if (result.step === 0) throw new Error('training was stopped before its first step');
-  const losses = meanLosses(result.metrics['losses'] ?? result.metrics['loss']!, result.step, instances);
-  const best = lowest(losses);
-  if (frames.at(-1)!.step !== result.step) {
-    frames.push({
-      step: result.step,
-      all: Array.from({ length: instances }, (_, i) => directions(result.state, i)),
-      losses: last,
+      onSnapshot: (snapshot, index) => {
+        this.#frames[index]!.push(snapshot);
+        // The last model's snapshot completes a frame.
+        if (index === this.#frames.length - 1 && snapshot.step > 0) this.#report(snapshot.step);
+      },
+    };
+  }
+
+  #report(step: number): void {
+    const shown = this.#frames[0]!.filter((frame, i, all) => this.#kept.has(frame.step) || i === all.length - 1);
+    this.#tell({
+      step,
+      steps: this.#steps,
+      history: {
+        steps: shown.map(frame => frame.step),
+        loss: shown.map(() => this.#loss),
+        directions: shown.map(({ directions }) => rowsOf(directions)),
+        ...(this.#isSae && { b_dec: shown.map(({ bias }) => Array.from(bias.data)) }),
+      },
+      stepsPerSecond: (1000 * step) / (performance.now() - this.#started),
+      engine: 'ONNX Runtime, WASM',
     });
   }
-  return { run: result, losses, best, history: historyOf(best) };
+}
+
+/** A finished training's history: its kept snapshots, and where it ended. */
+function historyOf({ loss, snapshots, steps }: TrainingHistory, settings: TrainingSettings): History {
+  const kept = new Set(snapshotSteps(settings.steps));
+  const shown = snapshots.filter(({ step }, i) => kept.has(step) || i === snapshots.length - 1);
+  return {
+    steps: shown.map(({ step }) => step),
+    loss: shown.map(({ step }) => loss[Math.min(step, steps - 1)] ?? Number.NaN),
+    directions: shown.map(({ directions }) => rowsOf(directions)),
+    ...(settings.kind === 'sparse-autoencoder' && { b_dec: shown.map(({ bias }) => Array.from(bias.data)) }),
+  };
 }
 
 /** What a file says of its training, as the scripts say it. */
-const trainingRecord = (settings: ToySettings | SaeSettings, { run }: Finished, batch: number, optimizer: string) => ({
+const trainingRecord = (
+  settings: ToySettings | SaeSettings,
+  { history, engine }: RunReport & { readonly history: TrainingHistory },
+  batch: number,
+  optimizer: string,
+) => ({
   seed: settings.seed,
   data: { kind: 'sparse', sparsity: settings.sparsity },
-  steps: run.step,
+  steps: history.steps,
   batch,
   optimizer,
-  engine: `${run.engine.engine} (${run.engine.provider})`,
-  metrics: { loss: run.metrics['loss']!.at(-1)! },
+  engine: `${engine.engine} (${engine.provider})`,
+  metrics: { loss: history.loss.at(-1)! },
 });
+
+function requireSteps({ history }: { readonly history: TrainingHistory }): void {
+  if (history.steps === 0) throw new Error('training was stopped before its first step');
+}
 
 async function trainToy(
   settings: ToySettings,
@@ -213,101 +176,82 @@ async function trainToy(
   progress: (progress: TrainingProgress) => void,
 ): Promise<TrainedModel> {
   const { nFeatures, nHidden, sparsity, restarts, steps, seed } = settings;
-  const importance = importanceDecayByRatio(nFeatures, settings.importance);
-  const made = toyModelProgram({
-    nFeatures,
-    nHidden,
-    nInstances: restarts,
-    sparsity,
-    importance,
-    batchSize: TOY_BATCH,
-    steps,
-    seed,
-  });
-  const finished = await follow(
+  const data = control.holding(sparseFeatures({ nFeatures, sparsity }));
+  const result = await trainToyModel(
     {
-      program: made.program,
-      batches: made.batches,
+      data,
+      nHidden,
+      restarts,
+      importance: importanceDecayByRatio(nFeatures, settings.importance),
+      batchSize: TOY_BATCH,
       steps,
-      instances: restarts,
-      directions: (state, i) => rowsOf(modelState(state).parameters['weight']!, i * nFeatures, nFeatures),
+      seed,
     },
-    engine,
-    control,
-    progress,
+    new Frames(settings, restarts, progress).options(engine, control.signal),
   );
-  made.model.state = modelState(finished.run.state);
-  const model = modelsOf(made.model)[finished.best]!;
-  const onnx = freezeToyModel(model, trainingRecord(settings, finished, TOY_BATCH, 'adamw'));
-  return { onnx: onnx.slice(), history: finished.history, losses: finished.losses };
+  requireSteps(result);
+  const onnx = result.model.toOnnx(trainingRecord(settings, result, TOY_BATCH, 'adamw'));
+  return {
+    onnx: onnx.slice(),
+    history: historyOf(result.history, settings),
+    losses: result.restarts.map(({ history }) => finalLoss(history.loss)),
+  };
 }
 
-async function trainSae(
+async function trainAutoencoder(
   settings: SaeSettings,
   engine: Engine,
   control: Control,
   progress: (progress: TrainingProgress) => void,
 ): Promise<TrainedModel> {
-  const { dSae, k, steps, seed, sparsity, initialisation, trainedOn } = settings;
+  const { dSae, k, l1, steps, seed, sparsity, initialisation, trainedOn } = settings;
+  const activation: ActivationConfig =
+    settings.activation === 'relu' ? { kind: 'relu', l1 } : { kind: settings.activation, k };
   const weight = fromNested(settings.weight);
-  const [nFeatures, nHidden] = weight.shape as [number, number];
-  const columns = new Array<number>(nFeatures).fill(sparsity);
-  const drawn = { data: new Float32Array(SAMPLE * nHidden), shape: [SAMPLE, nHidden] };
-  hiddenActivations(weight, new SyntheticSparseDataGenerator(SAMPLE, columns, randomStream(seed, 2))).fill(drawn.data);
-  const training = {
-    dIn: nHidden,
-    dSae,
-    activation: { kind: 'topk', k },
-    init: initialisation,
-    batchSize: SAE_BATCH,
-    steps,
-    seed,
-  } as const;
-  const sae = initialSae(training, drawn);
-  const finished = await follow(
+  const features = sparseFeatures({ nFeatures: weight.shape[0]!, sparsity });
+  const result = await trainSae(
     {
-      program: saeProgram(training, [sae]),
-      batches: generatedBatches('activations', randomStream(seed, 1), random =>
-        hiddenActivations(weight, new SyntheticSparseDataGenerator(SAE_BATCH, columns, random)),
-      ),
+      data: control.holding(toyModelActivations(weight, features)),
+      dSae,
+      activation,
+      start: { directions: initialisation },
+      batchSize: SAE_BATCH,
       steps,
-      instances: 1,
-      directions: state => rowsOf(unitRows(modelState(state).parameters['V']!.data, dSae, nHidden)),
+      seed,
     },
-    engine,
-    control,
-    progress,
+    new Frames(settings, 1, progress).options(engine, control.signal),
   );
-  sae.state = modelState(finished.run.state);
-  const onnx = freezeSae(sae, {
-    training: trainingRecord(settings, finished, SAE_BATCH, 'adam'),
-    init: initialisation,
-    trainedOn,
-  });
-  return { onnx: onnx.slice(), history: finished.history, losses: finished.losses };
+  requireSteps(result);
+  const training = trainingRecord(settings, result, SAE_BATCH, 'adam');
+  return {
+    onnx: result.sae.toOnnx({ training, trainedOn }).slice(),
+    history: historyOf(result.history, settings),
+    losses: [finalLoss(result.history.loss)],
+  };
 }
 
 /** What the worker offers; `giveWasm` hands ONNX Runtime its wasm. */
 export function createTraining(giveWasm: (wasm: ArrayBuffer) => void): TrainingApi {
   let control = new Control();
   return {
-    start: giveWasm,
+    start: async wasm => giveWasm(typeof wasm === 'string' ? await unpacked(wasm) : wasm),
     async train(settings, progress) {
       control = new Control();
       const engine = createOnnxRuntimeEngine(await loadWebRuntime({ threads: 1 }), { reason: 'the viewer' });
       const trained =
         settings.kind === 'toy-model'
           ? await trainToy(settings, engine, control, progress)
-          : await trainSae(settings, engine, control, progress);
+          : await trainAutoencoder(settings, engine, control, progress);
       return transfer(trained, [trained.onnx.buffer]);
     },
     pause: () => control.pause(),
     resume: () => control.resume(),
     stop: () => control.stop(),
     async convert(files) {
-      const { sae } = loadSaeFromFiles(files);
-      const onnx = frozenSaeToOnnx(sae).slice();
-      return transfer(onnx, [onnx.buffer]);
+      const named: Record<string, Uint8Array> = {};
+      for (const [name, file] of Object.entries(files)) named[name] = new Uint8Array(await file.arrayBuffer());
+      const { sae, notes } = loadSaeFromFiles(named);
+      return { onnx: new Blob([frozenSaeToOnnx(sae).slice()]), notes };
     },
   };
 }

@@ -36,11 +36,19 @@ export function makeUp(second: usize, steps: i32, bytes: usize): void {
 }
 
 /**
- * One step on `bytes` bytes (a multiple of 16) of parameters, with gradient minus `along` times the parameters: what is left
- * when the part along a row is taken out. Gives the four lanes of the sum of squares of the new parameters.
+ * One step on `bytes` bytes (a multiple of 16) of parameters, with `scale` times the gradient less `along` times the parameters: what
+ * is left when the part along a row is taken out. Gives the four lanes of the sum of squares of the new parameters.
  * With β1 = 0 the first moment is the gradient, and nothing lies at `first`.
  */
-export function adam(parameters: usize, first: usize, second: usize, gradient: usize, along: f32, bytes: usize): v128 {
+export function adam(
+  parameters: usize,
+  first: usize,
+  second: usize,
+  gradient: usize,
+  along: f32,
+  scale: f32,
+  bytes: usize,
+): v128 {
   const b1 = f32x4.splat(beta1);
   const r1 = f32x4.splat(rest1);
   const b2 = f32x4.splat(beta2);
@@ -49,11 +57,12 @@ export function adam(parameters: usize, first: usize, second: usize, gradient: u
   const eps = f32x4.splat(epsilon);
   const kept = f32x4.splat(decay);
   const radial = f32x4.splat(along);
+  const factor = f32x4.splat(scale);
   const hasMomentum = beta1 !== 0;
   let squares = f32x4.splat(0);
   for (let at: usize = 0; at < bytes; at += 16) {
     const p = v128.load(parameters + at);
-    const g = f32x4.sub(v128.load(gradient + at), f32x4.mul(radial, p));
+    const g = f32x4.mul(factor, f32x4.sub(v128.load(gradient + at), f32x4.mul(radial, p)));
     let m = g;
     if (hasMomentum) {
       m = f32x4.add(f32x4.mul(b1, v128.load(first + at)), f32x4.mul(r1, g));

@@ -2,16 +2,21 @@
 import {
   batch,
   centred,
+  columns,
   decoder,
   decoderBias,
   decoderBiasGradient,
+  encoderBias,
   entryLatents,
   entryValues,
   gradients,
   inverseNorms,
+  norms,
+  preActivations,
   rowStarts,
   width,
 } from './layout.ts';
+import { keepsNorms } from './objective.ts';
 import { addScaled, setTerm, sumLanes, sumTerms } from './rows.ts';
 
 /** centred -= b_dec, row by row. */
@@ -21,8 +26,48 @@ export function centre(): void {
   }
 }
 
-/** gradients = this shard's part of features · W_dec, with W_dec a decoder row times its inverse norm. */
-export function reconstruct(): void {
+/** preActivations = (preActivations + b_enc) · ‖W_dec‖: what latents are chosen by where the choice takes the decoder's norms. */
+export function weighScores(): void {
+  for (let row = 0; row < batch; row++) {
+    const scores = preActivations + ((<usize>row * <usize>columns) << 2);
+    for (let at: usize = 0, end = (<usize>columns) << 2; at < end; at += 16) {
+      const score = f32x4.add(v128.load(scores + at), v128.load(encoderBias + at));
+      v128.store(scores + at, f32x4.mul(score, v128.load(norms + at)));
+    }
+  }
+}
+
+/** Takes the norms out of `count` entries again: the decoder would divide by them. */
+export function unweighEntries(count: i32): void {
+  for (let entry = 0; entry < count; entry++) {
+    const offset = (<usize>entry) << 2;
+    const norm = load<f32>(norms + ((<usize>load<i32>(entryLatents + offset)) << 2));
+    store<f32>(entryValues + offset, load<f32>(entryValues + offset) / norm);
+  }
+}
+
+/** Σ f · ‖W_dec‖ of `count` entries; the norm is 1 where it is not kept. */
+export function sumOfFeatures(count: i32): f64 {
+  let total: f64 = 0;
+  for (let entry = 0; entry < count; entry++) {
+    const offset = (<usize>entry) << 2;
+    const value = <f64>load<f32>(entryValues + offset);
+    total += keepsNorms ? value * <f64>load<f32>(norms + ((<usize>load<i32>(entryLatents + offset)) << 2)) : value;
+  }
+  return total;
+}
+
+/** How many of `count` entries are active. */
+export function countActive(count: i32): i32 {
+  let active = 0;
+  for (let entry = 0; entry < count; entry++) {
+    if (load<f32>(entryValues + ((<usize>entry) << 2)) > 0) active++;
+  }
+  return active;
+}
+
+/** out [batch, width] = this shard's part of features · W_dec, with W_dec a decoder row times its inverse norm. */
+export function reconstruct(out: usize): void {
   const rowBytes = (<usize>width) << 2;
   for (let row = 0; row < batch; row++) {
     const first = load<i32>(rowStarts + ((<usize>row) << 2));
@@ -33,7 +78,7 @@ export function reconstruct(): void {
       const factor = load<f32>(entryValues + offset) * load<f32>(inverseNorms + (latent << 2));
       setTerm(term, decoder + latent * rowBytes, factor);
     }
-    sumTerms(gradients + <usize>row * rowBytes, count);
+    sumTerms(out + <usize>row * rowBytes, count);
   }
 }
 
@@ -64,6 +109,60 @@ export function measure(from: i32, to: i32, parts: usize, shards: i32, scale: f3
       v128.store(out + at, gradient);
       const biasGradient = decoderBiasGradient + at;
       v128.store(biasGradient, f32x4.add(v128.load(biasGradient), gradient));
+    }
+    total += <f64>sumLanes(squares);
+  }
+  return total;
+}
+
+/**
+ * For batch rows from..to, adds the shards' parts of what dead latents give (at `parts`, [shards, to - from, width]) to the error, which
+ * is `gradients` over `scale`, and leaves `deadScale` times that in `out`. Gives the sum of squares.
+ */
+export function measureDead(
+  from: i32,
+  to: i32,
+  parts: usize,
+  shards: i32,
+  scale: f32,
+  deadScale: f32,
+  out: usize,
+): f64 {
+  const rowBytes = (<usize>width) << 2;
+  const shardBytes = <usize>(to - from) * rowBytes;
+  const unscale = f32x4.splat(1 / scale);
+  const scales = f32x4.splat(deadScale);
+  let total: f64 = 0;
+  for (let row = from; row < to; row++) {
+    const part = parts + <usize>(row - from) * rowBytes;
+    const offset = <usize>row * rowBytes;
+    let squares = f32x4.splat(0);
+    for (let at: usize = 0; at < rowBytes; at += 16) {
+      let sum = v128.load(part + at);
+      for (let shard = 1; shard < shards; shard++) {
+        sum = f32x4.add(sum, v128.load(part + <usize>shard * shardBytes + at));
+      }
+      const missed = f32x4.add(sum, f32x4.mul(unscale, v128.load(gradients + offset + at)));
+      squares = f32x4.add(squares, f32x4.mul(missed, missed));
+      v128.store(out + offset + at, f32x4.mul(missed, scales));
+    }
+    total += <f64>sumLanes(squares);
+  }
+  return total;
+}
+
+/** Σ (x − its column's mean)² over the rows [batch, width] at `rows`; `mean` is room for one row. */
+export function scatter(rows: usize, mean: usize): f64 {
+  const rowBytes = (<usize>width) << 2;
+  memory.fill(mean, 0, rowBytes);
+  for (let row = 0; row < batch; row++) addScaled(mean, rows + <usize>row * rowBytes, 1 / <f32>batch);
+  let total: f64 = 0;
+  for (let row = 0; row < batch; row++) {
+    const values = rows + <usize>row * rowBytes;
+    let squares = f32x4.splat(0);
+    for (let at: usize = 0; at < rowBytes; at += 16) {
+      const difference = f32x4.sub(v128.load(values + at), v128.load(mean + at));
+      squares = f32x4.add(squares, f32x4.mul(difference, difference));
     }
     total += <f64>sumLanes(squares);
   }

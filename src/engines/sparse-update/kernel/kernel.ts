@@ -1,8 +1,30 @@
-/** The module's public face: every address in layout.ts, Adam's numbers, and the phases of a step in the order they run. */
+/** The module's public face: every address in layout.ts, the objective's and Adam's numbers, and a step's phases in the order they run. */
 
 export { beta1, beta2, decay, epsilon, rest1, rest2, step, stepSize } from './adam.ts';
-export { centre, measure, reconstruct } from './forward.ts';
+export { countSilence, listDead, selectDead } from './dead.ts';
+export {
+  centre,
+  countActive,
+  measure,
+  measureDead,
+  reconstruct,
+  scatter,
+  sumOfFeatures,
+  unweighEntries,
+  weighScores,
+} from './forward.ts';
 export * from './layout.ts';
 export { mergeBatchTopK, mergeTopK, smallestSelected } from './merge.ts';
+export { bandwidth, keepsNorms, l0, l1, projects, reachesInput, renormalises } from './objective.ts';
 export { selectBatchTopK, selectTopK, smallest } from './select.ts';
-export { makeUpLatents, measureNorms, sortByLatent, updateDecoderBias, updateLatents } from './update.ts';
+export { prepareThresholds, selectAbove } from './threshold.ts';
+export {
+  applyLatents,
+  gatherLatents,
+  makeUpLatents,
+  measureNorms,
+  sortByLatent,
+  sumDecoderBias,
+  updateDecoderBias,
+  updateLatents,
+} from './update.ts';

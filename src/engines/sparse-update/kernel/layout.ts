@@ -20,16 +20,28 @@ export let preActivations: usize = 0;
 /** [batch, width] first this shard's part of the reconstruction, then the loss's gradient with respect to the whole one. */
 export let gradients: usize = 0;
 
-/** Decoder rows [latents, width] with Adam's moments, and one over each row's norm [latents]. */
+/** Decoder rows [latents, width] with Adam's moments. */
 export let decoder: usize = 0;
 export let decoderM: usize = 0;
 export let decoderV: usize = 0;
+/** [columns] what makes W_dec of each decoder row: one over its norm, or 1. */
 export let inverseNorms: usize = 0;
+/** [columns] norms of the decoder's rows, where the loss or the choice asks for them. */
+export let norms: usize = 0;
 
 /** Encoder rows [columns, width], a latent's weights side by side, with Adam's moments. */
 export let encoder: usize = 0;
 export let encoderM: usize = 0;
 export let encoderV: usize = 0;
+
+/** [columns] what is added to a pre-activation when latents are chosen: b_enc, or zeros where it has been added already. */
+export let scoreBias: usize = 0;
+
+/** Thresholds [columns] with Adam's moments, for those chosen by threshold, and below which a pre-activation is of no account. */
+export let thresholds: usize = 0;
+export let thresholdsM: usize = 0;
+export let thresholdsV: usize = 0;
+export let lowest: usize = 0;
 
 /** b_enc [columns] and b_dec [width] with Adam's moments. */
 export let encoderBias: usize = 0;
@@ -48,6 +60,24 @@ export let entryValues: usize = 0;
 /** [batch + 1] first entry of each row, int32. */
 export let rowStarts: usize = 0;
 
+/** Entries of dead latents, as the active ones lie, for the auxiliary loss; [batch, width] that loss's gradient. */
+export let deadRows: usize = 0;
+export let deadLatents: usize = 0;
+export let deadValues: usize = 0;
+export let deadRowStarts: usize = 0;
+export let deadLatentStarts: usize = 0;
+export let deadLatentEntries: usize = 0;
+export let deadGradients: usize = 0;
+/** [latents] float32, how long each latent has been silent; [latents] int32, the dead ones. */
+export let silent: usize = 0;
+export let dead: usize = 0;
+
+/** Gradients that are kept until their norm is known: rows [latents, width], and [latents] of b_enc and of the thresholds. */
+export let decoderGradients: usize = 0;
+export let encoderGradients: usize = 0;
+export let encoderBiasGradients: usize = 0;
+export let thresholdGradients: usize = 0;
+
 /** [latents] number of steps, int32, that each latent's second moments have seen. */
 export let latentSteps: usize = 0;
 
@@ -55,11 +85,12 @@ export let latentSteps: usize = 0;
 export let latentStarts: usize = 0;
 export let latentEntries: usize = 0;
 
-/** Scratch: addresses of rows and their factors, and one row of `width`. */
+/** Scratch: addresses of rows and their factors, and two rows of `width`. */
 export let termRows: usize = 0;
 export let termFactors: usize = 0;
 export let termDots: usize = 0;
 export let sumRow: usize = 0;
+export let encoderRow: usize = 0;
 /** Scratch: four maxima of each segment of a row of pre-activations. */
 export let maxima: usize = 0;
 /** Scratch: numbers among which the n-th largest is sought. */

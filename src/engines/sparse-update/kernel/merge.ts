@@ -38,8 +38,8 @@ function gather(shards: i32, from: i32, to: i32): i32 {
   return count;
 }
 
-/** Keeps this shard's share of each row's `k` largest. Number of entries left. */
-export function mergeTopK(shards: i32, own: i32, k: i32): i32 {
+/** Keeps this shard's share of each row's `k` largest, all above `floor`. Number of entries left. */
+export function mergeTopK(shards: i32, own: i32, k: i32, floor: f32): i32 {
   let kept = 0;
   for (let row = 0; row < batch; row++) {
     const first = startOf(own, row);
@@ -47,7 +47,7 @@ export function mergeTopK(shards: i32, own: i32, k: i32): i32 {
     store<i32>(rowStarts + ((<usize>row) << 2), kept);
     const count = gather(shards, row, row + 1);
     if (count <= k) {
-      kept = moveKept(first, end, kept, 0, 0);
+      kept = moveKept(first, end, kept, floor, 0);
       continue;
     }
     const least = nthLargest(ranked, count, k);

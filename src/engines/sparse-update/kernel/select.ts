@@ -1,12 +1,12 @@
 /**
- * Which latents are active: exact top k of each row, or top `total` of the batch, of relu(pre-activation).
+ * Which latents are active: exact top k of each row, or top `total` of the batch, of relu(pre-activation); or all above a threshold
+ * (threshold.ts).
  * A bound that the answer cannot lie below is found first, cheaply and with SIMD; only what reaches it is ranked.
  * Among equal values the first in row-major order wins.
  */
 import {
   batch,
   columns,
-  encoderBias,
   entryLatents,
   entryRows,
   entryValues,
@@ -14,6 +14,7 @@ import {
   preActivations,
   ranked,
   rowStarts,
+  scoreBias,
 } from './layout.ts';
 import { nthLargest } from './rank.ts';
 
@@ -25,7 +26,7 @@ const SEGMENT_BYTES: usize = 256;
 const SMALLEST_POSITIVE: f32 = reinterpret<f32>(1);
 
 /** Entries are ordered by row already; notes where each row starts. */
-function indexRows(count: i32): void {
+export function indexRows(count: i32): void {
   let entry = 0;
   for (let row = 0; row < batch; row++) {
     store<i32>(rowStarts + ((<usize>row) << 2), entry);
@@ -87,7 +88,7 @@ function findMaxima(scores: usize): bool {
     let best = f32x4.splat(-f32.MAX_VALUE);
     for (let inner = at, stop = at + SEGMENT_BYTES; inner < stop; inner += 64) {
       const score = scores + inner;
-      const bias = encoderBias + inner;
+      const bias = scoreBias + inner;
       const a = f32x4.add(v128.load(score), v128.load(bias));
       const b = f32x4.add(v128.load(score, 16), v128.load(bias, 16));
       const c = f32x4.add(v128.load(score, 32), v128.load(bias, 32));
@@ -157,7 +158,7 @@ function collect(scores: usize, row: i32, bound: f32, first: i32): i32 {
     if (!v128.any_true(f32x4.ge(v128.load(maxima + ((<usize>segment) << 4)), bounds))) continue;
     for (let column = segment * SEGMENT, end = column + SEGMENT; column < end; column += 4) {
       const at = (<usize>column) << 2;
-      const values = f32x4.add(v128.load(scores + at), v128.load(encoderBias + at));
+      const values = f32x4.add(v128.load(scores + at), v128.load(scoreBias + at));
       const reached = i32x4.bitmask(f32x4.ge(values, bounds));
       if (reached !== 0) count = append(values, reached, row, column, count);
     }
@@ -166,7 +167,7 @@ function collect(scores: usize, row: i32, bound: f32, first: i32): i32 {
 }
 
 /** Appends the lanes of `values` that are set in `lanes`. */
-function append(values: v128, lanes: i32, row: i32, latent: i32, first: i32): i32 {
+export function append(values: v128, lanes: i32, row: i32, latent: i32, first: i32): i32 {
   let count = first;
   for (let reached = lanes; reached !== 0; reached &= reached - 1) {
     const lane = ctz(reached);
@@ -184,7 +185,7 @@ function append(values: v128, lanes: i32, row: i32, latent: i32, first: i32): i3
 }
 
 /** Keeps the `n` largest of entries first..end, the earlier of equal ones, in order. The new end. */
-function keepLargest(first: i32, end: i32, n: i32): i32 {
+export function keepLargest(first: i32, end: i32, n: i32): i32 {
   const count = end - first;
   if (count <= n) return end;
   memory.copy(ranked, entryValues + ((<usize>first) << 2), (<usize>count) << 2);

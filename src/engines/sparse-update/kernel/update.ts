@@ -1,21 +1,29 @@
-/** Gradient and optimizer in one pass over latents: an active latent's rows are read and written once. */
+/** Gradients and optimizer: either in one pass, in which an active latent's rows are read and written once, or in two. */
 import { adam, adamScalar, beta2, canWait, makeUp, step, sumOfSquares } from './adam.ts';
 import {
   centred,
+  deadGradients,
+  deadLatentEntries,
+  deadLatentStarts,
+  deadRows,
+  deadValues,
   decoder,
   decoderBias,
   decoderBiasGradient,
   decoderBiasM,
   decoderBiasV,
+  decoderGradients,
   decoderM,
   decoderV,
   encoder,
   encoderBias,
+  encoderBiasGradients,
   encoderBiasM,
   encoderBiasV,
+  encoderGradients,
   encoderM,
+  encoderRow,
   encoderV,
-  entryLatents,
   entryRows,
   entryValues,
   gradients,
@@ -24,86 +32,204 @@ import {
   latentStarts,
   latentSteps,
   latents,
+  norms,
   sumRow,
   termDots,
+  thresholdGradients,
+  thresholds,
+  thresholdsM,
+  thresholdsV,
   width,
 } from './layout.ts';
+import { bandwidth, keepsNorms, l0, l1, projects, reachesInput, renormalises } from './objective.ts';
 import { addScaled, dot, setTerm, sumLanes, sumTerms } from './rows.ts';
 
-/** Counting sort of the entries by latent; a latent's entries stay in the order of rows. */
-export function sortByLatent(count: i32): void {
-  memory.fill(latentStarts, 0, (<usize>(latents + 1)) << 2);
+/** Counting sort of `count` entries by latent; a latent's entries stay in the order of rows. */
+export function sortByLatent(count: i32, latentsOfEntries: usize, starts: usize, sorted: usize): void {
+  memory.fill(starts, 0, (<usize>(latents + 1)) << 2);
   for (let entry = 0; entry < count; entry++) {
-    const counter = latentStarts + ((<usize>load<i32>(entryLatents + ((<usize>entry) << 2)) + 1) << 2);
+    const counter = starts + ((<usize>load<i32>(latentsOfEntries + ((<usize>entry) << 2)) + 1) << 2);
     store<i32>(counter, load<i32>(counter) + 1);
   }
   for (let latent = 0; latent < latents; latent++) {
-    const start = latentStarts + ((<usize>latent) << 2);
+    const start = starts + ((<usize>latent) << 2);
     store<i32>(start, load<i32>(start) + load<i32>(start, 4), 4);
   }
   for (let entry = 0; entry < count; entry++) {
-    const start = latentStarts + ((<usize>load<i32>(entryLatents + ((<usize>entry) << 2))) << 2);
+    const start = starts + ((<usize>load<i32>(latentsOfEntries + ((<usize>entry) << 2))) << 2);
     const place = load<i32>(start);
-    store<i32>(latentEntries + ((<usize>place) << 2), entry);
+    store<i32>(sorted + ((<usize>place) << 2), entry);
     store<i32>(start, place + 1);
   }
   // Each start has moved to its latent's end: move them one place on.
-  memory.copy(latentStarts + 4, latentStarts, (<usize>latents) << 2);
-  store<i32>(latentStarts, 0);
+  memory.copy(starts + 4, starts, (<usize>latents) << 2);
+  store<i32>(starts, 0);
 }
 
-/**
- * Steps all parameters that belong to this shard's latents, and subtracts their part of b_dec's gradient (the centring's) from
- * `decoderBiasGradient`. `renormalise`: the decoder rows are W_dec itself, scaled back to unit norm after the step;
- * else W_dec = decoder · inverseNorms, which is brought up to date.
- */
-export function updateLatents(renormalise: bool): void {
-  const rowBytes = (<usize>width) << 2;
-  for (let latent: usize = 0, end = <usize>latents; latent < end; latent++) {
-    const index = latent << 2;
-    const offset = latent * rowBytes;
-    const first = load<i32>(latentStarts + index);
-    const count = load<i32>(latentStarts + index, 4) - first;
-    if (count === 0 && canWait()) continue;
-    makeUpLatent(latent, step - 1);
-    store<i32>(latentSteps + index, step);
-    const direction = decoder + offset;
-    const inverseNorm = load<f32>(inverseNorms + index);
+/** Number of entries of a latent, of dead ones too where there are any. */
+function entriesOf(latent: usize, hasDead: bool): i32 {
+  const at = latent << 2;
+  const count = load<i32>(latentStarts + at, 4) - load<i32>(latentStarts + at);
+  return hasDead ? count + load<i32>(deadLatentStarts + at, 4) - load<i32>(deadLatentStarts + at) : count;
+}
 
-    let along: f32 = 0;
-    let biasGradient: f32 = 0;
-    for (let term = 0; term < count; term++) {
-      const entry = (<usize>load<i32>(latentEntries + ((<usize>(first + term)) << 2))) << 2;
-      const gradient = gradients + <usize>load<i32>(entryRows + entry) * rowBytes;
-      const value = load<f32>(entryValues + entry);
+/** Of the latent whose gradient was gathered last: how much of its decoder row is to be taken from the row's gradient, and scalars. */
+let radial: f32 = 0;
+let biasGradient: f32 = 0;
+let thresholdGradient: f32 = 0;
+
+/**
+ * Gathers a latent's gradient: its decoder row's, less `radial` times the row, in `decoderOut`, its encoder row's in `encoderOut`. Its
+ * part of b_dec's gradient, the centring's, goes to `decoderBiasGradient`.
+ */
+function gather(latent: usize, hasDead: bool, decoderOut: usize, encoderOut: usize): void {
+  const rowBytes = (<usize>width) << 2;
+  const index = latent << 2;
+  const direction = decoder + latent * rowBytes;
+  const inverseNorm = load<f32>(inverseNorms + index);
+  const norm = keepsNorms ? load<f32>(norms + index) : 1;
+  const penalty = l1 * norm;
+  const threshold = bandwidth > 0 ? load<f32>(thresholds + index) : 0;
+  const first = load<i32>(latentStarts + index);
+  const count = load<i32>(latentStarts + index, 4) - first;
+  let along: f32 = 0;
+  let values: f32 = 0;
+  biasGradient = 0;
+  thresholdGradient = 0;
+  for (let term = 0; term < count; term++) {
+    const entry = (<usize>load<i32>(latentEntries + ((<usize>(first + term)) << 2))) << 2;
+    const gradient = gradients + <usize>load<i32>(entryRows + entry) * rowBytes;
+    const value = load<f32>(entryValues + entry);
+    const featureGradient = inverseNorm * dot(direction, gradient);
+    along += value * featureGradient;
+    let scoreGradient = featureGradient;
+    if (l1 !== 0) {
+      scoreGradient += penalty;
+      values += value;
+    }
+    if (bandwidth > 0) scoreGradient = atThreshold(value, threshold, scoreGradient);
+    biasGradient += scoreGradient;
+    setTerm(term, gradient, value * inverseNorm);
+    store<f32>(termDots + ((<usize>term) << 2), scoreGradient);
+  }
+  let terms = count;
+  if (hasDead) {
+    const deadFirst = load<i32>(deadLatentStarts + index);
+    for (let place = deadFirst, end = load<i32>(deadLatentStarts + index, 4); place < end; place++) {
+      const entry = (<usize>load<i32>(deadLatentEntries + ((<usize>place) << 2))) << 2;
+      const gradient = deadGradients + <usize>load<i32>(deadRows + entry) * rowBytes;
+      const value = load<f32>(deadValues + entry);
       const featureGradient = inverseNorm * dot(direction, gradient);
       along += value * featureGradient;
       biasGradient += featureGradient;
-      setTerm(term, gradient, value * inverseNorm);
-      store<f32>(termDots + ((<usize>term) << 2), featureGradient);
+      setTerm(terms, gradient, value * inverseNorm);
+      store<f32>(termDots + ((<usize>terms) << 2), featureGradient);
+      terms++;
     }
-    sumTerms(sumRow, count);
-    const squares = adam(
-      direction,
-      decoderM + offset,
-      decoderV + offset,
-      sumRow,
-      along * inverseNorm * inverseNorm,
-      rowBytes,
-    );
-    const norm = sqrt(sumLanes(squares));
-    if (!renormalise) store<f32>(inverseNorms + index, 1 / norm);
-    else if (norm > 0) scaleRow(direction, 1 / norm);
+  }
+  sumTerms(decoderOut, terms);
+  radial = 0;
+  if (projects) radial = along * inverseNorm * inverseNorm;
+  else if (l1 !== 0 && keepsNorms && norm > 0) radial = (-l1 * values) / norm;
 
-    if (count > 0) addScaled(decoderBiasGradient, encoder + offset, -biasGradient);
-    for (let term = 0; term < count; term++) {
-      const entry = (<usize>load<i32>(latentEntries + ((<usize>(first + term)) << 2))) << 2;
-      const row = centred + <usize>load<i32>(entryRows + entry) * rowBytes;
+  if (terms > 0) addScaled(decoderBiasGradient, encoder + latent * rowBytes, -biasGradient);
+  for (let term = 0; term < count; term++) {
+    const entry = (<usize>load<i32>(latentEntries + ((<usize>(first + term)) << 2))) << 2;
+    const row = centred + <usize>load<i32>(entryRows + entry) * rowBytes;
+    setTerm(term, row, load<f32>(termDots + ((<usize>term) << 2)));
+  }
+  if (hasDead) {
+    const deadFirst = load<i32>(deadLatentStarts + index);
+    for (let term = count; term < terms; term++) {
+      const entry = (<usize>load<i32>(deadLatentEntries + ((<usize>(deadFirst + term - count)) << 2))) << 2;
+      const row = centred + <usize>load<i32>(deadRows + entry) * rowBytes;
       setTerm(term, row, load<f32>(termDots + ((<usize>term) << 2)));
     }
-    sumTerms(sumRow, count);
-    adam(encoder + offset, encoderM + offset, encoderV + offset, sumRow, 0, rowBytes);
-    adamScalar(encoderBias + index, encoderBiasM + index, encoderBiasV + index, biasGradient);
+  }
+  sumTerms(encoderOut, terms);
+}
+
+/**
+ * The gradient of an entry's pre-activation z, given that of its feature, with the estimates of Rajamanoharan et al. 2024 near the
+ * threshold θ: of the feature −(θ/ε) for θ, of [z > θ] −1/ε, and the same of the other sign for z where they reach the input. The
+ * threshold's are added up. An entry that is not above its threshold has the value 0.
+ */
+function atThreshold(value: f32, threshold: f32, featureGradient: f32): f32 {
+  const isOpen = value > 0;
+  let scoreGradient = isOpen ? featureGradient : 0;
+  if (isOpen && !(value - threshold < bandwidth * 0.5)) return scoreGradient;
+  const estimate = (featureGradient * threshold + l0) / bandwidth;
+  thresholdGradient -= estimate;
+  if (reachesInput) scoreGradient += estimate;
+  return scoreGradient;
+}
+
+/** Adam on all of a latent's parameters, with `scale` times its gradients. */
+function apply(latent: usize, decoderGradient: usize, encoderGradient: usize, scale: f32): void {
+  const rowBytes = (<usize>width) << 2;
+  const offset = latent * rowBytes;
+  const index = latent << 2;
+  const direction = decoder + offset;
+  const squares = adam(direction, decoderM + offset, decoderV + offset, decoderGradient, radial, scale, rowBytes);
+  if (projects || keepsNorms) {
+    const norm = sqrt(sumLanes(squares));
+    if (keepsNorms) store<f32>(norms + index, norm);
+    if (renormalises) {
+      if (norm > 0) scaleRow(direction, 1 / norm);
+    } else if (projects) store<f32>(inverseNorms + index, 1 / norm);
+  }
+  adam(encoder + offset, encoderM + offset, encoderV + offset, encoderGradient, 0, scale, rowBytes);
+  adamScalar(encoderBias + index, encoderBiasM + index, encoderBiasV + index, scale * biasGradient);
+  if (bandwidth > 0) {
+    adamScalar(thresholds + index, thresholdsM + index, thresholdsV + index, scale * thresholdGradient);
+  }
+}
+
+/**
+ * Steps all parameters that belong to this shard's latents, each latent's as soon as its gradient is known, and subtracts their part of
+ * b_dec's gradient from `decoderBiasGradient`.
+ */
+export function updateLatents(hasDead: bool): void {
+  for (let latent: usize = 0, end = <usize>latents; latent < end; latent++) {
+    if (entriesOf(latent, hasDead) === 0 && canWait()) continue;
+    makeUpLatent(latent, step - 1);
+    store<i32>(latentSteps + (latent << 2), step);
+    gather(latent, hasDead, sumRow, encoderRow);
+    apply(latent, sumRow, encoderRow, 1);
+  }
+}
+
+/** The first of two phases: leaves all gradients of this shard's latents in memory; their sum of squares. */
+export function gatherLatents(hasDead: bool): f64 {
+  const rowBytes = (<usize>width) << 2;
+  let total: f64 = 0;
+  for (let latent: usize = 0, end = <usize>latents; latent < end; latent++) {
+    const index = latent << 2;
+    const decoderGradient = decoderGradients + latent * rowBytes;
+    const encoderGradient = encoderGradients + latent * rowBytes;
+    gather(latent, hasDead, decoderGradient, encoderGradient);
+    if (radial !== 0) addScaled(decoderGradient, decoder + latent * rowBytes, -radial);
+    store<f32>(encoderBiasGradients + index, biasGradient);
+    if (bandwidth > 0) store<f32>(thresholdGradients + index, thresholdGradient);
+    total += <f64>sumLanes(sumOfSquares(decoderGradient, rowBytes));
+    total += <f64>sumLanes(sumOfSquares(encoderGradient, rowBytes));
+    total += <f64>biasGradient * <f64>biasGradient + <f64>thresholdGradient * <f64>thresholdGradient;
+  }
+  return total;
+}
+
+/** The second: steps this shard's latents with `scale` times the gradients that `gatherLatents` left. */
+export function applyLatents(scale: f32): void {
+  const rowBytes = (<usize>width) << 2;
+  radial = 0;
+  thresholdGradient = 0;
+  for (let latent: usize = 0, end = <usize>latents; latent < end; latent++) {
+    const index = latent << 2;
+    makeUpLatent(latent, step - 1);
+    store<i32>(latentSteps + index, step);
+    biasGradient = load<f32>(encoderBiasGradients + index);
+    if (bandwidth > 0) thresholdGradient = load<f32>(thresholdGradients + index);
+    apply(latent, decoderGradients + latent * rowBytes, encoderGradients + latent * rowBytes, scale);
   }
 }
 
@@ -122,23 +248,33 @@ function makeUpLatent(latent: usize, target: i32): void {
   makeUp(encoderV + latent * rowBytes, missed, rowBytes);
   const bias = encoderBiasV + index;
   for (let done = 0; done < missed; done++) store<f32>(bias, beta2 * load<f32>(bias));
+  if (bandwidth > 0) {
+    const threshold = thresholdsV + index;
+    for (let done = 0; done < missed; done++) store<f32>(threshold, beta2 * load<f32>(threshold));
+  }
   store<i32>(latentSteps + index, target);
 }
 
-/** Sums the shards' parts of b_dec's gradient ([shards, width] at `parts`) and steps b_dec. */
-export function updateDecoderBias(parts: usize, shards: i32): void {
+/** Sums the shards' parts of b_dec's gradient ([shards, width] at `parts`) into `sumRow`; its sum of squares. */
+export function sumDecoderBias(parts: usize, shards: i32): f64 {
   const rowBytes = (<usize>width) << 2;
   memory.copy(sumRow, parts, rowBytes);
   for (let shard = 1; shard < shards; shard++) addScaled(sumRow, parts + <usize>shard * rowBytes, 1);
-  adam(decoderBias, decoderBiasM, decoderBiasV, sumRow, 0, rowBytes);
+  return <f64>sumLanes(sumOfSquares(sumRow, rowBytes));
 }
 
-/** Sets one over each decoder row's norm, to the bits that the step which wrote the row would have left there. */
+/** Steps b_dec with `scale` times the gradient that `sumDecoderBias` left. */
+export function updateDecoderBias(scale: f32): void {
+  adam(decoderBias, decoderBiasM, decoderBiasV, sumRow, 0, scale, (<usize>width) << 2);
+}
+
+/** Notes each decoder row's norm, or one over it, to the bits that the step which wrote the row would have left there. */
 export function measureNorms(): void {
   const rowBytes = (<usize>width) << 2;
   for (let latent: usize = 0, end = <usize>latents; latent < end; latent++) {
-    const squares = sumOfSquares(decoder + latent * rowBytes, rowBytes);
-    store<f32>(inverseNorms + (latent << 2), 1 / sqrt(sumLanes(squares)));
+    const norm = sqrt(sumLanes(sumOfSquares(decoder + latent * rowBytes, rowBytes)));
+    if (keepsNorms) store<f32>(norms + (latent << 2), norm);
+    if (projects && !renormalises) store<f32>(inverseNorms + (latent << 2), 1 / norm);
   }
 }
 

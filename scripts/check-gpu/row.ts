@@ -1,0 +1,41 @@
+/** What `npm run check:gpu` finds, as plain data. */
+
+/** The ways to a GPU, by the names that the table has. */
+export const PATHS = ['tfjs-node-gpu', 'onnxruntime cuda', 'onnxruntime webgpu', 'tfjs webgpu'] as const;
+
+export type PathName = (typeof PATHS)[number];
+
+/**
+ * `ran`: it ran and is right. `wrong`: it ran, and figures differ by more than they may. `failed`: it is there and does not run; crashed and timed-out
+ * processes among it. `unavailable`: this machine lacks something for it.
+ */
+export type Outcome = 'ran' | 'wrong' | 'failed' | 'unavailable';
+
+/** One cell of the table. */
+export interface Row {
+  readonly path: PathName | 'PyTorch';
+  readonly check: string;
+  readonly outcome: Outcome;
+  /** By how much, why, or what is missing; what ran, with its figures. */
+  readonly detail: string;
+  /** Median milliseconds of one call or step. */
+  readonly ms?: number;
+  /** Largest memory of the card during the check, less what was in use before; MiB. */
+  readonly deviceMiB?: number;
+  /** Largest resident memory of the process; MiB. */
+  readonly hostMiB?: number;
+}
+
+/** One machine's table. */
+export interface MachineReport {
+  /** The card's name, or what stands for one. Reports of another card stay beside this one. */
+  readonly card: string;
+  readonly machine: Readonly<Record<string, string>>;
+  readonly date: string;
+  readonly rows: readonly Row[];
+}
+
+/** `reports` with `report` instead of an earlier one of the same card. */
+export function withReport(reports: readonly MachineReport[], report: MachineReport): MachineReport[] {
+  return [...reports.filter(({ card }) => card !== report.card), report];
+}

@@ -1,0 +1,12 @@
+/** The smallest model with which a provider can be tried: `sum` [] of `x` [n]. */
+import { encodeModel } from '../../src/onnx/write.ts';
+
+export function smallModel(): Uint8Array {
+  return encodeModel({
+    name: 'sum',
+    nodes: [{ op: 'ReduceSum', inputs: ['x'], outputs: ['sum'], attributes: { keepdims: 0 } }],
+    initializers: [],
+    inputs: [{ name: 'x', type: 'float32', shape: ['n'] }],
+    outputs: [{ name: 'sum', type: 'float32', shape: [] }],
+  });
+}

@@ -1,0 +1,38 @@
+/** A folder that SAELens saved, with its own answers beside it: the same features and reconstruction through our frozen form. */
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { loadSaeFolder } from '../../src/export/load-sae-folder.ts';
+import { runEagerly } from '../../src/models/eager.ts';
+import { applyFrozenSae } from '../../src/models/frozen-sae.ts';
+import { fromNested, type NestedArray } from '../../src/tensor.ts';
+import { type Check, compare, failure } from './check.ts';
+
+/** True where a folder holds a config and weights as SAELens names them. */
+export async function isFrozenFolder(folder: string): Promise<boolean> {
+  const present = await Promise.all(
+    ['cfg.json', 'sae_weights.safetensors'].map(name =>
+      access(join(folder, name)).then(
+        () => true,
+        () => false,
+      ),
+    ),
+  );
+  return present.every(Boolean);
+}
+
+/** Compares features and reconstruction of `answers`: x, features, reconstruction. */
+export async function checkFrozenFolder(folder: string, answers: unknown): Promise<Check[]> {
+  const { x, features, reconstruction } = (answers ?? {}) as Readonly<Record<string, NestedArray | undefined>>;
+  if (!x || !features || !reconstruction) {
+    return [failure('the file', 'expected x, features and reconstruction beside an SAE of SAELens')];
+  }
+  const { weights, ...options } = (await loadSaeFolder(folder)).sae;
+  const ours = runEagerly(({ input, ...constants }) => applyFrozenSae(options, constants, input!), {
+    ...weights,
+    input: fromNested(x),
+  });
+  return [
+    compare('features', ours['features']!, features),
+    compare('reconstruction', ours['reconstruction']!, reconstruction),
+  ];
+}

@@ -1,0 +1,41 @@
+/**
+ * One HTML file that is the viewer with models inside: the viewer's single file, in which an inert script holds the files as
+ * gzipped base64. Its content security policy stays: nothing in it can reach a network. Runs in browsers too.
+ */
+import { FileFormatError } from '../errors.ts';
+
+/** One file to be put into the page. */
+export interface PageFile {
+  readonly name: string;
+  /** Gzipped, base64. */
+  readonly content: string;
+}
+
+const MARK = '<script type="text/plain" id="page-content">';
+const END = '</script>';
+
+/**
+ * The page with `files` inside, which opens them when it starts.
+ *
+ * @param page - The viewer's single file (`monosemantic-viewer.html`), with or without files inside.
+ * @param files - What it should open; those that were inside before are left out.
+ * @param query - State to open with, as the viewer's address has it: `view=overview&latent=3`. Default none.
+ * @throws FileFormatError if `page` is not the viewer's single file.
+ */
+export function viewerPage(page: string, files: readonly PageFile[], query = ''): string {
+  const bare = withoutContent(page);
+  const at = bare.lastIndexOf('</body>');
+  if (at < 0 || !bare.includes('id="inlined-wasm"')) {
+    throw new FileFormatError('not the single file of the viewer: npm run build:viewer makes it');
+  }
+  // Base64 and JSON hold no "<" but in names.
+  const content = JSON.stringify({ files, query }).replaceAll('<', '\\u003c');
+  return `${bare.slice(0, at)}${MARK}${content}${END}${bare.slice(at)}`;
+}
+
+function withoutContent(page: string): string {
+  const from = page.lastIndexOf(MARK);
+  if (from < 0) return page;
+  const to = page.indexOf(END, from) + END.length;
+  return page.slice(0, from) + page.slice(to);
+}

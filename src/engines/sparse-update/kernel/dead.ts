@@ -1,0 +1,59 @@
+/** Dead latents, which have not fired for long, and their entries for the auxiliary loss (Gao et al. 2024). */
+import {
+  batch,
+  columns,
+  dead,
+  entryValues,
+  latentEntries,
+  latentStarts,
+  latents,
+  preActivations,
+  scoreBias,
+  silent,
+} from './layout.ts';
+import { indexRows, keepLargest, put } from './select.ts';
+
+/** Lists this shard's latents that have been silent for at least `deadAfter`; their number. */
+export function listDead(deadAfter: f32): i32 {
+  let count = 0;
+  for (let latent = 0; latent < latents; latent++) {
+    if (load<f32>(silent + ((<usize>latent) << 2)) < deadAfter) continue;
+    store<i32>(dead + ((<usize>count) << 2), latent);
+    count++;
+  }
+  return count;
+}
+
+/** Enters the `k` largest pre-activations above `floor` of each row among the first `count` latents of `dead`. Number of entries. */
+export function selectDead(count: i32, k: i32, floor: f32): i32 {
+  let entries = 0;
+  for (let row = 0; row < batch; row++) {
+    const scores = preActivations + ((<usize>row * <usize>columns) << 2);
+    const first = entries;
+    for (let index = 0; index < count; index++) {
+      const latent = load<i32>(dead + ((<usize>index) << 2));
+      const at = (<usize>latent) << 2;
+      const value = load<f32>(scores + at) + load<f32>(scoreBias + at);
+      if (value > floor) put(entries++, row, latent, value);
+    }
+    entries = keepLargest(first, entries, k);
+  }
+  indexRows(entries);
+  return entries;
+}
+
+/** Adds `amount` to how long each latent has been silent, and starts anew where it fired in the batch, whose entries are sorted. */
+export function countSilence(amount: f32): void {
+  for (let latent = 0; latent < latents; latent++) {
+    const at = (<usize>latent) << 2;
+    let fired = false;
+    for (
+      let place = load<i32>(latentStarts + at), end = load<i32>(latentStarts + at, 4);
+      place < end && !fired;
+      place++
+    ) {
+      fired = load<f32>(entryValues + ((<usize>load<i32>(latentEntries + ((<usize>place) << 2))) << 2)) > 0;
+    }
+    store<f32>(silent + at, fired ? 0 : load<f32>(silent + at) + amount);
+  }
+}

@@ -1,0 +1,115 @@
+/** Where a shard's arrays lie in its WebAssembly memory. */
+import type { KernelAddress } from './kernel.ts';
+import {
+  asksForNorms,
+  isChosenTogether,
+  largestDeadSelection,
+  largestSelection,
+  largestShared,
+  paddedColumns,
+  paddedWidth,
+  type SparsePlan,
+} from './plan.ts';
+
+const PAGE = 65_536;
+/** Below it lies what the compiler places. */
+const FIRST_ADDRESS = 1_024;
+
+/** Byte offset of each array of a shard. Several of no length may share one. */
+export type Layout = Readonly<Record<KernelAddress | 'received' | 'zeros', number>>;
+
+export interface ShardMemory {
+  readonly layout: Layout;
+  readonly memory: WebAssembly.Memory;
+  /** Entries that there is room for. */
+  readonly capacity: number;
+}
+
+/** Memory for a shard of `latents` latents. RangeError of WebAssembly where it cannot be had. */
+export function allocateShard(plan: SparsePlan, latents: number): ShardMemory {
+  const width = paddedWidth(plan);
+  const columns = paddedColumns(latents);
+  const { batchSize, shards, optimizer, selection, auxK } = plan;
+  const entries = largestSelection(plan);
+  const dead = largestDeadSelection(plan);
+  const isTogether = isChosenTogether(plan);
+  // Room for twice the batch's selection lets BatchTopK drop what lost only now and then.
+  const capacity = isTogether ? (selection.kind === 'topk' ? 1 : 2) * entries + columns : entries;
+  // A row's candidates are entered before the largest are kept.
+  const deadCapacity = auxK ? dead + columns : 0;
+  const shared = shards * largestShared(plan);
+  const matrix = columns * width;
+  const firstMoment = optimizer.betas[0] === 0 ? 0 : 1;
+  const thresholds = isTogether ? 0 : columns;
+  const trainedThresholds = selection.kind === 'jumprelu' ? columns : 0;
+  const kept = plan.clip === undefined ? 0 : 1;
+  const terms = Math.max(auxK ? 2 * batchSize : batchSize, latents);
+  const lengths: Record<keyof Layout, number> = {
+    centred: batchSize * width,
+    preActivations: batchSize * columns,
+    gradients: batchSize * width,
+    decoder: matrix,
+    decoderM: firstMoment * matrix,
+    decoderV: matrix,
+    inverseNorms: columns,
+    norms: asksForNorms(plan) ? columns : 0,
+    encoder: matrix,
+    encoderM: firstMoment * matrix,
+    encoderV: matrix,
+    scoreBias: 0,
+    thresholds,
+    thresholdsM: firstMoment * trainedThresholds,
+    thresholdsV: trainedThresholds,
+    lowest: thresholds,
+    encoderBias: columns,
+    encoderBiasM: firstMoment * columns,
+    encoderBiasV: columns,
+    decoderBias: width,
+    decoderBiasM: firstMoment * width,
+    decoderBiasV: width,
+    decoderBiasGradient: width,
+    entryRows: capacity,
+    entryLatents: capacity,
+    entryValues: capacity,
+    rowStarts: batchSize + 1,
+    latentSteps: latents,
+    latentStarts: latents + 1,
+    latentEntries: entries,
+    deadRows: deadCapacity,
+    deadLatents: deadCapacity,
+    deadValues: deadCapacity,
+    deadRowStarts: auxK ? batchSize + 1 : 0,
+    deadLatentStarts: auxK ? latents + 1 : 0,
+    deadLatentEntries: deadCapacity,
+    deadGradients: auxK ? batchSize * width : 0,
+    silent: plan.silence === undefined ? 0 : latents,
+    dead: auxK ? latents : 0,
+    decoderGradients: kept * matrix,
+    encoderGradients: kept * matrix,
+    encoderBiasGradients: kept * columns,
+    thresholdGradients: kept * trainedThresholds,
+    termRows: terms,
+    termFactors: terms,
+    termDots: terms,
+    sumRow: width,
+    encoderRow: width,
+    maxima: columns / 16,
+    ranked: Math.max(columns, isTogether ? capacity : 0, shared),
+    mergedStarts: shards * (batchSize + 1),
+    mergedValues: shared,
+    zeros: columns,
+    // Parts of the reconstruction of this shard's rows, then parts of the gradient of b_dec.
+    received: shards === 1 ? 0 : shards * Math.ceil(batchSize / shards) * width,
+  };
+  let end = FIRST_ADDRESS;
+  const layout = Object.fromEntries(
+    Object.entries(lengths).map(([name, length]) => {
+      const offset = Math.ceil(end / 64) * 64;
+      end = offset + 4 * length;
+      return [name, offset];
+    }),
+  ) as Record<keyof Layout, number>;
+  // Where the norms take part in the choice, the bias is added with them, before it.
+  layout.scoreBias = 'weighsByNorm' in selection && selection.weighsByNorm ? layout.zeros : layout.encoderBias;
+  return { layout, memory: new WebAssembly.Memory({ initial: Math.ceil(end / PAGE) }), capacity };
+}

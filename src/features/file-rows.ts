@@ -1,0 +1,127 @@
+/** Rows of activations from files, with token ids, positions and labels from files beside them, in flat memory. Node only. */
+import { basename } from 'node:path';
+import { FileFormatError, InvalidValueError } from '../errors.ts';
+import { openRowSource, type RowSource } from '../files/row-source.ts';
+import type { FeatureRowBatch, FeatureRows } from './feature-rows.ts';
+import { LabelReader, labelColumnsOf } from './label-rows.ts';
+import { type NumberArray, openColumn, openNumberArray } from './number-array.ts';
+
+export interface FileRowOptions {
+  /** Activations [..., d_in] in .npy, .safetensors, JSON or CSV; several are read one after the other. */
+  readonly activations: string | readonly string[];
+  /** Which tensor of a .safetensors file that holds several. */
+  readonly tensor?: string | undefined;
+  /** Token ids, one a row; [sequences, length] says where sequences end. */
+  readonly tokens?: string | undefined;
+  /** Positions, one a row; or [rows, 2] of sequence and position, as `monosemantic activations` writes them. */
+  readonly positions?: string | undefined;
+  /** A CSV file with a header and one line a row. */
+  readonly labels?: string | undefined;
+}
+
+/** Rows from files; `close` closes them. */
+export interface FileRows extends FeatureRows {
+  readonly rows: number;
+  close(): Promise<void>;
+}
+
+/** Numbers read at once: 16 MiB. */
+const VALUES_AT_ONCE = 2 ** 22;
+
+/**
+ * Opens rows in files.
+ *
+ * @throws FileFormatError for a file that is missing, damaged, of another kind, or that does not have an entry for each row.
+ */
+export async function openFileRows(options: FileRowOptions): Promise<FileRows> {
+  const paths = typeof options.activations === 'string' ? [options.activations] : options.activations;
+  if (paths.length === 0) throw new InvalidValueError('expected at least one file of activations');
+  const open: { close(): Promise<void> }[] = [];
+  const close = async (): Promise<void> => {
+    for (const part of open.splice(0)) await part.close();
+  };
+  try {
+    const sources: RowSource[] = [];
+    for (const path of paths) {
+      const source = await openRowSource(path, { tensor: options.tensor });
+      open.push(source);
+      sources.push(source);
+      if (source.width !== sources[0]!.width) {
+        throw new FileFormatError(`rows of ${source.width} numbers, expected ${sources[0]!.width} as in ${paths[0]}`, {
+          file: path,
+        });
+      }
+    }
+    const rows = sources.reduce((sum, source) => sum + source.rows, 0);
+    const { width } = sources[0]!;
+    const column = async (path: string, what: string): Promise<NumberArray> => {
+      const array = await openColumn(path, rows, what);
+      open.push(array);
+      return array;
+    };
+    const tokens = options.tokens === undefined ? undefined : await column(options.tokens, 'token ids');
+    const positions = options.positions === undefined ? undefined : await openPositions(options.positions, rows);
+    if (positions) open.push(positions.array);
+    const { labels } = options;
+    const labelColumns = labels === undefined ? [] : await labelColumnsOf(labels);
+    // Token ids [sequences, length]: a row of them is a sequence.
+    const sequenceLength = positions === undefined && tokens?.shape.length === 2 ? tokens.shape[1]! : undefined;
+    return {
+      width,
+      rows,
+      hasTokens: tokens !== undefined,
+      labelColumns,
+      provenance: { kind: 'files', files: paths.map(path => basename(path)) },
+      close,
+      async *batches() {
+        const reader = labels === undefined ? undefined : new LabelReader(labels, labelColumns.length);
+        const atOnce = Math.max(1, Math.floor(VALUES_AT_ONCE / width));
+        let first = 0;
+        for (const source of sources) {
+          for (let start = 0; start < source.rows; start += atOnce) {
+            const count = Math.min(atOnce, source.rows - start);
+            const end = first + count;
+            const batch: FeatureRowBatch = {
+              activations: await source.read(start, count),
+              ...(tokens && { tokens: await tokens.read(first, end) }),
+              ...(positions && (await positions.read(first, end))),
+              ...(sequenceLength !== undefined && {
+                positions: Int32Array.from({ length: count }, (_, i) => (first + i) % sequenceLength),
+              }),
+              ...(reader && { labels: await reader.next(count) }),
+            };
+            yield batch;
+            first = end;
+          }
+        }
+        await reader?.expectEnd();
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Positions [rows], or sequences and positions [rows, 2]. */
+async function openPositions(path: string, rows: number) {
+  const array = await openNumberArray(path);
+  const { shape } = array;
+  const isPaired = shape.length === 2 && shape[0] === rows && shape[1] === 2;
+  if (!isPaired) {
+    await array.close();
+    const single = await openColumn(path, rows, 'positions');
+    return {
+      array: single,
+      read: async (start: number, end: number) => ({ positions: await single.read(start, end) }),
+    };
+  }
+  return {
+    array,
+    async read(start: number, end: number) {
+      const pairs = await array.read(2 * start, 2 * end);
+      const pick = (offset: number) => Float64Array.from({ length: end - start }, (_, i) => pairs[2 * i + offset]!);
+      return { sequences: pick(0), positions: pick(1) };
+    },
+  };
+}

@@ -1,0 +1,42 @@
+/** Rows of a hidden tensor of a host model, taken while the bundle is built: nothing of them is on disk. Node only. */
+import { InvalidValueError } from '../errors.ts';
+import type { ActivationBatch, RowOptions } from '../host/activation-rows.ts';
+import type { HostModel } from '../host/host-model.ts';
+import type { HostData } from '../host/input-batches.ts';
+import type { NamedHash } from './bundle-manifest.ts';
+import type { FeatureRows } from './feature-rows.ts';
+
+/**
+ * Opens the rows of `options.tensor` of `host`, run over `data`. A sample is a sequence.
+ *
+ * @param model What the bundle says of the host.
+ * @throws InvalidValueError where no position counts; and as `HostModel.activationBatches`.
+ */
+export async function openHostRows(
+  host: HostModel,
+  data: HostData,
+  options: RowOptions,
+  model?: NamedHash,
+): Promise<FeatureRows> {
+  const batches = host.activationBatches(data, options)[Symbol.asyncIterator]();
+  // Width, and whether there are tokens, are known with the first rows.
+  let first = await batches.next();
+  while (!first.done && first.value.samples.length === 0) first = await batches.next();
+  if (first.done) throw new InvalidValueError(`${options.tensor}: there are no positions that count`);
+  const rowsOf = ({ rows, tokens, samples, positions }: ActivationBatch) => ({
+    activations: rows.data,
+    ...(tokens && { tokens }),
+    positions,
+    sequences: samples,
+  });
+  const { value } = first;
+  return {
+    width: value.rows.shape[1]!,
+    hasTokens: value.tokens !== undefined,
+    provenance: { kind: 'model', tensor: options.tensor, ...(model && { model }) },
+    async *batches() {
+      yield rowsOf(value);
+      for (let next = await batches.next(); !next.done; next = await batches.next()) yield rowsOf(next.value);
+    },
+  };
+}

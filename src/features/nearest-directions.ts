@@ -1,0 +1,63 @@
+/** For each latent, the others whose decoder directions have the largest cosine with its own. */
+import type { Runtime } from '../sessions/runtime.ts';
+import type { HostTensor } from '../tensor.ts';
+import { rowProducts } from './row-products.ts';
+
+export interface NearestDirections {
+  /** [d_sae, most], largest cosine first; −1 fills up. */
+  readonly latents: Int32Array;
+  /** NaN fills up. */
+  readonly cosines: Float32Array;
+}
+
+/** Euclidean norm of each row of `matrix` [rows, width], in float64. */
+export function rowNorms({ data, shape }: HostTensor): Float64Array {
+  const [rows = 0, width = 0] = shape;
+  const norms = new Float64Array(rows);
+  for (let row = 0; row < rows; row++) {
+    let sum = 0;
+    for (let i = row * width; i < (row + 1) * width; i++) sum += data[i]! * data[i]!;
+    norms[row] = Math.sqrt(sum);
+  }
+  return norms;
+}
+
+/**
+ * Finds the `most` nearest latents of each by cosine, itself left out; ties go to the smaller latent. A row of zeros has cosine 0 with all.
+ *
+ * @param directions W_dec, [d_sae, d_out].
+ */
+export async function nearestDirections(
+  runtime: Runtime,
+  directions: HostTensor,
+  most: number,
+  threads?: number,
+): Promise<NearestDirections> {
+  const [dSae = 0, width = 0] = directions.shape;
+  const latents = new Int32Array(dSae * most).fill(-1);
+  const cosines = new Float32Array(dSae * most).fill(Number.NaN);
+  const wanted = Math.min(most + 1, dSae);
+  if (most === 0) return { latents, cosines };
+  const norms = rowNorms(directions);
+  const unit = directions.data.map((value, i) => value / (norms[Math.floor(i / width)]! || 1));
+  const matrix = { data: unit, shape: [dSae, width] };
+  for await (const { start, rows, largest } of rowProducts(runtime, {
+    left: matrix,
+    right: matrix,
+    isTransposed: true,
+    largest: wanted,
+    threads,
+  })) {
+    for (let row = 0; row < rows; row++) {
+      const latent = start + row;
+      let at = latent * most;
+      for (let i = row * wanted; i < (row + 1) * wanted && at < (latent + 1) * most; i++) {
+        const other = Number(largest.columns[i]);
+        if (other === latent) continue;
+        latents[at] = other;
+        cosines[at++] = largest.values[i]!;
+      }
+    }
+  }
+  return { latents, cosines };
+}

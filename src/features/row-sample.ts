@@ -1,0 +1,56 @@
+/**
+ * A uniform sample of rows with the latents that fire on them, kept for what cannot be counted over all rows: rules, and co-activation of
+ * very wide dictionaries. A row belongs to the sample if its priority lies below a threshold that falls where the sample grows too large,
+ * so the sample depends on seed and rows alone.
+ */
+import { priorityOf } from './priority.ts';
+import type { RuleRow } from './rule.ts';
+
+export interface SampledRow extends RuleRow {
+  readonly row: number;
+  readonly sequence: number;
+  /** Ascending. */
+  readonly latents: Uint32Array;
+}
+
+export interface RowSampleOptions {
+  /** Rows at most. */
+  readonly rows: number;
+  /** Activations above 0 at most, over all rows of the sample. */
+  readonly entries: number;
+  /** From `priorityKey`. */
+  readonly key: number;
+}
+
+export class RowSample {
+  readonly #options: RowSampleOptions;
+  #threshold = 2 ** 32;
+  #kept: { readonly priority: number; readonly row: SampledRow }[] = [];
+  #entries = 0;
+
+  constructor(options: RowSampleOptions) {
+    this.#options = options;
+  }
+
+  /** Whether `row` would be kept: only then `offer` needs to be called. */
+  wants(row: number): boolean {
+    return priorityOf(this.#options.key, row, -1) < this.#threshold;
+  }
+
+  /** Keeps a row; its `latents` must stay as they are. */
+  offer(row: SampledRow): void {
+    const { rows, entries, key } = this.#options;
+    this.#kept.push({ priority: priorityOf(key, row.row, -1), row });
+    this.#entries += row.latents.length;
+    while (this.#kept.length > rows || (this.#entries > entries && this.#kept.length > 1)) {
+      this.#threshold /= 2;
+      this.#kept = this.#kept.filter(({ priority }) => priority < this.#threshold);
+      this.#entries = this.#kept.reduce((sum, { row: { latents } }) => sum + latents.length, 0);
+    }
+  }
+
+  /** The sample in the order of rows. */
+  rows(): SampledRow[] {
+    return this.#kept.map(({ row }) => row);
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * Rules that label a latent without a language model: it fires where the row's token is this one, where the token's text matches a
+ * pattern, where a label column has a value. Plain data that a bundle holds and a page shows. Browser-safe.
+ */
+
+/** One rule; `text` says it in words. */
+export type Rule = { readonly text: string } & (
+  | { readonly kind: 'token'; readonly token: number }
+  | { readonly kind: 'previous-token'; readonly token: number }
+  | { readonly kind: 'pattern'; readonly pattern: string }
+  | { readonly kind: 'label'; readonly column: number; readonly value: number }
+  | { readonly kind: 'position'; readonly below: number }
+);
+
+/** What a rule is tested on: one row. */
+export interface RuleRow {
+  /** Token id; −1 where there is none. */
+  readonly token: number;
+  /** Token id of the row before, in the same sequence; −1 where there is none. */
+  readonly previousToken: number;
+  /** Position in the sequence; −1 where unknown. */
+  readonly position: number;
+  /** Code of each label column; −1 where empty. */
+  readonly labels: ArrayLike<number>;
+}
+
+/** Whether `rule` says that the latent fires on `row`; `textOf` gives a token's text, '' where unknown. */
+export function ruleHolds(rule: Rule, row: RuleRow, textOf: (token: number) => string): boolean {
+  switch (rule.kind) {
+    case 'token':
+      return row.token === rule.token;
+    case 'previous-token':
+      return row.previousToken === rule.token;
+    case 'pattern':
+      return row.token >= 0 && new RegExp(rule.pattern, 'u').test(textOf(row.token));
+    case 'label':
+      return row.labels[rule.column] === rule.value;
+    case 'position':
+      return row.position >= 0 && row.position < rule.below;
+  }
+}

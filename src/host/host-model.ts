@@ -1,0 +1,388 @@
+/** A model whose hidden tensors can be listed, read and replaced. */
+import { DisposedError, FileFormatError, InvalidShapeError, InvalidValueError } from '../errors.ts';
+import { encodeProto } from '../onnx/cut.ts';
+import type { Dimension } from '../onnx/graph.ts';
+import { describeInputs, describeOutputs, type TensorDescription } from '../onnx/inspect.ts';
+import type { OnnxModel } from '../onnx/read.ts';
+import { readTensor } from '../onnx/tensor-values.ts';
+import type { Provider, Runtime } from '../sessions/runtime.ts';
+import { openSession, type Session } from '../sessions/session.ts';
+import { type HostTensor, sameShape } from '../tensor.ts';
+import {
+  type ActivationBatch,
+  activationBatches,
+  collectActivations,
+  type HostActivations,
+  type RowOptions,
+} from './activation-rows.ts';
+import { type Evaluate, inlineConstantBranches } from './constant-branches.ts';
+import { completeInputs, fromTensor, type HostInput, type HostInputs, toTensor } from './feeds.ts';
+import { type ArrayDataOptions, type ArrayInputs, arrayData, type HostData } from './input-batches.ts';
+import { type Layout, layoutOf } from './layout.ts';
+import { madeUpInputs, OPEN_SIZES } from './made-up-inputs.ts';
+import { nearestNames } from './nearest-names.ts';
+import { residualStream } from './residual-stream.ts';
+import { requireFloat, whyNotParted } from './seam.ts';
+import { inferTensors } from './tensor-types.ts';
+import { makeVariant, type TensorTypes, type VariantRequest } from './variant.ts';
+import type { HostFile } from './weights-on-disk.ts';
+
+export interface HostOptions {
+  /** Where it runs. Default `auto`: the first of the runtime's providers that loads. */
+  readonly provider?: Provider | 'auto';
+  /** Threads of the cpu provider. Default: one per core. */
+  readonly threads?: number;
+}
+
+/** A tensor that a model computes. */
+export interface HostTensorDescription {
+  readonly name: string;
+  /** ONNX's element type, as `float32`. */
+  readonly type: string;
+  /** A number, a dimension's name, or `?` for each dimension; undefined where it cannot be inferred. */
+  readonly shape: readonly Dimension[] | undefined;
+  /** The operator that makes it. */
+  readonly op: string;
+  /** The name of the node that makes it. */
+  readonly node: string;
+  /** True for the sums that make up the likely residual stream. */
+  readonly residual: boolean;
+  /** True where it is also an output of the model. */
+  readonly output: boolean;
+}
+
+export interface RunOptions {
+  /** What to give. Default the model's outputs. */
+  readonly outputs?: readonly string[];
+  /** Values that stand for what the model computes, by tensor, in the tensor's own shape. */
+  readonly replace?: Readonly<Record<string, HostInput>>;
+}
+
+/** A variant with its open session. */
+export interface OpenVariant {
+  readonly session: Session;
+  readonly outputs: readonly string[];
+  readonly overrides: readonly string[];
+  readonly notes: readonly string[];
+}
+
+export interface ActivationOptions extends RowOptions, ArrayDataOptions {
+  /** Rows whose norm is above this many times the median norm are left out, and counted. */
+  readonly dropNormAbove?: number | undefined;
+}
+
+const isData = (inputs: ArrayInputs | HostData): inputs is HostData => typeof inputs['batches'] === 'function';
+
+/** Variants whose sessions `run` keeps open. */
+const MOST_OPEN = 3;
+
+/** Types that cannot be computed with here. */
+const NUMBERS = /^(float(16|32|64)|bfloat16|u?int(8|16|32|64)|bool)$/;
+
+/**
+ * A host model. Its weights stay on disk; every session maps them from there.
+ * All methods throw InvalidValueError for a tensor that the model does not have (the nearest names are listed) and DisposedError after
+ * `dispose`.
+ */
+export class HostModel {
+  readonly file: string | undefined;
+  /** What the caller may feed. */
+  readonly inputs: readonly TensorDescription[];
+  readonly outputs: readonly TensorDescription[];
+  readonly runtime: Runtime;
+  /** The graph, with constant branches taken; its weights may lie in `folder`. */
+  readonly model: OnnxModel;
+  readonly folder: string | undefined;
+  readonly #options: HostOptions;
+  readonly #open = new Map<string, Promise<OpenVariant>>();
+  #types: Promise<Map<string, TensorDescription>> | undefined;
+  #isDisposed = false;
+
+  private constructor(runtime: Runtime, { model, folder }: HostFile, options: HostOptions) {
+    this.runtime = runtime;
+    this.model = model;
+    this.folder = folder;
+    this.file = model.file;
+    this.inputs = describeInputs(model);
+    this.outputs = describeOutputs(model);
+    this.#options = options;
+  }
+
+  /** Opens a model that was read. */
+  static async open(runtime: Runtime, { model, folder }: HostFile, options: HostOptions = {}): Promise<HostModel> {
+    const evaluate: Evaluate = async bytes => {
+      const { session } = await openSession(runtime, bytes, {
+        provider: runtime.candidates.at(-1)!,
+        ...inFolder(folder),
+      });
+      try {
+        const result = await session.run({});
+        return Number(Object.values(result)[0]!.data[0]);
+      } finally {
+        await session.dispose();
+      }
+    };
+    const whole = await inlineConstantBranches(model, evaluate);
+    return new HostModel(runtime, { model: whole, folder }, options);
+  }
+
+  /** Types and shapes of all tensors of the main graph. */
+  types(): Promise<Map<string, TensorDescription>> {
+    this.#types ??= inferTensors({ model: this.model, folder: this.folder }, async bytes => {
+      const { session } = await openSession(this.runtime, bytes, {
+        provider: this.runtime.candidates.at(-1)!,
+        file: this.file,
+        ...inFolder(this.folder, { graphOptimizationLevel: 'disabled' }),
+      });
+      return session;
+    });
+    return this.#types;
+  }
+
+  /** Every tensor that the model computes, in the order of the graph; weights, constants and inputs are not among them. */
+  async tensors(): Promise<HostTensorDescription[]> {
+    this.#checkOpen();
+    const types = await this.types();
+    const stream = residualStream(this.model);
+    const residual = new Set(stream);
+    // What matters cannot be inferred: then all that cannot is measured.
+    if (stream.some(name => !types.get(name)?.shape)) {
+      await this.#measure(
+        [...types.values()].filter(({ type, shape }) => type.startsWith('float') && !shape).map(({ name }) => name),
+      );
+    }
+    const outputs = new Set(this.outputs.map(({ name }) => name));
+    return (this.model.proto.graph.node ?? [])
+      .filter(({ opType }) => opType !== 'Constant')
+      .flatMap(node =>
+        (node.output ?? [])
+          .filter(name => name !== '')
+          .map(name => ({
+            name,
+            type: types.get(name)?.type ?? 'unknown',
+            shape: types.get(name)?.shape,
+            op: node.domain ? `${node.domain}.${node.opType}` : (node.opType ?? ''),
+            node: node.name ?? '',
+            residual: residual.has(name),
+            output: outputs.has(name),
+          })),
+      );
+  }
+
+  /**
+   * The type and shape of a hidden tensor of floats.
+   * @throws InvalidValueError where there is none of that name, where it is an input, a weight or inside a branch, or not of floats.
+   */
+  async describe(tensor: string): Promise<TensorDescription> {
+    this.#checkOpen();
+    const types = await this.types();
+    const nodes = this.model.proto.graph.node ?? [];
+    const producer = nodes.find(node => (node.output ?? []).includes(tensor));
+    if (!producer) {
+      const reason = whyNotParted(this.model, tensor);
+      const names = nodes
+        .filter(({ opType }) => opType !== 'Constant')
+        .flatMap(node => (node.output ?? []).filter(Boolean));
+      const near = reason.startsWith('no tensor') ? `; the nearest are ${nearestNames(tensor, names).join(', ')}` : '';
+      throw new InvalidValueError(`${this.file ?? 'the model'}: ${reason}${near}`);
+    }
+    if (producer.opType === 'Constant') throw new InvalidValueError(`${tensor} is a constant of the model`);
+    requireFloat(tensor, types.get(tensor)?.type ?? 'unknown');
+    if (!types.get(tensor)?.shape) await this.#measure([tensor]);
+    return types.get(tensor)!;
+  }
+
+  /**
+   * Shapes of tensors that cannot be inferred, from two runs over inputs that were made up: dimensions that differ are open. Where the model
+   * runs on none of them, the shapes stay unknown.
+   */
+  async #measure(names: readonly string[]): Promise<void> {
+    const types = await this.types();
+    const variant = await this.openVariant({ outputs: names.map(tensor => ({ tensor })) });
+    try {
+      const runs: (readonly number[])[][] = [];
+      for (const size of OPEN_SIZES) {
+        const inputs = madeUpInputs(this.model, this.inputs, size, 2 + runs.length);
+        const results = await this.runVariant(variant, inputs).catch(() => undefined);
+        if (results) runs.push(results.map(({ shape }) => shape));
+        if (runs.length === 2) break;
+      }
+      const [first, second] = runs;
+      if (!first) return;
+      names.forEach((name, i) => {
+        const shape = first[i]!.map((size, axis): Dimension => (second && second[i]![axis] === size ? size : '?'));
+        types.set(name, { ...types.get(name)!, name, shape });
+      });
+    } finally {
+      await variant.session.dispose();
+    }
+  }
+
+  /** The layout of a hidden tensor; where its shape cannot be inferred, that of `[batch, seq, d]`. Errors as `describe` and `layoutOf`. */
+  async layout(tensor: string, channelsAxis?: number): Promise<Layout> {
+    const { shape } = await this.describe(tensor);
+    return layoutOf(tensor, shape ?? ['?', '?', '?'], channelsAxis);
+  }
+
+  /** Opens a variant of this model. The caller disposes of its session. */
+  async openVariant(request: VariantRequest, threads?: number): Promise<OpenVariant> {
+    this.#checkOpen();
+    const { model, outputs, overrides, notes } = makeVariant(this.model, await this.types(), request);
+    const { session } = await this.openModel(model, threads);
+    return { session, outputs, overrides, notes };
+  }
+
+  /** Opens a session on a model made of this one's parts. */
+  async openModel(model: OnnxModel, threads = this.#options.threads) {
+    return openSession(this.runtime, encodeProto(model.proto), {
+      provider: this.#options.provider ?? 'auto',
+      ...(threads !== undefined && { threads }),
+      file: this.file,
+      ...inFolder(this.folder),
+    });
+  }
+
+  /** Feeds for ONNX Runtime: the caller's inputs and what follows from them, as far as a session takes them. */
+  feeds(inputs: HostInputs, { inputNames }: Pick<Session, 'inputNames'>) {
+    const complete = completeInputs(this.inputs, inputs);
+    return Object.fromEntries(
+      this.inputs
+        .filter(({ name }) => inputNames.includes(name))
+        .map(({ name, type }) => [name, toTensor(this.runtime, type, complete[name]!, name)]),
+    );
+  }
+
+  /** Runs an opened variant; `values` are what replaces, in the order of the request. */
+  async runVariant(variant: OpenVariant, inputs: HostInputs, values: readonly HostTensor[] = []) {
+    const feeds = this.feeds(inputs, variant.session);
+    variant.overrides.forEach((name, i) => {
+      // A tensor that the outputs do not depend on was cut away.
+      if (variant.session.inputNames.includes(name)) feeds[name] = toTensor(this.runtime, 'float32', values[i]!, name);
+    });
+    const results = await variant.session.run(feeds).catch((cause: Error) => {
+      if (cause instanceof DisposedError) throw cause;
+      throw new FileFormatError(`ONNX Runtime cannot run the model: ${cause.message.split('\n')[0]}`, {
+        file: this.file,
+        cause,
+      });
+    });
+    return variant.outputs.map(name => fromTensor(results[name]!, name));
+  }
+
+  /**
+   * Runs the model.
+   * @param inputs Values by input name, each [batch, …]. Masks, positions and caches that are not given are filled in (`completeInputs`).
+   * @returns The outputs by name; floats as float32.
+   * @throws InvalidShapeError where a replacing value has another shape than the tensor.
+   */
+  async run(
+    inputs: HostInputs,
+    { outputs, replace = {} }: RunOptions = {},
+  ): Promise<Record<string, HostTensor<ArrayLike<number>>>> {
+    this.#checkOpen();
+    const wanted = outputs ?? this.outputs.map(({ name }) => name);
+    const types = await this.types();
+    for (const name of wanted) {
+      if (!types.has(name)) await this.describe(name);
+      const { type } = types.get(name)!;
+      if (!NUMBERS.test(type)) throw new InvalidValueError(`${name} is ${type}; expected numbers`);
+    }
+    const replaced = Object.keys(replace);
+    for (const name of replaced) await this.describe(name);
+    const variant = await this.#keptVariant({
+      outputs: wanted.map(tensor => ({ tensor })),
+      replace: replaced.map(tensor => ({ tensor })),
+    });
+    const values = replaced.map((name): HostTensor => {
+      const { data, shape } = replace[name]!;
+      this.#checkReplacement(name, shape, types);
+      return { data: data instanceof Float32Array ? data : Float32Array.from(data as ArrayLike<number>), shape };
+    });
+    const results = await this.runVariant(variant, inputs, values);
+    return Object.fromEntries(wanted.map((name, i) => [name, results[i]!]));
+  }
+
+  /**
+   * Activations of a hidden tensor, one row for each position that counts.
+   * @param inputs Arrays by input name, or any `HostData` such as text.
+   * @returns Rows [n, d] with the sample, position and token of each.
+   */
+  async activations(inputs: ArrayInputs | HostData, options: ActivationOptions): Promise<HostActivations> {
+    this.#checkOpen();
+    return collectActivations(this, this.data(inputs, options), options);
+  }
+
+  /** As `activations`, a batch at a time, for data of any length. `dropNormAbove` needs all rows at once and is not taken here. */
+  activationBatches(
+    inputs: ArrayInputs | HostData,
+    options: Omit<ActivationOptions, 'dropNormAbove'>,
+  ): AsyncGenerator<ActivationBatch> {
+    this.#checkOpen();
+    return activationBatches(this, this.data(inputs, options), options);
+  }
+
+  /** Arrays as data; data as they are. */
+  data(inputs: ArrayInputs | HostData, options: ArrayDataOptions = {}): HostData {
+    return isData(inputs) ? inputs : arrayData(this.inputs, inputs, options);
+  }
+
+  #checkReplacement(name: string, shape: readonly number[], types: TensorTypes): void {
+    const expected = types.get(name)?.shape;
+    if (!expected) return;
+    const sizes = expected.map((size, i) => (typeof size === 'number' ? size : shape[i]!));
+    if (expected.length !== shape.length || !sameShape(sizes, shape)) {
+      throw new InvalidShapeError(
+        `${name} is replaced by [${shape.join(', ')}]; the model has [${expected.join(', ')}]`,
+      );
+    }
+  }
+
+  /** Opened before, or opened now; the one that was not used for longest is closed. */
+  async #keptVariant(request: VariantRequest): Promise<OpenVariant> {
+    const key = JSON.stringify(request);
+    let variant = this.#open.get(key);
+    this.#open.delete(key);
+    variant ??= this.openVariant(request);
+    this.#open.set(key, variant);
+    variant.catch(() => this.#open.delete(key));
+    const opened = await variant;
+    for (const [old, other] of this.#open) {
+      if (this.#open.size <= MOST_OPEN) break;
+      this.#open.delete(old);
+      await (await other).session.dispose();
+    }
+    return opened;
+  }
+
+  /** The values of a weight, as float32 or as its integers. @throws InvalidValueError where there is none of that name. */
+  weight(name: string): HostTensor<ArrayLike<number>> {
+    const tensor = (this.model.proto.graph.initializer ?? []).find(candidate => candidate.name === name);
+    if (!tensor) throw new InvalidValueError(`no weight named ${name} in ${this.file ?? 'the model'}`);
+    return readTensor(tensor, this.file);
+  }
+
+  #checkOpen(): void {
+    if (this.#isDisposed) throw new DisposedError(`${this.file ?? 'this host model'} was disposed of`);
+  }
+
+  /** Frees the sessions. */
+  async dispose(): Promise<void> {
+    this.#isDisposed = true;
+    for (const variant of this.#open.values()) await (await variant.catch(() => undefined))?.session.dispose();
+    this.#open.clear();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+}
+
+/** Tells ONNX Runtime where external weights are. */
+function inFolder(folder: string | undefined, more: Record<string, unknown> = {}) {
+  return {
+    sessionOptions: {
+      ...more,
+      ...(folder !== undefined && { extra: { session: { model_external_initializers_file_folder_path: folder } } }),
+    },
+  };
+}

@@ -1,0 +1,86 @@
+/** Splicing an autoencoder's file into a model's file, and scoring it there. Node only. */
+import { readSource } from '../inference/node-source.ts';
+import { encodeProto } from '../onnx/cut.ts';
+import { type OnnxModel, readModel } from '../onnx/read.ts';
+import { checkSplice, type SpliceCheck } from './check-splice.ts';
+import { type EvaluateOptions, type Evaluation, evaluateSae } from './evaluate.ts';
+import type { HostInputs } from './feeds.ts';
+import type { HostModel } from './host-model.ts';
+import type { ArrayDataOptions, ArrayInputs, HostData } from './input-batches.ts';
+import { mergeSae, type Spliced, type SpliceOptions } from './merge-sae.ts';
+import { openHost } from './node.ts';
+import { withWeights, writeModelFile } from './write-model.ts';
+
+export interface SpliceRequest extends SpliceOptions {
+  /** What to try the splice on before it is given away. Default inputs made up from the model's shapes. */
+  readonly inputs?: HostInputs | undefined;
+}
+
+/** A spliced model that was tried. */
+export interface SpliceResult extends Omit<Spliced, 'model' | 'layout' | 'targetLayout'> {
+  readonly check: SpliceCheck;
+  /** The file's bytes. @throws InvalidValueError where the weights are more than one file can hold. */
+  bytes(): Promise<Uint8Array>;
+  /** Writes it to `path`, whole or not at all; weights beyond 2 GiB to `path`.data. Gives the files written. */
+  write(path: string): Promise<string[]>;
+}
+
+/** A model's path or bytes, or an open host. */
+export type HostSource = string | URL | Uint8Array | HostModel;
+
+/** Runs `work` on the host, which is closed afterwards where it was opened here. */
+async function withHost<Result>(model: HostSource, work: (host: HostModel) => Promise<Result>): Promise<Result> {
+  if (typeof model === 'object' && 'openVariant' in model) return work(model);
+  const host = await openHost(model);
+  try {
+    return await work(host);
+  } finally {
+    await host.dispose();
+  }
+}
+
+const readSae = async (sae: string | URL | Uint8Array): Promise<OnnxModel> =>
+  sae instanceof Uint8Array ? readModel(sae) : readSource(sae);
+
+/**
+ * One model that gives a host's own outputs, computed through an autoencoder, and the features.
+ * @param model The host: a path, a file: URL, bytes, or a model opened by `openHost`.
+ * @param sae The autoencoder: a path, an address, or bytes.
+ * @returns The merged model, which was tried: see `checkSplice`.
+ * @throws SpliceError where the merged model does not do what it should. Other errors as `mergeSae`.
+ */
+export async function splice(
+  model: HostSource,
+  sae: string | URL | Uint8Array,
+  { inputs, ...options }: SpliceRequest,
+): Promise<SpliceResult> {
+  return withHost(model, async host => {
+    const autoencoder = await readSae(sae);
+    const spliced = await mergeSae(host, autoencoder, options);
+    const seam = { target: spliced.target, channelsAxis: spliced.targetLayout.channelsAxis };
+    const check = await checkSplice(host, seam, { inputs, merged: { spliced, sae: autoencoder, names: options } });
+    const { folder } = host;
+    const { model: merged, layout: _, targetLayout: __, ...rest } = spliced;
+    return {
+      ...rest,
+      check,
+      bytes: async () => encodeProto((await withWeights(merged, folder)).proto),
+      write: path => writeModelFile(path, merged, folder),
+    };
+  });
+}
+
+export interface EvaluateRequest extends EvaluateOptions, ArrayDataOptions {}
+
+/**
+ * Scores an autoencoder inside its host: see evaluate.ts.
+ * @param inputs Arrays by input name, or any `HostData` such as text.
+ */
+export async function evaluate(
+  model: HostSource,
+  sae: string | URL | Uint8Array,
+  inputs: ArrayInputs | HostData,
+  options: EvaluateRequest,
+): Promise<Evaluation> {
+  return withHost(model, async host => evaluateSae(host, await readSae(sae), host.data(inputs, options), options));
+}

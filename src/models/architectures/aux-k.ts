@@ -1,0 +1,124 @@
+/**
+ * AuxK: latents that have died learn from what the living ones leave over (Gao et al. 2024, "Scaling and evaluating sparse autoencoders",
+ * A.2). Without it TopK and BatchTopK never change a latent again that is not among the largest.
+ */
+import * as tf from '@tensorflow/tfjs';
+import { InvalidValueError, UsageError } from '../../errors.ts';
+import { keepTopK } from '../keep-top-k.ts';
+import { meanSquare } from '../mean-square.ts';
+import { scaled } from '../scaled.ts';
+import { stopGradient } from '../stop-gradient.ts';
+import type { FlagValues, Forward, SaeArchitecture, SettingFlag } from './architecture.ts';
+
+export interface AuxKOptions {
+  /** α, the weight of the term. Default 1/32, as the paper's. */
+  readonly coefficient?: number;
+  /** Dead latents that a sample's error is reconstructed from, at most. Default half of d_out. */
+  readonly k?: number;
+  /** Steps without firing after which a latent counts as dead. Default 100. */
+  readonly deadAfter?: number;
+  /**
+   * `openai` (the default): from relu(pre), the term times Var(y) / Var(e). `saelens`: from pre as it is, the squared error in the unit of the
+   * reconstruction loss, times min(dead latents / (half of d_out), 1); SAELens takes α = 1.
+   */
+  readonly form?: 'openai' | 'saelens';
+}
+
+/** Larger than any pre-activation. */
+const NOT_OFFERED = 1e30;
+/** Errors whose variance is below this are none. */
+const TINY = 1e-30;
+
+/**
+ * `architecture` with the term `aux_k` in its loss: α · Var(y) · nMSE(e, ê) for the error e = y − ŷ as it is, without gradient, and ê its
+ * reconstruction by the k largest relu(pre) of dead latents, without b_dec; nMSE(e, ê) = mean (e − ê)² / Var(e), variances around the batch's
+ * mean. That is the paper's term times Var(y), for our loss is not divided by it. The term is 0 while no latent is dead.
+ * @throws InvalidValueError if the coefficient, k or deadAfter is not positive, or k or deadAfter no integer.
+ */
+export function withAuxK(architecture: SaeArchitecture, options: AuxKOptions, dSae: number): SaeArchitecture {
+  const { coefficient = 1 / 32, k, deadAfter = 100, form = 'openai' } = options;
+  if (!(coefficient > 0 && Number.isFinite(coefficient))) {
+    throw new InvalidValueError(`auxK's coefficient must be positive, got ${coefficient}`);
+  }
+  for (const [name, value] of Object.entries({ k, deadAfter })) {
+    if (value === undefined || (Number.isSafeInteger(value) && value > 0)) continue;
+    throw new InvalidValueError(`auxK's ${name} must be positive, and an integer, got ${value}`);
+  }
+  if (form !== 'openai' && form !== 'saelens') {
+    throw new InvalidValueError(`auxK's form "${form}" does not exist; choose from openai, saelens`);
+  }
+  const resolved = { coefficient, ...(k !== undefined && { k }), deadAfter, ...(form !== 'openai' && { form }) };
+  return {
+    ...architecture,
+    config: { ...architecture.config, auxK: resolved },
+    scalars: { ...architecture.scalars, aux_k: { value: coefficient, setting: 'auxK.coefficient' } },
+    asksForFiring: true,
+    forward: inputs => architecture.forward({ ...inputs, readsPreActivations: true }),
+    terms: [...(architecture.terms ?? []), 'aux_k'],
+    losses(inputs, forward) {
+      const { shape, target, buffers, scalars } = inputs;
+      const half = Math.max(1, Math.floor(shape.dOut / 2));
+      const most = Math.min(k ?? half, dSae);
+      const batch = target.shape.at(-2)!;
+      const dead = tf.cast(tf.greaterEqual(buffers['silent']!, deadAfter * batch), 'float32');
+      const term = form === 'openai' ? openAiTerm(target, forward, dead, most) : saelensTerm(forward, dead, most, half);
+      const unit = shape.reconstructionLoss === 'sum' ? tf.mul(term, shape.dOut) : term;
+      return { ...architecture.losses?.(inputs, forward), aux_k: scaled(unit, scalars['aux_k']!) };
+    },
+  };
+}
+
+/** Var(y) · nMSE(e, ê), [...lead]; `dead` [...lead, d_sae] is 1 for dead latents. */
+function openAiTerm(target: tf.Tensor, forward: Forward, dead: tf.Tensor, most: number): tf.Tensor {
+  const { error, decoder, preActivations } = forward;
+  const activations = keepTopK(tf.mul(tf.relu(preActivations!), tf.expandDims(dead, -2)), most);
+  const left = stopGradient(tf.neg(error));
+  const missed = meanSquare(tf.sub(tf.matMul(activations, decoder), left), lastTwo(target));
+  const scale = tf.div(variance(target), tf.maximum(variance(left), TINY));
+  return tf.mul(tf.mul(missed, scale), tf.max(dead, -1));
+}
+
+/** min(dead latents / half, 1) · mean (e − ê)², ê from the largest pre-activations of dead latents as they are, [...lead]. */
+function saelensTerm(forward: Forward, dead: tf.Tensor, most: number, half: number): tf.Tensor {
+  const { error, decoder, preActivations } = forward;
+  const row = tf.expandDims(dead, -2);
+  // Below every pre-activation of a dead latent, so that of few dead ones all are taken; what else is taken then counts 0.
+  const offered = tf.add(tf.mul(preActivations!, row), tf.mul(tf.sub(row, 1), NOT_OFFERED));
+  const activations = tf.mul(keepTopK(offered, most), row);
+  const missed = meanSquare(tf.add(tf.matMul(activations, decoder), stopGradient(error)), lastTwo(error));
+  return tf.mul(missed, tf.minimum(tf.div(tf.sum(dead, -1), half), 1));
+}
+
+/** mean (x − its batch's mean)² over batch and width, of [..., batch, width]. */
+function variance(x: tf.Tensor): tf.Tensor {
+  return tf.mean(tf.square(tf.sub(x, tf.mean(x, -2, true))), lastTwo(x));
+}
+
+function lastTwo({ rank }: tf.Tensor): number[] {
+  return [rank - 2, rank - 1];
+}
+
+export const auxKFlags: readonly SettingFlag[] = [
+  {
+    flag: '--aux-k [weight]',
+    says: 'revive dead latents by an auxiliary loss (topk, batchtopk; weight 1/32)',
+    takes: 'a positive number',
+  },
+  {
+    flag: '--dead-after <n>',
+    says: 'steps without firing after which a latent is dead (--aux-k; 100)',
+    takes: 'a count',
+  },
+];
+
+/** @throws UsageError for settings of a term that is not asked for. */
+export function auxKFromFlags({ auxK, deadAfter }: FlagValues): { readonly auxK?: AuxKOptions } {
+  if (auxK === undefined && deadAfter !== undefined) throw new UsageError('--dead-after needs --aux-k');
+  if (auxK === undefined) return {};
+  return {
+    auxK: {
+      ...(auxK !== true && { coefficient: Number(auxK) }),
+      ...(deadAfter !== undefined && { deadAfter: Number(deadAfter) }),
+    },
+  };
+}

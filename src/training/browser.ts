@@ -1,0 +1,20 @@
+/** Training in a browser: on ONNX Runtime's WASM. There are no files: `toOnnx()` gives the bytes, and runs keep no checkpoints. */
+import { createOnnxRuntimeEngine } from '../engines/onnxruntime.ts';
+import { EngineUnavailableError } from '../errors.ts';
+import { loadWebRuntime } from '../sessions/browser.ts';
+import type { TrainingPlatform } from './platform.ts';
+import { saeTraining } from './train-sae.ts';
+import { toyModelTraining } from './train-toy-model.ts';
+
+const browser: TrainingPlatform = {
+  defaultEngine: async () => createOnnxRuntimeEngine(await loadWebRuntime()),
+  async writeFile(path) {
+    throw new EngineUnavailableError(`${path}: a page writes no files; toOnnx() gives the bytes`);
+  },
+  async checkpoints({ folder }) {
+    throw new EngineUnavailableError(`${folder}: a page keeps no checkpoints`);
+  },
+};
+
+export const { trainSae, trainSaes } = saeTraining(browser);
+export const { trainToyModel, trainToyModels } = toyModelTraining(browser);

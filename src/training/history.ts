@@ -1,0 +1,64 @@
+/** What a run reports of its steps. */
+import { entryOf, type HostTensor } from '../tensor.ts';
+import type { Snapshot } from './checkpoint.ts';
+import type { Trained } from './train.ts';
+import { lossTerms } from './training-step.ts';
+
+export interface TrainingHistory {
+  /** Completed steps. */
+  readonly steps: number;
+  /** The loss of each step's batch, before the step, [steps]. */
+  readonly loss: Float32Array;
+  /** Each term of the loss by name, [steps] each: `mse`, and what the architecture adds. They sum to `loss`. */
+  readonly losses: Readonly<Record<string, Float32Array>>;
+  /** What was kept at some steps, `snapshotAt`. */
+  readonly snapshots: readonly ModelSnapshot[];
+}
+
+/** A model's directions at one step, before the step of that number. */
+export interface ModelSnapshot {
+  readonly step: number;
+  /** The rows of the decoder, or of a toy model's weight. */
+  readonly directions: HostTensor;
+  /** b_dec, or a toy model's bias. */
+  readonly bias: HostTensor;
+}
+
+/** Which of the models trained side by side: its number, and how many there are. */
+export interface Place {
+  readonly index: number;
+  readonly count: number;
+}
+
+/** The history of one model of a run. */
+export function historyOf(run: Trained, place: Place): TrainingHistory {
+  const { metrics, step } = run;
+  const loss = ownMetric(metrics['losses'] ?? metrics['loss']!, step, place);
+  const terms = Object.entries(lossTerms(metrics)).map(([name, values]) => [name, ownMetric(values, step, place)]);
+  return {
+    steps: step,
+    loss,
+    losses: terms.length > 0 ? Object.fromEntries(terms) : { mse: loss },
+    snapshots: run.snapshots.map(snapshot => modelSnapshot(snapshot, place)),
+  };
+}
+
+/** One model's part of a snapshot of several. */
+export function modelSnapshot({ step, value }: Snapshot, { index, count }: Place): ModelSnapshot {
+  const own = (tensor: HostTensor): HostTensor => (count === 1 ? tensor : entryOf(tensor, index));
+  return { step, directions: own(value['directions']!), bias: own(value['bias']!) };
+}
+
+function ownMetric(values: Float32Array, steps: number, { index, count }: Place): Float32Array {
+  if (count === 1) return values;
+  return Float32Array.from({ length: steps }, (_, step) => values[step * count + index]!);
+}
+
+/** The mean of the last twentieth of some steps' losses: one batch's is too noisy to compare by. NaN where there are none. */
+export function finalLoss(loss: Float32Array): number {
+  if (loss.length === 0) return Number.NaN;
+  const window = Math.max(1, Math.floor(loss.length / 20));
+  let sum = 0;
+  for (const value of loss.subarray(loss.length - window)) sum += value;
+  return sum / window;
+}

@@ -1,0 +1,39 @@
+/** What each step of a run reported, each metric in one array. */
+
+export class MetricRecorder {
+  readonly #steps: number;
+  readonly #metrics = new Map<string, { readonly data: Float32Array; readonly width: number }>();
+
+  /**
+   * @param names the metrics there will be @param width how many numbers each but `loss` has a step
+   * @param before of earlier steps, where a run is resumed
+   */
+  constructor(
+    steps: number,
+    names: readonly string[],
+    width: number,
+    before: Readonly<Record<string, Float32Array>> = {},
+  ) {
+    this.#steps = steps;
+    for (const name of names) {
+      const own = name === 'loss' ? 1 : width;
+      const data = new Float32Array(this.#steps * own);
+      data.set(before[name] ?? []);
+      this.#metrics.set(name, { data, width: own });
+    }
+  }
+
+  /** Adds what the steps from `step` on reported, at most `count` of them. */
+  add(step: number, metrics: Readonly<Record<string, Float32Array>>, count: number): void {
+    for (const [name, { data, width }] of this.#metrics) {
+      data.set(metrics[name]?.subarray(0, count * width) ?? [], step * width);
+    }
+  }
+
+  /** Each metric of the first `step` steps. */
+  upTo(step: number): Record<string, Float32Array> {
+    return Object.fromEntries(
+      Array.from(this.#metrics, ([name, { data, width }]) => [name, data.slice(0, step * width)]),
+    );
+  }
+}

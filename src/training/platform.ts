@@ -1,0 +1,26 @@
+/** What training needs of where it runs: an engine, files, checkpoints. Node has all of it (node.ts), a browser the engine alone (browser.ts). */
+import type { Engine } from '../engines/engine.ts';
+import type { HostTensors } from '../tensor.ts';
+import type { Checkpoint, CheckpointOptions } from './checkpoint.ts';
+
+export interface TrainingPlatform {
+  /** The engine where none is given. */
+  defaultEngine(): Promise<Engine>;
+  /** Writes a file whole or not at all. */
+  writeFile(path: string, bytes: Uint8Array): Promise<void>;
+  /** Where a run's checkpoints are kept, `folder`/NAME.checkpoint.safetensors, and the one to go on from where `resume` is set and it exists. */
+  checkpoints(request: CheckpointRequest): Promise<{
+    readonly checkpoint: CheckpointOptions;
+    readonly resume?: Checkpoint | undefined;
+  }>;
+}
+
+export interface CheckpointRequest {
+  readonly folder: string;
+  readonly name: string;
+  readonly every: number;
+  readonly experiment: unknown;
+  readonly resume: boolean;
+  /** The state that is to be kept: its size is checked before the first step. */
+  readonly state: HostTensors;
+}

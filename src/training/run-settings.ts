@@ -1,0 +1,96 @@
+/** How a training is run, whatever it trains: the same for autoencoders and toy models, one or many. */
+import type { Engine, EngineDescription, StepProgram } from '../engines/engine.ts';
+import type { HostTensor, HostTensors } from '../tensor.ts';
+import type { Snapshot } from './checkpoint.ts';
+import { type ModelSnapshot, modelSnapshot, type Place } from './history.ts';
+import type { TrainingPlatform } from './platform.ts';
+import { type Progress, type Trained, type TrainOptions, train } from './train.ts';
+
+export interface TrainingOptions {
+  /** Where steps run. Default the one that suits the machine. */
+  readonly engine?: Engine | undefined;
+  /** Aborting ends the run after the call in flight, with a checkpoint where one is kept. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called after every call of the engine, some 40 ms of work. */
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+  /** A folder to keep checkpoints in; it is made where it is missing. Default none. */
+  readonly checkpoint?: string | undefined;
+  /** Steps between checkpoints. Default 5,000. */
+  readonly checkpointEvery?: number | undefined;
+  /** The name of this training's checkpoints in the folder, for folders that hold several. Default what is trained. */
+  readonly checkpointName?: string | undefined;
+  /** Go on from the checkpoint in the folder; where there is none the run begins. More steps than it was to take continue it. Default false. */
+  readonly resume?: boolean | undefined;
+  /** Steps at which the history keeps directions and biases (see snapshotSteps). Default none. */
+  readonly snapshotAt?: readonly number[] | undefined;
+  /** Called with each of these as it is taken; `index` counts the models in the order of `vary` or the restarts. */
+  readonly onSnapshot?: ((snapshot: ModelSnapshot, index: number) => void) | undefined;
+  /** The most steps that the engine runs in one call. Default 200, or as many as 64 MiB of batches hold. */
+  readonly stepsPerCall?: number | undefined;
+}
+
+/** What a training cost and where it ran. */
+export interface RunReport {
+  /** True where it was aborted before its last step. */
+  readonly stopped: boolean;
+  readonly engine: EngineDescription;
+  /** Milliseconds spent drawing batches, waiting for the engine beside that, and in all. */
+  readonly time: Trained['time'];
+}
+
+/** A training that is ready to run. */
+export interface ReadyRun extends Pick<TrainOptions, 'batches' | 'steps' | 'scalars'> {
+  readonly program: StepProgram;
+  /** Default name of its checkpoints. */
+  readonly name: string;
+  /** What is trained and how, as JSON: a run is resumed only by the same. */
+  readonly experiment: Readonly<Record<string, unknown>>;
+  /** What a snapshot keeps. */
+  readonly look: (state: HostTensors) => { readonly directions: HostTensor; readonly bias: HostTensor };
+  /** Where each of its models stands in the order that the caller knows. */
+  readonly indices: readonly number[];
+}
+
+/** Runs it as the options say. Errors as `train`. */
+export async function runTraining(
+  platform: TrainingPlatform,
+  ready: ReadyRun,
+  options: TrainingOptions,
+): Promise<Trained> {
+  const { program, batches, steps, scalars, name, experiment, look, indices } = ready;
+  const { checkpoint: folder, checkpointEvery = 5000, checkpointName = name, resume = false } = options;
+  const { signal, onProgress, snapshotAt, onSnapshot, stepsPerCall } = options;
+  const kept =
+    folder !== undefined &&
+    (await platform.checkpoints({
+      folder,
+      name: checkpointName,
+      every: checkpointEvery,
+      experiment,
+      resume,
+      state: program.state,
+    }));
+  const tell = (snapshot: Snapshot): void => {
+    for (const [i, index] of indices.entries()) {
+      const place: Place = { index: i, count: indices.length };
+      onSnapshot?.(modelSnapshot(snapshot, place), index);
+    }
+  };
+  return train({
+    program,
+    batches,
+    steps,
+    engine: options.engine ?? (await platform.defaultEngine()),
+    ...(scalars && { scalars }),
+    signal,
+    onProgress,
+    stepsPerCall,
+    ...(snapshotAt && { snapshots: { steps: snapshotAt, take: look, onTaken: onSnapshot && tell } }),
+    ...(kept && { checkpoint: kept.checkpoint, resume: kept.resume }),
+  });
+}
+
+/** What a run reports beside its models. */
+export function reportOf({ stopped, engine, time }: Trained): RunReport {
+  return { stopped, engine, time };
+}

@@ -1,0 +1,114 @@
+/** What a training of sparse autoencoders is told: data, sizes, architecture, and everything that has a default. */
+import type { ActivationData } from '../data/activation-data.ts';
+import { InvalidValueError } from '../errors.ts';
+import type { ActivationConfig } from '../models/architectures/registry.ts';
+import type { DecoderForm } from '../models/decoder.ts';
+import type { Initialisation } from '../models/initialisation.ts';
+import type { HostTensor } from '../tensor.ts';
+import type { AdamOptions } from './optimizers.ts';
+import type { Schedules } from './schedules.ts';
+
+/** Where an autoencoder starts. */
+export interface SaeStartSettings {
+  /** Decoder directions: a named start (see initialDirections), or rows [d_sae, d_out]. Default `spread`; `gaussian` for a transcoder. */
+  readonly directions?: Initialisation | HostTensor;
+  /** Norm of the decoder's rows. Default 1; another needs the decoder `free`. */
+  readonly decoderNorm?: number;
+  /** Norm of the encoder's columns, which start along the decoder's rows. Default as the decoder's. */
+  readonly encoderNorm?: number;
+  /** b_dec: of the sample of activations, or [d_out] numbers. Default `geometric-median`; `zero` for a transcoder. */
+  readonly bias?: 'geometric-median' | 'mean' | 'zero' | ArrayLike<number>;
+  /** Whether b_dec stays where it starts. Default false: it is trained. */
+  readonly holdBias?: boolean;
+  /** Whether there are biases at all; without, b_dec and b_enc are 0 and stay so. Default true. */
+  readonly biases?: boolean;
+}
+
+/** One training. Everything has a default but the data, the number of latents, the activation and the number of steps. */
+export interface SaeSettings {
+  /** An activation source, rows [n][d_in], a tensor [n, d_in], or an iterable of rows (see activationSource). */
+  readonly data: ActivationData;
+  /** Latents. */
+  readonly dSae: number;
+  /** The architecture and its own settings: `{ kind: 'topk', k: 32 }`. */
+  readonly activation: ActivationConfig;
+  readonly steps: number;
+  /** How decoder rows keep their norm. Default `reparametrise`. */
+  readonly decoder?: DecoderForm;
+  readonly start?: SaeStartSettings;
+  /** Rows of one step. Default 2048. */
+  readonly batchSize?: number;
+  /** Default Adam, betas (0, .999), eps 1e-8. */
+  readonly optimizer?: AdamOptions;
+  /** Default .005, or the optimizer's. */
+  readonly learningRate?: number;
+  /** How the learning rate, and the numbers of the architecture, change over training. Default not at all. */
+  readonly schedules?: Schedules;
+  /**
+   * Whether the squared error is averaged (the default) or summed over d_out; it is averaged over the batch either way. Every coefficient of the
+   * loss is in that unit. SAELens sums.
+   */
+  readonly reconstructionLoss?: 'mean' | 'sum';
+  /** The norm, > 0, to which the gradient of all parameters together is clipped before each update. Default 0: not at all. SAELens clips to 1. */
+  readonly clip?: number;
+  /** Whether a transcoder's reconstruction has a linear term of its input. Default false. */
+  readonly skip?: boolean;
+  /** The share of all rows that training never sees, in [0, 1). Default .05; generated data have a stream of their own for it. */
+  readonly holdOut?: number;
+  /** Activations seen beforehand, for b_dec and the directions. Default 10,000, or d_sae where that is more. */
+  readonly sampleSize?: number;
+  /** The seed of these. Default the seed of the run. */
+  readonly sampleSeed?: number;
+  /** The seed of everything random, any safe integer. Default 0. */
+  readonly seed?: number;
+}
+
+/** Many trainings that share all settings but those that vary. */
+export interface ManySaeSettings extends SaeSettings {
+  /** For each autoencoder the settings in which it differs; any may. */
+  readonly vary: readonly Partial<SaeSettings>[];
+}
+
+export const SAE_OPTIMIZER = { name: 'adam', learningRate: 0.005, betas: [0, 0.999] } as const satisfies AdamOptions;
+
+/** Activations seen beforehand, at least. */
+const SAMPLE_SIZE = 10_000;
+
+/** The settings with their defaults. */
+export type ResolvedSaeSettings = Required<SaeSettings>;
+
+/** @throws InvalidValueError if a count is not positive or the seed no safe integer; what else is out of range its own part refuses. */
+export function resolveSaeSettings(settings: SaeSettings): ResolvedSaeSettings {
+  const { seed = 0, batchSize = 2048, dSae, steps, sampleSize = Math.max(SAMPLE_SIZE, dSae) } = settings;
+  for (const [name, value] of Object.entries({ dSae, batchSize, sampleSize })) {
+    if (!Number.isSafeInteger(value) || value < 1) {
+      throw new InvalidValueError(`${name} must be positive and an integer, got ${value}`);
+    }
+  }
+  const { clip = 0 } = settings;
+  if (!(clip >= 0 && Number.isFinite(clip))) throw new InvalidValueError(`clip must be at least 0, got ${clip}`);
+  if (!Number.isSafeInteger(steps) || steps < 0) throw new InvalidValueError(`steps must be a count, got ${steps}`);
+  const optimizer: AdamOptions = { ...SAE_OPTIMIZER, ...settings.optimizer };
+  const learningRate = settings.learningRate ?? optimizer.learningRate ?? SAE_OPTIMIZER.learningRate;
+  return {
+    decoder: 'reparametrise',
+    schedules: {},
+    reconstructionLoss: 'mean',
+    skip: false,
+    clip: 0,
+    holdOut: 0.05,
+    sampleSeed: seed,
+    ...defined(settings),
+    start: settings.start ?? {},
+    seed,
+    batchSize,
+    sampleSize,
+    learningRate,
+    optimizer: { ...optimizer, learningRate },
+  };
+}
+
+/** A setting that is given as undefined is one that is not given. */
+function defined<T extends object>(settings: T): T {
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) as T;
+}

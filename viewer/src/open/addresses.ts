@@ -1,0 +1,90 @@
+/** Models by their address: of this origin at once, of another only after the person agreed. */
+import { signal } from '@preact/signals';
+import type { Model } from '../data/model.ts';
+import { alertText, fail } from '../state/notices.ts';
+import { openBundle } from './feature-bundles.ts';
+import { openFiles } from './open-files.ts';
+import { busy, openModelFile } from './opening.ts';
+
+/** An address that waits for the person's consent: another origin than the page's. */
+export const askedAddress = signal<string | undefined>(undefined);
+const ALLOWED = 'monosemantic.allowed';
+/** The address of the page that asked. */
+let askedFrom = '';
+
+function allowedOrigin(): string | null {
+  try {
+    return sessionStorage.getItem(ALLOWED);
+  } catch {
+    return null;
+  }
+}
+
+/** The person agreed: the page starts again with a policy that lets it reach that one origin. */
+export function allowAddress(address: string): void {
+  sessionStorage.setItem(ALLOWED, new URL(address).origin);
+  // Meanwhile the page's own address may name what it showed instead.
+  history.replaceState(null, '', askedFrom);
+  location.reload();
+}
+
+/** Addresses of what is open beside models: activations, labels, bundles. */
+export const followed = signal<readonly string[]>([]);
+
+/** The file's name in a path; where the path is not sound percent-encoding, as it stands. */
+function nameIn(url: URL): string {
+  const name = url.pathname.split('/').at(-1) || url.host;
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
+}
+
+async function fetched(url: URL): Promise<Blob> {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${url.host} answered ${response.status} ${response.statusText}`.trim());
+  return response.blob();
+}
+
+/** Opens a model, or another file that can be opened, by its address. */
+export async function openAddress(address: string, show = true): Promise<Model | undefined> {
+  let url: URL;
+  try {
+    url = new URL(address, document.baseURI);
+  } catch {
+    alertText.value = `"${address}" is not an address.`;
+    return undefined;
+  }
+  const name = nameIn(url);
+  if (__SINGLE_FILE__) {
+    alertText.value = `${name} was not fetched: this single file connects to nothing. Download the model and drop it here.`;
+    return undefined;
+  }
+  if (url.origin !== location.origin && url.origin !== allowedOrigin()) {
+    askedFrom = location.href;
+    askedAddress.value = url.href;
+    return undefined;
+  }
+  try {
+    return await busy(name, async () => {
+      if (name === 'bundle.json') {
+        const model = await openBundle(url.pathname.split('/').at(-2) || 'bundle', url.href);
+        followed.value = [...followed.value, address];
+        return model;
+      }
+      const file = await fetched(url);
+      if (!/\.onnx$/i.test(name)) {
+        await openFiles([new File([file], name)]);
+        followed.value = [...followed.value, address];
+        return undefined;
+      }
+      return openModelFile({ name, source: { type: 'url', url: address }, file }, show);
+    });
+  } catch (error) {
+    const reason =
+      error instanceof TypeError ? new Error(`${url.host} could not be reached, or does not allow it`) : error;
+    fail(`${name} could not be opened`, reason);
+    return undefined;
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * Models that came from files or were trained here, kept in this browser (IndexedDB) so that a reload or a link on this machine finds
+ * them again. Nothing leaves the browser; what cannot be kept is warned of before the page closes.
+ */
+import { signal } from '@preact/signals';
+import type { History, Model } from '../data/model.ts';
+import { models } from '../state/models.ts';
+import { busy, openModelFile } from './opening.ts';
+
+const DATABASE = 'monosemantic';
+const STORE = 'models';
+/** The newest so many models and bytes are kept. */
+const MOST_MODELS = 16;
+const MOST_BYTES = 512 * 2 ** 20;
+
+interface KeptModel {
+  readonly sha256: string;
+  readonly name: string;
+  readonly type: 'file' | 'trained';
+  readonly file: Blob;
+  readonly beside: Readonly<Record<string, Blob>>;
+  readonly history: History | undefined;
+  readonly notes: readonly string[];
+  readonly bytes: number;
+  readonly time: number;
+}
+
+/** Hashes of models that would be lost with the page. */
+export const unkept = signal<ReadonlySet<string>>(new Set());
+
+function asked<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
+
+async function store(mode: IDBTransactionMode): Promise<IDBObjectStore> {
+  const opening = indexedDB.open(DATABASE, 1);
+  opening.onupgradeneeded = () => opening.result.createObjectStore(STORE, { keyPath: 'sha256' });
+  const database = await asked(opening);
+  return database.transaction(STORE, mode).objectStore(STORE);
+}
+
+/** Keeps a model's files; where the browser cannot, the model counts as unkept. */
+export async function keepModel(
+  model: Model,
+  { name, file, beside }: { name: string; file: Blob; beside: Readonly<Record<string, Blob>> },
+): Promise<void> {
+  const type = model.source.type;
+  if (type !== 'file' && type !== 'trained') return;
+  const bytes = Object.values(beside).reduce((sum, { size }) => sum + size, file.size);
+  try {
+    if (bytes > MOST_BYTES) throw new Error('too large to be kept');
+    const { sha256, history, notes } = model;
+    const kept: KeptModel = {
+      sha256,
+      name,
+      type,
+      // The database copies what the files hold.
+      file,
+      beside,
+      history,
+      notes,
+      bytes,
+      time: Date.now(),
+    };
+    const all = await store('readwrite');
+    await asked(all.put(kept));
+    let total = 0;
+    const others = ((await asked(all.getAll())) as KeptModel[]).sort((a, b) => b.time - a.time);
+    for (const [i, old] of others.entries()) {
+      total += old.bytes;
+      if (i >= MOST_MODELS || total > MOST_BYTES) await asked(all.delete(old.sha256));
+    }
+  } catch {
+    unkept.value = new Set([...unkept.value, model.sha256]);
+  }
+}
+
+/** Opens the kept model whose hash begins with `hash`; undefined where there is none any more. */
+export async function openKept(hash: string, show = true): Promise<Model | undefined> {
+  const open = models.value.find(({ sha256 }) => sha256.startsWith(hash));
+  if (open) return open;
+  let kept: KeptModel | undefined;
+  try {
+    kept = ((await asked((await store('readonly')).getAll())) as KeptModel[]).find(({ sha256 }) =>
+      sha256.startsWith(hash),
+    );
+  } catch {
+    return undefined;
+  }
+  if (!kept) return undefined;
+  const { name, type, file, beside, history, notes } = kept;
+  return busy(name, () => openModelFile({ name, source: { type }, file, beside, history, notes }, show));
+}
+
+/** Asks before the page closes while it holds what would be lost. `isBusy` tells of work that would be lost. */
+export function warnBeforeLoss(isBusy: () => boolean): void {
+  addEventListener('beforeunload', event => {
+    const lost = models.value.some(({ sha256 }) => unkept.value.has(sha256));
+    if (lost || isBusy()) event.preventDefault();
+  });
+}

@@ -1,0 +1,119 @@
+/** Opens what a person chose or dropped: models, activations, labels, histories, whole folders. */
+import type { Model } from '../data/model.ts';
+import { readHistory } from '../data/read-history.ts';
+import { countOf, readRowNames } from '../data/row-labels.ts';
+import { openRows } from '../data/rows.ts';
+import { addModel, models, sae } from '../state/models.ts';
+import { alertText, fail, say } from '../state/notices.ts';
+import { ownRows, rowNames } from '../state/rows.ts';
+import { training } from '../workers/training-client.ts';
+import { chosenFiles } from './dropped-files.ts';
+import { openBundle } from './feature-bundles.ts';
+import { type FolderGroup, groupFiles, type OnnxGroup, type PlacedFile } from './file-groups.ts';
+import { keepModel } from './kept-models.ts';
+import { busy, goToModel, historyFits, openModelFile } from './opening.ts';
+
+/** The history of a file beside a model; undefined where that is no history: run folders hold other JSON. */
+async function historyOf(file: File | undefined) {
+  return file && readHistory(await file.text(), file.name);
+}
+
+interface Opened {
+  readonly model: Model;
+  /** Settles once this browser keeps it. */
+  readonly kept: Promise<void>;
+}
+
+async function openGroup(group: OnnxGroup | FolderGroup): Promise<Opened> {
+  if (group.type === 'onnx') {
+    const { name, file, beside } = group;
+    const history = await historyOf(group.history);
+    const model = await openModelFile({ name, source: { type: 'file' }, file, beside, history }, true);
+    return { model, kept: keepModel(model, { name, file, beside }) };
+  }
+  const { name, files } = group;
+  const { onnx, notes } = await (await training()).convert(files);
+  const model = await openModelFile({ name, source: { type: 'file' }, file: onnx, notes }, true);
+  return { model, kept: keepModel(model, { name, file: onnx, beside: {} }) };
+}
+
+/** A history alone joins the open models that it fits, the newest of them. */
+function joinHistory(text: string, file: string): boolean {
+  const history = readHistory(text, file);
+  const target = models.value.findLast(model => historyFits(history, model));
+  if (!target) return false;
+  addModel({ ...target, history }, false);
+  say(`${file} is the history of ${target.name} now.`);
+  return true;
+}
+
+/** True for JSON that has the keys of a history. */
+const looksLikeHistory = (text: string): boolean => /"directions"\s*:/.test(text) && /"steps"\s*:/.test(text);
+
+async function openText(file: File): Promise<void> {
+  const text = await file.text();
+  if (/\.json$/i.test(file.name) && (looksLikeHistory(text) || /history/i.test(file.name))) {
+    if (!joinHistory(text, file.name)) {
+      alertText.value = `${file.name} fits no open model: open its .onnx first, or both together.`;
+    }
+    return;
+  }
+  const counts = new Set(ownRows.value.map(({ count }) => count));
+  const names = readRowNames(text, file.name, [...counts][0]);
+  rowNames.value = [...rowNames.value, names];
+  const count = countOf(names);
+  if (counts.size > 0 && !counts.has(count)) {
+    const rows = [...counts].map(other => other.toLocaleString('en')).join(' and ');
+    alertText.value = `${file.name} names ${count.toLocaleString('en')} rows; the activations have ${rows}.`;
+  } else say(`${file.name} names ${count.toLocaleString('en')} rows.`);
+}
+
+/** Opens files; each that fails gives one alert, and what was open stays. Goes to the page of what was opened. */
+export async function openFiles(files: readonly (File | PlacedFile)[]): Promise<void> {
+  if (files.length === 0) return;
+  alertText.value = undefined;
+  const placed = files.flatMap(file => ('folder' in file ? [file] : chosenFiles([file])));
+  const { models: groups, bundles, activations, texts, others } = groupFiles(placed);
+  const opened: string[] = [];
+  const keeping: Promise<void>[] = [];
+  let shown: Model | undefined;
+  const attempt = async (name: string, work: () => Promise<void>): Promise<void> => {
+    try {
+      await busy(name, work);
+      opened.push(name);
+    } catch (error) {
+      fail(`${name} could not be opened`, error);
+    }
+  };
+
+  for (const group of groups) {
+    await attempt(group.name, async () => {
+      const { model, kept } = await openGroup(group);
+      shown = model;
+      keeping.push(kept);
+    });
+  }
+  for (const { name, files: inside } of bundles) {
+    await attempt(name, async () => {
+      shown = await openBundle(name, inside);
+    });
+  }
+  for (const file of activations) {
+    await attempt(file.name, async () => {
+      const rows = await openRows(file);
+      ownRows.value = [...ownRows.value, rows];
+      const encoder = sae.value;
+      if (encoder && encoder.inputSize !== rows.width) {
+        throw new Error(`its rows have ${rows.width} values; ${encoder.name} takes ${encoder.inputSize}`);
+      }
+    });
+  }
+  for (const file of texts) await attempt(file.name, () => openText(file));
+  if (others.length > 0) {
+    const names = others.map(file => file.name).join(', ');
+    alertText.value = `${names} could not be opened: expected .onnx, a SAELens folder, activations (.npy, .safetensors) or labels (.csv, .json).`;
+  }
+  if (shown) goToModel(shown);
+  if (opened.length > 0) say(`Opened ${opened.join(', ')}.`);
+  await Promise.all(keeping);
+}

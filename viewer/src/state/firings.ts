@@ -1,0 +1,182 @@
+/**
+ * Running rows through the autoencoder in view: block by block in workers of its own, a spread sample first, so that the page knows
+ * something within seconds and everything in the end. A run stops when another model or other rows come into view.
+ */
+import { computed, effect, signal } from '@preact/signals';
+import type { FiringSummary } from '../data/firings.ts';
+import type { Model } from '../data/model.ts';
+import type { RowNames } from '../data/row-labels.ts';
+import { blockOf, type Rows } from '../data/rows.ts';
+import { analysis } from '../workers/analysis-client.ts';
+import { encodingWorkers, inference } from '../workers/inference-client.ts';
+import { sae } from './models.ts';
+import { fail } from './notices.ts';
+import { namesOfRows, rows } from './rows.ts';
+
+/** Multiplications of one block, about a tenth of a second of WASM. */
+const BLOCK = 6e8;
+/** Whole runs below this go through the worker that answers probes, in short blocks. */
+const SHORT_RUN = 4e9;
+const SHORT_BLOCK = 1.5e8;
+/** Rows of the sample that comes first. */
+const SAMPLE = 4096;
+/** Milliseconds between two looks at a long run. */
+const LOOK = 2500;
+/** Finished runs that are kept for coming back to them. */
+const KEPT = 3;
+
+export interface FiringsOf {
+  /** The run's name in the analysis worker. */
+  readonly id: string;
+  readonly model: Model;
+  readonly rows: Rows;
+  readonly summary: FiringSummary;
+  readonly done: boolean;
+}
+
+type Encoder = Pick<Awaited<ReturnType<typeof inference>>, 'encode'>;
+
+/** Which model each encoding worker has open. */
+const opened = new WeakMap<Promise<unknown>, string>();
+
+async function encodersFor(model: Model, stale: () => boolean): Promise<Encoder[]> {
+  const ready: Encoder[] = [];
+  for (const worker of encodingWorkers()) {
+    const api = await worker;
+    if (stale()) return [];
+    const before = opened.get(worker);
+    if (before !== model.id) {
+      if (before) await api.close(before);
+      opened.delete(worker);
+      const bytes = await (await inference()).source(model.id);
+      await api.open(bytes.file, model.name, 'wasm', bytes.beside);
+      opened.set(worker, model.id);
+    }
+    ready.push(api);
+  }
+  return ready;
+}
+
+/** The first rows of each block in the order in which they are run: a sample spread over all of them, then the rest. */
+function blockOrder(count: number, size: number): number[] {
+  const starts = Array.from({ length: Math.ceil(count / size) }, (_, i) => i * size);
+  const sampled = Math.min(starts.length, Math.max(1, Math.ceil(SAMPLE / size)));
+  const first = new Set(Array.from({ length: sampled }, (_, i) => Math.floor((i * starts.length) / sampled)));
+  return [...[...first].map(i => starts[i]!), ...starts.filter((_, i) => !first.has(i))];
+}
+
+function labelsFor(names: RowNames | undefined) {
+  if (names?.type !== 'labels') return undefined;
+  const index = new Map<string, number>();
+  const of = Int32Array.from(names.labels, label => {
+    const known = index.get(label);
+    if (known !== undefined) return known;
+    index.set(label, index.size);
+    return index.size - 1;
+  });
+  // A label of its own for every row says nothing of a latent.
+  return index.size <= names.labels.length / 2 ? { names: [...index.keys()], of } : undefined;
+}
+
+/** Leaves the rows of the largest norms out of one of the explained variances. */
+async function leaveOutSinks(id: string, source: Rows): Promise<void> {
+  const found = await analysis().sinkRows(id);
+  const blocks = found.map(row => blockOf(source, row, 1));
+  await analysis().setSinks(id, found, await (await inference()).sumOf(blocks, source.width));
+}
+
+/** Runs all rows; `show` sees how it stands. Ends early once `stale`. */
+export async function runRows(
+  id: string,
+  model: Model,
+  source: Rows,
+  names: RowNames | undefined,
+  stale: () => boolean,
+  show: (firings: FiringsOf) => void,
+): Promise<void> {
+  const product = model.inputSize * model.codeSize;
+  const short = product * source.count <= SHORT_RUN;
+  const encoders = short ? [await inference()] : await encodersFor(model, stale);
+  if (stale()) return;
+  const size = Math.max(1, Math.min(4096, Math.floor((short ? SHORT_BLOCK : BLOCK) / product)));
+  await analysis().begin(id, {
+    rows: source.count,
+    width: source.width,
+    dSae: model.codeSize,
+    labels: labelsFor(names),
+  });
+  const order = blockOrder(source.count, size);
+  const sampled = Math.min(order.length, Math.ceil(SAMPLE / size));
+  let next = 0;
+  let done = 0;
+  let looked = 0;
+  let looking: Promise<void> | undefined;
+
+  const look = async (isDone: boolean): Promise<void> => {
+    if (isDone || done === sampled) await leaveOutSinks(id, source);
+    const summary = await analysis().summary(id);
+    looked = performance.now();
+    if (!stale()) show({ id, model, rows: source, summary, done: isDone });
+  };
+  const work = async (encoder: Encoder): Promise<void> => {
+    while (next < order.length && !stale()) {
+      const first = order[next++]!;
+      const block = await encoder.encode(model.id, blockOf(source, first, Math.min(size, source.count - first)));
+      if (stale()) return;
+      await analysis().addFirings(id, block);
+      done += 1;
+      const due = done === sampled || (done > sampled && performance.now() - looked > LOOK);
+      if (due && done < order.length && !looking) {
+        looking = look(false).finally(() => {
+          looking = undefined;
+        });
+      }
+    }
+  };
+  await Promise.all(encoders.map(work));
+  await looking;
+  if (!stale()) await look(true);
+}
+
+const current = signal<FiringsOf | undefined>(undefined);
+const finished = new Map<string, FiringsOf>();
+let turn = 0;
+
+effect(() => {
+  const model = sae.value;
+  const source = rows.value;
+  const names = namesOfRows.value;
+  const mine = ++turn;
+  const stale = (): boolean => mine !== turn;
+  current.value = undefined;
+  if (!model?.runs || !source || source.width !== model.inputSize) return;
+  const about = `${model.id} on ${source.id} with ${names?.name ?? 'no names'}`;
+  const known = finished.get(about);
+  if (known) {
+    current.value = known;
+    return;
+  }
+  // A run that was left may still be ending: each has a name of its own.
+  const id = `${about}, run ${mine}`;
+  runRows(id, model, source, names, stale, firings => {
+    current.value = firings;
+    if (!firings.done) return;
+    finished.set(about, firings);
+    for (const old of [...finished.keys()].slice(0, -KEPT)) {
+      void analysis().end(finished.get(old)!.id);
+      finished.delete(old);
+    }
+  })
+    .catch(error => {
+      if (!stale()) fail('The rows could not be run', error);
+    })
+    .finally(() => {
+      if (finished.get(about)?.id !== id) void analysis().end(id);
+    });
+});
+
+/** What the latents of the autoencoder in view did on the rows in use; undefined until some were run. */
+export const firings = computed(() => {
+  const now = current.value;
+  return now && now.model.id === sae.value?.id && now.rows === rows.value ? now : undefined;
+});

@@ -1,0 +1,48 @@
+/** The map of latents: their directions along the first two principal components, for spaces that no plane cuts well. */
+import { computed, signal } from '@preact/signals';
+import { analysis } from '../workers/analysis-client.ts';
+import { sae } from './models.ts';
+import { view } from './navigation.ts';
+import { isFlat } from './plane-state.ts';
+import { resource } from './resource.ts';
+import { statistics } from './statistics.ts';
+
+export type MapColour = 'density' | 'alignment';
+
+/** What the dots are coloured by. */
+export const mapColour = signal<MapColour>('density');
+
+export const latentMap = resource(
+  'The map could not be drawn',
+  () => {
+    const model = sae.value;
+    return model?.runs ? { about: model.id, once: true, ask: () => analysis().map(model.id) } : undefined;
+  },
+  () => view.value === 'plane' && !isFlat.value,
+);
+
+export interface MapColours {
+  readonly colour: MapColour;
+  readonly title: string;
+  readonly from: number;
+  readonly to: number;
+  /** One value a latent; NaN where there is none. */
+  readonly values: Float32Array;
+}
+
+/** What colours the dots: the wish where there is something to say, else what there is. */
+export const mapValues = computed<MapColours | undefined>(() => {
+  const cosines = sae.value?.geometry?.encoderCosines;
+  const summary = statistics.value;
+  const wanted =
+    mapColour.value === 'density' ? (summary ? 'density' : 'alignment') : cosines ? 'alignment' : 'density';
+  if (wanted === 'alignment') {
+    if (!cosines) return undefined;
+    return { colour: 'alignment', title: 'cosine of encoder and decoder', from: 0, to: 1, values: cosines };
+  }
+  if (!summary) return undefined;
+  const values = summary.density.map(share => (share > 0 ? Math.log10(share) : Number.NaN));
+  let lowest = 0;
+  for (const value of values) if (value < lowest) lowest = value;
+  return { colour: 'density', title: 'log₁₀ density', from: lowest, to: 0, values };
+});

@@ -1,0 +1,182 @@
+/** Training on this page: what to train, how it goes, and what came out, for one seed or several in turn. */
+import { computed, signal } from '@preact/signals';
+import { proxy } from 'comlink';
+import { type Matrix, matchDirections, rowsOf } from '../data/matching.ts';
+import type { History, ModelKind } from '../data/model.ts';
+import type {
+  ActivationName,
+  InitialisationName,
+  TrainedModel,
+  TrainingProgress,
+  TrainingSettings,
+} from '../workers/training-api.ts';
+import { training } from '../workers/training-client.ts';
+import { toy } from './models.ts';
+import { fail, say } from './notices.ts';
+
+export const trainingKind = signal<ModelKind>('toy-model');
+export const trainingSettings = signal({
+  nFeatures: 5,
+  nHidden: 2,
+  sparsity: 0.9,
+  importance: 0.9,
+  restarts: 8,
+  toySteps: 10_000,
+  dSae: 5,
+  activation: 'topk' as ActivationName,
+  k: 1,
+  l1: 0.1,
+  initialisation: 'spread' as InitialisationName,
+  saeSteps: 10_000,
+  seed: 0,
+  /** How many seeds are trained, one after the other. */
+  seeds: 1,
+});
+/** A change of a setting starts anew, once something was trained. */
+export const startsOnChange = signal(true);
+
+export type Phase = 'idle' | 'starting' | 'running' | 'paused' | 'done';
+export const phase = signal<Phase>('idle');
+
+export interface SeedOfTraining {
+  readonly seed: number;
+  readonly name: string;
+  readonly progress: TrainingProgress | undefined;
+  readonly result: TrainedModel | undefined;
+}
+
+/** One entry for each seed, in the order in which they are trained. */
+export const trainedSeeds = signal<readonly SeedOfTraining[]>([]);
+/** The seed that is looked at; undefined follows the one that is being trained. */
+export const seedInView = signal<number | undefined>(undefined);
+/** What is being or was trained last. */
+export const trainedKind = signal<ModelKind>('toy-model');
+/** True directions that the run is compared with. */
+export const trainingGoal = signal<Matrix | undefined>(undefined);
+
+export const shownTraining = computed(() => {
+  const all = trainedSeeds.value;
+  return all.find(({ seed }) => seed === seedInView.value) ?? all.findLast(({ progress }) => progress) ?? all[0];
+});
+
+export const historyOfTraining = (entry: SeedOfTraining | undefined): History | undefined =>
+  entry?.result?.history ?? entry?.progress?.history;
+
+/** A feature of a toy model counts as stored from this norm on. */
+const STORED = 0.5;
+
+/** What was found so far, of how many: true directions by an autoencoder, features by a toy model. */
+export function foundBy(
+  entry: SeedOfTraining | undefined,
+): { readonly found: number; readonly of: number } | undefined {
+  const directions = historyOfTraining(entry)?.directions.at(-1);
+  if (!directions) return undefined;
+  const goal = trainingGoal.value;
+  if (trainedKind.value === 'toy-model') {
+    return { found: directions.filter(row => Math.hypot(...row) >= STORED).length, of: directions.length };
+  }
+  return goal && { found: matchDirections(directions, goal).recovered, of: goal.length };
+}
+
+function wanted(seed: number): { readonly settings: TrainingSettings; readonly name: string } | undefined {
+  const s = trainingSettings.value;
+  if (trainingKind.value === 'toy-model') {
+    const { nFeatures, nHidden, sparsity, importance, restarts } = s;
+    return {
+      settings: { kind: 'toy-model', nFeatures, nHidden, sparsity, importance, restarts, steps: s.toySteps, seed },
+      name: `toy-${nFeatures}-${nHidden}-seed-${seed}`,
+    };
+  }
+  const source = toy.value;
+  if (!source?.directions) return undefined;
+  return {
+    settings: {
+      kind: 'sparse-autoencoder',
+      weight: rowsOf(source.directions),
+      trainedOn: source.sha256,
+      sparsity: source.sparsity ?? s.sparsity,
+      dSae: s.dSae,
+      activation: s.activation,
+      k: Math.min(s.k, s.dSae),
+      l1: s.l1,
+      initialisation: s.initialisation,
+      steps: s.saeSteps,
+      seed,
+    },
+    name: `sae-${s.activation}-${s.dSae}-${s.initialisation}-seed-${seed}`,
+  };
+}
+
+export const isTraining = (): boolean => phase.value !== 'idle' && phase.value !== 'done';
+
+let turn = 0;
+let running: Promise<void> | undefined;
+
+/** Trains what the settings say; what was running stops first. */
+export async function startTraining(): Promise<void> {
+  const mine = ++turn;
+  if (isTraining()) await (await training()).stop();
+  await running;
+  if (mine !== turn) return;
+  running = run(() => mine !== turn);
+  await running;
+}
+
+async function run(stale: () => boolean): Promise<void> {
+  const { seed: first, seeds } = trainingSettings.value;
+  const runs = Array.from({ length: seeds }, (_, i) => first + i).flatMap(seed => {
+    const made = wanted(seed);
+    return made ? [{ seed, ...made }] : [];
+  });
+  if (runs.length === 0) return;
+  const [{ settings: one }] = runs as [(typeof runs)[0]];
+  trainingGoal.value = one.kind === 'sparse-autoencoder' ? one.weight : undefined;
+  trainedKind.value = one.kind;
+  seedInView.value = undefined;
+  trainedSeeds.value = runs.map(({ seed, name }) => ({ seed, name, progress: undefined, result: undefined }));
+  phase.value = 'starting';
+  const update = (seed: number, change: Partial<SeedOfTraining>): void => {
+    trainedSeeds.value = trainedSeeds.value.map(entry => (entry.seed === seed ? { ...entry, ...change } : entry));
+  };
+  try {
+    const api = await training();
+    for (const { seed, settings } of runs) {
+      if (stale() || stopped) break;
+      const result = await api.train(
+        settings,
+        proxy((progress: TrainingProgress) => {
+          if (stale()) return;
+          if (phase.value === 'starting') phase.value = 'running';
+          update(seed, { progress });
+        }),
+      );
+      if (!stale()) update(seed, { result });
+    }
+    if (stale()) return;
+    phase.value = 'done';
+    say(`Training is done after ${historyOfTraining(trainedSeeds.value[0])?.steps.at(-1) ?? 0} steps.`);
+  } catch (error) {
+    if (stale()) return;
+    phase.value = 'idle';
+    fail('Training stopped', error);
+  } finally {
+    stopped = false;
+  }
+}
+
+/** Stopping by hand ends the seeds that are still to come as well. */
+let stopped = false;
+
+export async function controlTraining(what: 'pause' | 'resume' | 'stop'): Promise<void> {
+  const api = await training();
+  stopped = what === 'stop';
+  await api[what]();
+  if (what === 'pause') phase.value = 'paused';
+  if (what === 'resume') phase.value = 'running';
+}
+
+/** Changes a setting; where something was trained already, training starts anew. */
+export function changeSetting(change: Partial<typeof trainingSettings.value>): void {
+  trainingSettings.value = { ...trainingSettings.value, ...change };
+  if (startsOnChange.value && phase.value !== 'idle') void startTraining();
+}

@@ -1,0 +1,78 @@
+/** What the page asks of the analysis worker: everything that is reckoned from directions and firings, without ONNX Runtime. */
+import type { HostTensor } from '../../../src/tensor.ts';
+import type { FiringBlock, FiringSummary, LatentFirings, Neighbour } from '../data/firings.ts';
+import type { Matching, TrainingEvent } from '../data/matching.ts';
+import type { History } from '../data/model.ts';
+import type { PlaneBasis } from '../data/plane-basis.ts';
+
+/** A table's order and what is left of it. */
+export interface Order {
+  readonly column: Float32Array;
+  readonly descending: boolean;
+  /** Entries that stay; undefined keeps all. */
+  readonly keep: Uint8Array | undefined;
+}
+
+export interface RunSettings {
+  readonly rows: number;
+  readonly width: number;
+  readonly dSae: number;
+  /** A label for every row, as an index into `names`. */
+  readonly labels?: { readonly names: readonly string[]; readonly of: Int32Array } | undefined;
+}
+
+/** How the latents of two autoencoders stand to each other. */
+export interface Comparison {
+  /** Nearest latent of the other and its cosine, one entry a latent. */
+  readonly forward: { readonly nearest: Int32Array; readonly cosines: Float32Array };
+  readonly backward: { readonly nearest: Int32Array; readonly cosines: Float32Array };
+  /** Pairs that are each other's nearest, closest first. */
+  readonly mutual: readonly { readonly a: number; readonly b: number; readonly cosine: number }[];
+}
+
+export interface LatentMap {
+  /** x and y in turn, along the first two principal components of the unit decoder rows. */
+  readonly points: Float32Array;
+  /** Share of variance along each. */
+  readonly shares: readonly [number, number];
+}
+
+export interface AnalysisApi {
+  /** Directions of a model, which are kept until `forget`. */
+  add(id: string, directions: HostTensor): void;
+  forget(id: string): void;
+  directionOf(id: string, latent: number): Float32Array;
+  /** Latents of the nearest directions, nearest first, itself left out. */
+  nearest(id: string, latent: number, count: number): Neighbour[];
+  /** Cosines of the given latents with each other, [n, n]. */
+  cosines(id: string, latents: readonly number[]): Float32Array;
+  /** The optimal matching of a model's latents to true directions, those that are not alive left out. */
+  match(id: string, trueDirections: HostTensor, alive: readonly boolean[] | undefined): Matching;
+  /** A matching for each snapshot of a history, and what happened between them. */
+  matchHistory(
+    history: History,
+    trueDirections: HostTensor,
+  ): Promise<{ matchings: Matching[]; events: TrainingEvent[] }>;
+  principalPlane(rows: HostTensor): PlaneBasis;
+  map(id: string): LatentMap;
+  /** Rejects with AbortError's name where another comparison was asked meanwhile. */
+  compare(a: string, b: string, progress: (share: number) => void): Promise<Comparison>;
+  order(wanted: Order): Int32Array;
+
+  /** Begins a run over rows under an id of the page's; what an older run of the same id held is dropped. */
+  begin(run: string, settings: RunSettings): void;
+  addFirings(run: string, block: FiringBlock): void;
+  /** Rows whose norms are above ten times the median, from which the page must fetch the values to leave them out. */
+  sinkRows(run: string): number[];
+  /** The sum of the values of `sinkRows`, [width]. */
+  setSinks(run: string, rows: readonly number[], sum: Float64Array): void;
+  summary(run: string): FiringSummary;
+  latent(run: string, latent: number): LatentFirings;
+  /** A latent's activations on ranges of rows, one after the other. */
+  activations(run: string, latent: number, ranges: readonly (readonly [number, number])[]): Float32Array;
+  /** Every latent that fires on a row, strongest first. */
+  row(run: string, row: number): { latents: Int32Array; values: Float32Array; error: number | undefined };
+  /** Rows on which both fire, and either, of two latents of two runs over the same rows. */
+  together(runA: string, a: number, runB: string, b: number): { both: number; either: number };
+  end(run: string): void;
+}
