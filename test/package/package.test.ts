@@ -351,7 +351,8 @@ describe('the package', function () {
       // The bundled Chromium is for Linux on x64.
       if (browserLacks() !== undefined) this.skip();
       await app.borrow('onnxruntime-web');
-      const server = await serveFolder(app.folder);
+      // Borrowed packages are links to this project's own.
+      const server = await serveFolder(app.folder, {}, [ROOT]);
       const browser = await launchBrowser();
       try {
         const page = await browser.newPage();
