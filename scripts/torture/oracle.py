@@ -21,7 +21,9 @@ def read_npy(path):
 
 def read_npz(path):
     with np.load(path + "/a.npz", allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+        # What is not an array is passed over here as well.
+        names = [name for name in archive.zip.namelist() if name.endswith(".npy")]
+        return {name[: -len(".npy")]: archive[name] for name in names}
 
 
 SAFETENSORS = {
