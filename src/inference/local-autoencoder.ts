@@ -28,7 +28,6 @@ const ASSUMED_CODE_SIZE = 2 ** 14;
 /** Largest batch that a file may insist on, inputs and results together: 1 GiB. */
 const MAX_BATCH_VALUES = 2 ** 28;
 
-type SparseNames = NonNullable<Signature['sparse']>;
 type PartName = 'encoder' | 'decoder' | 'decoderInputs';
 
 const isSparse = (code: CodeSamples): code is SparseFeatures =>
@@ -133,18 +132,17 @@ export class LocalAutoencoder implements Autoencoder {
 
   async #encode(input: Samples, shape?: Shape): Promise<HostTensor> {
     const { rows, feeds } = this.#readInput(input, shape);
-    const { sparse } = this.#signature;
-    if (sparse) return this.#encodeSelected(rows, feeds, sparse);
+    if (this.#signature.sparse) return this.#encodeSelected(rows, feeds);
     const results = await this.#parts.encoder.collect(rows.count, feeds);
     return this.#take(results, this.#signature.code, this.info.codeShape, rows.leading);
   }
 
   /** Dense features from the few that a TopK graph gives: one session, and one copy of the weights, for both forms. */
-  async #encodeSelected(rows: SampleRows, feeds: readonly PartFeed[], sparse: SparseNames): Promise<HostTensor> {
+  async #encodeSelected(rows: SampleRows, feeds: readonly PartFeed[]): Promise<HostTensor> {
     const width = sizeOf(this.info.codeShape);
     const data = new Float32Array(rows.count * width);
     for await (const batch of this.#parts.encoder.run(rows.count, feeds)) {
-      const { indices, values, k } = this.#readSelected(batch, sparse);
+      const { indices, values, k } = this.#selected(batch);
       for (let i = 0; i < batch.count * k; i++) {
         data[(batch.start + Math.floor(i / k)) * width + indices[i]!] = values[i]!;
       }
@@ -152,19 +150,20 @@ export class LocalAutoencoder implements Autoencoder {
     return { data, shape: [...rows.leading, ...this.info.codeShape] };
   }
 
-  /** The k latents that a graph gives for each sample of a batch. FileFormatError where they are no latents of this autoencoder. */
-  #readSelected(batch: PartBatch, sparse: SparseNames) {
-    const width = sizeOf(this.info.codeShape);
-    const { file } = this.info;
-    const { values, sampleShape } = this.#parts.encoder.read(batch, sparse.values);
-    const indices = fromInt64Tensor(batch.outputs[sparse.indices]!, sparse.indices);
+  /** The few features of each sample that a TopK graph names, checked: a file can say anything. */
+  #selected(batch: PartBatch): { readonly indices: Uint32Array; readonly values: Float32Array; readonly k: number } {
+    const { codeShape, file } = this.info;
+    const width = sizeOf(codeShape);
+    const names = this.#signature.sparse!;
+    const { values, sampleShape } = this.#parts.encoder.read(batch, names.values);
+    const indices = fromInt64Tensor(batch.outputs[names.indices]!, names.indices);
     if (indices.length !== values.length) {
-      const shapes = [sparse.indices, sparse.values].map(name => `${name} [${batch.outputs[name]!.dims}]`);
+      const shapes = [names.indices, names.values].map(name => `${name} [${batch.outputs[name]!.dims}]`);
       throw new FileFormatError(`${shapes.join(' and ')} came out of different shapes`, { file });
     }
     const wrong = indices.findIndex(index => index >= width);
     if (wrong >= 0) {
-      throw new FileFormatError(`${sparse.indices} names the feature ${indices[wrong]}; there are ${width}`, { file });
+      throw new FileFormatError(`${names.indices} names the feature ${indices[wrong]}; there are ${width}`, { file });
     }
     return { indices, values, k: sizeOf(sampleShape) };
   }
@@ -174,12 +173,13 @@ export class LocalAutoencoder implements Autoencoder {
     const { sparse, code } = this.#signature;
     const { codeShape } = this.info;
     const builder = new SparseBuilder(sizeOf(codeShape));
-    for await (const batch of this.#parts.encoder.run(rows.count, feeds)) {
+    const { encoder } = this.#parts;
+    for await (const batch of encoder.run(rows.count, feeds)) {
       if (sparse) {
-        const { indices, values, k } = this.#readSelected(batch, sparse);
+        const { indices, values, k } = this.#selected(batch);
         builder.addSelected(indices, values, batch.count, k);
       } else {
-        const { values, sampleShape } = this.#parts.encoder.read(batch, code);
+        const { values, sampleShape } = encoder.read(batch, code);
         this.#requireSample(code, sampleShape, codeShape);
         builder.addDense(values, batch.count);
       }
