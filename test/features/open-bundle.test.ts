@@ -80,7 +80,9 @@ describe('opening feature bundles', () => {
   });
 
   it('reads from a server without ranges, Blobs, files with names, and a folder', async () => {
-    const same = async (bundle: FeatureBundle) => expect(asPlain(await bundle.feature(123))).to.deep.equal(expected);
+    const same = async (bundle: FeatureBundle): Promise<void> => {
+      expect(asPlain(await bundle.feature(123))).to.deep.equal(expected);
+    };
     await serve(async address => same(await openFeatureBundle(new URL(`${address}/bundle.json`))), false);
     const blobs = new Map([...files].map(([name, bytes]) => [name, new Blob([bytes as Uint8Array<ArrayBuffer>])]));
     await same(await openFeatureBundle(blobs));
@@ -112,8 +114,8 @@ describe('opening feature bundles', () => {
     for (let latent = 0; latent < LATENTS; latent += 13) await bundle.feature(latent);
   }
 
-  const withManifest = (change: (manifest: Record<string, never>) => unknown): Map<string, Uint8Array> => {
-    const manifest = JSON.parse(new TextDecoder().decode(files.get('bundle.json')!)) as Record<string, never>;
+  const withManifest = (change: (manifest: Record<string, object>) => unknown): Map<string, Uint8Array> => {
+    const manifest = JSON.parse(new TextDecoder().decode(files.get('bundle.json')!)) as Record<string, object>;
     change(manifest);
     return new Map([...files, ['bundle.json', new TextEncoder().encode(JSON.stringify(manifest))]]);
   };
