@@ -16,8 +16,8 @@ import type { Terminal } from './terminal.ts';
 
 const SAMPLES_HELP = `
 Samples are rows of numbers in .npy, .npz, .safetensors, .json or .csv, told apart by content; - reads stdin.
-JSON is an array of rows, a row a line, or {"shape": [...], "data": [...]}. CSV has one sample a line, separated by
-commas, semicolons, tabs or spaces; a first line without numbers is a header.`;
+JSON is an array of rows, a row a line, or {"shape": [...], "data": [...]}. CSV has one sample a line,
+separated by commas, semicolons, tabs or spaces; a first line without numbers is a header.`;
 
 /** The program with all its commands; they report to `terminal`. */
 export function buildProgram(terminal: Terminal): Command {
