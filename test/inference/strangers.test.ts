@@ -93,7 +93,7 @@ describe('models from strangers', () => {
     });
     await using sae = await loadSae(bytes, { features: 'acts', reconstruction: 'y', provider: 'cpu' });
     expect((await sae.encode([[0, 1]])).data[0]).to.equal(1);
-    const calls = [sae.encode([[0, 100]]), sae.encodeSparse([[0, 100]]), sae.forward([[0, 100]])];
+    const calls = [sae.encode([[0, 100]]), sae.encode([[0, 100]], { sparse: true }), sae.forward([[0, 100]])];
     for (const call of calls) {
       const error = await rejection(call);
       expect(error).to.be.instanceOf(InvalidValueError);
@@ -138,20 +138,23 @@ describe('models from strangers', () => {
 
   it('refuses a graph that names features which are not there', async () => {
     await using good = await loadSae(selecting(1, scatter('features')), { provider: 'cpu' });
-    expect([...(await good.encodeSparse([[3, 4]])).indices]).to.deep.equal([1]);
+    expect([...(await good.encode([[3, 4]], { sparse: true })).indices]).to.deep.equal([1]);
     expect([...(await good.encode([[3, 4]])).data]).to.deep.equal([0, 3]);
     for (const index of [2, -1, 2 ** 32 + 1]) {
       await using bad = await loadSae(selecting(index, scatter('features')), { provider: 'cpu' });
-      for (const call of [bad.encode([[3, 4]]), bad.encodeSparse([[3, 4]])]) {
+      for (const call of [bad.encode([[3, 4]]), bad.encode([[3, 4]], { sparse: true })]) {
         expect(await rejection(call), `${index}`).to.be.instanceOf(FileFormatError);
       }
     }
     // Two samples, one row of indices.
     const error = await rejection(
-      good.encodeSparse([
-        [3, 4],
-        [5, 6],
-      ]),
+      good.encode(
+        [
+          [3, 4],
+          [5, 6],
+        ],
+        { sparse: true },
+      ),
     );
     expect(error).to.be.instanceOf(FileFormatError);
   });
@@ -160,7 +163,7 @@ describe('models from strangers', () => {
     const bytes = selecting(1, scatter('scattered'), node('Exp', ['scattered'], ['features']));
     await using sae = await loadSae(bytes, { provider: 'cpu' });
     expect((await sae.encode([[0, 4]])).data[0]).to.equal(1);
-    expect([...(await sae.encodeSparse([[0, 4]])).indices]).to.deep.equal([0, 1]);
+    expect([...(await sae.encode([[0, 4]], { sparse: true })).indices]).to.deep.equal([0, 1]);
   });
 
   it('loads what names its tensors after the parts of every object', async () => {
