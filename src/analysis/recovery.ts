@@ -14,6 +14,8 @@ export interface RecoveryOptions {
   readonly alive?: readonly boolean[];
   /** A feature is recovered above this cosine: 0.98 for a few features, 0.9 otherwise. */
   readonly threshold: number;
+  /** Whether a latent that points the other way counts as well: cosines are then absolute values. Default false, as latents only add. */
+  readonly eitherSign?: boolean;
 }
 
 export interface FeatureRecovery {
@@ -48,7 +50,7 @@ export interface Recovery {
  * direction may lie near two and can be matched to only one.
  */
 export function recovery(options: RecoveryOptions): Recovery {
-  const { directions, trueDirections, alive, threshold } = options;
+  const { directions, trueDirections, alive, threshold, eitherSign = false } = options;
   const [dSae, width] = directions.shape;
   const [nFeatures] = trueDirections.shape;
   if (directions.shape.length !== 2 || trueDirections.shape.length !== 2 || dSae === undefined || width === undefined) {
@@ -67,18 +69,21 @@ export function recovery(options: RecoveryOptions): Recovery {
   living.forEach((latent, row) => {
     data.set(directions.data.subarray(latent * width, (latent + 1) * width), row * width);
   });
-  const matching = optimalMatching(cosineSimilarityMatrix({ data, shape: [living.length, width] }, trueDirections));
+  const cosines = cosineSimilarityMatrix({ data, shape: [living.length, width] }, trueDirections);
+  const matching = optimalMatching(eitherSign ? { ...cosines, data: cosines.data.map(Math.abs) } : cosines);
   const features = Array.from(matching.latents, (row, feature): FeatureRecovery => {
     const latent = living[row] ?? null;
     const cosine = matching.similarities[feature]!;
     return { latent, cosine, alive: latent !== null, recovered: latent !== null && cosine > threshold };
   });
   const recovered = features.filter(feature => feature.recovered).length;
+  const cap = sphericalCapShare(width, threshold);
+  const near = eitherSign ? Math.min(1, 2 * cap) : cap;
   return {
     features,
     recovered,
     share: nFeatures ? recovered / nFeatures : 0,
-    chance: living.length === 0 ? 0 : -Math.expm1(living.length * Math.log1p(-sphericalCapShare(width, threshold))),
+    chance: living.length === 0 ? 0 : -Math.expm1(living.length * Math.log1p(-near)),
     meanCosine: matching.mean,
   };
 }

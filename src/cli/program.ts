@@ -16,8 +16,8 @@ import type { Terminal } from './terminal.ts';
 
 const SAMPLES_HELP = `
 Samples are rows of numbers in .npy, .npz, .safetensors, .json or .csv, told apart by content; - reads stdin.
-JSON is an array of rows, a row a line, or {"shape": [...], "data": [...]}. CSV has one sample a line, separated by
-commas, semicolons, tabs or spaces; a first line without numbers is a header.`;
+JSON is an array of rows, a row a line, or {"shape": [...], "data": [...]}. CSV has one sample a line,
+separated by commas, semicolons, tabs or spaces; a first line without numbers is a header.`;
 
 /** The program with all its commands; they report to `terminal`. */
 export function buildProgram(terminal: Terminal): Command {
@@ -43,6 +43,7 @@ Exit status: 0 done, 1 it failed (file, device, numbers), 2 wrong usage.`,
     decode,
     directions,
     convert,
+    verify,
     plot,
     train,
     tensors,
@@ -88,6 +89,7 @@ function encode(command: Command, terminal: Terminal): Command {
     .requiredOption('--input <file>', 'activations, [n, d_in]')
     .option('--output <file>', 'where the features go, [n, d_sae]; - is stdout, as JSON', '-')
     .option('--sparse', 'only the features that fire')
+    .option('--fold-decoder-norm', "each feature times its decoder row's norm, as Neuronpedia shows it")
     .option('--tensor <name>', 'which array of a .npz or .safetensors input that holds several')
     .addHelpText(
       'after',
@@ -157,6 +159,34 @@ Example: monosemantic convert gpt2-res-jb/blocks.8.hook_resid_pre sae.onnx`,
       (await import('./commands/convert.ts')).convert(source, target, options, terminal),
     );
   return addReportOptions(command);
+}
+
+function verify(command: Command, terminal: Terminal): Command {
+  command
+    .name('verify')
+    .argument('<file>', 'an SAE, .onnx')
+    .summary('whether an SAE computes what its checkpoint does')
+    .description(
+      "Runs an .onnx file and the checkpoint it came from on the same rows, the checkpoint in plain float64: the largest differences of features and reconstruction, and the files' hashes.",
+    )
+    .requiredOption('--against <path>', 'what it is held against: anything that convert reads')
+    .option('--input <file>', 'activations, [n, d_in] (default: rows are drawn on which latents fire)')
+    .option('--tensor <name>', 'which array of a .npz or .safetensors input that holds several')
+    .option('--rows <n>', 'how many rows (default: all of --input, 64 where they are drawn)', positiveInteger)
+    .option('--seed <n>', 'of the rows that are drawn (default: 0)', positiveInteger)
+    .option(
+      '--tolerance <x>',
+      'largest difference allowed, as a part of the largest value (default: 1e-4)',
+      positiveNumber,
+    )
+    .option('--norm-scaling-factor <x>', 'of expected_average_only_in, where the checkpoint lacks it', positiveNumber)
+    .option('--ignore-option <name...>', "options in the checkpoint's config that change nothing")
+    .addHelpText(
+      'after',
+      '\nExit status 1 where they differ.\n\nExample: monosemantic verify sae.onnx --against ./saelens-folder',
+    )
+    .action(async (file, options) => (await import('./commands/verify.ts')).verify(file, options, terminal));
+  return addNameOptions(addReportOptions(addRunOptions(command)));
 }
 
 function plot(command: Command, terminal: Terminal): Command {

@@ -46,8 +46,10 @@ export class PendingFolder {
       throw new FileWriteError(target, error);
     });
     if (there.length > 0 && !(replace && there.includes(BUNDLE_FILES.manifest))) {
-      const why = there.includes(BUNDLE_FILES.manifest) ? 'a bundle is there' : 'the folder is not empty';
-      throw new InvalidValueError(`${target}: ${why}; name another folder${replace ? '' : ' or allow overwriting it'}`);
+      const why = there.includes(BUNDLE_FILES.manifest)
+        ? 'a bundle is there: name another folder, or allow overwriting it'
+        : 'the folder is not empty: name another one';
+      throw new InvalidValueError(`${target}: ${why}`);
     }
     const path = join(dirname(full), `.${basename(full)}.${randomBytes(6).toString('hex')}.tmp`);
     try {

@@ -4,6 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createEngine } from '../engines/create-engine.ts';
 import { FileWriteError } from '../errors.ts';
+import { saveSae } from '../export/save-sae.ts';
 import { prepareToWrite, writeFileAtomic } from '../files/write-atomic.ts';
 import { checkpointFile, loadCheckpoint, requireCheckpointFits } from './checkpoint.ts';
 import type { TrainingPlatform } from './platform.ts';
@@ -16,6 +17,7 @@ export const CHECKPOINT = '.checkpoint.safetensors';
 const node: TrainingPlatform = {
   defaultEngine: () => createEngine(),
   writeFile: writeFileAtomic,
+  saveSae,
   async checkpoints({ folder, name, every, experiment, resume, state }) {
     requireCheckpointFits(state);
     await mkdir(folder, { recursive: true }).catch((cause: unknown) => {

@@ -214,7 +214,7 @@ function numbersFrom(
 function whatIsKept(checkpoint: CheckpointOptions | undefined, saved: number | undefined): string {
   if (!checkpoint) return '';
   if (saved === undefined) return '; no checkpoint was written before it';
-  return `; the last good state, after ${saved} steps, is in ${checkpoint.where}`;
+  return `; the last good state, after ${saved} ${saved === 1 ? 'step' : 'steps'}, is in ${checkpoint.where}`;
 }
 
 /** A loss can be finite in the step before the parameters that it made are not. */

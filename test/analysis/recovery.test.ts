@@ -21,6 +21,19 @@ describe('recovery', () => {
     expect(result.share).to.be.closeTo(2 / 3, 1e-12);
   });
 
+  it('counts a latent that points the other way where either sign is asked for, and twice the chance', () => {
+    const options = { directions: at(180, 72, 325), trueDirections, threshold: 0.98 };
+    expect(recovery(options).recovered).to.equal(1);
+    const either = recovery({ ...options, eitherSign: true });
+    expect(either.features.map(feature => feature.latent)).to.deep.equal([0, 1, 2]);
+    expect(either.recovered).to.equal(3);
+    expect(either.features[0]!.cosine).to.be.closeTo(1, 1e-6);
+    const [one, both] = [false, true].map(eitherSign =>
+      recovery({ directions: at(180), trueDirections: at(0), threshold: 0.98, eitherSign }),
+    );
+    expect(both!.chance).to.be.closeTo(2 * one!.chance, 1e-12);
+  });
+
   it('uses one latent once, however well it would serve two', () => {
     const near = recovery({ directions: at(2, 200), trueDirections: at(0, 4), threshold: 0.98 });
     expect(near.recovered).to.equal(1);

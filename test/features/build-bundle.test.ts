@@ -225,6 +225,16 @@ describe('feature bundles', () => {
     expect(readFileSync(join(folder, 'kept.txt'), 'utf8')).to.equal('mine');
   });
 
+  it('may leave out neighbours, intervals, top examples and contexts', async () => {
+    const data = writeCase(next(), { seed: 4, rows: 60, dIn: 4, dSae: 8, k: 2 });
+    const none = { neighbours: 0, intervals: 0, topExamples: 2, context: { before: 0, after: 0 } };
+    const bundle = await openFeatureBundle(filesOf(await build(data, none)));
+    const { count } = await bundle.overview();
+    const feature = await bundle.feature(count.indexOf(Math.max(...count)));
+    expect(feature).to.deep.include({ nearest: [], coactive: [], intervals: [] });
+    expect(feature.top.map(({ values }) => values.length)).to.deep.equal([1, 1]);
+  });
+
   it('refuse rows of another width and settings out of range', async () => {
     const data = writeCase(next(), { seed: 4, rows: 10, dIn: 4, dSae: 8, k: 2 });
     const error = async (more: Partial<FeatureBundleOptions>) => (await rejection(build(data, more))).message;

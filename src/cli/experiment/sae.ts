@@ -1,8 +1,8 @@
 /** The experiment that trains an SAE on a toy model's activations, on files, or on what any model computes: `train sae`, and its script. */
 import { Option } from 'commander';
 import { activationFiles } from '../../data/activation-files.ts';
-import { UsageError } from '../../errors.ts';
 import type { ActivationSource } from '../../data/activation-source.ts';
+import { UsageError } from '../../errors.ts';
 import { runActivationSae } from '../../experiments/activation-sae-run.ts';
 import type { ExperimentContext } from '../../experiments/context.ts';
 import { probe, recoveryTable } from '../../experiments/probe.ts';
@@ -20,7 +20,10 @@ import { activationConfig, addArchitectureOptions } from './activation-options.t
 import { type CommonOptions, type Experiment, experimentCommand } from './command.ts';
 import { describeActivationSae, describeSae } from './report.ts';
 
-export interface SaeOptions extends CommonOptions, Omit<HostDataOptions, 'provider' | 'threads' | 'batchSize' | 'tensor' | 'targetTensor'>, Omit<SaeRunSettings, 'activation' | 'dSae' | 'skip'> {
+export interface SaeOptions
+  extends CommonOptions,
+    Omit<HostDataOptions, 'provider' | 'threads' | 'batchSize' | 'tensor' | 'targetTensor'>,
+    Omit<SaeRunSettings, 'activation' | 'dSae' | 'skip'> {
   readonly toyModel: string;
   readonly activations?: readonly string[];
   /** A model that is run while the autoencoder learns. */
