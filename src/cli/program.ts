@@ -255,7 +255,7 @@ reads tokens, NAME.target.npy with --target-tensor, and NAME.json, which says wh
 Rows of one sample lie together; of --text, sequences of like length are run together and written in that
 order.
 
-Example: monosemantic activations model.onnx --tensor /b0/Add_3_output_0 --input ids.npy --mask mask.npy --output acts.npy`,
+Example: monosemantic activations model.onnx --tensor T --input ids.npy --mask mask.npy --output acts.npy`,
     )
     .action(async (file, options) => (await import('./commands/activations.ts')).activations(file, options, terminal));
   return addReportOptions(addHostDataOptions(command));
