@@ -30,6 +30,7 @@ export const TRAINING_KINDS = [
   'transcoder',
   'auxk',
   'jumprelu',
+  'gated',
 ] as const;
 
 /** The files of test/reference that hold trainings. */
@@ -41,6 +42,7 @@ export const TRAINING_FILES = [
   'sae-batchtopk',
   'sae-auxk',
   'sae-jumprelu',
+  'sae-gated',
   'transcoder',
   'transcoder-skip',
 ] as const;
@@ -107,6 +109,7 @@ export function trainingKindOf(contents: unknown): TrainingKind | undefined {
   if (has('W', 'b', 'importance')) return depthOf(inputs['W']!) === 3 ? 'parallel-toy-model' : 'toy-model';
   if (has('dead', 'k_aux')) return 'auxk';
   if (has('threshold', 'bandwidth')) return 'jumprelu';
+  if (has('b_gate', 'r_mag', 'b_mag', 'l1_coefficient')) return 'gated';
   if (!has('V', 'W_enc', 'batches', 'k')) return undefined;
   if (has('targets')) return 'transcoder';
   return codeOf(expected['features'] as number[][], Number(inputs['k']));
@@ -173,18 +176,20 @@ function autoencoderCase(
       l0: Number(inputs['l0_coefficient']),
       bandwidth: Number(inputs['bandwidth']),
     },
+    gated: { kind: 'gated', l1: Number(inputs['l1_coefficient']) },
   };
   const config: SparseAutoencoderConfig = {
     dIn,
     dSae,
     activation: activations[kind],
-    ...('W_dec' in parameters && { decoder: 'free' as const }),
+    // The Gated file's L1 has no decoder norms: its rows are those of a decoder that is kept at norm 1.
+    ...('W_dec' in parameters && { decoder: kind === 'gated' ? ('renormalise' as const) : ('free' as const) }),
     ...(kind === 'transcoder' && {
       dOut: parameters['b_dec']!.shape[0]!,
       transcoder: true,
       skip: 'W_skip' in parameters,
     }),
-    ...(kind === 'jumprelu' && { reconstructionLoss: 'sum' as const }),
+    ...((kind === 'jumprelu' || kind === 'gated') && { reconstructionLoss: 'sum' as const }),
   };
   const sae = new SparseAutoencoder(config, createRandomSource(0));
   const { architecture, shape, countsFiring } = sae;

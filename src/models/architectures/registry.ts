@@ -2,6 +2,7 @@
 import { InvalidValueError } from '../../errors.ts';
 import type { FlagValues, SaeArchitecture, SettingFlag } from './architecture.ts';
 import { batchTopk, batchTopkFlags, batchTopkFromFlags } from './batch-topk.ts';
+import { gated, gatedFlags, gatedFromFlags } from './gated.ts';
 import { jumprelu, jumpreluFlags, jumpreluFromFlags } from './jumprelu.ts';
 import { relu, reluFlags, reluFromFlags } from './relu.ts';
 import { topk, topkFlags, topkFromFlags } from './topk.ts';
@@ -11,6 +12,7 @@ const ARCHITECTURES = {
   topk: { create: topk, flags: topkFlags, fromFlags: topkFromFlags },
   jumprelu: { create: jumprelu, flags: jumpreluFlags, fromFlags: jumpreluFromFlags },
   batchtopk: { create: batchTopk, flags: batchTopkFlags, fromFlags: batchTopkFromFlags },
+  gated: { create: gated, flags: gatedFlags, fromFlags: gatedFromFlags },
 };
 
 type Architectures = typeof ARCHITECTURES;
