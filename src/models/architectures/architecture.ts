@@ -98,6 +98,8 @@ export interface SaeArchitecture {
   /** State that is not trained, of one instance. */
   buffers(shape: SaeShape): HostTensors;
   forward(inputs: ForwardInputs): Forward;
+  /** Weight of `mse` in the loss. Default 1. */
+  readonly mseWeight?: number;
   /** Names of the terms that `losses` gives. Default none. */
   readonly terms?: readonly string[];
   /**
