@@ -4,6 +4,7 @@ import type { FlagValues, SaeArchitecture, SettingFlag } from './architecture.ts
 import { batchTopk, batchTopkFlags, batchTopkFromFlags } from './batch-topk.ts';
 import { gated, gatedFlags, gatedFromFlags } from './gated.ts';
 import { jumprelu, jumpreluFlags, jumpreluFromFlags } from './jumprelu.ts';
+import { matryoshka, matryoshkaFlags, matryoshkaFromFlags } from './matryoshka.ts';
 import { relu, reluFlags, reluFromFlags } from './relu.ts';
 import { topk, topkFlags, topkFromFlags } from './topk.ts';
 
@@ -13,6 +14,7 @@ const ARCHITECTURES = {
   jumprelu: { create: jumprelu, flags: jumpreluFlags, fromFlags: jumpreluFromFlags },
   batchtopk: { create: batchTopk, flags: batchTopkFlags, fromFlags: batchTopkFromFlags },
   gated: { create: gated, flags: gatedFlags, fromFlags: gatedFromFlags },
+  matryoshka: { create: matryoshka, flags: matryoshkaFlags, fromFlags: matryoshkaFromFlags },
 };
 
 type Architectures = typeof ARCHITECTURES;
