@@ -70,6 +70,8 @@ export interface StepResult {
   readonly smallestSelected: number;
   /** Active latents of the whole batch, for choices that set no number. */
   readonly active: number;
+  /** Of all parameters together, before it is clipped; undefined where it is not clipped, and where the step was refused. */
+  readonly gradientNorm?: number | undefined;
 }
 
 /** Moving averages of ones: 1 - βᵗ, as the state holds them. */
@@ -245,10 +247,10 @@ export class Shard {
     kernel.sortByLatent(count, entryLatents, latentStarts, latentEntries);
     const hasDead = dead.count > 0 ? 1 : 0;
     if (hasDead) kernel.sortByLatent(dead.count, deadLatents, deadLatentStarts, deadLatentEntries);
-    this.#update(hasDead);
+    const gradientNorm = this.#update(hasDead);
     if (this.#plan.silence !== undefined) kernel.countSilence(this.#plan.silence);
     this.#lap('update');
-    return result;
+    return { ...result, gradientNorm };
   }
 
   /** Of its memory. */
@@ -473,27 +475,29 @@ export class Shard {
     }
   }
 
-  /** Steps all parameters: each latent's at once, or, where the gradient is clipped, all when its norm is known. */
-  #update(hasDead: 0 | 1): void {
+  /** Steps all parameters: each latent's at once, or, where the gradient is clipped, all when its norm is known, which is then given. */
+  #update(hasDead: 0 | 1): number | undefined {
     const kernel = this.#kernel;
     const { clip } = this.#plan;
     if (clip === undefined) {
       kernel.updateLatents(hasDead);
       this.#lap('update');
-      if (this.#plan.holdsBias) return;
+      if (this.#plan.holdsBias) return undefined;
       this.#sumDecoderBias();
       kernel.updateDecoderBias(1);
-    } else {
-      this.#exchange.sums[this.#shard * SUMS + GRADIENT] = kernel.gatherLatents(hasDead);
-      this.#lap('update');
-      const squares = this.#sumDecoderBias();
-      const norm = Math.sqrt(this.#total(GRADIENT) + (this.#plan.holdsBias ? 0 : squares));
-      // As torch.nn.utils.clip_grad_norm_ has it.
-      const scale = Math.min(1, clip / (norm + 1e-6));
-      kernel.applyLatents(scale);
-      if (!this.#plan.holdsBias) kernel.updateDecoderBias(scale);
+      this.#lap('exchange');
+      return undefined;
     }
+    this.#exchange.sums[this.#shard * SUMS + GRADIENT] = kernel.gatherLatents(hasDead);
+    this.#lap('update');
+    const squares = this.#sumDecoderBias();
+    const norm = Math.sqrt(this.#total(GRADIENT) + (this.#plan.holdsBias ? 0 : squares));
+    // As torch.nn.utils.clip_grad_norm_ has it.
+    const scale = Math.min(1, clip / (norm + 1e-6));
+    kernel.applyLatents(scale);
+    if (!this.#plan.holdsBias) kernel.updateDecoderBias(scale);
     this.#lap('exchange');
+    return norm;
   }
 
   /** Leaves b_dec's gradient in `sumRow`. Every shard adds up the same parts in the same order, and so keeps the same b_dec. */
