@@ -8,7 +8,7 @@ export type SaelensConfig = Readonly<Record<string, unknown>>;
 interface SaelensArchitecture {
   /** The architecture and its settings; `window` is SAELens's dead_feature_window. */
   activation(config: SaelensConfig, window: number): ActivationConfig;
-  /** Our names of the loss's terms by SAELens's. Where several have one, it is their sum. */
+  /** Our names of the loss's terms by SAELens's. Where several have one, it is their sum; numbers at their end are kept. */
   readonly terms: Readonly<Record<string, string>>;
   /** What its settings must be: one of these numbers, or anything. */
   readonly settings: Readonly<Record<string, readonly unknown[] | 'any'>>;

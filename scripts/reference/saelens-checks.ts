@@ -94,7 +94,7 @@ function checkReported({ steps, terms }: SaelensTraining, reported: ReadonlyMap<
   const theirs = new Map<string, number[]>();
   const checks: Check[] = [];
   for (const name of Object.keys(steps[0]!.losses)) {
-    const own = terms[name];
+    const own = ownTerm(terms, name);
     if (own === undefined) checks.push(failure(`losses ${name}`, 'nothing here knows this term'));
     else {
       const before = theirs.get(own) ?? steps.map(() => 0);
@@ -127,6 +127,12 @@ function checkReported({ steps, terms }: SaelensTraining, reported: ReadonlyMap<
       steps.map(step => step.gradient_norm),
     ),
   ];
+}
+
+/** Our name of SAELens's term `name`. A numbered one, such as inner_mse_loss_6, is known without its number, and keeps it. */
+function ownTerm(terms: Readonly<Record<string, string>>, name: string): string | undefined {
+  const [, stem = name, number = ''] = /^(.*)(_\d+)$/.exec(name) ?? [];
+  return terms[name] ?? (stem in terms ? terms[stem]! + number : undefined);
 }
 
 /** The trained SAE frozen: its weights, and what it makes of the first batch. */
