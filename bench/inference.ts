@@ -146,7 +146,10 @@ function dense(sae: LoadedSae, batch: number): Contender {
 
 function sparse(sae: LoadedSae, batch: number): Contender {
   const activations = normals(3, batch, sae.dIn);
-  return { name: 'monosemantic, sparse', measure: calls => timed(calls, () => sae.encodeSparse(activations)) };
+  return {
+    name: 'monosemantic, sparse',
+    measure: calls => timed(calls, () => sae.encode(activations, { sparse: true })),
+  };
 }
 
 async function timed(calls: number, call: () => Promise<unknown>): Promise<number> {

@@ -9,11 +9,12 @@ import { positiveInteger } from '../src/cli/options.ts';
 import { textTable } from '../src/experiments/text-table.ts';
 import { damagedFiles } from './torture/damaged-files.ts';
 import { diskFull } from './torture/disk-full.ts';
+import { largeSaes } from './torture/large-sae.ts';
 import type { Outcome, Torture } from './torture/outcome.ts';
 import { parallelEncodes } from './torture/parallel-encodes.ts';
 import { soak } from './torture/soak.ts';
 
-const TORTURES: readonly Torture[] = [damagedFiles, diskFull, parallelEncodes, soak];
+const TORTURES: readonly Torture[] = [damagedFiles, diskFull, parallelEncodes, soak, largeSaes];
 
 interface Options {
   readonly seconds: number;

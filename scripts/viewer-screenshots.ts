@@ -59,7 +59,7 @@ function synthetic() {
   const zeros = (size: number) => ({ data: new Float32Array(size), shape: [size] });
   const weights = {
     W_enc: { data: encoder, shape: [D_IN, 2 * FEATURES] },
-    b_enc: zeros(2 * FEATURES),
+    b_enc: { data: new Float32Array(2 * FEATURES).fill(-0.3), shape: [2 * FEATURES] },
     W_dec: { data: directions, shape: [2 * FEATURES, D_IN] },
     b_dec: zeros(D_IN),
   };
@@ -69,7 +69,7 @@ function synthetic() {
   return [
     {
       name: 'dictionary.onnx',
-      bytes: frozenSaeToOnnx({ architecture: 'topk', k: 8, ...shape, ...options, weights }, { config }),
+      bytes: frozenSaeToOnnx({ architecture: 'topk', k: 4, ...shape, ...options, weights }, { config }),
     },
     { name: 'acts.npy', bytes: writeNpy({ data: rows, shape: [ROWS, D_IN] }) },
     { name: 'labels.txt', bytes: new TextEncoder().encode(labels.join('\n')) },

@@ -14,6 +14,8 @@ const SOURCES: Readonly<Record<string, string>> = {
   monosemantic: 'src/index.ts',
   'monosemantic/inference': 'src/inference/node.ts',
   'monosemantic/compile': 'src/compile/index.ts',
+  'monosemantic/files': 'src/files/index.ts',
+  'monosemantic/host': 'src/host/index.ts',
 };
 
 const blocks = [...readFileSync(join(ROOT, 'README.md'), 'utf8').matchAll(/```(ts|python)\n([\s\S]*?)```/g)].map(
@@ -27,6 +29,10 @@ describe('the README', () => {
   before(() => {
     mkdirSync(join(FOLDER, 'models'), { recursive: true });
     writeFileSync(join(FOLDER, 'models', 'sae.onnx'), readFileSync(join(ROOT, 'models', 'sae.onnx')));
+    // A language model and an autoencoder for it, under the names that the example gives them.
+    for (const name of ['model.onnx', 'sae.onnx', 'ids.npy', 'mask.npy']) {
+      writeFileSync(join(FOLDER, name), readFileSync(join(ROOT, 'test/host/language-model', name)));
+    }
   });
   after(() => rmSync(FOLDER, { recursive: true, force: true }));
 

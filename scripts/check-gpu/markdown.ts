@@ -12,7 +12,7 @@ const INTRODUCTION = `# On GPUs
 
 Written by \`npm run check:gpu -- --output docs\`; [gpu.json](gpu.json) holds the same. Each cell was run in a process of its own, with a
 time limit. *ran*: it ran, and its figures are right: PyTorch's to 1e-5, ONNX Runtime's on the CPU to 2e-5 for codes and 1e-4 for the losses of
-five steps. *wrong*, *failed* and *not to be had* say below by how much, why, and what is missing. Times are medians of one step (batch 1,024) or one call;
+five steps. *wrong*, *failed* and *not to be had* say below by how much, why, and what is missing; a path that does not load is asked no more (–). Times are medians of one step (batch 1,024) or one call;
 with PyTorch, its eager dense step on the same card, they are beside it as a ratio.
 `;
 

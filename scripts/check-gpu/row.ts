@@ -35,7 +35,10 @@ export interface MachineReport {
   readonly rows: readonly Row[];
 }
 
-/** `reports` with `report` instead of an earlier one of the same card. */
+/** `reports` with `report` instead of an earlier one of the same card, of which rows of paths that `report` does not have stay. */
 export function withReport(reports: readonly MachineReport[], report: MachineReport): MachineReport[] {
-  return [...reports.filter(({ card }) => card !== report.card), report];
+  const earlier = reports.find(({ card }) => card === report.card);
+  const paths = new Set(report.rows.map(({ path }) => path));
+  const kept = (earlier?.rows ?? []).filter(({ path }) => !paths.has(path));
+  return [...reports.filter(({ card }) => card !== report.card), { ...report, rows: [...kept, ...report.rows] }];
 }

@@ -13,7 +13,12 @@ export interface Check {
 }
 
 /** Compares every entry and, where `actual` is a tensor, its shape. `expected` holds float64 as the file has them. */
-export function compare(what: string, actual: HostTensor | number, expected: NestedArray | number): Check {
+export function compare(
+  what: string,
+  actual: HostTensor | number,
+  expected: NestedArray | number,
+  tolerance = TOLERANCE,
+): Check {
   const shape = shapeOf(expected);
   const values = typeof actual === 'number' ? [actual] : actual.data;
   const actualShape = typeof actual === 'number' ? [] : actual.shape;
@@ -26,7 +31,7 @@ export function compare(what: string, actual: HostTensor | number, expected: Nes
   for (const [i, value] of wanted.entries()) {
     const difference = Math.abs(values[i]! - value) / Math.max(1, Math.abs(value));
     // Also where the difference is NaN.
-    if (!(difference <= TOLERANCE)) return failure(what, `entry ${i} is ${values[i]}, expected ${value}`);
+    if (!(difference <= tolerance)) return failure(what, `entry ${i} is ${values[i]}, expected ${value}`);
     worst = Math.max(worst, difference);
   }
   return { what, passed: true, detail: `largest difference ${worst.toExponential(1)}` };

@@ -53,6 +53,27 @@ const ARCHITECTURES: Readonly<Record<string, SaelensArchitecture>> = {
     terms: AUX_K_TERM,
     settings: { ...TOPK_SETTINGS, topk_threshold_lr: [0.01] },
   },
+  matryoshka_batchtopk: {
+    activation: (config, window) => ({
+      kind: 'matryoshka',
+      ...topkSettings(config, window),
+      widths: config['matryoshka_widths'] as readonly number[],
+      auxKPerBlock: config['use_matryoshka_aux_loss'] === true,
+    }),
+    terms: { ...AUX_K_TERM, inner_mse_loss: 'mse' },
+    settings: {
+      ...TOPK_SETTINGS,
+      topk_threshold_lr: [0.01],
+      matryoshka_widths: 'any',
+      use_matryoshka_aux_loss: [true, false],
+    },
+  },
+  gated: {
+    // SAELens's auxiliary loss trains the decoder too.
+    activation: config => ({ kind: 'gated', l1: numberOf(config, 'l1_coefficient'), detachDecoder: false }),
+    terms: { l1_loss: 'l1', auxiliary_reconstruction_loss: 'via_gate' },
+    settings: { l1_coefficient: 'any', l1_warm_up_steps: 'any' },
+  },
   jumprelu: {
     activation: (config, window) => ({ kind: 'jumprelu', ...jumpreluSettings(config, window) }),
     terms: { l0_loss: 'l0', pre_act_loss: 'pre_act' },

@@ -1,7 +1,8 @@
 /** A file of one model's training in PyTorch: its start, batches and optimizer, and what must come out of them. */
-import type * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs';
 import { createRandomSource } from '../../src/data/random-source.ts';
 import type { StepDescriptor } from '../../src/engines/engine.ts';
+import { prefixErrorsOf } from '../../src/models/architectures/matryoshka.ts';
 import type { ActivationConfig } from '../../src/models/architectures/registry.ts';
 import type { ModelDefinition, ModelState, Tensors, Trainable } from '../../src/models/model.ts';
 import { ParallelToyModel } from '../../src/models/parallel-toy-model.ts';
@@ -30,6 +31,8 @@ export const TRAINING_KINDS = [
   'transcoder',
   'auxk',
   'jumprelu',
+  'gated',
+  'matryoshka',
 ] as const;
 
 /** The files of test/reference that hold trainings. */
@@ -41,6 +44,8 @@ export const TRAINING_FILES = [
   'sae-batchtopk',
   'sae-auxk',
   'sae-jumprelu',
+  'sae-gated',
+  'sae-matryoshka',
   'transcoder',
   'transcoder-skip',
 ] as const;
@@ -93,6 +98,9 @@ export interface TrainingCase {
   };
 }
 
+/** Kinds whose squared error is a sum over d_in; the others' is a mean. */
+const SUMMED: readonly TrainingKind[] = ['jumprelu', 'gated', 'matryoshka'];
+
 /** The files have ten decimals. */
 const ROUNDING = 1e-9;
 
@@ -107,6 +115,8 @@ export function trainingKindOf(contents: unknown): TrainingKind | undefined {
   if (has('W', 'b', 'importance')) return depthOf(inputs['W']!) === 3 ? 'parallel-toy-model' : 'toy-model';
   if (has('dead', 'k_aux')) return 'auxk';
   if (has('threshold', 'bandwidth')) return 'jumprelu';
+  if (has('b_gate', 'r_mag', 'b_mag', 'l1_coefficient')) return 'gated';
+  if (has('widths', 'k')) return 'matryoshka';
   if (!has('V', 'W_enc', 'batches', 'k')) return undefined;
   if (has('targets')) return 'transcoder';
   return codeOf(expected['features'] as number[][], Number(inputs['k']));
@@ -173,18 +183,21 @@ function autoencoderCase(
       l0: Number(inputs['l0_coefficient']),
       bandwidth: Number(inputs['bandwidth']),
     },
+    gated: { kind: 'gated', l1: Number(inputs['l1_coefficient']) },
+    matryoshka: { kind: 'matryoshka', k, widths: inputs['widths'] as number[], prefixLosses: 'mean' },
   };
   const config: SparseAutoencoderConfig = {
     dIn,
     dSae,
     activation: activations[kind],
-    ...('W_dec' in parameters && { decoder: 'free' as const }),
+    // The Gated file's L1 has no decoder norms: its rows are those of a decoder that is kept at norm 1.
+    ...('W_dec' in parameters && { decoder: kind === 'gated' ? ('renormalise' as const) : ('free' as const) }),
     ...(kind === 'transcoder' && {
       dOut: parameters['b_dec']!.shape[0]!,
       transcoder: true,
       skip: 'W_skip' in parameters,
     }),
-    ...(kind === 'jumprelu' && { reconstructionLoss: 'sum' as const }),
+    ...(SUMMED.includes(kind) && { reconstructionLoss: 'sum' as const }),
   };
   const sae = new SparseAutoencoder(config, createRandomSource(0));
   const { architecture, shape, countsFiring } = sae;
@@ -204,7 +217,7 @@ function autoencoderCase(
     outputsOf({ parameters: current, buffers: before }, batch) {
       const input = batch[ACTIVATIONS] as tf.Tensor;
       const target = batch[TARGET] ?? input;
-      const { features, reconstruction } = architecture.forward({
+      const forward = architecture.forward({
         shape,
         parameters: current,
         buffers: before,
@@ -212,7 +225,10 @@ function autoencoderCase(
         target,
         scalars,
       });
-      return { features, reconstruction };
+      const { features, reconstruction } = forward;
+      if (kind !== 'matryoshka') return { features, reconstruction };
+      const prefixes = prefixErrorsOf(forward).map(error => tf.add(error, target));
+      return { features, prefix_reconstructions: tf.stack(prefixes) };
     },
     state: { parameters, buffers },
     optimizer,
@@ -221,7 +237,11 @@ function autoencoderCase(
     // A file without an optimizer holds one batch's figures alone.
     descriptor: file.optimizer && descriptorOf(sae, { batchSize, optimizer: adam(optimizer).options }),
     // AuxK's loss is not divided by the batch's variance here: it and its gradients are the file's times that.
-    expected: expectedOf(file, ['features', 'reconstruction'], kind === 'auxk' ? varianceOf(batches[ACTIVATIONS]!) : 1),
+    expected: expectedOf(
+      file,
+      ['features', kind === 'matryoshka' ? 'prefix_reconstructions' : 'reconstruction'],
+      kind === 'auxk' ? varianceOf(batches[ACTIVATIONS]!) : 1,
+    ),
   };
 }
 

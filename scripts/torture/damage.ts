@@ -155,7 +155,8 @@ export function damage(
 ): { readonly bytes: Uint8Array; readonly damages: readonly string[] } {
   const names = Object.keys(DAMAGES);
   const damages: string[] = [];
-  let damaged = bytes;
+  // A plain array: a Buffer's own methods differ.
+  let damaged: Uint8Array = new Uint8Array(bytes);
   for (let i = random.integer(5) < 4 ? 0 : random.integer(3); i >= 0 && damaged.length > 0; i--) {
     const name = choice(random, names);
     damages.push(name);

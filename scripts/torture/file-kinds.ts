@@ -8,7 +8,7 @@ import { decodeSparseFile } from '../../src/cli/sparse-file.ts';
 import { createRandomSource, type RandomSource } from '../../src/data/random-source.ts';
 import { frozenSaeToOnnx } from '../../src/export/frozen-sae-onnx.ts';
 import { loadSaeFolder } from '../../src/export/load-sae-folder.ts';
-import { readCsv, writeCsv } from '../../src/files/csv.ts';
+import { writeCsv } from '../../src/files/csv.ts';
 import { type ElementType, encodeElements } from '../../src/files/element-type.ts';
 import { readJsonArray } from '../../src/files/json-array.ts';
 import { npyHeader, readNpy, writeNpy } from '../../src/files/npy.ts';
@@ -193,7 +193,7 @@ const csv: FileKind = {
       'a.csv': strToU8(one),
     }));
   },
-  read: async (_folder, files) => ({ reading: { array: readCsv(new TextDecoder().decode(single(files))) } }),
+  read: async folder => ({ reading: { rows: await readRows(join(folder, 'a.csv')) } }),
 };
 
 const json: FileKind = {

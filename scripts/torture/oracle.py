@@ -21,7 +21,9 @@ def read_npy(path):
 
 def read_npz(path):
     with np.load(path + "/a.npz", allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+        # What is not an array is passed over here as well.
+        names = [name for name in archive.zip.namelist() if name.endswith(".npy")]
+        return {name[: -len(".npy")]: archive[name] for name in names}
 
 
 SAFETENSORS = {
@@ -47,8 +49,10 @@ def read_safetensors(path):
 
 
 def read_csv(path):
-    with open(path + "/a.csv", encoding="utf-8-sig", newline="") as file:
-        rows = [[cell.strip() for cell in row] for row in csv.reader(file)]
+    # As numpy.loadtxt has it, a line that begins with # is a comment, in whatever encoding.
+    with open(path + "/a.csv", encoding="utf-8-sig", errors="replace", newline="") as file:
+        lines = [line for line in file if not line.strip().startswith("#")]
+    rows = [[cell.strip() for cell in row] for row in csv.reader(lines)]
     rows = [row for row in rows if any(row)]
 
     def is_number(cell):
@@ -119,7 +123,10 @@ READERS = {
 def compare(oracle, path):
     with open(path + "/reading.json", encoding="utf-8") as file:
         kept = json.load(file)
-    ours = {entry["name"]: numbers(entry) for entry in kept["reading"]}
+    try:
+        ours = {entry["name"]: numbers(entry) for entry in kept["reading"]}
+    except ValueError as error:
+        return f"what was read contradicts itself: {error}"
     if not ours:
         return "same"
     try:

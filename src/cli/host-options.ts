@@ -5,7 +5,7 @@ import { positiveInteger } from './options.ts';
 
 export interface HostRunOptions {
   readonly provider?: Provider | 'auto';
-  readonly threads?: number;
+  readonly threads?: number | undefined;
 }
 
 /** What a host is run over, and which positions of it count. */
@@ -52,24 +52,28 @@ export function addHostRunOptions(command: Command): Command {
 
 /** Adds the tensor, and for transcoders the second one. */
 export function addTensorOptions(command: Command, isRequired = true): Command {
-  return command
+  command
     .addOption(
       new Option('--tensor <name>', 'the hidden tensor; `monosemantic tensors` lists them').makeOptionMandatory(
         isRequired,
       ),
     )
-    .option('--target-tensor <name>', 'for transcoders: the tensor that is given for it')
-    .option(
-      '--channels-axis <n>',
-      'the axis that holds the channels: 1 for [batch, d, h, w] (default: the last)',
-      axis,
-    );
+    .option('--target-tensor <name>', 'for transcoders: the tensor that is given for it');
+  return addChannelsAxisOption(command);
 }
 
-/** Adds what the model is run over. `isTensorRequired`: false for a command that can do without a model. */
-export function addHostDataOptions(command: Command, isTensorRequired = true): Command {
-  addTensorOptions(command, isTensorRequired)
-    .optionsGroup('What the model is run over:')
+/** Adds `--channels-axis`. */
+export function addChannelsAxisOption(command: Command): Command {
+  return command.option(
+    '--channels-axis <n>',
+    'the axis that holds the channels: 1 for [batch, d, h, w] (default: the last)',
+    axis,
+  );
+}
+
+/** Adds what the model is run over: arrays or text. */
+export function addHostInputOptions(command: Command): Command {
+  return command
     .option(
       '--input <[name=]file...>',
       'arrays [samples, …] in .npy, .json or .csv; without a name the input that is not a mask',
@@ -88,7 +92,12 @@ export function addHostDataOptions(command: Command, isTensorRequired = true): C
     )
     .option('--no-special-tokens', 'without the special tokens that the tokenizer adds')
     .option('--drop-special', "leave out positions of the tokenizer's special tokens")
-    .option('--drop-tokens <ids>', 'leave out positions of these token ids', tokenIds)
-    .option('--batch-size <n>', 'samples run at once (default: 16)', positiveInteger);
+    .option('--drop-tokens <ids>', 'leave out positions of these token ids', tokenIds);
+}
+
+/** Adds tensor, data and provider. `isTensorRequired`: false for a command that can do without a model. */
+export function addHostDataOptions(command: Command, isTensorRequired = true): Command {
+  addTensorOptions(command, isTensorRequired).optionsGroup('What the model is run over:');
+  addHostInputOptions(command).option('--batch-size <n>', 'samples run at once (default: 16)', positiveInteger);
   return addHostRunOptions(command.optionsGroup('Where it runs:'));
 }

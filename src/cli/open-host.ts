@@ -7,7 +7,6 @@ import { openHost } from '../host/node.ts';
 import { type OpenInput, openInput } from '../host/stored-inputs.ts';
 import { textData } from '../host/text-data.ts';
 import type { HostDataOptions, HostRunOptions } from './host-options.ts';
-import type { Terminal } from './terminal.ts';
 
 /** A host with its data. */
 export interface OpenHostData {
@@ -53,7 +52,7 @@ async function openInputs(
 export async function openHostData(
   file: string,
   options: HostDataOptions,
-  { signal }: Terminal,
+  { signal }: { readonly signal?: AbortSignal | undefined },
 ): Promise<OpenHostData> {
   const { input = [], mask, labels, text, tokenizer, dropTokens = [] } = options;
   if (input.length > 0 === (text !== undefined)) throw new UsageError('give either --input or --text with --tokenizer');

@@ -38,10 +38,12 @@ export function wholeNumber(text: string): number {
   return value;
 }
 
-/** Reads rows of context: one number for both sides, or two. */
+/** Reads rows of context: one number for both sides, two, or `sequence` for the whole one (2,047 rows to each side at most). */
 export function contextRows(text: string): { readonly before: number; readonly after: number } {
+  if (text === 'sequence') return { before: 2047, after: 2047 };
   const [before, after = before] = text.split(',').map(part => wholeNumber(part.trim()));
-  if (before === undefined || text.split(',').length > 2) throw new InvalidArgumentError('expected 10 or 5,10.');
+  if (before === undefined || text.split(',').length > 2)
+    throw new InvalidArgumentError('expected 10, 5,10 or sequence.');
   return { before, after: after! };
 }
 

@@ -16,8 +16,8 @@ import type { Terminal } from './terminal.ts';
 
 const SAMPLES_HELP = `
 Samples are rows of numbers in .npy, .npz, .safetensors, .json or .csv, told apart by content; - reads stdin.
-JSON is an array of rows, a row a line, or {"shape": [...], "data": [...]}. CSV has one sample a line, separated by
-commas, semicolons, tabs or spaces; a first line without numbers is a header.`;
+JSON is an array of rows, a row a line, or {"shape": [...], "data": [...]}. CSV has one sample a line,
+separated by commas, semicolons, tabs or spaces; a first line without numbers is a header.`;
 
 /** The program with all its commands; they report to `terminal`. */
 export function buildProgram(terminal: Terminal): Command {
@@ -43,6 +43,7 @@ Exit status: 0 done, 1 it failed (file, device, numbers), 2 wrong usage.`,
     decode,
     directions,
     convert,
+    verify,
     plot,
     train,
     tensors,
@@ -88,6 +89,7 @@ function encode(command: Command, terminal: Terminal): Command {
     .requiredOption('--input <file>', 'activations, [n, d_in]')
     .option('--output <file>', 'where the features go, [n, d_sae]; - is stdout, as JSON', '-')
     .option('--sparse', 'only the features that fire')
+    .option('--fold-decoder-norm', "each feature times its decoder row's norm, as Neuronpedia shows it")
     .option('--tensor <name>', 'which array of a .npz or .safetensors input that holds several')
     .addHelpText(
       'after',
@@ -157,6 +159,34 @@ Example: monosemantic convert gpt2-res-jb/blocks.8.hook_resid_pre sae.onnx`,
       (await import('./commands/convert.ts')).convert(source, target, options, terminal),
     );
   return addReportOptions(command);
+}
+
+function verify(command: Command, terminal: Terminal): Command {
+  command
+    .name('verify')
+    .argument('<file>', 'an SAE, .onnx')
+    .summary('whether an SAE computes what its checkpoint does')
+    .description(
+      "Runs an .onnx file and the checkpoint it came from on the same rows, the checkpoint in plain float64: the largest differences of features and reconstruction, and the files' hashes.",
+    )
+    .requiredOption('--against <path>', 'what it is held against: anything that convert reads')
+    .option('--input <file>', 'activations, [n, d_in] (default: rows are drawn on which latents fire)')
+    .option('--tensor <name>', 'which array of a .npz or .safetensors input that holds several')
+    .option('--rows <n>', 'how many rows (default: all of --input, 64 where they are drawn)', positiveInteger)
+    .option('--seed <n>', 'of the rows that are drawn (default: 0)', positiveInteger)
+    .option(
+      '--tolerance <x>',
+      'largest difference allowed, as a part of the largest value (default: 1e-4)',
+      positiveNumber,
+    )
+    .option('--norm-scaling-factor <x>', 'of expected_average_only_in, where the checkpoint lacks it', positiveNumber)
+    .option('--ignore-option <name...>', "options in the checkpoint's config that change nothing")
+    .addHelpText(
+      'after',
+      '\nExit status 1 where they differ.\n\nExample: monosemantic verify sae.onnx --against ./saelens-folder',
+    )
+    .action(async (file, options) => (await import('./commands/verify.ts')).verify(file, options, terminal));
+  return addNameOptions(addReportOptions(addRunOptions(command)));
 }
 
 function plot(command: Command, terminal: Terminal): Command {
@@ -301,7 +331,8 @@ function dashboard(command: Command, terminal: Terminal): Command {
       'When each latent fires and on what: densities, histograms, examples in context, neighbours, logits, labels. One folder that the viewer opens, without a server.',
     )
     .requiredOption('--out <folder>', 'where the bundle goes; written whole or not at all')
-    .option('--overwrite', 'replace a bundle that is there')
+    .option('--overwrite', 'replace a bundle that is there');
+  addReportOptions(command)
     .optionsGroup('Rows, from files or from a model on the fly:')
     .option('--activations <files...>', '[n, d_in] in .npy or .safetensors (--tensor names one of several)')
     .option(
@@ -309,14 +340,18 @@ function dashboard(command: Command, terminal: Terminal): Command {
       'token ids, one a row, or [sequences, length] (default: NAME.tokens.npy beside NAME.npy)',
     )
     .option('--positions <file>', 'positions, or [n, 2] sequence and position (default: NAME.positions.npy)')
-    .option('--labels <file>', 'CSV with a header: categories of each row')
+    .option('--labels <file>', 'CSV, a line for each row: its categories; a further first line names them')
     .option('--model <file>', 'the model whose tensor the SAE reads, .onnx')
     .option('--drop-first <n>', 'leave out the first n positions of each sample', positiveInteger)
     .optionsGroup('What pages show:')
     .option('--unembedding <name|file>', "W_U, a weight of --model or an array: for each latent's logits")
     .option('--explanations <file>', 'JSON lines: latent, text and if known author, method, score')
     .option('--fold-decoder-norm', 'activations times the decoder norm, as Neuronpedia shows them')
-    .option('--context <n|before,after>', 'rows of context around an example (default: 10,10)', contextRows)
+    .option(
+      '--context <n>',
+      'rows of context around an example: 10, 5,10 or sequence, the whole one (default: 10)',
+      contextRows,
+    )
     .option('--top <n>', 'examples with the largest activations (default: 20)', positiveInteger)
     .option('--intervals <n>', 'equal parts of [0, max] that examples are drawn from (default: 10)', positiveInteger)
     .option('--interval-examples <n>', 'examples drawn from each (default: 5)', positiveInteger)
@@ -334,7 +369,7 @@ Examples: monosemantic dashboard sae.onnx --activations acts.npy --tokenizer tok
 The folder's format is documented: docs/bundle-format.md.`,
     )
     .action(async (file, options) => (await import('./commands/dashboard.ts')).dashboard(file, options, terminal));
-  return addNameOptions(addReportOptions(addHostDataOptions(command, false)));
+  return addNameOptions(addHostDataOptions(command.optionsGroup('The tensor of --model:'), false));
 }
 
 function engines(command: Command, terminal: Terminal): Command {

@@ -8,17 +8,19 @@ import {
   rowSourceFrom,
   rowSourceOf,
 } from '../files/row-source.ts';
+import { collectBuffers } from './collect-buffers.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Bytes of stdin that are kept in memory; more go to a scratch file. */
 const KEPT_IN_MEMORY = 2 ** 23;
 
 /** Opens `path`, or all of stdin for `-`. FileFormatError for what is missing, damaged or of another kind. */
-export async function openSamples(
-  path: string,
-  terminal: Terminal,
-  options: RowSourceOptions = {},
-): Promise<RowSource> {
+export async function openSamples(path: string, terminal: Terminal, given: RowSourceOptions = {}): Promise<RowSource> {
+  const onPart = (): void => {
+    terminal.checkInterruption();
+    collectBuffers();
+  };
+  const options = { ...given, onPart };
   if (path !== '-') return openRowSource(path, options);
   const chunks: Uint8Array[] = [];
   let size = 0;

@@ -2,11 +2,13 @@
 import { InvalidShapeError } from '../errors.ts';
 import type { RowSource } from '../files/row-source.ts';
 import { type HostTensor, type Shape, sizeOf } from '../tensor.ts';
+import { collectBuffers } from './collect-buffers.ts';
 import { startProgress } from './progress.ts';
 import type { Terminal } from './terminal.ts';
 
-/** Values read at once, inputs and results together: 64 MiB. */
+/** Values read at once, inputs and results together, 64 MiB, and samples: as many as a model runs at once. */
 const VALUES_AT_ONCE = 2 ** 24;
+const SAMPLES_AT_ONCE = 4096;
 
 export interface SampleCount {
   readonly samples: number;
@@ -32,7 +34,7 @@ export interface BatchOptions {
   readonly resultSize: number;
   /** How the source is called in errors. */
   readonly name: string;
-  /** Samples at once. Default what fits 64 MiB. */
+  /** Samples at once. Default what fits 64 MiB, at most 4096. */
   readonly batchSize?: number | undefined;
 }
 
@@ -46,7 +48,8 @@ export async function forEachBatch(
   terminal: Terminal,
 ): Promise<void> {
   const { samples, rowsPerSample } = countSamples(source, sampleShape, name);
-  const atOnce = batchSize ?? Math.max(1, Math.floor(VALUES_AT_ONCE / (sizeOf(sampleShape) + resultSize)));
+  const fitting = Math.max(1, Math.floor(VALUES_AT_ONCE / (sizeOf(sampleShape) + resultSize)));
+  const atOnce = batchSize ?? Math.min(SAMPLES_AT_ONCE, fitting);
   const progress = startProgress(samples, 'samples', terminal);
   try {
     for (let start = 0; start < samples; start += atOnce) {
@@ -55,6 +58,7 @@ export async function forEachBatch(
       const data = await source.read(start * rowsPerSample, count * rowsPerSample);
       await run({ data, shape: [count, ...sampleShape] }, start);
       progress.advance(count);
+      collectBuffers();
     }
   } finally {
     progress.stop();

@@ -15,6 +15,7 @@ import { safetensorsHeader, safetensorsOrder } from '../files/safetensors.ts';
 import { type AtomicFile, openAtomicFile } from '../files/write-atomic.ts';
 import { ZipWriter } from '../files/zip-writer.ts';
 import type { SparseFeatures } from '../inference/sparse-features.ts';
+import { collectBuffers } from './collect-buffers.ts';
 import type { Terminal } from './terminal.ts';
 
 export const SPARSE_EXTENSIONS = ['.npz', '.safetensors', '.json', '.npy', '.csv'];
@@ -72,7 +73,7 @@ type ListName = 'offsets' | 'indices' | 'values';
 
 /** How the lists wait: offsets as float64, because there may be more than 2^32 entries. */
 const WAITING: Readonly<Record<ListName, ElementType>> = { offsets: 'float64', indices: 'uint32', values: 'float32' };
-const BYTES_AT_ONCE = 2 ** 20;
+const BYTES_AT_ONCE = 2 ** 15;
 
 async function listsOutput(
   file: AtomicFile | undefined,
@@ -115,6 +116,7 @@ async function listsOutput(
             for (let at = 0; at < length; at += BYTES_AT_ONCE) {
               const bytes = await scratch[list]!.read(at, Math.min(BYTES_AT_ONCE, length - at));
               yield decodeElements(bytes, WAITING[list]);
+              collectBuffers();
             }
           },
         });

@@ -13,6 +13,8 @@ export interface PageFile {
 
 const MARK = '<script type="text/plain" id="page-content">';
 const END = '</script>';
+/** The inert script of the models that ship with the page, which stands behind its program. */
+const SHIPPED = 'id="inlined-models"';
 
 /**
  * The page with `files` inside, which opens them when it starts.
@@ -25,7 +27,7 @@ const END = '</script>';
 export function viewerPage(page: string, files: readonly PageFile[], query = ''): string {
   const bare = withoutContent(page);
   const at = bare.lastIndexOf('</body>');
-  if (at < 0 || !bare.includes('id="inlined-wasm"')) {
+  if (at < 0 || !bare.includes(SHIPPED)) {
     throw new FileFormatError('not the single file of the viewer: npm run build:viewer makes it');
   }
   // Base64 and JSON hold no "<" but in names.
@@ -33,8 +35,9 @@ export function viewerPage(page: string, files: readonly PageFile[], query = '')
   return `${bare.slice(0, at)}${MARK}${content}${END}${bare.slice(at)}`;
 }
 
+/** The page's own program holds these words as well, so they count only behind the models that it ships with. */
 function withoutContent(page: string): string {
-  const from = page.lastIndexOf(MARK);
+  const from = page.indexOf(MARK, Math.max(0, page.lastIndexOf(SHIPPED)));
   if (from < 0) return page;
   const to = page.indexOf(END, from) + END.length;
   return page.slice(0, from) + page.slice(to);

@@ -56,7 +56,9 @@ export async function runActivationSae(
   const { data, holdOut, ...model } = settings;
   const { activation, init, batchSize, steps, seed } = model;
   const training = { ...saeSettings(model, data), holdOut };
-  const words = await describeData(training);
+  // Open until it has measured: a model would compute its first rows again.
+  await using opened = await data.open({ seed, batchSize, holdOut, signal: context.signal });
+  const words = describeData(opened);
   context.log(`activations: ${words}`);
   const label = `SAE (${activation.kind}, ${init})`;
   const run = await trainSae(training, trainingOptions(context, { name: 'sae', label, steps }));
@@ -67,7 +69,6 @@ export async function runActivationSae(
   const curve = lossCurve(`${activation.kind}, ${init}`, history.loss);
   await context.draw('training-curve', plotTrainingCurves([curve], { subtitle: words, logSteps: true }));
 
-  await using opened = await data.open({ seed, batchSize, holdOut, signal: context.signal });
   const before = await measure(freezeSae(start), opened);
   const after = await measure(sae.toOnnx(), opened);
   const metrics = { step_0: before, end: after };
@@ -84,9 +85,7 @@ export async function runActivationSae(
 }
 
 /** Width and numbers of rows, for a person. */
-async function describeData({ data, seed, batchSize, holdOut }: ReturnType<typeof saeSettings> & { holdOut: number }) {
-  await using opened = await data.open({ seed, batchSize, holdOut });
-  const { rows, heldOutRows = 0, width } = opened;
+function describeData({ rows, heldOutRows = 0, width }: OpenSource): string {
   if (rows === undefined) return `rows of ${width}`;
   const counted = (count: number): string => count.toLocaleString('en');
   return `${counted(rows)} rows of ${width} to train on, ${counted(heldOutRows)} held out`;

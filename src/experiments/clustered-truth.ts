@@ -88,7 +88,7 @@ function drawHeldOut(clustered: ClusteredDataState, weight: HostTensor, seed: nu
   const generator = SyntheticClusteredDataGenerator.fromState(clustered, randomStream(seed, HELD_OUT_STREAM));
   const features = generator.generateBatch(HELD_OUT);
   const activations = { data: new Float32Array(HELD_OUT * nHidden), shape: [HELD_OUT, nHidden] };
-  hiddenActivations(weight, { fill: into => into.set(features.data) }).fill(activations.data);
+  hiddenActivations(weight, { batchSize: HELD_OUT, fill: into => into.set(features.data) }).fill(activations.data);
   return { features: { data: features.data, shape: [HELD_OUT, nFeatures] }, activations };
 }
 

@@ -29,6 +29,8 @@ export interface SaeRunSettings {
   readonly steps: number;
   readonly learningRate: number;
   readonly seed: number;
+  /** Whether a transcoder has a skip connection. Default false. */
+  readonly skip?: boolean;
 }
 
 export const SAE_DEFAULTS: SaeRunSettings = {
@@ -75,10 +77,10 @@ export function scoreSae(sae: SparseAutoencoder, trueDirections: HostTensor, hel
 
 /** The settings of training that an experiment's settings name, on `data`. */
 export function saeSettings(settings: Omit<SaeRunSettings, 'sparsity'>, data: ActivationSource) {
-  const { dSae, activation, decoder, init, batchSize, steps, learningRate, seed } = settings;
+  const { dSae, activation, decoder, init, batchSize, steps, learningRate, seed, skip = false } = settings;
   const optimizer = { ...SAE_OPTIMIZER, learningRate };
   const start = { directions: init };
-  return { data, dSae, activation, decoder, start, batchSize, steps, optimizer, seed } satisfies SaeSettings;
+  return { data, dSae, activation, decoder, start, batchSize, steps, optimizer, seed, skip } satisfies SaeSettings;
 }
 
 export interface SaeRun {

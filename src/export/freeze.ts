@@ -53,11 +53,15 @@ export interface SaeFreezeOptions {
 }
 
 /** Freezes a sparse autoencoder: the decoder's norm folded into `W_dec`, BatchTopK's running threshold into `threshold`. */
-export function freezeSae(sae: SparseAutoencoder, { training, init, trainedOn }: SaeFreezeOptions = {}): Uint8Array {
+export function freezeSae(sae: SparseAutoencoder, options: SaeFreezeOptions = {}): Uint8Array {
+  return frozenSaeToOnnx(sae.freeze(), saeMetadata(sae, options));
+}
+
+/** What the file of a trained autoencoder says beside its weights. */
+export function saeMetadata(sae: SparseAutoencoder, { training, init, trainedOn }: SaeFreezeOptions): SaeMetadata {
   const { activation, decoder } = sae.config;
-  const metadata: SaeMetadata = {
+  return {
     config: { activation, decoder, ...(init && { init }), ...(training && { training }) },
     ...(trainedOn && { trainedOn }),
   };
-  return frozenSaeToOnnx(sae.freeze(), metadata);
 }

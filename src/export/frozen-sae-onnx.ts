@@ -1,7 +1,7 @@
 /** Frozen SAEs as ONNX files of the contract (schema 1), and back: the one way by which trained and imported SAEs become `.onnx`. */
 import { compile } from '../compile/compile.ts';
 import { FileFormatError } from '../errors.ts';
-import { toFloat32 } from '../files/element-type.ts';
+import { adoptElements, toFloat32 } from '../files/element-type.ts';
 import {
   applyFrozenSae,
   checkFrozenSae,
@@ -9,9 +9,11 @@ import {
   type FrozenSae,
   frozenSaeShapes,
 } from '../models/frozen-sae.ts';
+import { elementType } from '../onnx/element-type.ts';
 import { type ExternalRange, externalRange, isExternal } from '../onnx/external-data.ts';
 import type { Graph, GraphValue } from '../onnx/graph.ts';
 import { METADATA_KEYS, parseMetadata, SCHEMA, TENSOR_NAMES } from '../onnx/metadata.ts';
+import { toInteger } from '../onnx/proto.ts';
 import { metadataProperties, readModel } from '../onnx/read.ts';
 import { readInitializer, readTensor } from '../onnx/tensor-values.ts';
 import { encodeModel } from '../onnx/write.ts';
@@ -120,7 +122,11 @@ export function* readFrozenSaeOnnx(
     if (!tensor || !isExternal(tensor)) weights[name] = readInitializer(model, name);
     else {
       const rawData = yield externalRange(tensor, file);
-      weights[name] = toFloat32(readTensor({ ...tensor, dataLocation: 0, externalData: [], rawData }, file));
+      // Float32, as this package writes it, is not copied: it may be as large as memory allows.
+      weights[name] =
+        elementType(tensor.dataType)?.name === 'float32'
+          ? { data: adoptElements(rawData, 'float32') as Float32Array, shape: (tensor.dims ?? []).map(toInteger) }
+          : toFloat32(readTensor({ ...tensor, dataLocation: 0, externalData: [], rawData }, file));
     }
   }
   const sae = { ...options, weights, ...(description && { description }) };

@@ -40,12 +40,7 @@ export async function loadSaeFolder(path: string, options: SaelensReadOptions = 
       ? relevant.test(name) && !unread.includes(name)
       : name === basename(path) || belongsTo(basename(path), name);
   const names = there.filter(({ name }) => besides(name) && !name.startsWith('.')).map(({ name }) => name);
-  const folders = isFolder
-    ? await foldersWithSaes(
-        folder,
-        there.filter(found => found.isDirectory()).map(({ name }) => name),
-      )
-    : [];
+  const folders = isFolder ? await foldersWithSaes(folder) : [];
 
   const sources = new Map<string, ByteSource>();
   try {
@@ -62,7 +57,7 @@ export async function loadSaeFolder(path: string, options: SaelensReadOptions = 
       if (isExternal && !sources.has(file)) sources.set(file, await openInside(folder, file));
       step = reading.next(await sources.get(file)!.read(start, length));
     }
-    return step.value;
+    return { ...step.value, files: [...sources.keys()] };
   } finally {
     for (const source of sources.values()) await source.close();
   }
@@ -78,16 +73,24 @@ function belongsTo(weights: string, name: string): boolean {
   return isConfig || isState || isShard;
 }
 
-/** Which of the folders in `folder` hold weights, as a release of many layers on a hub does. */
-async function foldersWithSaes(folder: string, names: readonly string[]): Promise<string[]> {
+/** How deep a release lays its SAEs (layer, width, sparsity), and folders looked into: a message needs no more. */
+const DEEPEST = 4;
+const MOST_FOLDERS = 2000;
+
+/** The folders below `folder` that hold weights, as a release of many layers on a hub has them; paths with forward slashes. */
+async function foldersWithSaes(folder: string): Promise<string[]> {
   const found: string[] = [];
-  for (const name of names
-    .filter(candidate => !candidate.startsWith('.'))
-    .sort(byNumber)
-    .slice(0, 1000)) {
-    const inside = await readdir(join(folder, name)).catch(() => []);
-    if (inside.some(file => /\.(safetensors|npz)$/.test(file))) found.push(name);
-  }
+  let looked = 0;
+  const look = async (path: string, depth: number): Promise<void> => {
+    const entries = await readdir(join(folder, path), { withFileTypes: true }).catch(() => []);
+    if (depth > 0 && entries.some(({ name }) => /\.(safetensors|npz)$/.test(name))) found.push(path);
+    if (depth === DEEPEST) return;
+    const folders = entries.filter(entry => entry.isDirectory() && !entry.name.startsWith('.')).map(({ name }) => name);
+    for (const name of folders.sort(byNumber)) {
+      if (++looked < MOST_FOLDERS) await look(path === '' ? name : `${path}/${name}`, depth + 1);
+    }
+  };
+  await look('', 0);
   return found;
 }
 

@@ -14,6 +14,8 @@ export interface LoadedSae {
   readonly format: SaeFormat;
   /** What a person should know about how it was read, such as a scale that was folded or is missing. Often empty. */
   readonly notes: readonly string[];
+  /** The files it was read from; those of `loadSaeFolder` only. */
+  readonly files?: readonly string[];
 }
 
 /** Where bytes come from and how to read them. */

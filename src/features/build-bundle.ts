@@ -91,7 +91,7 @@ export interface BuiltBundle {
   readonly folder: string;
   readonly manifest: BundleManifest;
   readonly heldExamples: number;
-  /** Wall-clock seconds by stage; `encoding` is the time that the calling thread waited for the SAE. */
+  /** Wall-clock seconds of the calling thread by stage; the worker encodes meanwhile. */
   readonly seconds: Readonly<Record<string, number>>;
 }
 
@@ -265,7 +265,7 @@ async function readRows(
   };
   const blockRows = Math.floor(BLOCK_VALUES / (sae.dSae + sae.dIn + sae.dOut));
   for await (const block of rowBlocks(source, Math.max(1, Math.min(LONGEST_BLOCK, blockRows)), labels)) {
-    const features = sae.encodeSparse(block.activations, { shape: [block.rows, sae.dIn] });
+    const features = sae.encode(block.activations, { sparse: true, shape: [block.rows, sae.dIn] });
     // Should the block before fail, this one's failure is nobody's.
     features.catch(() => undefined);
     records.append(block);

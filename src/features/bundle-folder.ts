@@ -3,7 +3,7 @@
  * Node only.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setFloat16 } from '@petamoriken/float16';
 import { FileWriteError, InvalidShapeError, InvalidValueError } from '../errors.ts';
@@ -46,8 +46,10 @@ export class PendingFolder {
       throw new FileWriteError(target, error);
     });
     if (there.length > 0 && !(replace && there.includes(BUNDLE_FILES.manifest))) {
-      const why = there.includes(BUNDLE_FILES.manifest) ? 'a bundle is there' : 'the folder is not empty';
-      throw new InvalidValueError(`${target}: ${why}; name another folder${replace ? '' : ' or allow overwriting it'}`);
+      const why = there.includes(BUNDLE_FILES.manifest)
+        ? 'a bundle is there: name another folder, or allow overwriting it'
+        : 'the folder is not empty: name another one';
+      throw new InvalidValueError(`${target}: ${why}`);
     }
     const path = join(dirname(full), `.${basename(full)}.${randomBytes(6).toString('hex')}.tmp`);
     try {
@@ -63,12 +65,14 @@ export class PendingFolder {
   async publish(): Promise<void> {
     const old = `${this.path}.old`;
     try {
-      // An empty folder is replaced by rename; a bundle is moved away first, so that no moment has half of each.
+      // A bundle is moved away first, so that no moment has half of each.
       if (this.#replace) {
         await rename(this.target, old).catch((error: NodeJS.ErrnoException) => {
           if (error.code !== 'ENOENT') throw error;
         });
       }
+      // Where an empty folder has that name already.
+      await rmdir(this.target).catch(() => undefined);
       await rename(this.path, this.target);
       await rm(old, { recursive: true, force: true });
     } catch (cause) {

@@ -2,7 +2,7 @@
  * Where a bundle's bytes come from: a folder behind an address (HTTP range requests), dropped files, bytes embedded in a page, or anything
  * else that reads ranges. Browser-safe; node-bundle-source.ts adds folders on disk.
  */
-import { FileFormatError } from '../errors.ts';
+import { FileFormatError, InvalidValueError } from '../errors.ts';
 
 /** Reads ranges of the files of one bundle. */
 export interface BundleSource {
@@ -50,7 +50,10 @@ function bytesSource(files: ReadonlyMap<string, Blob | Uint8Array>): BundleSourc
 /** A folder behind an address. A server that ignores ranges and sends the whole file is understood; the file is then kept. */
 function addressSource(address: string | URL): BundleSource {
   const page = (globalThis as { readonly location?: { readonly href: string } }).location?.href;
-  const folder = new URL(String(address).replace(/\/?(bundle\.json)?$/, '/'), page);
+  const text = String(address).replace(/\/?(bundle\.json)?$/, '/');
+  if (!URL.canParse(text, page))
+    throw new InvalidValueError(`${address}: expected the address of a feature bundle's folder`);
+  const folder = new URL(text, page);
   const whole = new Map<string, Uint8Array>();
   const sizes = new Map<string, number>();
   return {

@@ -2,8 +2,9 @@
  * Labels without a language model: for each latent the simple rule that best says when it fires, chosen on one half of a sample of rows and
  * scored on the other half, so that the F1 shown is not flattered by the choice.
  *
- * The rules: a token, the token before, a label's value, the first positions, and regular expressions of the token's text from a fixed
- * family (a word in any case, its first and last two to four letters, digits, capitals, punctuation, whitespace and the like).
+ * The rules: any row (the best that can be said of a latent that nearly always fires), a token, the token before, a label's value, the
+ * first positions, and regular expressions of the token's text from a fixed family (a word in any case, its first and last two to four
+ * letters, digits, capitals, punctuation, whitespace and the like).
  */
 import { priorityOf } from './priority.ts';
 import type { SampledRow } from './row-sample.ts';
@@ -61,7 +62,7 @@ export interface RuleChoiceOptions {
 
 /**
  * Chooses a rule for each latent. The halves are of sequences, so that one text is not on both sides; of rows where there are too few
- * sequences. Ties go to labels, then tokens, patterns, tokens before, positions, and among them to the rule met first.
+ * sequences. Ties go to any row, then labels, tokens, patterns, tokens before, positions, and among them to the rule met first.
  */
 export function chooseRules(sample: readonly SampledRow[], options: RuleChoiceOptions): RuleChoice {
   const { dSae } = options;
@@ -99,7 +100,8 @@ export function chooseRules(sample: readonly SampledRow[], options: RuleChoiceOp
       if (score > bestScore || (score === bestScore && isSimpler(rules, id, best))) [best, bestScore] = [id, score];
     }
     for (const id of touched) hits[id] = 0;
-    if (best < 0 || choosing < FEWEST_CHOOSING || scoring === 0) continue;
+    // Where nothing is known of rows, "any row" would be said of every latent.
+    if (rules.length < 2 || best < 0 || choosing < FEWEST_CHOOSING || scoring === 0) continue;
     let both = 0;
     for (const row of own) if (held[row] === 1 && ofRow[row]!.includes(best)) both++;
     choice[latent] = best;
@@ -117,7 +119,7 @@ export function chooseRules(sample: readonly SampledRow[], options: RuleChoiceOp
   };
 }
 
-const KIND_ORDER: readonly Rule['kind'][] = ['label', 'token', 'pattern', 'previous-token', 'position'];
+const KIND_ORDER: readonly Rule['kind'][] = ['always', 'label', 'token', 'pattern', 'previous-token', 'position'];
 
 function isSimpler(rules: readonly Rule[], a: number, b: number): boolean {
   if (b < 0) return true;
@@ -179,7 +181,8 @@ class Predicates {
   }
 
   of({ token, previousToken, position, labels }: SampledRow): readonly number[] {
-    const ids = token < 0 ? [] : [...this.#tokenRules(token)];
+    const ids = [this.#number('always', () => ({ kind: 'always', text: 'any row' }))];
+    if (token >= 0) ids.push(...this.#tokenRules(token));
     if (previousToken >= 0) {
       const text = `after ${this.#named(previousToken)}`;
       ids.push(this.#number(`p${previousToken}`, () => ({ kind: 'previous-token', token: previousToken, text })));

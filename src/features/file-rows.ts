@@ -15,7 +15,7 @@ export interface FileRowOptions {
   readonly tokens?: string | undefined;
   /** Positions, one a row; or [rows, 2] of sequence and position, as `monosemantic activations` writes them. */
   readonly positions?: string | undefined;
-  /** A CSV file with a header and one line a row. */
+  /** A CSV file, one line a row, with or without a header. */
   readonly labels?: string | undefined;
 }
 
@@ -63,18 +63,18 @@ export async function openFileRows(options: FileRowOptions): Promise<FileRows> {
     const positions = options.positions === undefined ? undefined : await openPositions(options.positions, rows);
     if (positions) open.push(positions.array);
     const { labels } = options;
-    const labelColumns = labels === undefined ? [] : await labelColumnsOf(labels);
+    const columns = labels === undefined ? undefined : await labelColumnsOf(labels, rows);
     // Token ids [sequences, length]: a row of them is a sequence.
     const sequenceLength = positions === undefined && tokens?.shape.length === 2 ? tokens.shape[1]! : undefined;
     return {
       width,
       rows,
       hasTokens: tokens !== undefined,
-      labelColumns,
+      labelColumns: columns?.names ?? [],
       provenance: { kind: 'files', files: paths.map(path => basename(path)) },
       close,
       async *batches() {
-        const reader = labels === undefined ? undefined : new LabelReader(labels, labelColumns.length);
+        const reader = columns && new LabelReader(labels!, columns);
         const atOnce = Math.max(1, Math.floor(VALUES_AT_ONCE / width));
         let first = 0;
         for (const source of sources) {

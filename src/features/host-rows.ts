@@ -35,8 +35,12 @@ export async function openHostRows(
     hasTokens: value.tokens !== undefined,
     provenance: { kind: 'model', tensor: options.tensor, ...(model && { model }) },
     async *batches() {
-      yield rowsOf(value);
-      for (let next = await batches.next(); !next.done; next = await batches.next()) yield rowsOf(next.value);
+      try {
+        yield rowsOf(value);
+        for (let next = await batches.next(); !next.done; next = await batches.next()) yield rowsOf(next.value);
+      } finally {
+        await batches.return?.(undefined);
+      }
     },
   };
 }

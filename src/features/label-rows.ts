@@ -1,4 +1,4 @@
-/** Labels of rows from a CSV file with a header, a few rows at a time. Node only. */
+/** Labels of rows from a CSV file, a few rows at a time. Node only. */
 import { createReadStream } from 'node:fs';
 import { csvParseRows } from 'd3-dsv';
 import { FileFormatError } from '../errors.ts';
@@ -6,14 +6,29 @@ import { FileFormatError } from '../errors.ts';
 /** Rows given at once. */
 const ROWS_AT_ONCE = 4096;
 
+/** The columns of a file of labels. */
+export interface LabelColumns {
+  readonly names: readonly string[];
+  /** Whether the first line holds the names. */
+  readonly hasHeader: boolean;
+}
+
 /**
- * Reads the header: the names of the columns.
+ * Reads the names of the columns. A file with as many lines as there are rows has no header: its columns are called `label`, `label 2` …
  *
  * @throws FileFormatError for a file that is missing or empty.
  */
-export async function labelColumnsOf(path: string): Promise<string[]> {
-  for await (const [header] of parsedRows(path)) {
-    if (header && header.length > 0) return header.map(name => name.trim());
+export async function labelColumnsOf(path: string, rows: number): Promise<LabelColumns> {
+  let first: string[] | undefined;
+  let lines = 0;
+  for await (const part of parsedRows(path)) {
+    first ??= part[0];
+    lines += part.length;
+  }
+  if (first !== undefined) {
+    const hasHeader = lines !== rows;
+    const names = first.map((name, i) => (hasHeader ? name.trim() : i === 0 ? 'label' : `label ${i + 1}`));
+    return { names, hasHeader };
   }
   throw new FileFormatError('expected labels: a line with the names of the columns, then one for each row', {
     file: path,
@@ -30,12 +45,15 @@ export class LabelReader {
   readonly #columns: number;
   readonly #parts: AsyncIterator<string[][]>;
   #waiting: string[][] = [];
-  /** Rows given, the header not counted; −1 before the header was read. */
-  #given = -1;
+  /** Whether the next line is the header. */
+  #skipsHeader: boolean;
+  /** Rows given. */
+  #given = 0;
 
-  constructor(path: string, columns: number) {
+  constructor(path: string, { names, hasHeader }: LabelColumns) {
     this.#path = path;
-    this.#columns = columns;
+    this.#columns = names.length;
+    this.#skipsHeader = hasHeader;
     this.#parts = parsedRows(path)[Symbol.asyncIterator]();
   }
 
@@ -61,12 +79,12 @@ export class LabelReader {
 
   /** The next row; undefined at the end. */
   async #row(): Promise<string[] | undefined> {
-    while (this.#waiting.length === 0 || this.#given < 0) {
+    while (this.#waiting.length === 0) {
       const { value, done } = await this.#parts.next();
       if (done) return undefined;
       // The last row first, so that taking one is cheap.
-      this.#waiting = (this.#given < 0 ? value.slice(1) : value).reverse();
-      this.#given = Math.max(0, this.#given);
+      this.#waiting = (this.#skipsHeader ? value.slice(1) : value).reverse();
+      this.#skipsHeader = false;
     }
     return this.#waiting.pop();
   }

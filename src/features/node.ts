@@ -15,5 +15,6 @@ export { openHostRows } from './host-rows.ts';
 export * from './index.ts';
 export { type NeuronpediaOptions, writeNeuronpedia } from './neuronpedia.ts';
 export { folderSource } from './node-bundle-source.ts';
+export { openFeatureBundle } from './open-bundle-folder.ts';
 export { explanationsOfBundle } from './rule-explanations.ts';
 export { readTokenTexts, type TokenTexts } from './token-table.ts';

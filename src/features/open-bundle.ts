@@ -233,11 +233,13 @@ export class FeatureBundle {
       this.rules(),
       this.#explanationsByLatent(),
     ]);
-    const row = (name: string, width: number) => columns.read(name, latent * width, width, this.latents * width);
+    // A column of width 0 is not there.
+    const row = async (name: string, width: number): Promise<Elements> =>
+      width === 0 ? new Float32Array(0) : columns.read(name, latent * width, width, this.latents * width);
     const has = logits > 0 && columns.has('logit_top_tokens');
     const [counts, shares, near, nearValues, active, activeCounts, activeValues, ...ofLogits] = await Promise.all([
       row('histogram', histogram_bins),
-      intervals > 0 ? row('interval_share', intervals) : new Float32Array(0),
+      row('interval_share', intervals),
       row('cosine_latents', neighbours),
       row('cosine_values', neighbours),
       row('coactivation_latents', neighbours),

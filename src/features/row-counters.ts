@@ -35,6 +35,7 @@ export interface RowCounterOptions {
   readonly sae: LoadedSae;
 }
 
+/** Statistics, examples, pairs, a sample and explained variance of the rows added. */
 export class RowCounters {
   readonly statistics: LatentStatistics;
   readonly examples: HeldExamples;
@@ -135,11 +136,10 @@ export class RowCounters {
   #countRows({ firstRow, rows, sequences, records }: RowBlock, offsets: Uint32Array, latents: Uint32Array): void {
     const { labelColumns } = this.#options;
     const columns = RECORD.labels + labelColumns;
-    const isCounting = this.pairs?.isBearable === true;
     for (let row = 0; row < rows; row++) {
       const [start, end] = [offsets[row]!, offsets[row + 1]!];
       this.l0[end - start]!++;
-      if (isCounting) this.pairs!.add(latents, start, end);
+      if (this.pairs?.isBearable) this.pairs.add(latents, start, end);
       const sequence = sequences[row]!;
       const isSame = sequence >= 0 && sequence === this.#lastSequence;
       if (sequence >= 0 && !isSame) this.sequences++;

@@ -13,8 +13,8 @@ export async function explanationsOfBundle(bundle: FeatureBundle, least = 0.5): 
   const explanations = [...(await bundle.explanations())];
   for (const [latent, number] of rule.entries()) {
     const score = ruleF1[latent]!;
-    const text = rules[number]?.text;
-    if (text !== undefined && score >= least) explanations.push({ latent, text, method: 'rule, held-out F1', score });
+    const { kind, text } = rules[number] ?? { kind: 'always' };
+    if (kind !== 'always' && score >= least) explanations.push({ latent, text, method: 'rule, held-out F1', score });
   }
   return explanations;
 }

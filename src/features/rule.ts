@@ -5,6 +5,7 @@
 
 /** One rule; `text` says it in words. */
 export type Rule = { readonly text: string } & (
+  | { readonly kind: 'always' }
   | { readonly kind: 'token'; readonly token: number }
   | { readonly kind: 'previous-token'; readonly token: number }
   | { readonly kind: 'pattern'; readonly pattern: string }
@@ -27,6 +28,8 @@ export interface RuleRow {
 /** Whether `rule` says that the latent fires on `row`; `textOf` gives a token's text, '' where unknown. */
 export function ruleHolds(rule: Rule, row: RuleRow, textOf: (token: number) => string): boolean {
   switch (rule.kind) {
+    case 'always':
+      return true;
     case 'token':
       return row.token === rule.token;
     case 'previous-token':

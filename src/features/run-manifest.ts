@@ -3,6 +3,7 @@ import { BUNDLE_FORMAT, BUNDLE_VERSION, type BundleManifest, type BundleSettings
 import type { RuleChoice } from './choose-rules.ts';
 import type { FeatureRows } from './feature-rows.ts';
 import type { RowCounters } from './row-counters.ts';
+
 export interface RunManifestParts {
   readonly source: FeatureRows;
   readonly foldDecoderNorm: boolean;
@@ -18,6 +19,7 @@ export interface RunManifestParts {
   readonly files: BundleManifest['files'];
 }
 
+/** The manifest of a bundle whose other files were written. */
 export function manifestOf(parts: RunManifestParts): BundleManifest {
   const {
     source,
@@ -35,6 +37,8 @@ export function manifestOf(parts: RunManifestParts): BundleManifest {
   } = parts;
   const { provenance } = source;
   const variance = counters.variance.compute();
+  // Rules are of tokens, labels or positions.
+  const canHaveRules = source.hasTokens || labels.length > 0 || counters.sequences > 0;
   const finite = (value: number | undefined): number | null => (Number.isFinite(value) ? value! : null);
   return {
     format: BUNDLE_FORMAT,
@@ -73,7 +77,7 @@ export function manifestOf(parts: RunManifestParts): BundleManifest {
       sink_rows: variance.sinkRows,
     },
     coactivation,
-    rules: rules.rows > 0 ? { rows: rules.rows - rules.heldOutRows, held_out_rows: rules.heldOutRows } : null,
+    rules: canHaveRules ? { rows: rules.rows - rules.heldOutRows, held_out_rows: rules.heldOutRows } : null,
     labels,
     files,
   };

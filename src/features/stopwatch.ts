@@ -1,5 +1,4 @@
-/** Wall-clock seconds of the stages of long work, for reports. */
-/** Seconds by stage: each call of `add` charges what passed since the last one. */
+/** Wall-clock seconds of long work by stage: each call of `add` charges what passed since the last one. */
 export class Stopwatch {
   readonly #seconds = new Map<string, number>();
   #last = performance.now();

@@ -28,6 +28,12 @@ interface Format {
   end(file: AtomicFile): Promise<void>;
 }
 
+/** The bytes of float32 values, not copied where they already are such an array: they are written before anybody changes them. */
+function float32Bytes(values: ArrayLike<number>): Uint8Array {
+  if (!(values instanceof Float32Array)) return encodeElements(values, 'float32');
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}
+
 const nothing = async (): Promise<void> => {};
 
 /** Values of one `append` that are turned into text at once. */
@@ -37,7 +43,7 @@ const VALUES_PER_TEXT = 2 ** 16;
 export function openNpyWriter(path: string, shape: Shape, type: ElementType = 'float32'): Promise<ArrayWriter> {
   return openWriter(path, shape, {
     begin: file => file.append(npyHeader(shape, type)),
-    append: (file, values) => file.append(encodeElements(values, type)),
+    append: (file, values) => file.append(type === 'float32' ? float32Bytes(values) : encodeElements(values, type)),
     end: nothing,
   });
 }
@@ -46,7 +52,7 @@ export function openNpyWriter(path: string, shape: Shape, type: ElementType = 'f
 export function openSafetensorsWriter(path: string, shape: Shape, name: string): Promise<ArrayWriter> {
   return openWriter(path, shape, {
     begin: file => file.append(safetensorsHeader([[name, { shape, type: 'float32' }]])),
-    append: (file, values) => file.append(encodeElements(values, 'float32')),
+    append: (file, values) => file.append(float32Bytes(values)),
     end: nothing,
   });
 }
@@ -60,7 +66,7 @@ export function openNpzWriter(path: string, shape: Shape, name: string): Promise
       await zip.begin(`${name}.npy`);
       await zip.append(npyHeader(shape, 'float32'));
     },
-    append: (_, values) => zip!.append(encodeElements(values, 'float32')),
+    append: (_, values) => zip!.append(float32Bytes(values)),
     async end() {
       await zip!.end();
       await zip!.finish();

@@ -76,7 +76,8 @@ export class CsvReader {
     return new FileFormatError(problem, { file: this.#file });
   }
 
-  #takeLine(text: string): void {
+  #takeLine(whole: string): void {
+    const text = this.#line === 0 ? whole.replace(/^\ufeff/, '') : whole;
     this.#line++;
     const line = text.trim();
     if (line === '' || line.startsWith('#')) return;

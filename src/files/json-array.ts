@@ -122,7 +122,8 @@ export class JsonArrayReader {
     if (mark === '[' && this.#isComplete && !/[\r\n]/.test(all)) return false;
     if (mark !== undefined) return this.#takeMark(mark);
     if (string !== undefined && (this.#expects === 'key' || this.#expects === 'key or end')) {
-      this.#key = JSON.parse(`"${string}"`) as string;
+      // As it stands: neither name has anything to escape.
+      this.#key = string;
       if (this.#key !== 'shape' && this.#key !== 'data') throw this.#failure(expected);
       if (this.#seen.has(this.#key)) throw this.#failure(`${this.#key} twice`);
       this.#seen.add(this.#key);
@@ -151,7 +152,7 @@ export class JsonArrayReader {
       this.#shape!.push(value);
     } else {
       this.#rank ??= depth;
-      if (depth !== this.#rank) {
+      if (depth !== this.#rank || (this.#form === 'array' && this.#lengths.length > depth)) {
         throw this.#failure(`rows of unequal length: a number at depth ${depth}, others at depth ${this.#rank}`);
       }
       if (!Number.isFinite(Math.fround(value)))

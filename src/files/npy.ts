@@ -6,6 +6,7 @@
 import { FileFormatError, InvalidShapeError } from '../errors.ts';
 import { type HostTensor, type Shape, sizeOf } from '../tensor.ts';
 import {
+  adoptElements,
   byteLengthOf,
   bytesPerElement,
   decodeElements,
@@ -78,7 +79,9 @@ export function isNpy(bytes: Uint8Array): boolean {
 export function readNpyHeader(bytes: Uint8Array, source: Source = {}): NpyHeader {
   if (bytes.byteLength < 10 || !isNpy(bytes)) throw new FileFormatError('not a .npy file', source);
   const version = bytes[6]!;
-  if (version < 1 || version > 3) throw new FileFormatError(`.npy format version ${version} is not 1, 2 or 3`, source);
+  if (version < 1 || version > 3 || bytes[7] !== 0) {
+    throw new FileFormatError(`.npy format version ${version}.${bytes[7]} is not 1.0, 2.0 or 3.0`, source);
+  }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const textStart = version === 1 ? 10 : 12;
   if (bytes.byteLength < textStart) throw new FileFormatError('the .npy header is cut short', source);
@@ -121,7 +124,9 @@ export function checkNpyLength(header: NpyHeader, fileSize: number, source: Sour
 
 /** Decodes part of a file's data, a whole number of elements, in the order of the file. */
 export function decodeNpyElements(header: NpyHeader, data: Uint8Array): Elements {
-  return decodeElements(header.bigEndian ? swapBytes(data, bytesPerElement[header.type]) : data, header.type);
+  return header.bigEndian
+    ? adoptElements(swapBytes(data, bytesPerElement[header.type]), header.type)
+    : decodeElements(data, header.type);
 }
 
 /** The bytes that go before the data of a C-ordered little-endian array: format version 1 (2 where the shape is very long). */
@@ -202,7 +207,7 @@ function parseDictionary(text: string, source: Source): Omit<NpyHeader, 'dataSta
     .split(',')
     .map(part => part.trim().replace(/L$/, ''))
     .filter(part => part !== '')
-    .map(part => (/^\d+$/.test(part) ? Number(part) : Number.NaN));
+    .map(part => (/^(0|[1-9]\d*)$/.test(part) ? Number(part) : Number.NaN));
   if (!shape.every(Number.isSafeInteger)) throw damaged('an impossible shape');
   return { type, shape, fortranOrder: order === 'True', bigEndian: descriptor.startsWith('>') };
 }

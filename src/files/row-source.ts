@@ -7,7 +7,7 @@ import { FileFormatError, InvalidShapeError, InvalidValueError } from '../errors
 import type { HostTensor, Shape } from '../tensor.ts';
 import { answered, type ByteSource, bytesInMemory, partsOf } from './byte-source.ts';
 import { CsvReader } from './csv.ts';
-import { bytesPerElement, decodeElements, decodeFloat16, type Elements, type ElementType } from './element-type.ts';
+import { adoptElements, bytesPerElement, decodeFloat16, type Elements, type ElementType } from './element-type.ts';
 import { openFileBytes, openScratchFile, type ScratchFile } from './file-bytes.ts';
 import { JsonArrayReader } from './json-array.ts';
 import {
@@ -45,6 +45,8 @@ export interface FileRows extends RowSource {
 export interface RowSourceOptions {
   /** Which of several arrays of a .safetensors or .npz file. */
   readonly tensor?: string | undefined;
+  /** Called after each part of a file that is read through before it gives rows; what it throws ends the reading. */
+  readonly onPart?: (() => void) | undefined;
 }
 
 /** Numbers that are kept in memory, as bytes; more go to a scratch file. */
@@ -69,7 +71,7 @@ export function rowSourceOf(bytes: Uint8Array, name: string, options: RowSourceO
 export async function rowSourceFrom(source: ByteSource, options: RowSourceOptions = {}): Promise<RowSource> {
   let isKept = false;
   try {
-    const opened = await openByContent(source, options.tensor);
+    const opened = await openByContent(source, options);
     isKept = opened.isStreamed;
     return opened.rows;
   } finally {
@@ -83,7 +85,7 @@ interface Opened {
   readonly isStreamed: boolean;
 }
 
-async function openByContent(source: ByteSource, tensor: string | undefined): Promise<Opened> {
+async function openByContent(source: ByteSource, options: RowSourceOptions): Promise<Opened> {
   const { name: file, size } = source;
   if (size === 0) throw new FileFormatError('the file is empty', { file });
   const beginning = await source.read(0, Math.min(size, npyHeaderGuess));
@@ -92,7 +94,7 @@ async function openByContent(source: ByteSource, tensor: string | undefined): Pr
     checkNpyLength(header, size, { file });
     return { rows: npyRows(source, header), isStreamed: true };
   }
-  if (isZip(beginning)) return openNpz(source, beginning, tensor);
+  if (isZip(beginning)) return openNpz(source, beginning, options);
   // A safetensors header is JSON behind eight bytes that hold its length; text begins with neither.
   if (
     beginning.byteLength > safetensorsPrefixLength &&
@@ -101,17 +103,17 @@ async function openByContent(source: ByteSource, tensor: string | undefined): Pr
   ) {
     const headerEnd = safetensorsHeaderEnd(beginning, size, { file });
     const { entries } = readSafetensorsHeader(await source.read(0, headerEnd), size, { file });
-    const name = chosen([...entries.keys()], tensor, 'tensor', file);
+    const name = chosen([...entries.keys()], options.tensor, 'tensor', file);
     const entry = entries.get(name)!;
     const type = readableType(name, entry, { file });
-    const decode = (part: Uint8Array): Elements => decodeElements(part, type);
+    const decode = (part: Uint8Array): Elements => adoptElements(part, type);
     return { rows: rowsInFile(source, entry.shape, type, entry.start, decode), isStreamed: true };
   }
   const what = otherFormat(beginning);
   if (what !== undefined && what !== 'it looks like JSON') {
     throw new FileFormatError(`not numbers: ${what}`, { file });
   }
-  return { rows: await textRows(source, beginning), isStreamed: false };
+  return { rows: await textRows(source, beginning, options), isStreamed: false };
 }
 
 /** The array to read: the one that was named, or the only one. */
@@ -124,7 +126,11 @@ function chosen(names: readonly string[], wanted: string | undefined, what: stri
   });
 }
 
-async function openNpz(source: ByteSource, beginning: Uint8Array, tensor: string | undefined): Promise<Opened> {
+async function openNpz(
+  source: ByteSource,
+  beginning: Uint8Array,
+  { tensor, onPart }: RowSourceOptions,
+): Promise<Opened> {
   const { name: file, size } = source;
   const arrays = arraysAmong(await answered(zipDirectory(size, file), source), beginning, file);
   const name = chosen(arrays.map(arrayName), tensor, 'array', file);
@@ -134,7 +140,10 @@ async function openNpz(source: ByteSource, beginning: Uint8Array, tensor: string
   // Stored arrays are read through once, for their checksum, and then where they lie.
   const scratch = entry.isDeflated ? new ScratchBytes(within) : undefined;
   try {
-    for await (const part of unpackedParts(source, entry)) await scratch?.append(part);
+    for await (const part of unpackedParts(source, entry)) {
+      await scratch?.append(part);
+      onPart?.();
+    }
     const bytes = scratch ?? (await sliceOf(source, entry, within));
     const header = readNpyHeader(await bytes.read(0, Math.min(bytes.size, npyHeaderGuess)), { file: within });
     checkNpyLength(header, entry.size, { file: within });
@@ -203,7 +212,7 @@ class ScratchBytes implements ByteSource {
 }
 
 /** Reads CSV or JSON through, told apart by the first character. */
-async function textRows(source: ByteSource, beginning: Uint8Array): Promise<RowSource> {
+async function textRows(source: ByteSource, beginning: Uint8Array, { onPart }: RowSourceOptions): Promise<RowSource> {
   const { name: file } = source;
   const encoding = textEncodingOf(beginning);
   const decoder = new TextParts(encoding);
@@ -221,11 +230,12 @@ async function textRows(source: ByteSource, beginning: Uint8Array): Promise<RowS
       reader.push(text);
       for (const part of pending) await scratch.append(part);
       pending = [];
+      onPart?.();
     }
     reader!.push(decoder.decode(new Uint8Array(0), true));
     const shape = reader!.finish();
     for (const part of pending) await scratch.append(part);
-    return rowsInFile(scratch, shape, 'float32', 0, part => decodeElements(part, 'float32'));
+    return rowsInFile(scratch, shape, 'float32', 0, part => adoptElements(part, 'float32'));
   } catch (error) {
     await scratch.close();
     throw error;

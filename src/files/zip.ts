@@ -11,6 +11,8 @@ import { Crc32 } from './crc32.ts';
 /** One file of an archive. */
 export interface ZipEntry {
   readonly name: string;
+  /** The name as it stands in the directory, and must stand before the data as well. */
+  readonly nameBytes: Uint8Array;
   readonly isDeflated: boolean;
   readonly crc: number;
   /** Bytes in the archive, and unpacked. */
@@ -122,7 +124,8 @@ export function* zipDirectory(fileSize: number, file: string): Asking<readonly Z
     ];
     const next = at + 46 + nameLength + extraLength + commentLength;
     if (next > length) throw damaged('its directory is cut short', file);
-    const name = new TextDecoder().decode(bytes.subarray(at + 46, at + 46 + nameLength));
+    const nameBytes = bytes.slice(at + 46, at + 46 + nameLength);
+    const name = new TextDecoder().decode(nameBytes);
     const extraStart = at + 46 + nameLength;
     const [size, packedSize, headerStart] = widened(
       [view.getUint32(at + 24, true), view.getUint32(at + 20, true), view.getUint32(at + 42, true)],
@@ -130,7 +133,8 @@ export function* zipDirectory(fileSize: number, file: string): Asking<readonly Z
       file,
     );
     const method = view.getUint16(at + 10, true);
-    if (view.getUint16(at + 8, true) & 1) throw new FileFormatError(`${name} is encrypted`, { file });
+    // Encrypted in either way.
+    if (view.getUint16(at + 8, true) & 0x41) throw new FileFormatError(`${name} is encrypted`, { file });
     if (method !== 0 && method !== 8) {
       throw new FileFormatError(`${name} is packed by method ${method}; stored (0) and deflated (8) are read`, {
         file,
@@ -139,7 +143,15 @@ export function* zipDirectory(fileSize: number, file: string): Asking<readonly Z
     if (method === 0 ? size !== packedSize : size > packedSize * BEST_COMPRESSION) {
       throw damaged(`${name} claims ${size} bytes from ${packedSize}`, file);
     }
-    entries.push({ name, isDeflated: method === 8, crc: view.getUint32(at + 16, true), packedSize, size, headerStart });
+    entries.push({
+      name,
+      nameBytes,
+      isDeflated: method === 8,
+      crc: view.getUint32(at + 16, true),
+      packedSize,
+      size,
+      headerStart,
+    });
     at = next;
   }
   if (at !== length) throw damaged('its directory has more in it than its end record says', file);
@@ -166,12 +178,19 @@ export function zipDataStart(source: ByteSource, entry: ZipEntry): Promise<numbe
   return answered(dataStartOf(entry, source.size, source.name), source);
 }
 
-function* dataStartOf({ name, headerStart, packedSize }: ZipEntry, fileSize: number, file: string): Asking<number> {
+function* dataStartOf(entry: ZipEntry, fileSize: number, file: string): Asking<number> {
+  const { name, nameBytes, headerStart, packedSize } = entry;
   const header = viewOf(yield { start: headerStart, length: LOCAL_HEADER });
   if (header.byteLength < LOCAL_HEADER || header.getUint32(0, true) !== 0x04034b50) {
     throw damaged(`${name} is not where the directory says`, file);
   }
-  const start = headerStart + LOCAL_HEADER + header.getUint16(26, true) + header.getUint16(28, true);
+  const nameLength = header.getUint16(26, true);
+  const nameStart = headerStart + LOCAL_HEADER;
+  const own = nameStart + nameLength <= fileSize ? yield { start: nameStart, length: nameLength } : new Uint8Array(0);
+  if (own.byteLength !== nameBytes.byteLength || own.some((byte, i) => byte !== nameBytes[i])) {
+    throw damaged(`${name} has another name before its data`, file);
+  }
+  const start = nameStart + nameLength + header.getUint16(28, true);
   if (start + packedSize > fileSize) throw damaged(`${name} is cut short`, file);
   return start;
 }

@@ -16,7 +16,7 @@ import { withGraph } from './graph-parts.ts';
 import type { HostModel } from './host-model.ts';
 import { channelsLast } from './layout.ts';
 import { madeUpInputs, OPEN_SIZES } from './made-up-inputs.ts';
-import { type Spliced, saeSignature } from './merge-sae.ts';
+import { dependsOn, type Spliced, saeSignature } from './merge-sae.ts';
 
 /** What was measured. Differences are of outputs, as a share of their range. */
 export interface SpliceCheck {
@@ -26,7 +26,7 @@ export interface SpliceCheck {
   readonly merged?: number;
   /** How much the tensor's mean in its place changes. */
   readonly meanEffect: number;
-  /** True where the outputs depend on the input by ways that do not pass the tensor. */
+  /** True where outputs that depend on the tensor also depend on the input by ways that do not pass it. */
   readonly bypassed: boolean;
   /** The largest difference that passes. */
   readonly tolerance: number;
@@ -162,7 +162,13 @@ export async function checkSplice(
       throw new SpliceError(`the outputs do not depend on ${target}: its mean in its place changes nothing`);
     }
     const elsewhere = await replacedBy(mean, otherInputs(host, inputs));
-    const bypassed = difference(withMean, elsewhere) > tolerance;
+    // A cache of an earlier layer is an output that the tensor has no part in.
+    const behind = outputs.map(name => name === target || dependsOn(host.model, name, target));
+    const bypassed =
+      difference(
+        withMean.filter((_, i) => behind[i]),
+        elsewhere.filter((_, i) => behind[i]),
+      ) > tolerance;
     const mergedDifference =
       merged && (await checkMerged(host, merged, { inputs, outputs, own, tolerance, replacedBy }));
     return {

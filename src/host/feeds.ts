@@ -45,6 +45,21 @@ export function mainInput(inputs: readonly TensorDescription[]): TensorDescripti
   );
 }
 
+/**
+ * The input [batch, seq] that is 0 at padded positions of the main input: `attention_mask`, or the only mask of the main input's dimensions.
+ * A mask of other dimensions (an encoder's, say) is none for these positions.
+ */
+export function mainMask(inputs: readonly TensorDescription[]): string | undefined {
+  const masks = inputs.filter(({ name, shape }) => isMaskName(name) && (shape?.length ?? 2) === 2);
+  const named = masks.find(({ name }) => name === 'attention_mask');
+  if (named) return named.name;
+  const tokens = inputs.filter(isTokenInput);
+  if (tokens.length !== 1) return undefined;
+  const { shape } = tokens[0]!;
+  const fitting = masks.filter(mask => !shape || !mask.shape || mask.shape.every((size, i) => size === shape[i]));
+  return fitting.length === 1 ? fitting[0]!.name : undefined;
+}
+
 /** Integer arrays by type. */
 const INTEGERS = {
   int32: Int32Array,

@@ -1,6 +1,7 @@
 /** A model whose hidden tensors can be listed, read and replaced. */
 import { DisposedError, FileFormatError, InvalidShapeError, InvalidValueError } from '../errors.ts';
 import { encodeProto } from '../onnx/cut.ts';
+import { requireSelfContained } from '../onnx/every-tensor.ts';
 import type { Dimension } from '../onnx/graph.ts';
 import { describeInputs, describeOutputs, type TensorDescription } from '../onnx/inspect.ts';
 import type { OnnxModel } from '../onnx/read.ts';
@@ -113,7 +114,7 @@ export class HostModel {
     const evaluate: Evaluate = async bytes => {
       const { session } = await openSession(runtime, bytes, {
         provider: runtime.candidates.at(-1)!,
-        ...inFolder(folder),
+        externalFolder: folder,
       });
       try {
         const result = await session.run({});
@@ -132,7 +133,8 @@ export class HostModel {
       const { session } = await openSession(this.runtime, bytes, {
         provider: this.runtime.candidates.at(-1)!,
         file: this.file,
-        ...inFolder(this.folder, { graphOptimizationLevel: 'disabled' }),
+        externalFolder: this.folder,
+        sessionOptions: { graphOptimizationLevel: 'disabled' },
       });
       return session;
     });
@@ -234,11 +236,11 @@ export class HostModel {
 
   /** Opens a session on a model made of this one's parts. */
   async openModel(model: OnnxModel, threads = this.#options.threads) {
-    return openSession(this.runtime, encodeProto(model.proto), {
+    return openSession(this.runtime, sessionBytes(model), {
       provider: this.#options.provider ?? 'auto',
       ...(threads !== undefined && { threads }),
       file: this.file,
-      ...inFolder(this.folder),
+      externalFolder: this.folder,
     });
   }
 
@@ -377,12 +379,10 @@ export class HostModel {
   }
 }
 
-/** Tells ONNX Runtime where external weights are. */
-function inFolder(folder: string | undefined, more: Record<string, unknown> = {}) {
-  return {
-    sessionOptions: {
-      ...more,
-      ...(folder !== undefined && { extra: { session: { model_external_initializers_file_folder_path: folder } } }),
-    },
-  };
+/** A model's bytes for ONNX Runtime. @throws FileFormatError where data lie outside it that were not checked. */
+function sessionBytes({ proto, file, beside }: OnnxModel): Uint8Array {
+  requireSelfContained(proto, file, beside?.tensors);
+  // Options for ONNX Runtime itself, which an environment variable makes it follow.
+  const metadataProps = (proto.metadataProps ?? []).filter(({ key }) => key !== 'ort_config');
+  return encodeProto({ ...proto, metadataProps });
 }

@@ -2,7 +2,15 @@
 import { InvalidShapeError, InvalidValueError } from '../errors.ts';
 import type { TensorDescription } from '../onnx/inspect.ts';
 import { sameShape } from '../tensor.ts';
-import { type HostInput, type HostInputs, isMaskName, isTokenInput, mainInput, sliceInputs } from './feeds.ts';
+import {
+  type HostInput,
+  type HostInputs,
+  isMaskName,
+  isTokenInput,
+  mainInput,
+  mainMask,
+  sliceInputs,
+} from './feeds.ts';
 
 /** One batch of samples. */
 export interface InputBatch {
@@ -77,7 +85,7 @@ export function arrayData(
   const described = modelInputs.find(({ name }) => name === lead);
   const isText = described !== undefined && isTokenInput(described);
 
-  const maskInput = modelInputs.find(({ name, shape }) => isMaskName(name) && (shape?.length ?? 2) === 2)?.name;
+  const maskInput = mainMask(modelInputs);
   const given = mask ?? (maskInput === undefined ? undefined : inputs[maskInput]);
   const fed: ArrayInputs =
     mask && maskInput !== undefined && !inputs[maskInput] ? { ...inputs, [maskInput]: mask } : inputs;

@@ -11,7 +11,7 @@ import { cutGraph, namesRead } from '../onnx/cut.ts';
 import { METADATA_KEYS, parseMetadata } from '../onnx/metadata.ts';
 import { type NodeMessage, type TensorMessage, toInteger } from '../onnx/proto.ts';
 import { metadataProperties, type OnnxModel } from '../onnx/read.ts';
-import { isMaskName } from './feeds.ts';
+import { mainMask } from './feeds.ts';
 import {
   inRunningOrder,
   int64Tensor,
@@ -128,8 +128,7 @@ function maskInput(
   target: string,
 ): string | undefined {
   if (wanted === false) return undefined;
-  const masks = host.inputs.filter(({ name, shape }) => isMaskName(name) && shape?.length === 2);
-  if (wanted === undefined) return layout.rank === 3 && masks.length === 1 ? masks[0]!.name : undefined;
+  if (wanted === undefined) return layout.rank === 3 ? mainMask(host.inputs) : undefined;
   const input = host.inputs.find(({ name }) => name === wanted);
   if (!input) {
     throw new InvalidValueError(
@@ -156,6 +155,10 @@ function checkWidth(what: string, tensor: string, width: number, layout: Layout)
  */
 export async function mergeSae(host: HostModel, sae: OnnxModel, options: SpliceOptions): Promise<Spliced> {
   const { tensor, target = tensor, channelsAxis, steer = false, keepError = false } = options;
+  if (sae.beside)
+    throw new FileFormatError('its data lie in another file: an autoencoder of more than 2 GiB is not spliced', {
+      file: sae.file,
+    });
   const signature = saeSignature(sae, options);
   const layout = await host.layout(tensor, channelsAxis);
   const targetLayout = target === tensor ? layout : await host.layout(target, channelsAxis);

@@ -5,6 +5,12 @@
  * epoch and the stretch. So a position is where a stretch begins and how many of its rows were given, and a resumed run computes one
  * stretch again. Whole samples are held out, evenly spaced, so that no text is in both parts.
  */
+import {
+  type ActivationSource,
+  type OpenOptions,
+  type OpenSource,
+  readOpenOptions,
+} from '../data/activation-source.ts';
 import type { BatchSource } from '../data/batch-source.ts';
 import { createRandomSource } from '../data/random-source.ts';
 import { DisposedError, FileFormatError, InvalidShapeError, InvalidValueError } from '../errors.ts';
@@ -31,17 +37,9 @@ export interface ModelActivationsOptions extends Omit<RowOptions, 'batchSize' | 
   readonly dropNormAbove?: number | undefined;
 }
 
-/** Options of `open`, as for every source of activations. */
-export interface OpenModelActivations {
-  /** Any safe integer. */
-  readonly seed: number;
-  /** Rows of one training step. */
-  readonly batchSize: number;
-  /** Share of the samples that is kept from training, in [0, 1). Default .05. */
-  readonly holdOut?: number | undefined;
-  /** The number of a restart of this seed. */
-  readonly restart?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
+/** A source whose streams also count the rows that they left out. */
+export interface ModelActivationSource extends ActivationSource {
+  open(options: OpenOptions): Promise<OpenSource & { readonly droppedByNorm: number }>;
 }
 
 const DEFAULT_BUFFER = 2 ** 17;
@@ -73,7 +71,7 @@ const isHeldOut = (sample: number, share: number): boolean =>
   Math.floor((sample + 1) * share) > Math.floor(sample * share);
 
 /** @returns A source of activations: what `trainSae` takes as `data`. */
-export function modelActivations(host: HostModel, options: ModelActivationsOptions) {
+export function modelActivations(host: HostModel, options: ModelActivationsOptions): ModelActivationSource {
   const data = host.data(options.data, options);
   const description = {
     kind: 'model-activations',
@@ -87,12 +85,8 @@ export function modelActivations(host: HostModel, options: ModelActivationsOptio
   };
   return {
     description,
-    async open({ seed, batchSize, holdOut = 0.05, restart, signal }: OpenModelActivations) {
-      if (!(holdOut >= 0 && holdOut < 1)) throw new InvalidValueError(`holdOut must lie in [0, 1), got ${holdOut}`);
-      if (!Number.isSafeInteger(batchSize) || batchSize < 1) {
-        throw new InvalidValueError(`batchSize is ${batchSize}: it must be positive, and an integer`);
-      }
-      signal?.throwIfAborted();
+    async open(openOptions) {
+      const { seed, holdOut, restart, signal } = readOpenOptions(openOptions);
       const reader = await ActivationReader.open(host, options);
       const stream = new ModelActivations(reader, data, { ...options, seed, holdOut, restart: restart ?? 0, signal });
       try {

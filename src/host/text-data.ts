@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { FileFormatError, InvalidValueError, MissingPackageError } from '../errors.ts';
 import type { TensorDescription } from '../onnx/inspect.ts';
-import { isMaskName, mainInput } from './feeds.ts';
+import { mainInput, mainMask } from './feeds.ts';
 import type { HostData, InputBatch } from './input-batches.ts';
 
 export interface TextOptions {
@@ -116,7 +116,7 @@ export async function textData(modelInputs: readonly TensorDescription[], option
   });
   const tokenizer = await openTokenizer(options.tokenizer, addSpecialTokens);
   const tokenInput = mainInput(modelInputs).name;
-  const maskInput = modelInputs.find(({ name, shape }) => isMaskName(name) && (shape?.length ?? 2) === 2)?.name;
+  const maskInput = mainMask(modelInputs);
   const fixedLength = modelInputs.find(({ name }) => name === tokenInput)?.shape?.[1];
   const isJson = /\.(jsonl|ndjson|json)$/i.test(file);
 

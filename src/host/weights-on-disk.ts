@@ -3,15 +3,15 @@
  * model of any size can be cut, replaced in and spliced, and several sessions share one copy. Weights inside the .onnx file itself are
  * addressed there as well, as external data at their place in that file. Node only.
  */
-import { open, readFile, realpath, stat } from 'node:fs/promises';
+import { lstat, open, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { FileFormatError } from '../errors.ts';
 import { elementType } from '../onnx/element-type.ts';
+import { everyInitializer } from '../onnx/every-tensor.ts';
 import { checkLocation, EXTERNAL } from '../onnx/external-data.ts';
-import { type GraphMessage, type TensorMessage, toInteger } from '../onnx/proto.ts';
+import { type TensorMessage, toInteger } from '../onnx/proto.ts';
 import { MAX_MODEL_BYTES, type OnnxModel, readModel } from '../onnx/read.ts';
 import { sizeOf } from '../tensor.ts';
-import { subgraphsOf } from './graph-parts.ts';
 
 /** Weights of fewer bytes stay in the graph: shapes, axes and scalars, which ONNX Runtime wants to see while it loads. */
 const SMALLEST_ON_DISK = 1024;
@@ -87,27 +87,25 @@ async function checkedPlaces(model: OnnxModel, path: string): Promise<void> {
         `tensor ${tensor.name} has ${length} bytes at ${offset} of '${location}'; its shape and type take ${expected}`,
       );
     }
+    // As it was checked: ONNX Runtime takes a backslash for a part of a name.
+    Object.assign(tensor, { externalData: placed(tensor, { location, offset, length }).externalData });
     if (offset + length > sizes.get(location)!) {
       refuse(`tensor ${tensor.name} needs ${length} bytes at ${offset} of '${location}', which is shorter`);
     }
   }
 }
 
-/** External data that is not in the main graph's initializers would be opened by ONNX Runtime without having been checked. */
-function refuseInnerPlaces(graph: GraphMessage, path: string | undefined): void {
-  for (const node of graph.node ?? []) {
-    for (const inner of subgraphsOf(node)) {
-      const tensor = (inner.initializer ?? []).find(({ dataLocation }) => dataLocation === EXTERNAL);
-      if (tensor) {
-        throw new FileFormatError(
-          `tensor ${tensor.name} inside a branch or loop has its data outside the file: refused`,
-          {
-            file: path,
-          },
-        );
-      }
-      refuseInnerPlaces(inner, path);
-    }
+/**
+ * External data that is not in the main graph's initializers, but in a branch, a loop or a local function, would be opened by ONNX Runtime
+ * without having been checked.
+ */
+function refuseInnerPlaces({ proto }: OnnxModel, path: string | undefined): void {
+  const checked = new Set(proto.graph.initializer ?? []);
+  for (const tensor of everyInitializer(proto)) {
+    if (tensor.dataLocation !== EXTERNAL || checked.has(tensor)) continue;
+    throw new FileFormatError(`tensor ${tensor.name} inside a branch or loop has its data outside the file: refused`, {
+      file: path,
+    });
   }
 }
 
@@ -137,20 +135,30 @@ export async function readHostFile(path: string): Promise<HostFile> {
     throw new FileFormatError(`cannot be read: ${problem}; expected an ONNX model`, { file: path, cause });
   }
   const read = readModel(bytes, { file: path });
-  refuseInnerPlaces(read.proto.graph, path);
+  refuseInnerPlaces(read, path);
   await checkedPlaces(read, path);
   const { graph } = read.proto;
   const location = basename(path);
-  const initializer = (graph.initializer ?? []).map(tensor => addressed(tensor, bytes, location));
+  // ONNX Runtime follows no symbolic link out of the folder: the weights of a linked file are held in memory.
+  const isLinked = (await lstat(path)).isSymbolicLink();
+  const initializer = (graph.initializer ?? []).map(tensor => (isLinked ? tensor : addressed(tensor, bytes, location)));
+  const folder = await realpath(dirname(resolve(path)));
+  const tensors = new Set(initializer.filter(tensor => placeOf(tensor) !== undefined));
+  const readRange = (location: string, offset: number, length: number) =>
+    wholePlace(folder, { location, offset, length });
   return {
-    model: { ...read, proto: { ...read.proto, graph: { ...graph, initializer } } },
-    folder: dirname(resolve(path)),
+    model: {
+      ...read,
+      proto: { ...read.proto, graph: { ...graph, initializer } },
+      beside: { folder, read: readRange, tensors },
+    },
+    folder,
   };
 }
 
 /** The model in memory alone. @throws FileFormatError where it has data outside itself. */
 export function hostInMemory(model: OnnxModel): HostFile {
-  refuseInnerPlaces(model.proto.graph, model.file);
+  refuseInnerPlaces(model, model.file);
   const outside = (model.proto.graph.initializer ?? []).find(({ dataLocation }) => dataLocation === EXTERNAL);
   if (outside) {
     throw new FileFormatError(`tensor ${outside.name} has its data outside the model: open the model by its path`, {
@@ -174,4 +182,15 @@ export async function* readPlace(folder: string, { location, offset, length }: P
   } finally {
     await file.close();
   }
+}
+
+/** All bytes of a place. */
+export async function wholePlace(folder: string, place: Place): Promise<Uint8Array> {
+  const bytes = new Uint8Array(place.length);
+  let at = 0;
+  for await (const piece of readPlace(folder, place)) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
 }

@@ -7,7 +7,7 @@ import { encodeProto } from '../onnx/cut.ts';
 import type { TensorMessage } from '../onnx/proto.ts';
 import type { OnnxModel } from '../onnx/read.ts';
 import { withGraph } from './graph-parts.ts';
-import { placed, placeOf, readPlace } from './weights-on-disk.ts';
+import { placed, placeOf, readPlace, wholePlace } from './weights-on-disk.ts';
 
 /** What one protobuf file can hold, with room for the graph: 2 GiB less 16 MiB. */
 const MOST_IN_ONE_FILE = 2 ** 31 - 2 ** 24;
@@ -21,13 +21,7 @@ const lengthOf = (tensor: TensorMessage): number => placeOf(tensor)?.length ?? t
 async function readWeight(tensor: TensorMessage, folder: string): Promise<TensorMessage> {
   const place = placeOf(tensor);
   if (!place) return tensor;
-  const rawData = new Uint8Array(place.length);
-  let at = 0;
-  for await (const piece of readPlace(folder, place)) {
-    rawData.set(piece, at);
-    at += piece.length;
-  }
-  return { ...tensor, rawData, externalData: [], dataLocation: 0 };
+  return { ...tensor, rawData: await wholePlace(folder, place), externalData: [], dataLocation: 0 };
 }
 
 /** The model with all weights inside. @throws InvalidValueError where they are more than protobuf can hold. */

@@ -10,7 +10,7 @@ import type { SparseFeatures } from './sparse-features.ts';
 export interface EncodeOptions {
   /** The shape of a Float32Array given without one. */
   readonly shape?: Shape;
-  /** True for the features that fire only, as `encodeSparse` gives them. Default false. */
+  /** True for the features that are not zero alone. Default false. */
   readonly sparse?: boolean;
 }
 
@@ -51,19 +51,15 @@ export class LoadedSae {
     this.dOut = reconstructionShape.at(-1)!;
   }
 
-  /** Features of `activations` [..., d_in] as [..., d_sae]; nothing of the decoder is computed. */
+  /**
+   * Features of `activations` [..., d_in] as [..., d_sae]; nothing of the decoder is computed. With `sparse` those that are not zero, in
+   * ascending order for each sample: the dense matrix is never built for a TopK model of ours, and never for more than a batch at a
+   * time for any.
+   */
   encode(activations: Samples, options: EncodeOptions & { readonly sparse: true }): Promise<SparseFeatures>;
   encode(activations: Samples, options?: EncodeOptions & { readonly sparse?: false }): Promise<HostTensor>;
   encode(activations: Samples, { shape, sparse = false }: EncodeOptions = {}): Promise<HostTensor | SparseFeatures> {
     return sparse ? this.#autoencoder.encodeSparse(activations, shape) : this.#autoencoder.encode(activations, shape);
-  }
-
-  /**
-   * The features of `activations` [..., d_in] that are not zero, in ascending order for each sample. The dense matrix is never
-   * built for a TopK model of ours, and never for more than a batch at a time for any.
-   */
-  encodeSparse(activations: Samples, { shape }: { readonly shape?: Shape } = {}): Promise<SparseFeatures> {
-    return this.#autoencoder.encodeSparse(activations, shape);
   }
 
   /**

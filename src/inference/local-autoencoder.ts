@@ -10,7 +10,7 @@ import { type HostTensor, type HostTensors, type Shape, sameShape, sizeOf } from
 import type { Autoencoder, AutoencoderInfo, CodeSamples } from './autoencoder.ts';
 import { fromInt64Tensor } from './float-tensor.ts';
 import { defaultBatchSize, type RunOptions } from './model-options.ts';
-import { ModelPart, type PartFeed } from './model-part.ts';
+import { ModelPart, type PartBatch, type PartFeed } from './model-part.ts';
 import { readSamples, type SampleRows, type Samples } from './samples.ts';
 import { listCandidates, type Signature } from './signature.ts';
 import { SparseBuilder, type SparseFeatures, toDense } from './sparse-features.ts';
@@ -28,7 +28,7 @@ const ASSUMED_CODE_SIZE = 2 ** 14;
 /** Largest batch that a file may insist on, inputs and results together: 1 GiB. */
 const MAX_BATCH_VALUES = 2 ** 28;
 
-type PartName = 'encoder' | 'sparseEncoder' | 'decoder' | 'whole' | 'decoderInputs';
+type PartName = 'encoder' | 'decoder' | 'decoderInputs';
 
 const isSparse = (code: CodeSamples): code is SparseFeatures =>
   typeof code === 'object' && code !== null && 'offsets' in code && 'indices' in code;
@@ -45,7 +45,8 @@ const withLeading = ({ data, shape }: HostTensor, leading: Shape): HostTensor =>
 
 export class LocalAutoencoder implements Autoencoder {
   readonly info: AutoencoderInfo;
-  readonly #model: OnnxModel;
+  /** Undefined once disposed of: the weights are not kept by who keeps this. */
+  #model: OnnxModel | undefined;
   readonly #signature: Signature;
   readonly #parts: Readonly<Record<PartName, ModelPart>>;
   /** Calls that have not ended: what was asked before `dispose` is still answered. */
@@ -103,6 +104,7 @@ export class LocalAutoencoder implements Autoencoder {
   dispose(): Promise<void> {
     this.#disposal ??= Promise.allSettled(this.#running).then(async () => {
       await Promise.all(Object.values(this.#parts).map(part => part.dispose()));
+      this.#model = undefined;
     });
     return this.#disposal;
   }
@@ -130,34 +132,54 @@ export class LocalAutoencoder implements Autoencoder {
 
   async #encode(input: Samples, shape?: Shape): Promise<HostTensor> {
     const { rows, feeds } = this.#readInput(input, shape);
+    if (this.#signature.sparse) return this.#encodeSelected(rows, feeds);
     const results = await this.#parts.encoder.collect(rows.count, feeds);
     return this.#take(results, this.#signature.code, this.info.codeShape, rows.leading);
+  }
+
+  /** Dense features from the few that a TopK graph gives: one session, and one copy of the weights, for both forms. */
+  async #encodeSelected(rows: SampleRows, feeds: readonly PartFeed[]): Promise<HostTensor> {
+    const width = sizeOf(this.info.codeShape);
+    const data = new Float32Array(rows.count * width);
+    for await (const batch of this.#parts.encoder.run(rows.count, feeds)) {
+      const { indices, values, k } = this.#selected(batch);
+      for (let i = 0; i < batch.count * k; i++) {
+        data[(batch.start + Math.floor(i / k)) * width + indices[i]!] = values[i]!;
+      }
+    }
+    return { data, shape: [...rows.leading, ...this.info.codeShape] };
+  }
+
+  /** The few features of each sample that a TopK graph names, checked: a file can say anything. */
+  #selected(batch: PartBatch): { readonly indices: Uint32Array; readonly values: Float32Array; readonly k: number } {
+    const { codeShape, file } = this.info;
+    const width = sizeOf(codeShape);
+    const names = this.#signature.sparse!;
+    const { values, sampleShape } = this.#parts.encoder.read(batch, names.values);
+    const indices = fromInt64Tensor(batch.outputs[names.indices]!, names.indices);
+    if (indices.length !== values.length) {
+      const shapes = [names.indices, names.values].map(name => `${name} [${batch.outputs[name]!.dims}]`);
+      throw new FileFormatError(`${shapes.join(' and ')} came out of different shapes`, { file });
+    }
+    const wrong = indices.findIndex(index => index >= width);
+    if (wrong >= 0) {
+      throw new FileFormatError(`${names.indices} names the feature ${indices[wrong]}; there are ${width}`, { file });
+    }
+    return { indices, values, k: sizeOf(sampleShape) };
   }
 
   async #encodeSparse(input: Samples, shape?: Shape): Promise<SparseFeatures> {
     const { rows, feeds } = this.#readInput(input, shape);
     const { sparse, code } = this.#signature;
-    const { codeShape, file } = this.info;
-    const width = sizeOf(codeShape);
-    const builder = new SparseBuilder(width);
-    const part = sparse ? this.#parts.sparseEncoder : this.#parts.encoder;
-    for await (const batch of part.run(rows.count, feeds)) {
+    const { codeShape } = this.info;
+    const builder = new SparseBuilder(sizeOf(codeShape));
+    const { encoder } = this.#parts;
+    for await (const batch of encoder.run(rows.count, feeds)) {
       if (sparse) {
-        const { values, sampleShape } = part.read(batch, sparse.values);
-        const indices = fromInt64Tensor(batch.outputs[sparse.indices]!, sparse.indices);
-        if (indices.length !== values.length) {
-          const shapes = [sparse.indices, sparse.values].map(name => `${name} [${batch.outputs[name]!.dims}]`);
-          throw new FileFormatError(`${shapes.join(' and ')} came out of different shapes`, { file });
-        }
-        const wrong = indices.findIndex(index => index >= width);
-        if (wrong >= 0) {
-          throw new FileFormatError(`${sparse.indices} names the feature ${indices[wrong]}; there are ${width}`, {
-            file,
-          });
-        }
-        builder.addSelected(indices, values, batch.count, sizeOf(sampleShape));
+        const { indices, values, k } = this.#selected(batch);
+        builder.addSelected(indices, values, batch.count, k);
       } else {
-        const { values, sampleShape } = part.read(batch, code);
+        const { values, sampleShape } = encoder.read(batch, code);
         this.#requireSample(code, sampleShape, codeShape);
         builder.addDense(values, batch.count);
       }
@@ -216,13 +238,10 @@ export class LocalAutoencoder implements Autoencoder {
     input: Samples,
     shape?: Shape,
   ): Promise<{ readonly code: HostTensor; readonly reconstruction: HostTensor }> {
-    const { rows, feeds } = this.#readInput(input, shape);
-    const { code, reconstruction } = this.#signature;
-    const results = await this.#parts.whole.collect(rows.count, feeds);
-    return {
-      code: this.#take(results, code, this.info.codeShape, rows.leading),
-      reconstruction: this.#take(results, reconstruction, this.info.reconstructionShape, rows.leading),
-    };
+    // Encoder and decoder in turn, which `encode` and `decode` have open: a session of the whole would hold the weights a second time.
+    const code = await this.#encode(input, shape);
+    const inputs = this.info.decoderInputs.length > 0 ? await this.#readDecoderInputs(input, shape) : {};
+    return { code, reconstruction: await this.#decode(code, undefined, inputs) };
   }
 
   async #readDecoderInputs(input: Samples, shape?: Shape): Promise<HostTensors> {
@@ -245,11 +264,11 @@ export class LocalAutoencoder implements Autoencoder {
     if (!directions) {
       throw new FileFormatError(
         'it is not certain which initializer holds the feature directions: name it with the option featureDirections. ' +
-          `Candidates:\n  ${listCandidates(this.#model)}`,
+          `Candidates:\n  ${listCandidates(this.#model!)}`,
         { file: this.info.file },
       );
     }
-    const matrix = await readInitializerAnywhere(this.#model, directions.name);
+    const matrix = await readInitializerAnywhere(this.#model!, directions.name);
     return directions.isTransposed ? transpose(matrix) : matrix;
   }
 }
@@ -265,7 +284,7 @@ function transpose({ data, shape }: HostTensor): HostTensor {
 
 /** Shapes of one sample as they come out of a run, for files that do not state them. */
 async function measureShapes(whole: ModelPart, { input, inputShape, code, reconstruction }: Signature) {
-  const results = await whole.collect(1, [
+  const measured = whole.collect(1, [
     // Neither zeros nor all the same: a model may divide by norm or deviation.
     {
       name: input,
@@ -273,6 +292,8 @@ async function measureShapes(whole: ModelPart, { input, inputShape, code, recons
       read: () => Float32Array.from({ length: sizeOf(inputShape) }, (_, i) => 1 + (i % 5)),
     },
   ]);
+  // Only for this: its weights are those of encoder and decoder again.
+  const results = await measured.finally(() => whole.dispose());
   return { codeShape: results[code]!.shape.slice(1), reconstructionShape: results[reconstruction]!.shape.slice(1) };
 }
 
@@ -333,13 +354,11 @@ export async function openAutoencoder(
       session: { provider, ...(options.threads !== undefined && { threads: options.threads }) },
     });
 
-  const encoder = part([input], [code]);
+  const encoder = part([input], sparse ? [sparse.indices, sparse.values] : [code]);
   const { provider, attempts } = await encoder.open();
   const parts = {
     encoder,
-    sparseEncoder: part([input], sparse ? [sparse.indices, sparse.values] : [code], provider),
     decoder: part([code, ...decoderInputs], [reconstruction], provider),
-    whole: part([input], [code, reconstruction], provider),
     decoderInputs: part(
       [input],
       decoderInputs.filter(name => name !== input),
@@ -349,7 +368,7 @@ export async function openAutoencoder(
   const { codeShape, reconstructionShape } =
     signature.codeShape && signature.reconstructionShape
       ? (signature as { readonly codeShape: Shape; readonly reconstructionShape: Shape })
-      : await measureShapes(parts.whole, signature);
+      : await measureShapes(part([input], [code, reconstruction], provider), signature);
   const info: AutoencoderInfo = {
     file: model.file,
     kind: signature.kind,

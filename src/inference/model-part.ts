@@ -51,25 +51,28 @@ export interface PartBatch {
 
 export class ModelPart {
   readonly #runtime: Runtime;
-  readonly #model: OnnxModel;
+  readonly #file: string | undefined;
+  /** Undefined once disposed of. */
+  #model: OnnxModel | undefined;
   readonly #options: PartOptions;
   #opened: Promise<OpenedSession> | undefined;
   #isDisposed = false;
 
   constructor(runtime: Runtime, model: OnnxModel, options: PartOptions) {
     this.#runtime = runtime;
+    this.#file = model.file;
     this.#model = model;
     this.#options = options;
   }
 
   /** Opens the session, once. DisposedError after `dispose`. */
   async open(): Promise<OpenedSession> {
-    if (this.#isDisposed) throw new DisposedError(`${this.#model.file ?? 'this model'} was disposed of`);
+    if (this.#isDisposed) throw new DisposedError(`${this.#file ?? 'this model'} was disposed of`);
     const { inputs, outputs, session } = this.#options;
-    this.#opened ??= openSession(this.#runtime, cutModel(this.#model, { inputs, outputs }), {
+    this.#opened ??= openSession(this.#runtime, cutModel(this.#model!, { inputs, outputs }), {
       ...session,
-      file: this.#model.file,
-      externalFolder: this.#model.beside?.folder,
+      file: this.#file,
+      externalFolder: this.#model!.beside?.folder,
     });
     return this.#opened;
   }
@@ -93,7 +96,7 @@ export class ModelPart {
       });
       const results = await session.run(Object.fromEntries(tensors), outputs).catch(cause => {
         if (cause instanceof DisposedError) throw cause;
-        const { file } = this.#model;
+        const file = this.#file;
         throw new FileFormatError(`ONNX Runtime cannot run the model: ${(cause as Error).message}`, { file, cause });
       });
       yield { outputs: results, start, count: rows, ranCount };
@@ -152,7 +155,7 @@ export class ModelPart {
   }
 
   #refuse(problem: string): never {
-    throw new FileFormatError(problem, { file: this.#model.file });
+    throw new FileFormatError(problem, { file: this.#file });
   }
 
   /** Frees the session once its runs are done. */
@@ -160,6 +163,7 @@ export class ModelPart {
     this.#isDisposed = true;
     const opened = await this.#opened?.catch(() => undefined);
     await opened?.session.dispose();
+    this.#model = undefined;
   }
 }
 

@@ -4,6 +4,7 @@ import type { TensorDescription } from '../onnx/inspect.ts';
 import { type ModelKind, type ModelMetadata, TENSOR_NAMES } from '../onnx/metadata.ts';
 import type { OnnxModel } from '../onnx/read.ts';
 import { inferSignature } from './inferred-signature.ts';
+import { scattersSelected } from './selected-features.ts';
 import {
   describeInput,
   describeTensors,
@@ -33,10 +34,12 @@ function contractSignature(model: OnnxModel, metadata: ModelMetadata, kind: Mode
   const code = require(given.code ?? ('features' in names ? names.features : names.hidden));
   const reconstruction = require(given.reconstruction ?? names.reconstruction);
   const sparse = 'sparse' in names ? names.sparse : undefined;
-  const hasSparse = sparse && tensors.has(sparse.indices) && tensors.has(sparse.values);
+  const input = describeInput(model, given.input ?? names.input);
+  const width = sampleShapeOf(code)?.at(-1) ?? 0;
+  const hasSparse = sparse && scattersSelected(model, { ...sparse, input: input.input, features: code.name, width });
   return {
     kind,
-    ...describeInput(model, given.input ?? names.input),
+    ...input,
     code: code.name,
     codeShape: sampleShapeOf(code),
     reconstruction: reconstruction.name,

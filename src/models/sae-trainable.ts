@@ -16,7 +16,7 @@ interface TrainedSae {
 }
 
 /**
- * The loss `mse`, the mean over the batch, and the mean or sum over d_out, of (ŷ − y)², beside the architecture's own terms. For instances side
+ * The loss `mse`, the mean over the batch, and the mean or sum over d_out, of (ŷ − y)², times the architecture's weight for it, beside its own terms. For instances side
  * by side each input has them first: [n_instances, batch, d_in].
  */
 export function saeTrainable({ architecture, shape }: TrainedSae): Trainable {
@@ -28,7 +28,8 @@ export function saeTrainable({ architecture, shape }: TrainedSae): Trainable {
       const forward = architecture.forward(given);
       const { rank } = forward.error;
       const mean = meanSquare(forward.error, [rank - 2, rank - 1]);
-      const mse = shape.reconstructionLoss === 'sum' ? tf.mul(mean, shape.dOut) : mean;
+      const weight = (shape.reconstructionLoss === 'sum' ? shape.dOut : 1) * (architecture.mseWeight ?? 1);
+      const mse = weight === 1 ? mean : tf.mul(mean, weight);
       const next = buffers['silent'] ? { silent: silentSamples(buffers['silent'], forward.features) } : {};
       return { losses: { mse, ...architecture.losses?.(given, forward) }, buffers: { ...forward.buffers, ...next } };
     },

@@ -226,7 +226,7 @@ export class SparseAutoencoder {
   calibrateThreshold(activations: HostTensor): number {
     const { k, kind } = this.architecture;
     if (!this.state.buffers['threshold'] || k === undefined) {
-      throw new InvalidTypeError(`activation ${kind} has no threshold to calibrate; batchtopk has`);
+      throw new InvalidTypeError(`activation ${kind} has no threshold to calibrate; batchtopk and matryoshka have`);
     }
     requireSamples(activations, [this.config.dIn], 'activations');
     this.#setThreshold(0);

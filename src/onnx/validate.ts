@@ -365,8 +365,10 @@ function validateExpansion({ graph, functions }: ModelMessage, refuse: Refuse): 
 }
 
 function validateFunctions(functions: NonNullable<ModelMessage['functions']>, totals: Totals, refuse: Refuse): void {
-  for (const { name, node, input } of functions) {
+  for (const { name, node, input, opsetImport } of functions) {
     const complain = inside(refuse, 'function', name);
+    const odd = (opsetImport ?? []).find(({ version }) => !(toInteger(version) >= 1 && toInteger(version) < 2 ** 31));
+    if (odd) complain(`imports version ${toInteger(odd.version)} of the operators of ${odd.domain || 'ai.onnx'}`);
     const scope = new Scope();
     for (const parameter of input ?? []) scope.define(parameter, inside(complain, 'input', parameter));
     validateNodes(node ?? [], scope, totals, complain);

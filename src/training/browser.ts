@@ -6,11 +6,14 @@ import type { TrainingPlatform } from './platform.ts';
 import { saeTraining } from './train-sae.ts';
 import { toyModelTraining } from './train-toy-model.ts';
 
+async function refuseFile(path: string): Promise<never> {
+  throw new EngineUnavailableError(`${path}: a page writes no files; toOnnx() gives the bytes`);
+}
+
 const browser: TrainingPlatform = {
   defaultEngine: async () => createOnnxRuntimeEngine(await loadWebRuntime()),
-  async writeFile(path) {
-    throw new EngineUnavailableError(`${path}: a page writes no files; toOnnx() gives the bytes`);
-  },
+  writeFile: refuseFile,
+  saveSae: refuseFile,
   async checkpoints({ folder }) {
     throw new EngineUnavailableError(`${folder}: a page keeps no checkpoints`);
   },

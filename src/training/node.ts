@@ -4,7 +4,8 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createEngine } from '../engines/create-engine.ts';
 import { FileWriteError } from '../errors.ts';
-import { writeFileAtomic } from '../files/write-atomic.ts';
+import { saveSae } from '../export/save-sae.ts';
+import { prepareToWrite, writeFileAtomic } from '../files/write-atomic.ts';
 import { checkpointFile, loadCheckpoint, requireCheckpointFits } from './checkpoint.ts';
 import type { TrainingPlatform } from './platform.ts';
 import { saeTraining } from './train-sae.ts';
@@ -16,12 +17,15 @@ export const CHECKPOINT = '.checkpoint.safetensors';
 const node: TrainingPlatform = {
   defaultEngine: () => createEngine(),
   writeFile: writeFileAtomic,
+  saveSae,
   async checkpoints({ folder, name, every, experiment, resume, state }) {
     requireCheckpointFits(state);
     await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
       throw new FileWriteError(folder, cause);
     });
     const file = join(folder, name + CHECKPOINT);
+    // Now, not at the first checkpoint; and what runs that were killed left half-written goes.
+    await prepareToWrite(file);
     return {
       checkpoint: { ...checkpointFile(file), every, experiment },
       ...(resume && existsSync(file) && { resume: await loadCheckpoint(file, experiment) }),

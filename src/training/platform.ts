@@ -1,5 +1,7 @@
 /** What training needs of where it runs: an engine, files, checkpoints. Node has all of it (node.ts), a browser the engine alone (browser.ts). */
 import type { Engine } from '../engines/engine.ts';
+import type { SaeMetadata } from '../export/frozen-sae-onnx.ts';
+import type { FrozenSae } from '../models/frozen-sae.ts';
 import type { HostTensors } from '../tensor.ts';
 import type { Checkpoint, CheckpointOptions } from './checkpoint.ts';
 
@@ -8,6 +10,8 @@ export interface TrainingPlatform {
   defaultEngine(): Promise<Engine>;
   /** Writes a file whole or not at all. */
   writeFile(path: string, bytes: Uint8Array): Promise<void>;
+  /** Writes a frozen autoencoder as .onnx; beyond 2 GiB with its weights beside it. */
+  saveSae(path: string, sae: FrozenSae, metadata: SaeMetadata): Promise<unknown>;
   /** Where a run's checkpoints are kept, `folder`/NAME.checkpoint.safetensors, and the one to go on from where `resume` is set and it exists. */
   checkpoints(request: CheckpointRequest): Promise<{
     readonly checkpoint: CheckpointOptions;

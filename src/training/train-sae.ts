@@ -331,7 +331,7 @@ export function saeStep(
   const isAlone = saes.length === 1;
   const lead = isAlone ? [] : [saes.length];
   const { holdBias = false, biases = true } = settings.start;
-  const held = [...(holdBias || !biases ? ['b_dec'] : []), ...(biases ? [] : ['b_enc'])];
+  const held = [...(holdBias || !biases ? ['b_dec'] : []), ...(biases ? [] : (sae.architecture.biases ?? ['b_enc']))];
   const optimizer = adam(settings.optimizer);
   const clip = settings.clip > 0 ? settings.clip : undefined;
   const program = trainingStep({

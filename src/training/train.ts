@@ -3,7 +3,7 @@
  */
 import type { BatchSource } from '../data/batch-source.ts';
 import type { Engine, EngineDescription, StepProgram } from '../engines/engine.ts';
-import { DivergenceError, InvalidValueError } from '../errors.ts';
+import { DivergenceError, InvalidValueError, WorkerDiedError } from '../errors.ts';
 import { type HostTensors, sizeOf } from '../tensor.ts';
 import { BatchDrawer } from './batch-drawer.ts';
 import type { Checkpoint, CheckpointOptions, Snapshot } from './checkpoint.ts';
@@ -169,6 +169,7 @@ export async function train(options: TrainOptions): Promise<Trained> {
   } catch (error) {
     if (!(error instanceof DivergenceError)) {
       await save().catch(() => undefined);
+      if (error instanceof WorkerDiedError) error.message += whatIsKept(checkpoint, saved);
       throw error;
     }
     // What cannot be saved, because the state is not finite either, leaves the checkpoint before it.
@@ -207,7 +208,7 @@ function numbersFrom(
 function whatIsKept(checkpoint: CheckpointOptions | undefined, saved: number | undefined): string {
   if (!checkpoint) return '';
   if (saved === undefined) return '; no checkpoint was written before it';
-  return `; the last good state, after ${saved} steps, is in ${checkpoint.where}`;
+  return `; the last good state, after ${saved} ${saved === 1 ? 'step' : 'steps'}, is in ${checkpoint.where}`;
 }
 
 /** A loss can be finite in the step before the parameters that it made are not. */

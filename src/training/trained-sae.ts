@@ -1,6 +1,6 @@
 /** A sparse autoencoder that was trained here: it knows how, and becomes a file. */
 import { createRandomSource } from '../data/random-source.ts';
-import { freezeSae, type SaeFreezeOptions, type TrainingRecord } from '../export/freeze.ts';
+import { freezeSae, type SaeFreezeOptions, saeMetadata, type TrainingRecord } from '../export/freeze.ts';
 import type { ModelState } from '../models/model.ts';
 import { SparseAutoencoder, type SparseAutoencoderConfig } from '../models/sparse-autoencoder.ts';
 import type { HostTensors } from '../tensor.ts';
@@ -11,14 +11,14 @@ export class TrainedSparseAutoencoder extends SparseAutoencoder {
   readonly training: TrainingRecord;
   /** The name of its start's directions, or `given`. */
   readonly init: string;
-  readonly #platform: Pick<TrainingPlatform, 'writeFile'>;
+  readonly #platform: Pick<TrainingPlatform, 'saveSae'>;
 
   constructor(
     config: SparseAutoencoderConfig,
     state: ModelState<HostTensors>,
     training: TrainingRecord,
     init: string,
-    platform: Pick<TrainingPlatform, 'writeFile'>,
+    platform: Pick<TrainingPlatform, 'saveSae'>,
   ) {
     super(config, createRandomSource(0), { state });
     this.training = training;
@@ -28,14 +28,18 @@ export class TrainedSparseAutoencoder extends SparseAutoencoder {
 
   /** The frozen model as the bytes of an .onnx file (ARCHITECTURE.md, the contract). `options` replace what is known of the training. */
   toOnnx(options: SaeFreezeOptions = {}): Uint8Array {
-    return freezeSae(this, { training: this.training, init: this.init, ...options });
+    return freezeSae(this, this.#known(options));
   }
 
   /**
-   * Writes the frozen model, whole or not at all.
+   * Writes the frozen model, whole or not at all; weights beyond 2 GiB go to `path`.data beside it, as ONNX's external data.
    * @throws FileWriteError where `path` cannot be written.
    */
   async save(path: string, options: SaeFreezeOptions = {}): Promise<void> {
-    await this.#platform.writeFile(path, this.toOnnx(options));
+    await this.#platform.saveSae(path, this.freeze(), saeMetadata(this, this.#known(options)));
+  }
+
+  #known(options: SaeFreezeOptions): SaeFreezeOptions {
+    return { training: this.training, init: this.init, ...options };
   }
 }

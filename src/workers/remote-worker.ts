@@ -49,10 +49,13 @@ export class RemoteWorker<Api extends object> implements AsyncDisposable {
     this.#port = port;
     port.onMessage(message => this.#receive(message as ReplyMessage));
     port.onDeath((reason, cause) => {
-      if (this.#end) return;
+      const isUnasked = this.#end === undefined;
       const error = new WorkerDiedError(this.#subject, reason, cause);
       this.#stop(error);
+      if (!isUnasked) return;
       this.#onDeath(error);
+      // A Web Worker goes on after an error that nothing in it caught.
+      void this.#port.terminate();
     });
     port.setBusy?.(false);
   }

@@ -204,7 +204,7 @@ describe('command line, dashboard', () => {
     );
     await fails([...files, '--unembedding', 'W_U'], 2, /W_U: there is no such file; a weight's name needs --model/);
     await fails([...files, '--unembedding', 'W_U', '--model', at('model.onnx')], 1, /no weight named W_U/);
-    await fails([...files, '--context', '1,2,3'], 2, /expected 10 or 5,10/);
+    await fails([...files, '--context', '1,2,3'], 2, /expected 10, 5,10 or sequence/);
     writeFileSync(at('far.jsonl'), '{"latent": 24, "text": "x"}');
     await fails([...files, '--explanations', at('far.jsonl')], 1, /far\.jsonl: line 1: latent is 24; .* 0 to 23/);
     const tensor = ['--model', at('model.onnx'), '--tensor', 'hiden', '--input', at('ids.npy')];

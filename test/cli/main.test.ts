@@ -139,7 +139,7 @@ describe('command line', () => {
       const { result } = JSON.parse(whole.stdout);
       expect(result.after.samples).to.equal(100);
       expect(result.after.l0).to.be.at.most(4);
-      expect(result.after.explainedVariance).to.be.above(result.before.explainedVariance);
+      expect(result.after.explained_variance).to.be.above(result.before.explained_variance);
 
       const stop = new AbortController();
       const broken = runCommand([...settings, '--out', join(folder, 'broken')], { signal: stop.signal });

@@ -1,5 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -60,6 +61,29 @@ describe('command line, as a process', () => {
     child.stdout.once('data', () => child.stdout.destroy());
     const [[status], stderr] = await Promise.all([once(child, 'exit'), text(child.stderr)]);
     expect({ status, stderr }).to.deep.equal({ status: 0, stderr: '' });
+  });
+
+  it('says in one line that standard output is full', async function () {
+    if (!existsSync('/dev/full')) {
+      this.test!.title += ' [skipped: there is no /dev/full]';
+      this.skip();
+    }
+    for (const args of [
+      ['inspect', toyModel],
+      ['encode', toyModel, '--input', '-'],
+    ]) {
+      const full = openSync('/dev/full', 'w');
+      const child = spawn(process.execPath, [join(clone, 'bin/monosemantic.js'), ...args], {
+        stdio: ['pipe', full, 'pipe'],
+      }) as ChildProcessWithoutNullStreams;
+      child.stdin.end('1,0,0,0,0\n');
+      const [[status], stderr] = await Promise.all([once(child, 'exit'), text(child.stderr)]);
+      closeSync(full);
+      expect({ status, stderr }).to.deep.equal({
+        status: 1,
+        stderr: 'monosemantic: standard output: cannot be written: the disk is full\n',
+      });
+    }
   });
 
   it('ends at Ctrl-C with status 130, its checkpoint kept', async () => {

@@ -136,7 +136,14 @@ describe('engines against PyTorch', () => {
 
   it('covers every architecture that SAELens’s trainings are told by', () => {
     const architectures = SAELENS_FILES.map(name => contentsOf(name).architecture);
-    expect(architectures).to.include.members(['batchtopk', 'jumprelu', 'standard', 'topk']);
+    expect(architectures).to.include.members([
+      'batchtopk',
+      'gated',
+      'jumprelu',
+      'matryoshka_batchtopk',
+      'standard',
+      'topk',
+    ]);
   });
 
   describe('tells what of SAELens’s trainings does not agree or is not known', () => {

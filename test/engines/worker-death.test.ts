@@ -130,6 +130,7 @@ describe('the sparse update, when a thread dies', () => {
     };
     const error = await failure(train({ ...options, batches: source(), checkpoint }));
     expect(error).to.be.instanceOf(WorkerDiedError);
+    expect(error.message).to.contain('of 2 of a sparse update died').and.contain('after 20 steps, is in memory');
     expect(saved.map(({ step }) => step)).to.deep.equal([10, 20]);
     const resumed = await train({ ...options, batches: source(), resume: saved[1]! });
     expect(resumed.state).to.deep.equal(whole.state);

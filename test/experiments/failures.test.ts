@@ -17,7 +17,9 @@ describe('an experiment that cannot go on', () => {
     const { status, lines } = await runCommand('sae', '--toy-model', file, '--out', out, ...rate);
     expect(status).to.equal(1);
     expect(lines).to.have.length(1);
-    const [, at, where] = /training stopped at step (\d+): .*; the last good state is in (.*)$/.exec(lines[0]!)!;
+    const [, at, where] = /training stopped at step (\d+): .*; the last good state, after \d+ steps?, is in (.*)$/.exec(
+      lines[0]!,
+    )!;
     expect(where).to.equal(join(out, 'sae.checkpoint.safetensors'));
     const { tensors, metadata } = readSafetensors(await readFile(where!), { file: where! });
     expect(Number(metadata['step'])).to.be.within(1, Number(at));

@@ -31,6 +31,8 @@ describe('feature bundles', () => {
       sae: data.sae,
       rows: rowsOf({ activations: data.activations, width: data.dIn }),
       out,
+      // Starting a worker takes longer than all the rest; the command's tests have one.
+      load: { worker: false },
       ...more,
     });
     return out;
@@ -126,7 +128,7 @@ describe('feature bundles', () => {
 
   it('show exactly the rows on which a planted latent fires, and the rule behind them', async () => {
     // Identity SAE: latent i is coordinate i of the rows.
-    const dIn = 6;
+    const dIn = 7;
     const rows = 4000;
     const data = writeCase(next(), { seed: 1, rows: 1, dIn, dSae: dIn });
     const { frozenSaeToOnnx } = await import('../../src/export/frozen-sae-onnx.ts');
@@ -157,6 +159,7 @@ describe('feature bundles', () => {
       row => labels[0]![row] === 'first half',
       row => row === 17,
       () => false,
+      row => row % 50 !== 0,
     ];
     const activations = new Float32Array(rows * dIn);
     for (let row = 0; row < rows; row++) {
@@ -185,6 +188,7 @@ describe('feature bundles', () => {
       'half is first half',
       undefined,
       undefined,
+      'any row',
     ]);
     for (const { rule } of features.slice(0, 4)) expect(rule).to.include({ f1: 1, precision: 1, recall: 1 });
     const [only] = features[4]!.top;
@@ -206,7 +210,7 @@ describe('feature bundles', () => {
     const out = join(parent, 'pages');
     const broken = data.activations.slice();
     broken[41 * 4 + 2] = Number.NaN;
-    const options = { sae: data.sae, out, rows: rowsOf({ activations: broken, width: 4 }) };
+    const options = { sae: data.sae, out, rows: rowsOf({ activations: broken, width: 4 }), load: { worker: false } };
     expect((await rejection(buildFeatureBundle(options))).message).to.match(/row 41 of the activations holds NaN/);
     expect(readdirSync(parent)).to.deep.equal([]);
 
@@ -219,6 +223,16 @@ describe('feature bundles', () => {
     const over = buildFeatureBundle({ ...options, rows, out: folder, overwrite: true });
     expect((await rejection(over)).message).to.match(/not empty/);
     expect(readFileSync(join(folder, 'kept.txt'), 'utf8')).to.equal('mine');
+  });
+
+  it('may leave out neighbours, intervals, top examples and contexts', async () => {
+    const data = writeCase(next(), { seed: 4, rows: 60, dIn: 4, dSae: 8, k: 2 });
+    const none = { neighbours: 0, intervals: 0, topExamples: 2, context: { before: 0, after: 0 } };
+    const bundle = await openFeatureBundle(filesOf(await build(data, none)));
+    const { count } = await bundle.overview();
+    const feature = await bundle.feature(count.indexOf(Math.max(...count)));
+    expect(feature).to.deep.include({ nearest: [], coactive: [], intervals: [] });
+    expect(feature.top.map(({ values }) => values.length)).to.deep.equal([1, 1]);
   });
 
   it('refuse rows of another width and settings out of range', async () => {

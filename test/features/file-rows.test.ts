@@ -121,6 +121,12 @@ describe('rows from files', () => {
     );
     expect(await message(csv('a\n1\n2\n3'))).to.match(/bad\.csv: it has 3 rows of labels/);
     expect(await message(csv('a\n1\n2\n3\n4\n5\n6'))).to.match(/more rows of labels/);
+    writeFileSync(join(folder, 'plain.csv'), 'x,1\ny,2\nx,3\n\ny,4\nz,5\n');
+    const { labels } = await readAll({ activations, labels: join(folder, 'plain.csv') });
+    expect(labels.map(({ name, values }) => [name, ...values])).to.deep.equal([
+      ['label', 'x', 'y', 'z'],
+      ['label 2', '1', '2', '3', '4', '5'],
+    ]);
     expect(await message(csv('a,b\n1,2\n3'))).to.match(/row 1 has 1 cells, expected 2/);
     expect(await message(csv(''))).to.match(/expected labels/);
   });

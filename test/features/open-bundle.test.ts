@@ -9,6 +9,7 @@ import { buildFeatureBundle } from '../../src/features/build-bundle.ts';
 import { rowsOf } from '../../src/features/feature-rows.ts';
 import { folderSource } from '../../src/features/node-bundle-source.ts';
 import { type FeatureBundle, openFeatureBundle } from '../../src/features/open-bundle.ts';
+import { openFeatureBundle as openFromPath } from '../../src/features/open-bundle-folder.ts';
 import { writeSafetensors } from '../../src/files/safetensors.ts';
 import { rejection } from '../inference/rejection.ts';
 import { writeCase } from './bundle-cases.ts';
@@ -91,6 +92,9 @@ describe('opening feature bundles', () => {
     const bundle = await openFeatureBundle(folderSource(join(folder, 'pages')));
     await same(bundle);
     await bundle.close();
+    const byPath = await openFromPath(`${join(folder, 'pages')}/`);
+    await same(byPath);
+    await byPath.close();
   });
 
   it('says what is not there', async () => {

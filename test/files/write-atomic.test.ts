@@ -46,6 +46,19 @@ describe('writeFileAtomic', () => {
     await rm(join(folder, 'plain'));
   });
 
+  it('says what the system says, in words', () => {
+    const words = {
+      EROFS: 'its file system is read-only',
+      ENOSPC: 'the disk is full',
+      EACCES: 'its folder is not writable',
+    };
+    for (const [code, message] of Object.entries(words)) {
+      expect(new FileWriteError('a', Object.assign(new Error(), { code })).message).to.equal(
+        `a: cannot be written: ${message}`,
+      );
+    }
+  });
+
   it('removes its temporary file where it fails', async () => {
     const path = join(folder, 'folder');
     await mkdir(join(path, 'inside'), { recursive: true });

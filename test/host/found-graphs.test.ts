@@ -79,6 +79,8 @@ for (const name of HOSTS) {
         ...(name === 'image' && { channelsAxis: 1 }),
       });
 
+      expect(result.check.bypassed).to.equal(false);
+
       // By hand: each row through the autoencoder, where it is not padded.
       const inner = sizeOf(shape.slice(axis + 1));
       const mask = inputs['attention_mask']?.data;

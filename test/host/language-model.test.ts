@@ -129,6 +129,17 @@ describe('host: a language model', () => {
     });
   }
 
+  it('runs, merged, where browsers run it: in onnxruntime-web', async () => {
+    const { InferenceSession, Tensor } = await import('onnxruntime-web');
+    const { bytes } = await splice(files['with fused norms']!, SAE, { tensor });
+    const session = await InferenceSession.create(await bytes());
+    const integers = ({ data, shape }: FileTensor) => new Tensor('int64', BigInt64Array.from(data, BigInt), [...shape]);
+    const outputs = await session.run({ input_ids: integers(ids), attention_mask: integers(mask) });
+    expect(worstKept(outputs['logits']!.data as Float32Array, array('logits_sae').data, 12)).to.be.below(1e-4);
+    expect(outputs['features']!.dims).to.deep.equal([samples, seq, 64]);
+    await session.release();
+  });
+
   it('marks the residual stream', async () => {
     for (const file of [files['as exported']!, files['with fused norms']!]) {
       await using host = await openHost(file);

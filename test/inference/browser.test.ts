@@ -118,7 +118,7 @@ describe('inference in a browser', function () {
           const { loadSae }: typeof Inference = await import('/inference.js' as string);
           const sae = await loadSae('/topk.onnx', options);
           const dense = await sae.encode(x);
-          const sparse = await sae.encodeSparse(x);
+          const sparse = await sae.encode(x, { sparse: true });
           const decoded = await sae.decode(sparse);
           const together = await Promise.all([1, 2, 3, 4].map(() => sae.forward(x)));
           const directions = await sae.featureDirections();

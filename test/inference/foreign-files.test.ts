@@ -40,7 +40,7 @@ describe('inference: files that PyTorch users export', () => {
     const { input, latents } = answers('sae-fixed-batch') as { input: number[][]; latents: number[][] };
     const many = [...input, ...input.slice(0, 2)];
     expectClose(await fixed.encode(many), tensor([...latents, ...latents.slice(0, 2)]));
-    const sparse = await fixed.encodeSparse(input.slice(0, 1));
+    const sparse = await fixed.encode(input.slice(0, 1), { sparse: true });
     expect(sparse.offsets).to.deep.equal(new Uint32Array([0, latents[0]!.filter(value => value !== 0).length]));
   });
 

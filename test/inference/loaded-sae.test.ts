@@ -60,7 +60,7 @@ for (const worker of [false, true]) {
         const sae = await open(make, 5);
         const activations = activationsOf(name);
         const dense = await sae.encode(activations);
-        const sparse = await sae.encodeSparse(activations);
+        const sparse = await sae.encode(activations, { sparse: true });
         expect(sparse.shape).to.deep.equal([12, 10]);
         expect(await sae.encode(activations, { sparse: true })).to.deep.equal(sparse);
 
@@ -106,11 +106,11 @@ for (const worker of [false, true]) {
         (await whole.forward(activations)).reconstruction,
         1e-6,
       );
-      expect((await cut.encodeSparse(activations)).indices).to.deep.equal(
-        (await whole.encodeSparse(activations)).indices,
+      expect((await cut.encode(activations, { sparse: true })).indices).to.deep.equal(
+        (await whole.encode(activations, { sparse: true })).indices,
       );
       expect(await cut.encode(randomActivations(0))).to.deep.equal({ data: new Float32Array(0), shape: [0, 10] });
-      expect((await cut.encodeSparse(randomActivations(0))).offsets).to.deep.equal(new Uint32Array([0]));
+      expect((await cut.encode(randomActivations(0), { sparse: true })).offsets).to.deep.equal(new Uint32Array([0]));
     });
 
     it('answers calls that overlap each with its own', async () => {

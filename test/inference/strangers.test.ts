@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { FileFormatError, InvalidValueError } from '../../src/errors.ts';
 import { loadSae } from '../../src/inference/node.ts';
+import type { GraphNode } from '../../src/onnx/graph.ts';
 import { encodeModel } from '../../src/onnx/write.ts';
 import { expectClose } from './close-to.ts';
 import { floats, integers, node, reluSae } from './contract-graphs.ts';
@@ -92,7 +93,7 @@ describe('models from strangers', () => {
     });
     await using sae = await loadSae(bytes, { features: 'acts', reconstruction: 'y', provider: 'cpu' });
     expect((await sae.encode([[0, 1]])).data[0]).to.equal(1);
-    const calls = [sae.encode([[0, 100]]), sae.encodeSparse([[0, 100]]), sae.forward([[0, 100]])];
+    const calls = [sae.encode([[0, 100]]), sae.encode([[0, 100]], { sparse: true }), sae.forward([[0, 100]])];
     for (const call of calls) {
       const error = await rejection(call);
       expect(error).to.be.instanceOf(InvalidValueError);
@@ -100,49 +101,69 @@ describe('models from strangers', () => {
     }
   });
 
+  /** Features that `index` selects, and what `nodes` make of them. */
+  const selecting = (index: number, ...nodes: GraphNode[]) =>
+    encodeModel(
+      {
+        name: 'sparse',
+        nodes: [
+          node('Expand', ['index', 'one_one'], ['feature_indices']),
+          node('Slice', ['activations', 'start', 'end', 'axis'], ['feature_values']),
+          node('Shape', ['activations'], ['size_batch'], { start: 0, end: 1 }),
+          node('Concat', ['size_batch', 'width'], ['shape'], { axis: 0 }),
+          node('ConstantOfShape', ['shape'], ['zeros']),
+          ...nodes,
+          node('Neg', ['features'], ['reconstruction']),
+        ],
+        initializers: [
+          integers('index', index),
+          integers('one_one', 1, 1),
+          integers('start', 0),
+          integers('end', 1),
+          integers('axis', 1),
+          integers('width', 2),
+        ],
+        inputs: [floats('activations', 'n', 2)],
+        outputs: [
+          floats('reconstruction', 'n', 2),
+          floats('features', 'n', 2),
+          { name: 'feature_indices', type: 'int64', shape: ['n', 1] },
+          floats('feature_values', 'n', 1),
+        ],
+      },
+      { 'monosemantic.schema': '1', 'monosemantic.kind': 'sparse-autoencoder' },
+    );
+  const scatter = (output: string) =>
+    node('ScatterElements', ['zeros', 'feature_indices', 'feature_values'], [output], { axis: 1 });
+
   it('refuses a graph that names features which are not there', async () => {
-    const sparse = (index: number) =>
-      encodeModel(
-        {
-          name: 'sparse',
-          nodes: [
-            node('Relu', ['activations'], ['features']),
-            node('Expand', ['index', 'shape'], ['feature_indices']),
-            node('Slice', ['features', 'start', 'end', 'axis'], ['feature_values']),
-            node('Neg', ['features'], ['reconstruction']),
-          ],
-          initializers: [
-            integers('index', index),
-            integers('shape', 1, 1),
-            integers('start', 0),
-            integers('end', 1),
-            integers('axis', 1),
-          ],
-          inputs: [floats('activations', 'n', 2)],
-          outputs: [
-            floats('reconstruction', 'n', 2),
-            floats('features', 'n', 2),
-            { name: 'feature_indices', type: 'int64', shape: ['n', 1] },
-            floats('feature_values', 'n', 1),
-          ],
-        },
-        { 'monosemantic.schema': '1', 'monosemantic.kind': 'sparse-autoencoder' },
-      );
-    await using good = await loadSae(sparse(1), { provider: 'cpu' });
-    expect([...(await good.encodeSparse([[3, 4]])).indices]).to.deep.equal([1]);
+    await using good = await loadSae(selecting(1, scatter('features')), { provider: 'cpu' });
+    expect([...(await good.encode([[3, 4]], { sparse: true })).indices]).to.deep.equal([1]);
+    expect([...(await good.encode([[3, 4]])).data]).to.deep.equal([0, 3]);
     for (const index of [2, -1, 2 ** 32 + 1]) {
-      await using bad = await loadSae(sparse(index), { provider: 'cpu' });
-      expect(await rejection(bad.encodeSparse([[3, 4]])), `${index}`).to.be.instanceOf(FileFormatError);
+      await using bad = await loadSae(selecting(index, scatter('features')), { provider: 'cpu' });
+      for (const call of [bad.encode([[3, 4]]), bad.encode([[3, 4]], { sparse: true })]) {
+        expect(await rejection(call), `${index}`).to.be.instanceOf(FileFormatError);
+      }
     }
     // Two samples, one row of indices.
-    expect(
-      await rejection(
-        good.encodeSparse([
+    const error = await rejection(
+      good.encode(
+        [
           [3, 4],
           [5, 6],
-        ]),
+        ],
+        { sparse: true },
       ),
-    ).to.be.instanceOf(FileFormatError);
+    );
+    expect(error).to.be.instanceOf(FileFormatError);
+  });
+
+  it('gives the features themselves where those that a graph names are others', async () => {
+    const bytes = selecting(1, scatter('scattered'), node('Exp', ['scattered'], ['features']));
+    await using sae = await loadSae(bytes, { provider: 'cpu' });
+    expect((await sae.encode([[0, 4]])).data[0]).to.equal(1);
+    expect([...(await sae.encode([[0, 4]], { sparse: true })).indices]).to.deep.equal([0, 1]);
   });
 
   it('loads what names its tensors after the parts of every object', async () => {

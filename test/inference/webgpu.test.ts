@@ -27,7 +27,7 @@ describe('inference on WebGPU', function () {
       const activations = tensor(batches ? batches[0] : x);
       const run = async (sae: LoadedSae) => {
         const { features, reconstruction } = await sae.forward(activations);
-        const sparse = await sae.encodeSparse(activations);
+        const sparse = await sae.encode(activations, { sparse: true });
         return { features, reconstruction, decoded: await sae.decode(features), sparse };
       };
       await using cpu = await loadSae(make(), { provider: 'cpu' });

@@ -43,7 +43,14 @@ function expectMetadata(
   const { activation, decoder } = model.config;
   expect(featureDirections).to.equal('W_dec');
   expect(trainedOn).to.equal('a'.repeat(64));
-  const architecture = { relu: 'standard', topk: 'topk', batchtopk: 'jumprelu', jumprelu: 'jumprelu' }[activation.kind];
+  const architecture = {
+    relu: 'standard',
+    topk: 'topk',
+    batchtopk: 'jumprelu',
+    jumprelu: 'jumprelu',
+    gated: 'gated',
+    matryoshka: 'jumprelu',
+  }[activation.kind];
   expect(config).to.include({ d_in: 4, d_sae: 12, architecture, decoder, init: 'gaussian' });
   if (activation.kind === 'topk') expect(config!['k']).to.equal(3);
 }
@@ -57,7 +64,7 @@ describe('trained models, frozen and loaded again', () => {
   });
 
   it('compute what they did, and have their directions and metadata', async () => {
-    expect(models).to.have.length(14);
+    expect(models).to.have.length(20);
     for (const trained of models) {
       for (const lead of [[1], [7], [1000], [2, 3], []]) {
         const input = normals([...lead, ...trained.sampleShape], 9);
@@ -85,7 +92,8 @@ describe('trained models, frozen and loaded again', () => {
       const outputs = isSae ? ['reconstruction', 'features'] : ['reconstruction', 'hidden'];
       expect(graph.output!.map(({ name }) => name)).to.deep.equal(outputs);
       const initializers = graph.initializer!.map(({ name }) => name);
-      expect(initializers).to.include.members(isSae ? ['W_enc', 'b_enc', 'W_dec', 'b_dec'] : ['weight', 'bias']);
+      const biases = isSae && model.config.activation.kind === 'gated' ? ['b_gate', 'r_mag', 'b_mag'] : ['b_enc'];
+      expect(initializers).to.include.members(isSae ? ['W_enc', ...biases, 'W_dec', 'b_dec'] : ['weight', 'bias']);
     }
   });
 
@@ -104,10 +112,13 @@ describe('trained models, frozen and loaded again', () => {
       if (decoder !== 'free') for (const norm of rowNorms(rows)) expect(norm).to.be.closeTo(1, 1e-6);
       const own = model.state.parameters[decoderParameter(decoder)]!;
       if (decoder === 'reparametrise') expect(Math.max(...rowNorms(own))).to.be.above(1 + 1e-4);
+      const chosen = new Float32Array(12).fill(model.state.buffers['threshold']?.data[0] ?? Number.NaN);
       const threshold = {
         relu: undefined,
         topk: undefined,
-        batchtopk: new Float32Array(12).fill(model.state.buffers['threshold']?.data[0] ?? Number.NaN),
+        gated: undefined,
+        batchtopk: chosen,
+        matryoshka: chosen,
         jumprelu: model.state.parameters['threshold']?.data,
       }[activation.kind];
       expect(read('threshold')?.data).to.deep.equal(threshold);

@@ -41,6 +41,8 @@ export async function trainedModels(): Promise<TrainedModel[]> {
     { kind: 'topk', k: 3 },
     { kind: 'batchtopk', k: 2.5 },
     { kind: 'jumprelu', l0: 0.01, bandwidth: 0.5, threshold: 0.2 },
+    { kind: 'gated', l1: 0.01 },
+    { kind: 'matryoshka', k: 2.5, widths: [3, 6] },
   ];
   const autoencoders = activations.flatMap(activation =>
     DECODER_FORMS.map(decoder => ({ activation, decoder, name: `${activation.kind}, ${decoder}` })),

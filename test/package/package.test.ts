@@ -206,7 +206,7 @@ describe('the package', function () {
     const inputs = Object.keys(metafile.inputs);
     expect(inputs.filter(name => UNWANTED.test(name))).to.deep.equal([]);
     const rooms = inputs.flatMap(name => /monosemantic\/dist\/(\w+)\//.exec(name)?.[1] ?? []);
-    expect([...new Set(rooms)].sort()).to.deep.equal(['inference', 'onnx', 'sessions']);
+    expect([...new Set(rooms)].sort()).to.deep.equal(['inference', 'onnx', 'sessions', 'workers']);
     expectFeatures(await app.run(process.execPath, ['out.mjs']));
   });
 
@@ -307,7 +307,7 @@ describe('the package', function () {
     try {
       const page = await browser.newPage();
       await page.goto(`${server.url}/`);
-      await page.waitForFunction('globalThis.encode');
+      await page.waitForFunction(() => 'encode' in globalThis);
       for (const worker of [false, true]) {
         const { data, shape } = await page.evaluate<{ data: number[]; shape: number[] }>(
           `encode(${activations}, ${worker})`,
@@ -351,14 +351,15 @@ describe('the package', function () {
       // The bundled Chromium is for Linux on x64.
       if (browserLacks() !== undefined) this.skip();
       await app.borrow('onnxruntime-web');
-      const server = await serveFolder(app.folder);
+      // Borrowed packages are links to this project's own.
+      const server = await serveFolder(app.folder, {}, [ROOT]);
       const browser = await launchBrowser();
       try {
         const page = await browser.newPage();
         await page.goto(`${server.url}/page.html`);
         await page.setInputFiles('#model', join(app.folder, 'sae.onnx'));
         await page.setInputFiles('#activations', join(app.folder, 'activations.json'));
-        await page.waitForFunction('document.getElementById("features").textContent !== ""');
+        await page.waitForFunction(() => document.getElementById('features')!.textContent !== '');
         expectPrinted((await page.textContent('#features'))!);
       } finally {
         await browser.close();

@@ -67,6 +67,17 @@ describe('the table of check:gpu', () => {
     expect(page).to.include('- device lost: **failed**. SIGSEGV (100 MiB of host memory)');
   });
 
+  it('keeps the rows of paths that were not run again', () => {
+    const report = (...paths: readonly Row['path'][]): MachineReport => ({
+      card: 'a',
+      date: '',
+      machine: {},
+      rows: paths.map(path => ({ path, check: 'loads', outcome: 'ran', detail: String(paths.length) })),
+    });
+    const [merged] = withReport([report('tfjs webgpu', 'PyTorch')], report('PyTorch'));
+    expect(merged!.rows.map(({ path, detail }) => path + detail)).to.deep.equal(['tfjs webgpu2', 'PyTorch1']);
+  });
+
   it('keeps the reports of other cards', () => {
     const report = (card: string, date: string): MachineReport => ({ card, date, machine: {}, rows: [] });
     const reports = withReport([report('a', '1'), report('b', '1')], report('a', '2'));

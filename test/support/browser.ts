@@ -43,14 +43,18 @@ export interface FolderServer {
   close(): Promise<void>;
 }
 
-/** Serves `folder` as the viewer is served, and before it `files`: content by path, as `/page.js`. */
+/**
+ * Serves `folder` as the viewer is served, and before it `files`: content by path, as `/page.js`. Links that lead out of `folder` are not
+ * followed; what they lead to can be in `further` folders.
+ */
 export async function serveFolder(
   folder: string,
   files: Readonly<Record<string, string | Uint8Array>> = {},
+  further: readonly string[] = [],
 ): Promise<FolderServer> {
   const own = await mkdtemp(join(tmpdir(), 'monosemantic-'));
   for (const [path, content] of Object.entries(files)) await writeFile(join(own, path), content);
-  const { address, close } = await startStaticServer({ folders: [own, folder] });
+  const { address, close } = await startStaticServer({ folders: [own, folder, ...further] });
   return {
     url: address.slice(0, -1),
     async close() {

@@ -21,6 +21,10 @@ export const SAE_ACTIVATIONS: readonly ActivationConfig[] = [
   { kind: 'jumprelu', l0: 0.01, bandwidth: 0.5, threshold: 0.2 },
   { kind: 'jumprelu', sparsityLoss: 'tanh', l0: 0.1, preActivationLoss: 0.01, deadAfter: 1 },
   { kind: 'jumprelu', sparsityLoss: 'quadratic', targetL0: 2, l0: 0.01, bandwidth: 0.5, threshold: 0.2 },
+  { kind: 'gated', l1: 0.01 },
+  { kind: 'gated', l1: 0.01, detachDecoder: false },
+  { kind: 'matryoshka', k: 1.5, widths: [3, 6], prefixLosses: 'mean', restartThresholdAt: 2 },
+  { kind: 'matryoshka', k: 2, widths: [5], auxK: { k: 3, deadAfter: 1 }, auxKPerBlock: true },
 ];
 
 /** Side by side, as sparse as each is. */
@@ -29,6 +33,8 @@ const MIXED_ACTIVATIONS: readonly (readonly ActivationConfig[])[] = [
   [1, 3, 2].map(k => ({ kind: 'topk', k })),
   [0.5, 1.5, 1].map(k => ({ kind: 'batchtopk', k, restartThresholdAt: 2 })),
   [0.01, 0, 0.1].map(l0 => ({ kind: 'jumprelu', l0, bandwidth: 0.5, threshold: 0.2 })),
+  [0.01, 0, 0.1].map(l1 => ({ kind: 'gated', l1 })),
+  [0.5, 1.5, 1].map(k => ({ kind: 'matryoshka', k, widths: [3, 6] })),
 ];
 
 const BATCH = 8;

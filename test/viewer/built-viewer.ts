@@ -18,8 +18,9 @@ export const SINGLE_FILE = join(DIST, 'monosemantic-viewer.html');
 
 let building: Promise<void> | undefined;
 
-/** Builds the site and the single file, once in a run of the tests. */
+/** Builds the site and the single file, once in a run of the tests; not where MONOSEMANTIC_VIEWER_BUILT says that they stand. */
 function build(): Promise<void> {
+  if (process.env['MONOSEMANTIC_VIEWER_BUILT']) return Promise.resolve();
   building ??= (async () => {
     const vite = join(root, 'node_modules/vite/bin/vite.js');
     const options = ['build', '-c', 'viewer/vite.config.ts', '--logLevel', 'error'];
@@ -33,6 +34,8 @@ export interface Viewer {
   readonly browser: Browser;
   /** Where the page is, with a slash at the end. */
   readonly url: string;
+  /** The same without it. */
+  readonly server: { readonly url: string };
   /** Where a file that was given to `startViewer` is served. */
   addressOf(name: string): string;
   /** A fresh page at `query`, once its models are open. Errors that the page logs are collected in `problems`. */
@@ -60,6 +63,7 @@ export async function startViewer(files: Readonly<Record<string, Uint8Array>> = 
   return {
     browser,
     url: `${address.origin}/`,
+    server: { url: address.origin },
     addressOf(name) {
       const found = address.searchParams.getAll('model').find(path => path.endsWith(`/${name}`));
       if (!found) throw new Error(`${name} is not served`);

@@ -49,7 +49,8 @@ describe('feature bundles in the viewer', function () {
     await page.locator('.tiles[data-done=true]').waitFor();
     await page.getByText('my-pages', { exact: false }).first().waitFor();
     expect(Number(await page.locator('[data-test=l0]').innerText())).to.be.closeTo(manifest.statistics.l0.mean, 0.005);
-    const explained = Number(await page.locator('[data-test=explained-variance]').innerText());
+    const text = await page.locator('[data-test=explained-variance]').innerText();
+    const explained = Number(text.replace('−', '-'));
     expect(explained).to.be.closeTo(manifest.statistics.explained_variance!, 1e-4);
     expect(await page.locator('[data-test=silent]').innerText()).to.equal(String(manifest.statistics.never_fired));
     const form = page.getByRole('form', { name: 'Go to a latent' });

@@ -149,7 +149,7 @@ describe('probing in the viewer', function () {
     expect(Math.abs(changed.data[0]! - through.data[0]!)).to.be.greaterThan(0.3);
     // A latent that is silent here can be held as well.
     await page.getByRole('button', { name: 'Release all' }).click();
-    const silent = before.features!.findIndex(value => value === 0);
+    const silent = before.features!.indexOf(0);
     const form = page.getByRole('form', { name: 'Hold a latent' });
     await form.getByLabel('Latent to hold').fill(String(silent));
     await form.getByRole('button', { name: 'Hold it' }).click();

@@ -17,6 +17,7 @@ export interface EncodeOptions extends ModelOptions, ReportOptions {
   readonly output: string;
   readonly sparse?: boolean;
   readonly tensor?: string;
+  readonly foldDecoderNorm?: boolean;
 }
 
 /** What one run of the encoder gave. */
@@ -27,15 +28,16 @@ interface Encoded {
 }
 
 export async function encode(file: string, options: EncodeOptions, terminal: Terminal): Promise<void> {
-  const { input, output, sparse = false, tensor } = options;
+  const { input, output, sparse = false, tensor, foldDecoderNorm = false } = options;
   checkOutputPath(output, sparse ? SPARSE_EXTENSIONS : undefined);
   const started = performance.now();
   const model = await openModelFile(file, options);
   try {
+    const norms = foldDecoderNorm ? await decoderNorms(model) : undefined;
     const source = await openSamples(input, terminal, { tensor });
     try {
       const run = sparse ? encodeSparse : encodeDense;
-      const { samples, active } = await run(model, source, options, terminal);
+      const { samples, active } = await run(model, source, options, norms, terminal);
       const { codeShape } = model.info;
       reportRun(
         {
@@ -61,6 +63,7 @@ async function encodeDense(
   model: Autoencoder,
   source: RowSource,
   { input, output, batchSize }: EncodeOptions,
+  norms: Float64Array | undefined,
   terminal: Terminal,
 ): Promise<Encoded> {
   const { inputShape, codeShape, kind } = model.info;
@@ -74,6 +77,7 @@ async function encodeDense(
       async batch => {
         const { data } = await model.encode(batch);
         for (const value of data) if (value !== 0) active++;
+        if (norms) for (let i = 0; i < data.length; i++) data[i]! *= norms[i % norms.length]!;
         await writer.append(data);
       },
       terminal,
@@ -89,6 +93,7 @@ async function encodeSparse(
   model: Autoencoder,
   source: RowSource,
   { input, output, batchSize }: EncodeOptions,
+  norms: Float64Array | undefined,
   terminal: Terminal,
 ): Promise<Encoded> {
   const { inputShape, codeShape } = model.info;
@@ -99,7 +104,12 @@ async function encodeSparse(
   try {
     await forEachBatch(
       { source, sampleShape: inputShape, resultSize: sizeOf(codeShape), name: input, batchSize },
-      async batch => writer.append(await model.encodeSparse(batch)),
+      async batch => {
+        const features = await model.encodeSparse(batch);
+        const { indices, values } = features;
+        if (norms) for (let i = 0; i < values.length; i++) values[i]! *= norms[indices[i]!]!;
+        await writer.append(features);
+      },
       terminal,
     );
     const { samples, entries } = await writer.finish();
@@ -107,4 +117,24 @@ async function encodeSparse(
   } finally {
     await writer.discard();
   }
+}
+
+/** As SAELens: a decoder row of norm zero counts as this. */
+const LEAST_NORM = 1e-8;
+
+/**
+ * The norm of each decoder row. A feature times it is what SAELens's `fold_W_dec_norm` gives, the decoder's rows then being of norm 1; so
+ * Neuronpedia shows it.
+ */
+async function decoderNorms(model: Autoencoder): Promise<Float64Array> {
+  if (model.info.kind !== 'sparse-autoencoder') {
+    throw new UsageError("--fold-decoder-norm is for SAEs: a toy model's code has no decoder rows");
+  }
+  const { data, shape } = await model.featureDirections();
+  const [rows = 0, columns = 0] = shape;
+  return Float64Array.from({ length: rows }, (_, row) => {
+    let squares = 0;
+    for (let i = row * columns; i < (row + 1) * columns; i++) squares += data[i]! ** 2;
+    return Math.max(Math.sqrt(squares), LEAST_NORM);
+  });
 }

@@ -42,6 +42,9 @@ export type KernelAddress =
   | 'deadGradients'
   | 'silent'
   | 'dead'
+  | 'products'
+  | 'alongs'
+  | 'valueSums'
   | 'decoderGradients'
   | 'encoderGradients'
   | 'encoderBiasGradients'
@@ -102,6 +105,9 @@ export interface Kernel extends Globals {
   sortByLatent(count: number, latents: number, starts: number, sorted: number): void;
   updateLatents(hasDead: 0 | 1): void;
   gatherLatents(hasDead: 0 | 1): number;
+  spreadValues(): void;
+  scoreGradients(): void;
+  finishGradients(): number;
   applyLatents(scale: number): void;
   sumDecoderBias(parts: number, shards: number): number;
   updateDecoderBias(scale: number): void;

@@ -38,6 +38,8 @@ export interface SparseUpdateOptions {
   readonly threads?: number | undefined;
   /** Accept steps that are too small to gain by it. Default false. */
   readonly anySize?: boolean;
+  /** From which share of active latents on a step multiplies whole matrices, for choices that set no number. Default as measured. */
+  readonly denseFrom?: number;
 }
 
 type ShardThread = RemoteWorker<ShardApi>;
@@ -59,13 +61,14 @@ export interface SparseUpdateRunner extends StepRunner {
  */
 export async function createSparseUpdateRunner(
   program: StepProgram,
-  { threads = availableParallelism(), anySize = false }: SparseUpdateOptions = {},
+  { threads = availableParallelism(), anySize = false, denseFrom }: SparseUpdateOptions = {},
 ): Promise<SparseUpdateRunner> {
   const { descriptor } = program;
   if (!descriptor) throw new InvalidValueError('a sparse update needs a step with a descriptor');
   const { accepted, reason } = acceptsSparseUpdate(descriptor, { anySize });
-  const plan = accepted ? planSparseUpdate(descriptor, threads) : undefined;
-  if (!plan) throw new InvalidValueError(reason);
+  const planned = accepted ? planSparseUpdate(descriptor, threads) : undefined;
+  if (!planned) throw new InvalidValueError(reason);
+  const plan = { ...planned, ...(denseFrom !== undefined && { denseFrom }) };
   checkInterface(plan, program);
 
   const exchange = new Exchange(plan);

@@ -3,6 +3,7 @@ import type { KernelAddress } from './kernel.ts';
 import {
   asksForNorms,
   isChosenTogether,
+  keepsGradients,
   largestDeadSelection,
   largestSelection,
   largestShared,
@@ -18,15 +19,96 @@ const FIRST_ADDRESS = 1_024;
 /** Byte offset of each array of a shard. Several of no length may share one. */
 export type Layout = Readonly<Record<KernelAddress | 'received' | 'zeros', number>>;
 
-export interface ShardMemory {
+/** A shard's memory, and the arrays in it. */
+export class ShardMemory {
   readonly layout: Layout;
   readonly memory: WebAssembly.Memory;
   /** Entries that there is room for. */
   readonly capacity: number;
+  /** Shape of each array that is a matrix. */
+  readonly shapes: Readonly<Record<Matrix, readonly [number, number]>>;
+  readonly #dIn: number;
+  readonly #latents: number;
+  readonly #width: number;
+
+  /** Memory for a shard of `latents` latents. RangeError of WebAssembly where it cannot be had. */
+  constructor(plan: SparsePlan, latents: number) {
+    const { layout, bytes, capacity } = layoutOf(plan, latents);
+    this.layout = layout;
+    this.memory = new WebAssembly.Memory({ initial: Math.ceil(bytes / PAGE) });
+    this.capacity = capacity;
+    this.#dIn = plan.dIn;
+    this.#latents = latents;
+    this.#width = paddedWidth(plan);
+    const ofSamples = [plan.batchSize, this.#width] as const;
+    const ofLatents = [paddedColumns(latents), this.#width] as const;
+    const ofScores = [plan.batchSize, paddedColumns(latents)] as const;
+    this.shapes = {
+      centred: ofSamples,
+      gradients: ofSamples,
+      preActivations: ofScores,
+      products: ofScores,
+      encoder: ofLatents,
+      decoder: ofLatents,
+      encoderGradients: ofLatents,
+      decoderGradients: ofLatents,
+    };
+  }
+
+  floats(name: keyof Layout, length: number): Float32Array<ArrayBuffer> {
+    return this.floatsAt(this.layout[name], length);
+  }
+
+  floatsAt(address: number, length: number): Float32Array<ArrayBuffer> {
+    return new Float32Array(this.memory.buffer as ArrayBuffer, address, length);
+  }
+
+  integers(name: keyof Layout, length: number): Int32Array<ArrayBuffer> {
+    return this.integersAt(this.layout[name], length);
+  }
+
+  integersAt(address: number, length: number): Int32Array<ArrayBuffer> {
+    return new Int32Array(this.memory.buffer as ArrayBuffer, address, length);
+  }
+
+  /** Copies rows of d_in floats into an array of rows of `width`; the padding stays zero. */
+  placeRows(name: KernelAddress, rows: Float32Array): void {
+    const width = this.#width;
+    const count = rows.length / this.#dIn;
+    const out = this.floats(name, count * width);
+    if (this.#dIn === width) out.set(rows);
+    else
+      for (let row = 0; row < count; row++) out.set(rows.subarray(row * this.#dIn, (row + 1) * this.#dIn), row * width);
+  }
+
+  /** The latents' rows of an array, without padding. */
+  takeRows(name: KernelAddress): Float32Array<ArrayBuffer> {
+    const [dIn, width, latents] = [this.#dIn, this.#width, this.#latents];
+    const padded = this.floats(name, latents * width);
+    if (dIn === width) return padded.slice();
+    const rows = new Float32Array(latents * dIn);
+    for (let row = 0; row < latents; row++) rows.set(padded.subarray(row * width, row * width + dIn), row * dIn);
+    return rows;
+  }
 }
 
-/** Memory for a shard of `latents` latents. RangeError of WebAssembly where it cannot be had. */
-export function allocateShard(plan: SparsePlan, latents: number): ShardMemory {
+/** Arrays that products are taken of. */
+export type Matrix = Extract<
+  KernelAddress,
+  | 'centred'
+  | 'gradients'
+  | 'preActivations'
+  | 'products'
+  | 'encoder'
+  | 'decoder'
+  | 'encoderGradients'
+  | 'decoderGradients'
+>;
+
+function layoutOf(
+  plan: SparsePlan,
+  latents: number,
+): { readonly layout: Layout; readonly bytes: number; readonly capacity: number } {
   const width = paddedWidth(plan);
   const columns = paddedColumns(latents);
   const { batchSize, shards, optimizer, selection, auxK } = plan;
@@ -42,7 +124,7 @@ export function allocateShard(plan: SparsePlan, latents: number): ShardMemory {
   const firstMoment = optimizer.betas[0] === 0 ? 0 : 1;
   const thresholds = isTogether ? 0 : columns;
   const trainedThresholds = selection.kind === 'jumprelu' ? columns : 0;
-  const kept = plan.clip === undefined ? 0 : 1;
+  const kept = keepsGradients(plan) ? 1 : 0;
   const terms = Math.max(auxK ? 2 * batchSize : batchSize, latents);
   const lengths: Record<keyof Layout, number> = {
     centred: batchSize * width,
@@ -84,6 +166,9 @@ export function allocateShard(plan: SparsePlan, latents: number): ShardMemory {
     deadGradients: auxK ? batchSize * width : 0,
     silent: plan.silence === undefined ? 0 : latents,
     dead: auxK ? latents : 0,
+    products: isTogether ? 0 : batchSize * columns,
+    alongs: thresholds,
+    valueSums: thresholds,
     decoderGradients: kept * matrix,
     encoderGradients: kept * matrix,
     encoderBiasGradients: kept * columns,
@@ -111,5 +196,5 @@ export function allocateShard(plan: SparsePlan, latents: number): ShardMemory {
   ) as Record<keyof Layout, number>;
   // Where the norms take part in the choice, the bias is added with them, before it.
   layout.scoreBias = 'weighsByNorm' in selection && selection.weighsByNorm ? layout.zeros : layout.encoderBias;
-  return { layout, memory: new WebAssembly.Memory({ initial: Math.ceil(end / PAGE) }), capacity };
+  return { layout, bytes: end, capacity };
 }

@@ -5,10 +5,7 @@
  * Shards meet over the choice (where it is one for all), the reconstruction, its gradient, and the gradient of b_dec; and three times
  * more where dead latents are revived.
  */
-import { encodeModel } from '../../onnx/write.ts';
 import type { Runtime } from '../../sessions/runtime.ts';
-import { type Feeds, openSession, type Session } from '../../sessions/session.ts';
-import { encoderGraph } from './encoder-graph.ts';
 import { type Exchange, SUMS } from './exchange.ts';
 import {
   instantiateKernel,
@@ -27,7 +24,8 @@ import {
   rowsOf,
   type SparsePlan,
 } from './plan.ts';
-import { allocateShard, type Layout, type ShardMemory } from './shard-memory.ts';
+import { type DenseProducts, openDenseProducts, openEncoderProduct, type Product } from './products.ts';
+import { type Layout, ShardMemory } from './shard-memory.ts';
 import { type ShardEntry, type ShardState, shardEntries } from './state.ts';
 
 /** The next batch's threshold is sought from this share of the last one's; a wrong guess costs a second look. */
@@ -94,12 +92,12 @@ export class Shard {
   readonly #shard: number;
   readonly #exchange: Exchange;
   readonly #kernel: Kernel;
-  readonly #memory: WebAssembly.Memory;
+  readonly #memory: ShardMemory;
   readonly #layout: Layout;
-  readonly #session: Session;
-  readonly #feeds: Feeds;
-  readonly #fetches: Feeds;
-  readonly #capacity: number;
+  readonly #runtime: Runtime;
+  #preActivations!: Product;
+  /** Opened when they are first needed. */
+  #dense: Promise<DenseProducts> | undefined;
   readonly #latents: number;
   readonly #width: number;
   readonly #columns: number;
@@ -113,27 +111,19 @@ export class Shard {
     plan: SparsePlan,
     shard: number,
     exchange: Exchange,
-    parts: ShardMemory & { readonly kernel: Kernel; readonly session: Session; readonly runtime: Runtime },
+    parts: { readonly memory: ShardMemory; readonly kernel: Kernel; readonly runtime: Runtime },
   ) {
     this.#plan = plan;
     this.#shard = shard;
     this.#exchange = exchange;
     this.#kernel = parts.kernel;
-    this.#session = parts.session;
-    this.#capacity = parts.capacity;
-    this.#layout = parts.layout;
+    this.#runtime = parts.runtime;
     this.#memory = parts.memory;
+    this.#layout = parts.memory.layout;
     const { from, to } = latentsOf(plan, shard);
     this.#latents = to - from;
     this.#width = paddedWidth(plan);
     this.#columns = paddedColumns(this.#latents);
-    const tensor = (name: KernelAddress, shape: readonly number[]) =>
-      new parts.runtime.ort.Tensor('float32', this.#floats(name, shape[0]! * shape[1]!), shape);
-    this.#feeds = {
-      centred: tensor('centred', [plan.batchSize, this.#width]),
-      encoder: tensor('encoder', [this.#columns, this.#width]),
-    };
-    this.#fetches = { preActivations: tensor('preActivations', [plan.batchSize, this.#columns]) };
     this.#setObjective();
   }
 
@@ -142,8 +132,8 @@ export class Shard {
     const { from, to } = latentsOf(plan, shard);
     const columns = paddedColumns(to - from);
     const width = paddedWidth(plan);
-    const allocated = allocateShard(plan, to - from);
-    const kernel = await instantiateKernel(allocated.memory);
+    const memory = new ShardMemory(plan, to - from);
+    const kernel = await instantiateKernel(memory.memory);
     const sizes = {
       batch: plan.batchSize,
       latents: to - from,
@@ -151,17 +141,18 @@ export class Shard {
       width,
       mergedCapacity: largestShared(plan),
     };
-    const { received: _, zeros: __, ...addresses } = allocated.layout;
+    const { received: _, zeros: __, ...addresses } = memory.layout;
     for (const [name, value] of Object.entries({ ...sizes, ...addresses })) {
       kernel[name as keyof typeof sizes | KernelAddress].value = value;
     }
-    const { session } = await openSession(runtime, encodeModel(encoderGraph(plan.batchSize, width, columns)), {
-      provider: 'cpu',
-      threads: 1,
-      // Its only tensors of any size are ours.
-      sessionOptions: { interOpNumThreads: 1, enableCpuMemArena: false },
-    });
-    return new Shard(plan, shard, exchange, { ...allocated, kernel, session, runtime });
+    const created = new Shard(plan, shard, exchange, { memory, kernel, runtime });
+    created.#preActivations = await openEncoderProduct(runtime, memory);
+    return created;
+  }
+
+  #denseProducts(): Promise<DenseProducts> {
+    this.#dense ??= openDenseProducts(this.#runtime, this.#memory);
+    return this.#dense;
   }
 
   #setObjective(): void {
@@ -190,17 +181,17 @@ export class Shard {
   /** Takes over a state; the arrays are copied. */
   load(state: ShardState, corrections: BiasCorrections): void {
     for (const { array, key } of shardEntries(this.#plan)) {
-      if (array === 'decoder' || array === 'encoder') this.#placeRows(key, state[key]!);
-      else this.#floats(key, state[key]!.length).set(state[key]!);
+      if (array === 'decoder' || array === 'encoder') this.#memory.placeRows(key, state[key]!);
+      else this.#memory.floats(key, state[key]!.length).set(state[key]!);
     }
-    if (state.silent) this.#floats('silent', this.#latents).set(state.silent);
+    if (state.silent) this.#memory.floats('silent', this.#latents).set(state.silent);
     // A column without a latent has zero weights; with a negative bias it is never selected.
-    this.#floats('encoderBias', this.#columns).fill(-1, this.#latents);
-    if (!isChosenTogether(this.#plan)) this.#floats('lowest', this.#columns).fill(Number.POSITIVE_INFINITY);
-    this.#floats('inverseNorms', this.#columns).fill(1);
-    if (asksForNorms(this.#plan)) this.#floats('norms', this.#columns).fill(1);
+    this.#memory.floats('encoderBias', this.#columns).fill(-1, this.#latents);
+    if (!isChosenTogether(this.#plan)) this.#memory.floats('lowest', this.#columns).fill(Number.POSITIVE_INFINITY);
+    this.#memory.floats('inverseNorms', this.#columns).fill(1);
+    if (asksForNorms(this.#plan)) this.#memory.floats('norms', this.#columns).fill(1);
     this.#kernel.measureNorms();
-    this.#integers('latentSteps', this.#latents).fill(this.#steps);
+    this.#memory.integers('latentSteps', this.#latents).fill(this.#steps);
     this.#corrections = { ...corrections };
   }
 
@@ -209,13 +200,13 @@ export class Shard {
     this.#kernel.makeUpLatents();
     const state: ShardState = {};
     for (const entry of shardEntries(this.#plan)) state[entry.key] = this.#take(entry);
-    if (this.#plan.silence !== undefined) state.silent = this.#floats('silent', this.#latents).slice();
+    if (this.#plan.silence !== undefined) state.silent = this.#memory.floats('silent', this.#latents).slice();
     return { state, corrections: { ...this.#corrections } };
   }
 
   #take({ array, key }: ShardEntry): Float32Array<ArrayBuffer> {
-    if (array === 'decoder' || array === 'encoder') return this.#takeRows(key);
-    return this.#floats(key, array === 'decoderBias' ? this.#plan.dIn : this.#latents).slice();
+    if (array === 'decoder' || array === 'encoder') return this.#memory.takeRows(key);
+    return this.#memory.floats(key, array === 'decoderBias' ? this.#plan.dIn : this.#latents).slice();
   }
 
   /**
@@ -226,14 +217,18 @@ export class Shard {
     this.#lapStart = performance.now();
     this.#setWeights(numbers);
     const kernel = this.#kernel;
-    this.#placeRows('centred', batch);
+    this.#memory.placeRows('centred', batch);
     kernel.centre();
     this.#lap('exchange');
-    await this.#session.run(this.#feeds, this.#fetches);
+    await this.#preActivations.run();
     this.#lap('gemm');
     const { count, smallestSelected, ordered } = this.#select();
     this.#lap('select');
-    kernel.reconstruct(this.#layout.gradients);
+    const dense = this.#isDense(count) ? await this.#denseProducts() : undefined;
+    if (dense) {
+      kernel.spreadValues();
+      await dense.reconstruction.run();
+    } else kernel.reconstruct(this.#layout.gradients);
     this.#lap('reconstruct');
     const measured = this.#measure(count, ordered);
     this.#lap('exchange');
@@ -247,7 +242,7 @@ export class Shard {
     kernel.sortByLatent(count, entryLatents, latentStarts, latentEntries);
     const hasDead = dead.count > 0 ? 1 : 0;
     if (hasDead) kernel.sortByLatent(dead.count, deadLatents, deadLatentStarts, deadLatentEntries);
-    const gradientNorm = this.#update(hasDead);
+    const gradientNorm = await this.#update(hasDead, dense);
     if (this.#plan.silence !== undefined) kernel.countSilence(this.#plan.silence);
     this.#lap('update');
     return { ...result, gradientNorm };
@@ -255,11 +250,22 @@ export class Shard {
 
   /** Of its memory. */
   get bytes(): number {
-    return this.#memory.buffer.byteLength;
+    return this.#memory.memory.buffer.byteLength;
   }
 
   async dispose(): Promise<void> {
-    await this.#session.dispose();
+    await this.#preActivations.dispose();
+    const dense = await this.#dense;
+    if (dense) await Promise.all(Object.values(dense).map(product => product.dispose()));
+  }
+
+  /**
+   * Whether so many latents are active that products of whole matrices are cheaper than lists: an L1 or JumpReLU run begins so. It is
+   * decided anew in each step, from the step alone, so that a resumed run decides alike.
+   */
+  #isDense(count: number): boolean {
+    if (isChosenTogether(this.#plan)) return false;
+    return count > this.#plan.denseFrom * this.#plan.batchSize * this.#latents;
   }
 
   #select(): Selected {
@@ -297,7 +303,7 @@ export class Shard {
   #selectBatchTopK(total: number): Selected {
     const { shards } = this.#plan;
     for (let bound = this.#likelyThreshold; ; bound = 0) {
-      const selected = this.#kernel.selectBatchTopK(total, bound, this.#capacity);
+      const selected = this.#kernel.selectBatchTopK(total, bound, this.#memory.capacity);
       const ordered = selected >= 0;
       let count = Math.max(selected, 0);
       let found = count;
@@ -324,14 +330,14 @@ export class Shard {
     const { batchSize, shards } = this.#plan;
     const kernel = this.#kernel;
     const count = Math.max(selected, 0);
-    const starts = this.#integersAt(kernel.rowStarts.value, batchSize + 1);
+    const starts = this.#memory.integersAt(kernel.rowStarts.value, batchSize + 1);
     if (selected < 0) starts.fill(0);
     this.#exchange.rowStarts[this.#shard]!.set(starts);
-    this.#exchange.values[this.#shard]!.set(this.#floatsAt(kernel.entryValues.value, count));
+    this.#exchange.values[this.#shard]!.set(this.#memory.floatsAt(kernel.entryValues.value, count));
     this.#exchange.barrier();
-    const mergedStarts = this.#integers('mergedStarts', shards * (batchSize + 1));
+    const mergedStarts = this.#memory.integers('mergedStarts', shards * (batchSize + 1));
     const capacity = largestShared(this.#plan);
-    const mergedValues = this.#floats('mergedValues', shards * capacity);
+    const mergedValues = this.#memory.floats('mergedValues', shards * capacity);
     let found = 0;
     for (let shard = 0; shard < shards; shard++) {
       const theirs = this.#exchange.rowStarts[shard]!;
@@ -375,10 +381,10 @@ export class Shard {
     const { from, to } = rowsOf(this.#plan, this.#shard);
     const width = this.#width;
     if (shards === 1) return address;
-    this.#exchange.parts[this.#shard]!.set(this.#floatsAt(address, batchSize * width));
+    this.#exchange.parts[this.#shard]!.set(this.#memory.floatsAt(address, batchSize * width));
     this.#exchange.barrier();
     const length = (to - from) * width;
-    const received = this.#floats('received', shards * length);
+    const received = this.#memory.floats('received', shards * length);
     for (let shard = 0; shard < shards; shard++) {
       received.set(this.#exchange.parts[shard]!.subarray(from * width, to * width), shard * length);
     }
@@ -391,7 +397,7 @@ export class Shard {
     if (shards === 1) return;
     const { from, to } = rowsOf(this.#plan, this.#shard);
     const width = this.#width;
-    const rows = this.#floatsAt(address, batchSize * width);
+    const rows = this.#memory.floatsAt(address, batchSize * width);
     this.#exchange.gradients.set(rows.subarray(from * width, to * width), from * width);
     this.#exchange.barrier();
     rows.set(this.#exchange.gradients);
@@ -475,38 +481,52 @@ export class Shard {
     }
   }
 
-  /** Steps all parameters: each latent's at once, or, where the gradient is clipped, all when its norm is known, which is then given. */
-  #update(hasDead: 0 | 1): number | undefined {
+  /**
+   * Steps all parameters: each latent's at once, or, where gradients are clipped or come from products, all when they are known.
+   * Gives the gradient's norm where it is clipped.
+   */
+  async #update(hasDead: 0 | 1, dense: DenseProducts | undefined): Promise<number | undefined> {
     const kernel = this.#kernel;
-    const { clip } = this.#plan;
-    if (clip === undefined) {
-      kernel.updateLatents(hasDead);
-      this.#lap('update');
-      if (this.#plan.holdsBias) return undefined;
-      this.#sumDecoderBias();
-      kernel.updateDecoderBias(1);
-      this.#lap('exchange');
-      return undefined;
-    }
-    this.#exchange.sums[this.#shard * SUMS + GRADIENT] = kernel.gatherLatents(hasDead);
+    const { clip, holdsBias } = this.#plan;
+    let squares = 0;
+    if (dense) squares = await this.#gatherDense(dense);
+    else if (clip !== undefined) squares = kernel.gatherLatents(hasDead);
+    else kernel.updateLatents(hasDead);
+    this.#exchange.sums[this.#shard * SUMS + GRADIENT] = squares;
     this.#lap('update');
-    const squares = this.#sumDecoderBias();
-    const norm = Math.sqrt(this.#total(GRADIENT) + (this.#plan.holdsBias ? 0 : squares));
-    // As torch.nn.utils.clip_grad_norm_ has it.
-    const scale = Math.min(1, clip / (norm + 1e-6));
-    kernel.applyLatents(scale);
-    if (!this.#plan.holdsBias) kernel.updateDecoderBias(scale);
+    let scale = 1;
+    let gradientNorm: number | undefined;
+    if (clip !== undefined || !holdsBias) {
+      const ofBias = this.#sumDecoderBias();
+      const norm = Math.sqrt(this.#total(GRADIENT) + (holdsBias ? 0 : ofBias));
+      // As torch.nn.utils.clip_grad_norm_ has it.
+      if (clip !== undefined) {
+        scale = Math.min(1, clip / (norm + 1e-6));
+        gradientNorm = norm;
+      }
+    }
+    if (dense || clip !== undefined) kernel.applyLatents(scale);
+    if (!holdsBias) kernel.updateDecoderBias(scale);
     this.#lap('exchange');
-    return norm;
+    return gradientNorm;
+  }
+
+  /** Leaves all gradients of this shard's latents in memory, from products of whole matrices; their sum of squares. */
+  async #gatherDense({ byFeature, byDecoder, byEncoder }: DenseProducts): Promise<number> {
+    await byFeature.run();
+    await byDecoder.run();
+    this.#kernel.scoreGradients();
+    await byEncoder.run();
+    return this.#kernel.finishGradients();
   }
 
   /** Leaves b_dec's gradient in `sumRow`. Every shard adds up the same parts in the same order, and so keeps the same b_dec. */
   #sumDecoderBias(): number {
     const { shards } = this.#plan;
     if (shards === 1) return this.#kernel.sumDecoderBias(this.#layout.decoderBiasGradient, 1);
-    this.#exchange.biasGradients[this.#shard]!.set(this.#floats('decoderBiasGradient', this.#width));
+    this.#exchange.biasGradients[this.#shard]!.set(this.#memory.floats('decoderBiasGradient', this.#width));
     this.#exchange.barrier();
-    const received = this.#floats('received', shards * this.#width);
+    const received = this.#memory.floats('received', shards * this.#width);
     for (let shard = 0; shard < shards; shard++) {
       received.set(this.#exchange.biasGradients[shard]!, shard * this.#width);
     }
@@ -532,43 +552,6 @@ export class Shard {
       step: ++this.#steps,
     };
     for (const [name, value] of Object.entries(factors)) this.#kernel[name as KernelFactor].value = value;
-  }
-
-  /** Copies rows of d_in floats into an array of rows of `width`; the padding stays zero. */
-  #placeRows(name: KernelAddress, rows: Float32Array): void {
-    const { dIn } = this.#plan;
-    const count = rows.length / dIn;
-    const out = this.#floats(name, count * this.#width);
-    if (dIn === this.#width) out.set(rows);
-    else for (let row = 0; row < count; row++) out.set(rows.subarray(row * dIn, (row + 1) * dIn), row * this.#width);
-  }
-
-  /** The latents' rows of an array, without padding. */
-  #takeRows(name: KernelAddress): Float32Array<ArrayBuffer> {
-    const { dIn } = this.#plan;
-    const padded = this.#floats(name, this.#latents * this.#width);
-    if (dIn === this.#width) return padded.slice();
-    const rows = new Float32Array(this.#latents * dIn);
-    for (let row = 0; row < this.#latents; row++) {
-      rows.set(padded.subarray(row * this.#width, row * this.#width + dIn), row * dIn);
-    }
-    return rows;
-  }
-
-  #floats(name: keyof Layout, length: number): Float32Array<ArrayBuffer> {
-    return this.#floatsAt(this.#layout[name], length);
-  }
-
-  #floatsAt(address: number, length: number): Float32Array<ArrayBuffer> {
-    return new Float32Array(this.#memory.buffer as ArrayBuffer, address, length);
-  }
-
-  #integers(name: keyof Layout, length: number): Int32Array<ArrayBuffer> {
-    return this.#integersAt(this.#layout[name], length);
-  }
-
-  #integersAt(address: number, length: number): Int32Array<ArrayBuffer> {
-    return new Int32Array(this.#memory.buffer as ArrayBuffer, address, length);
   }
 
   /** Books the time since the last call to a part of the step. */

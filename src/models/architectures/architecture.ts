@@ -93,9 +93,13 @@ export interface SaeArchitecture {
   /** Settings that follow from the number of training steps, where the configuration leaves them open. */
   trainingDefaults?(steps: number): Readonly<Record<string, unknown>>;
   parameters(shape: SaeShape, start: LinearStart): HostTensors;
+  /** The parameters that are biases of the encoder; training without biases leaves them at 0. Default `b_enc`. */
+  readonly biases?: readonly string[];
   /** State that is not trained, of one instance. */
   buffers(shape: SaeShape): HostTensors;
   forward(inputs: ForwardInputs): Forward;
+  /** Weight of `mse` in the loss. Default 1. */
+  readonly mseWeight?: number;
   /** Names of the terms that `losses` gives. Default none. */
   readonly terms?: readonly string[];
   /**

@@ -8,7 +8,7 @@ import { keepTopK } from '../keep-top-k.ts';
 import { meanSquare } from '../mean-square.ts';
 import { scaled } from '../scaled.ts';
 import { stopGradient } from '../stop-gradient.ts';
-import type { FlagValues, Forward, SaeArchitecture, SettingFlag } from './architecture.ts';
+import type { FlagValues, Forward, ForwardInputs, SaeArchitecture, SettingFlag } from './architecture.ts';
 
 export interface AuxKOptions {
   /** α, the weight of the term. Default 1/32, as the paper's. */
@@ -24,6 +24,12 @@ export interface AuxKOptions {
   readonly form?: 'openai' | 'saelens';
 }
 
+/** Latents `from` to `to`, and what the dead ones among them reconstruct. */
+export interface AuxKPart extends Pick<Forward, 'error' | 'decoder' | 'preActivations'> {
+  readonly from: number;
+  readonly to: number;
+}
+
 /** Larger than any pre-activation. */
 const NOT_OFFERED = 1e30;
 /** Errors whose variance is below this are none. */
@@ -32,10 +38,18 @@ const TINY = 1e-30;
 /**
  * `architecture` with the term `aux_k` in its loss: α · Var(y) · nMSE(e, ê) for the error e = y − ŷ as it is, without gradient, and ê its
  * reconstruction by the k largest relu(pre) of dead latents, without b_dec; nMSE(e, ê) = mean (e − ê)² / Var(e), variances around the batch's
- * mean. That is the paper's term times Var(y), for our loss is not divided by it. The term is 0 while no latent is dead.
+ * mean. That is the paper's term times Var(y), for our loss is not divided by it. The term is 0 while no latent is dead. Where `partsOf` divides the
+ * latents, it is the sum over the parts, each with its own error, k and number of dead latents.
  * @throws InvalidValueError if the coefficient, k or deadAfter is not positive, or k or deadAfter no integer.
  */
-export function withAuxK(architecture: SaeArchitecture, options: AuxKOptions, dSae: number): SaeArchitecture {
+export function withAuxK(
+  architecture: SaeArchitecture,
+  options: AuxKOptions,
+  dSae: number,
+  partsOf: (inputs: ForwardInputs, forward: Forward) => readonly AuxKPart[] = (_, forward) => [
+    { ...forward, from: 0, to: dSae },
+  ],
+): SaeArchitecture {
   const { coefficient = 1 / 32, k, deadAfter = 100, form = 'openai' } = options;
   if (!(coefficient > 0 && Number.isFinite(coefficient))) {
     throw new InvalidValueError(`auxK's coefficient must be positive, got ${coefficient}`);
@@ -58,18 +72,28 @@ export function withAuxK(architecture: SaeArchitecture, options: AuxKOptions, dS
     losses(inputs, forward) {
       const { shape, target, buffers, scalars } = inputs;
       const half = Math.max(1, Math.floor(shape.dOut / 2));
-      const most = Math.min(k ?? half, dSae);
       const batch = target.shape.at(-2)!;
       const dead = tf.cast(tf.greaterEqual(buffers['silent']!, deadAfter * batch), 'float32');
-      const term = form === 'openai' ? openAiTerm(target, forward, dead, most) : saelensTerm(forward, dead, most, half);
+      const terms = partsOf(inputs, forward).map(part => {
+        const most = Math.min(k ?? half, part.to - part.from);
+        const own = latentsOf(dead, part);
+        return form === 'openai' ? openAiTerm(target, part, own, most) : saelensTerm(part, own, most, half);
+      });
+      const term = terms.reduce((sum, next) => tf.add(sum, next));
       const unit = shape.reconstructionLoss === 'sum' ? tf.mul(term, shape.dOut) : term;
       return { ...architecture.losses?.(inputs, forward), aux_k: scaled(unit, scalars['aux_k']!) };
     },
   };
 }
 
+/** The part's entries of `dead` [...lead, d_sae]. */
+function latentsOf(dead: tf.Tensor, { from, to }: AuxKPart): tf.Tensor {
+  if (to - from === dead.shape.at(-1)) return dead;
+  return tf.slice(dead, [...dead.shape.slice(0, -1).map(() => 0), from], [...dead.shape.slice(0, -1), to - from]);
+}
+
 /** Var(y) · nMSE(e, ê), [...lead]; `dead` [...lead, d_sae] is 1 for dead latents. */
-function openAiTerm(target: tf.Tensor, forward: Forward, dead: tf.Tensor, most: number): tf.Tensor {
+function openAiTerm(target: tf.Tensor, forward: AuxKPart, dead: tf.Tensor, most: number): tf.Tensor {
   const { error, decoder, preActivations } = forward;
   const activations = keepTopK(tf.mul(tf.relu(preActivations!), tf.expandDims(dead, -2)), most);
   const left = stopGradient(tf.neg(error));
@@ -79,7 +103,7 @@ function openAiTerm(target: tf.Tensor, forward: Forward, dead: tf.Tensor, most: 
 }
 
 /** min(dead latents / half, 1) · mean (e − ê)², ê from the largest pre-activations of dead latents as they are, [...lead]. */
-function saelensTerm(forward: Forward, dead: tf.Tensor, most: number, half: number): tf.Tensor {
+function saelensTerm(forward: AuxKPart, dead: tf.Tensor, most: number, half: number): tf.Tensor {
   const { error, decoder, preActivations } = forward;
   const row = tf.expandDims(dead, -2);
   // Below every pre-activation of a dead latent, so that of few dead ones all are taken; what else is taken then counts 0.

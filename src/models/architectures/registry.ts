@@ -2,7 +2,9 @@
 import { InvalidValueError } from '../../errors.ts';
 import type { FlagValues, SaeArchitecture, SettingFlag } from './architecture.ts';
 import { batchTopk, batchTopkFlags, batchTopkFromFlags } from './batch-topk.ts';
+import { gated, gatedFlags, gatedFromFlags } from './gated.ts';
 import { jumprelu, jumpreluFlags, jumpreluFromFlags } from './jumprelu.ts';
+import { matryoshka, matryoshkaFlags, matryoshkaFromFlags } from './matryoshka.ts';
 import { relu, reluFlags, reluFromFlags } from './relu.ts';
 import { topk, topkFlags, topkFromFlags } from './topk.ts';
 
@@ -11,6 +13,8 @@ const ARCHITECTURES = {
   topk: { create: topk, flags: topkFlags, fromFlags: topkFromFlags },
   jumprelu: { create: jumprelu, flags: jumpreluFlags, fromFlags: jumpreluFromFlags },
   batchtopk: { create: batchTopk, flags: batchTopkFlags, fromFlags: batchTopkFromFlags },
+  gated: { create: gated, flags: gatedFlags, fromFlags: gatedFromFlags },
+  matryoshka: { create: matryoshka, flags: matryoshkaFlags, fromFlags: matryoshkaFromFlags },
 };
 
 type Architectures = typeof ARCHITECTURES;

@@ -79,6 +79,7 @@ export async function openPageContent(): Promise<boolean> {
   if (!inside) return false;
   await openFiles(await Promise.all(inside.files.map(unpackedFile)));
   const state = new URLSearchParams(location.hash.replace(/^#\??/, '') || inside.query);
-  if (models.value.length > 0) await restore(state);
+  // A page without a state of its own stays on what was opened.
+  if (models.value.length > 0 && state.size > 0) await restore(state);
   return true;
 }

@@ -178,5 +178,5 @@ effect(() => {
 /** What the latents of the autoencoder in view did on the rows in use; undefined until some were run. */
 export const firings = computed(() => {
   const now = current.value;
-  return now && now.model.id === sae.value?.id && now.rows === rows.value ? now : undefined;
+  return now && now.model.id === sae.value?.id && now.rows.id === rows.value?.id ? now : undefined;
 });

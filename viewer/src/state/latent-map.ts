@@ -42,7 +42,10 @@ export const mapValues = computed<MapColours | undefined>(() => {
   }
   if (!summary) return undefined;
   const values = summary.density.map(share => (share > 0 ? Math.log10(share) : Number.NaN));
-  let lowest = 0;
-  for (const value of values) if (value < lowest) lowest = value;
-  return { colour: 'density', title: 'log₁₀ density', from: lowest, to: 0, values };
+  let [lowest, highest] = [0, Number.NEGATIVE_INFINITY];
+  for (const value of values) {
+    if (value < lowest) lowest = value;
+    if (value > highest) highest = value;
+  }
+  return { colour: 'density', title: 'log₁₀ density', from: lowest, to: Math.min(0, highest), values };
 });

@@ -146,7 +146,7 @@ function Numbers({ model, latent }: { readonly model: Model; readonly latent: nu
         )}
         {geometry && (
           <>
-            <dt>norm of W_dec</dt>
+            <dt>Norm of W_dec</dt>
             <dd>{shown(geometry.decoderNorms[latent], 4)}</dd>
           </>
         )}

@@ -425,7 +425,7 @@ export function createInference(giveWasm: (wasm: ArrayBuffer) => void): Inferenc
             points[i * width + d] = basis.origin[d]! + x * basis.axes[0][d]! + y * basis.axes[1][d]!;
           }
         }
-        const fired = await loaded.encodeSparse(points.subarray(0, rows * width), { shape: [rows, width] });
+        const fired = await loaded.encode(points.subarray(0, rows * width), { sparse: true, shape: [rows, width] });
         for (let row = 0; row < rows; row++) {
           let strongest = 0;
           for (let at = fired.offsets[row]!; at < fired.offsets[row + 1]!; at++) {
@@ -443,7 +443,7 @@ export function createInference(giveWasm: (wasm: ArrayBuffer) => void): Inferenc
       const loaded = saeOf(sae);
       const { first, count, width } = block;
       const rows = await readBlock(block);
-      const { offsets, indices, values } = await loaded.encodeSparse(rows, { shape: [count, width] });
+      const { offsets, indices, values } = await loaded.encode(rows, { sparse: true, shape: [count, width] });
       const squares = new Float64Array(count);
       const sum = new Float64Array(width);
       for (let row = 0, at = 0; row < count; row++) {

@@ -2,6 +2,7 @@
 
 export { beta1, beta2, decay, epsilon, rest1, rest2, step, stepSize } from './adam.ts';
 export { countSilence, listDead, selectDead } from './dead.ts';
+export { finishGradients, scoreGradients, spreadValues } from './dense.ts';
 export {
   centre,
   countActive,

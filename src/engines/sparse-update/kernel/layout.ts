@@ -72,7 +72,12 @@ export let deadGradients: usize = 0;
 export let silent: usize = 0;
 export let dead: usize = 0;
 
-/** Gradients that are kept until their norm is known: rows [latents, width], and [latents] of b_enc and of the thresholds. */
+/** [batch, columns] products of whole matrices, where that many latents are active; sums over the batch of each latent [columns]. */
+export let products: usize = 0;
+export let alongs: usize = 0;
+export let valueSums: usize = 0;
+
+/** Gradients that are kept until all are known: rows [columns, width], and [columns] of b_enc and of the thresholds. */
 export let decoderGradients: usize = 0;
 export let encoderGradients: usize = 0;
 export let encoderBiasGradients: usize = 0;

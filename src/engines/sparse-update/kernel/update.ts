@@ -107,7 +107,11 @@ function gather(latent: usize, hasDead: bool, decoderOut: usize, encoderOut: usi
       scoreGradient += penalty;
       values += value;
     }
-    if (bandwidth > 0) scoreGradient = atThreshold(value, threshold, scoreGradient);
+    if (bandwidth > 0) {
+      const estimate = estimateAt(value, threshold, scoreGradient);
+      thresholdGradient -= estimate;
+      scoreGradient = (value > 0 ? scoreGradient : 0) + (reachesInput ? estimate : 0);
+    }
     biasGradient += scoreGradient;
     setTerm(term, gradient, value * inverseNorm);
     store<f32>(termDots + ((<usize>term) << 2), scoreGradient);
@@ -128,9 +132,7 @@ function gather(latent: usize, hasDead: bool, decoderOut: usize, encoderOut: usi
     }
   }
   sumTerms(decoderOut, terms);
-  radial = 0;
-  if (projects) radial = along * inverseNorm * inverseNorm;
-  else if (l1 !== 0 && keepsNorms && norm > 0) radial = (-l1 * values) / norm;
+  radial = radialOf(latent, along, values);
 
   if (terms > 0) addScaled(decoderBiasGradient, encoder + latent * rowBytes, -biasGradient);
   for (let term = 0; term < count; term++) {
@@ -150,18 +152,24 @@ function gather(latent: usize, hasDead: bool, decoderOut: usize, encoderOut: usi
 }
 
 /**
- * The gradient of an entry's pre-activation z, given that of its feature, with the estimates of Rajamanoharan et al. 2024 near the
- * threshold θ: of the feature −(θ/ε) for θ, of [z > θ] −1/ε, and the same of the other sign for z where they reach the input. The
- * threshold's are added up. An entry that is not above its threshold has the value 0.
+ * What an entry near its threshold θ adds to the gradients, given that of its feature: the estimate of Rajamanoharan et al. 2024, −(θ/ε) of
+ * the feature for θ and −1/ε of [z > θ], and the same of the other sign for z where it reaches the input. 0 for an entry that is not
+ * near. An entry that is not above its threshold has the value 0, and is always near.
  */
-function atThreshold(value: f32, threshold: f32, featureGradient: f32): f32 {
-  const isOpen = value > 0;
-  let scoreGradient = isOpen ? featureGradient : 0;
-  if (isOpen && !(value - threshold < bandwidth * 0.5)) return scoreGradient;
-  const estimate = (featureGradient * threshold + l0) / bandwidth;
-  thresholdGradient -= estimate;
-  if (reachesInput) scoreGradient += estimate;
-  return scoreGradient;
+export function estimateAt(value: f32, threshold: f32, featureGradient: f32): f32 {
+  if (value > 0 && !(value - threshold < bandwidth * 0.5)) return 0;
+  return (featureGradient * threshold + l0) / bandwidth;
+}
+
+/** How much of a decoder row is to be taken from its gradient: the part along it, or what the L1 penalty's weight by its norm adds. */
+export function radialOf(latent: usize, along: f32, values: f32): f32 {
+  const index = latent << 2;
+  if (projects) {
+    const inverseNorm = load<f32>(inverseNorms + index);
+    return along * inverseNorm * inverseNorm;
+  }
+  const norm = keepsNorms ? load<f32>(norms + index) : 0;
+  return l1 !== 0 && norm > 0 ? (-l1 * values) / norm : 0;
 }
 
 /** Adam on all of a latent's parameters, with `scale` times its gradients. */

@@ -21,6 +21,8 @@ export const sweepPosition = signal(0);
 /** A feature counts as stored when its direction is at least this long. */
 const STORED = 0.5;
 const INPUTS = 12;
+/** Of so many draws the first inputs that hold something are shown: at the sparse end most hold nothing. */
+const DRAWN = 1000;
 const GLIDE = 320;
 const axes = plainPlane();
 
@@ -52,13 +54,17 @@ function useGlide(target: Matrix): Matrix {
 
 /** Inputs of the data as a person would see them: a row each, a dot where a thing is in it. */
 function Inputs({ sparsity }: { readonly sparsity: number }) {
-  const data = useMemo(() => sparseFeatures(INPUTS, THINGS.length, 1 - sparsity, 4).data, [sparsity]);
+  const data = useMemo(() => {
+    const drawn = sparseFeatures(DRAWN, THINGS.length, 1 - sparsity, 4).data;
+    const rows = Array.from({ length: DRAWN }, (_, i) => drawn.subarray(i * THINGS.length, (i + 1) * THINGS.length));
+    return rows.filter(row => row.some(value => value > 0)).slice(0, INPUTS);
+  }, [sparsity]);
   return (
     <svg
       width="100%"
       viewBox={`0 0 ${INPUTS * 22 + 62} ${THINGS.length * 22}`}
       role="img"
-      aria-label={`${INPUTS} inputs at this sparsity: a column each, a dot where a thing is present`}
+      aria-label={`${INPUTS} inputs at this sparsity that hold something: a column each, a dot where a thing is present`}
     >
       {THINGS.map((name, i) => (
         <g key={name}>
@@ -66,7 +72,7 @@ function Inputs({ sparsity }: { readonly sparsity: number }) {
             {name}
           </text>
           {Array.from({ length: INPUTS }, (_, j) => {
-            const value = data[j * THINGS.length + i]!;
+            const value = data[j]?.[i] ?? 0;
             return (
               <circle
                 key={j}
@@ -134,7 +140,7 @@ export function FiveIntoTwo() {
     return { ...arrow, label: isLong ? thing(arrow.index) : '' };
   });
   return (
-    <div class="two">
+    <div class="two scene">
       <Figure
         title="Where the model keeps each thing"
         name={`five-into-two-${sparsity}`}
@@ -174,6 +180,7 @@ export function FiveIntoTwo() {
             <span>sparse</span>
           </div>
           <Inputs sparsity={sparsity} />
+          <p class="small quiet">Twelve inputs, a column each; those that hold nothing are left out.</p>
         </section>
         <section class="panel" aria-label="What the model stores">
           <h2 data-test="stored">

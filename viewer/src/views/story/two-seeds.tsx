@@ -106,7 +106,7 @@ function Panel({ title, name, history, told, model }: PanelProps) {
     >
       <Plane
         label={`${title}: the plane at step ${frame.step}, b_dec at ${bias.x.toFixed(2)}, ${bias.y.toFixed(2)}`}
-        extent={extentOf(truthShown, ends, latents)}
+        extent={1.1 * extentOf(truthShown, ends, latents)}
         cloud={cloud}
         truth={truthShown}
         latents={latents}
