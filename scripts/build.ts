@@ -45,6 +45,7 @@ const files = (await readdir(DIST, { recursive: true })).filter(name => name.end
 for (const name of files) await rewriteWorkerUrls(join(DIST, name));
 await bundlePackages(files.map(name => join(DIST, name)));
 await declareProto();
+await declareDisposal();
 
 function compile(): void {
   const compiler = join(require.resolve('typescript/package.json'), '../bin/tsc');
@@ -98,6 +99,16 @@ async function declareProto(): Promise<void> {
   );
   const declarations = await readFile(join(folder, 'proto.d.ts'), 'utf8');
   await writeFile(join(folder, 'proto.d.ts'), declarations.replaceAll("'onnx-proto'", "'./onnx-proto.js'"));
+}
+
+/** Names the library of disposal where a declaration uses it: projects whose `lib` lacks it compile without skipLibCheck all the same. */
+async function declareDisposal(): Promise<void> {
+  for (const name of (await readdir(DIST, { recursive: true })).filter(file => file.endsWith('.d.ts'))) {
+    const file = join(DIST, name);
+    const declarations = await readFile(file, 'utf8');
+    if (!/\b(Async)?Disposable\b|Symbol\.(asyncDispose|dispose)\b/.test(declarations)) continue;
+    await writeFile(file, `/// <reference lib="esnext.disposable" />\n${declarations}`);
+  }
 }
 
 /** The licences of `packages`, one after another. */

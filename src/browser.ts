@@ -3,10 +3,22 @@
  * (index.ts). Needs the optional package @tensorflow/tfjs.
  */
 
-export { type ActivationData, activationSource } from './data/activation-data.ts';
+export { type ActivationData, activationSource, type GivenPairs } from './data/activation-data.ts';
+export type { ActivationItem, ActivationIterable, RowPair, Rows } from './data/activation-iterable.ts';
 export type { ActivationSource, HeldOutRows, OpenOptions, OpenSource } from './data/activation-source.ts';
 export type { BatchRecipe, BatchSource } from './data/batch-source.ts';
-export { type ClusteredFeatureOptions, clusteredFeatures } from './data/clustered-features.ts';
+export { type ClusteredFeatureOptions, type ClusteredFeatures, clusteredFeatures } from './data/clustered-features.ts';
+export {
+  type DictionaryFeatureOptions,
+  type DictionaryFeatures,
+  dictionaryFeatures,
+} from './data/dictionary-features.ts';
+export {
+  type Firing,
+  type FiringFeatureOptions,
+  type FiringFeatures,
+  firingFeatures,
+} from './data/firing-features.ts';
 export { type GeneratedSource, type GeneratedSourceParts, generatedSource } from './data/generated-source.ts';
 export { createRandomSource, type RandomSource, type RandomState, restoreRandomSource } from './data/random-source.ts';
 export type { PresentEntries, SampleGenerator, SampleRecipe } from './data/sample-generator.ts';

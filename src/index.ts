@@ -1,6 +1,17 @@
 /** `monosemantic` in Node: models, data, training, freezing, engines, checkpoints. What browsers have too is in browser.ts. */
 export * from './browser.ts';
-export { type ActivationFileOptions, activationFiles } from './data/activation-files.ts';
+export {
+  type ActivationFileOptions,
+  type ActivationFileSource,
+  activationFiles,
+  type OpenActivationFiles,
+} from './data/activation-files.ts';
+export {
+  type ActivationCheck,
+  type CheckOptions,
+  checkActivations,
+  type NormSummary,
+} from './data/check-activations.ts';
 export { type EngineProbe, probeEngines } from './engines/available-engines.ts';
 export { createEngine, ENGINE_NAMES, type EngineOptions } from './engines/create-engine.ts';
 export { loadSaeFolder, saveSaelensFolder } from './export/load-sae-folder.ts';

@@ -1,9 +1,10 @@
-/** The README's examples, run as they stand: only the package's name is replaced by the sources. */
+/** The README's examples, run on the sources: the package's name is replaced, and training is shortened. test/package compiles them. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { README_EXAMPLES, shortened, writeExampleFiles } from './support/readme-examples.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** Inside node_modules, so that the examples' own imports are found. */
@@ -18,40 +19,34 @@ const SOURCES: Readonly<Record<string, string>> = {
   'monosemantic/host': 'src/host/index.ts',
 };
 
-const blocks = [...readFileSync(join(ROOT, 'README.md'), 'utf8').matchAll(/```(ts|python)\n([\s\S]*?)```/g)].map(
-  ([, language, code]) => ({ language, code: code! }),
-);
 /** The browser's example needs a page and a file input: test/package builds one with Vite. */
-const scripts = blocks.filter(({ language, code }) => language === 'ts' && !code.includes('fileInput'));
-const python = blocks.filter(({ language }) => language === 'python');
+const scripts = README_EXAMPLES.filter(({ language, isForPage }) => language === 'ts' && !isForPage);
+const python = README_EXAMPLES.filter(({ language }) => language === 'python');
 
 describe('the README', () => {
-  before(() => {
-    mkdirSync(join(FOLDER, 'models'), { recursive: true });
-    writeFileSync(join(FOLDER, 'models', 'sae.onnx'), readFileSync(join(ROOT, 'models', 'sae.onnx')));
-    // A language model and an autoencoder for it, under the names that the example gives them.
-    for (const name of ['model.onnx', 'sae.onnx', 'ids.npy', 'mask.npy']) {
-      writeFileSync(join(FOLDER, name), readFileSync(join(ROOT, 'test/host/language-model', name)));
-    }
+  beforeEach(() => {
+    rmSync(FOLDER, { recursive: true, force: true });
+    mkdirSync(FOLDER, { recursive: true });
+    writeExampleFiles(FOLDER);
   });
   after(() => rmSync(FOLDER, { recursive: true, force: true }));
 
   it('has examples', () => {
-    expect(scripts).to.have.length.of.at.least(3);
+    expect(scripts).to.have.length.of.at.least(6);
     expect(python).to.have.length.of.at.least(1);
   });
 
-  for (const [index, { code }] of scripts.entries()) {
-    it(`runs its TypeScript example ${index + 1}`, () => {
-      const imported = code.replace(/from '(monosemantic[^']*)'/g, (_, name: string) => {
+  for (const [index, { code, what }] of scripts.entries()) {
+    it(`runs its TypeScript example ${index + 1}, ${what}`, () => {
+      const imported = shortened(code).replace(/from '(monosemantic[^']*)'/g, (_, name: string) => {
         expect(SOURCES).to.have.property(name);
         return `from ${JSON.stringify(join(ROOT, SOURCES[name]!))}`;
       });
       const file = join(FOLDER, `example-${index}.ts`);
       writeFileSync(file, imported);
       writeFileSync(join(FOLDER, 'package.json'), '{ "type": "module" }');
-      execFileSync(process.execPath, ['--import', 'tsx', file], { cwd: FOLDER, stdio: 'pipe', timeout: 120_000 });
-    }).timeout(120_000);
+      execFileSync(process.execPath, ['--import', 'tsx', file], { cwd: FOLDER, stdio: 'pipe', timeout: 240_000 });
+    }).timeout(240_000);
   }
 
   for (const [index, { code }] of python.entries()) {

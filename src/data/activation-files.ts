@@ -11,6 +11,7 @@ import type { RowStore, StorePair } from './row-runs.ts';
 import { ShuffledRows } from './shuffled-rows.ts';
 import { randomStream } from './streams.ts';
 
+/** Which tensors of which files are read, and how they are shuffled. */
 export interface ActivationFileOptions {
   /** Rows that are shuffled together, in memory at once. Default 32,768, or fewer where those would take more than 512 MiB. */
   readonly shuffleBuffer?: number | undefined;
@@ -29,6 +30,7 @@ export interface ActivationFileSource extends ActivationSource {
   open(options: OpenOptions): Promise<OpenActivationFiles>;
 }
 
+/** Files that are open, and what was found in them. */
 export interface OpenActivationFiles extends OpenSource {
   /** The files, in the order of their names. */
   readonly files: readonly string[];

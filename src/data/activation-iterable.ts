@@ -25,6 +25,7 @@ export interface RowPair {
 /** What an iterable of activations gives. */
 export type ActivationItem = Rows | RowPair;
 
+/** Rows, tensors or pairs one after another, sync or async. */
 export type ActivationIterable = Iterable<ActivationItem> | AsyncIterable<ActivationItem>;
 
 /** Held-out rows that are kept in memory, at most. */

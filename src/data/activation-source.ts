@@ -14,6 +14,7 @@ export interface ActivationSource {
   open(options: OpenOptions): Promise<OpenSource>;
 }
 
+/** What a trainer asks of a source. */
 export interface OpenOptions {
   /** Any safe integer. */
   readonly seed: number;

@@ -2,6 +2,7 @@
 import { type ActivationFileOptions, surveyFiles } from './activation-files.ts';
 import { isFiniteRow } from './finite-rows.ts';
 
+/** How files are checked. */
 export interface CheckOptions extends Pick<ActivationFileOptions, 'tensor'> {
   /** Aborting ends the check with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
@@ -9,6 +10,7 @@ export interface CheckOptions extends Pick<ActivationFileOptions, 'tensor'> {
   readonly onProgress?: ((progress: { readonly rows: number; readonly of: number }) => void) | undefined;
 }
 
+/** What a check found. */
 export interface ActivationCheck {
   readonly files: readonly string[];
   readonly rows: number;
@@ -21,6 +23,7 @@ export interface ActivationCheck {
   readonly norms: NormSummary | undefined;
 }
 
+/** How long rows are. */
 export interface NormSummary {
   readonly mean: number;
   readonly min: number;

@@ -8,6 +8,7 @@ import {
   SyntheticClusteredDataGenerator,
 } from './synthetic-clustered.ts';
 
+/** How many topics and features, and how they go together. */
 export interface ClusteredFeatureOptions extends ClusteredDataOptions {
   readonly nTopics: number;
   readonly nFeatures: number;
@@ -15,6 +16,7 @@ export interface ClusteredFeatureOptions extends ClusteredDataOptions {
   readonly seed?: number;
 }
 
+/** Clustered features and their topics. */
 export interface ClusteredFeatures extends GeneratedSource {
   /** The topics, as plain data. */
   readonly state: ClusteredDataState;

@@ -9,6 +9,7 @@ import { hiddenActivations } from './hidden-activations.ts';
 import type { RandomSource } from './random-source.ts';
 import { randomStream } from './streams.ts';
 
+/** The dictionary, and the features that it adds up. */
 export interface DictionaryFeatureOptions extends FiringFeatureOptions {
   readonly dIn: number;
   /** E, [n_features, d_in]. Default Gaussian rows divided by their norms, drawn from `seed`. */
@@ -19,6 +20,7 @@ export interface DictionaryFeatureOptions extends FiringFeatureOptions {
   readonly seed?: number;
 }
 
+/** Activations with their truth. */
 export interface DictionaryFeatures extends GeneratedSource {
   /** E, [n_features, d_in]: row i is the direction of feature i. */
   readonly dictionary: HostTensor;

@@ -18,6 +18,7 @@ export type Firing =
    */
   | { readonly zipf: { readonly exponent?: number; readonly max?: number; readonly min?: number } };
 
+/** Which features fire, and how large they then are. */
 export interface FiringFeatureOptions {
   readonly nFeatures: number;
   readonly firing: Firing;
@@ -25,6 +26,7 @@ export interface FiringFeatureOptions {
   readonly magnitudes?: Magnitudes;
 }
 
+/** Sparse features and how often each fires. */
 export interface FiringFeatures extends GeneratedSource {
   /** The probability that each feature fires, [n_features]. */
   readonly probabilities: Float64Array;

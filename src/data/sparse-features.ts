@@ -6,7 +6,9 @@ import { type GeneratedSource, generatedSource } from './generated-source.ts';
 import { createRandomSource } from './random-source.ts';
 import { SyntheticSparseDataGenerator } from './synthetic-sparse.ts';
 
+/** How many features, and how often each is 0. */
 export interface SparseFeatureOptions {
+  /** At least 1. */
   readonly nFeatures: number;
   /**
    * Probability that a feature is 0, in [0, 1]: one for all, [n_features], or [..., n_features] for rows that hold several samples side by

@@ -8,8 +8,10 @@ import type { Engine, EngineName } from './engine.ts';
 import { createOnnxRuntimeEngine } from './onnxruntime.ts';
 import type { PreparedBackend } from './prepared-backend.ts';
 
+/** Names of the engines that `createEngine` takes. */
 export const ENGINE_NAMES: readonly EngineName[] = ['onnxruntime', 'tensorflow', 'webgpu', 'wasm', 'cpu'];
 
+/** Which engine, and how it runs. */
 export interface EngineOptions {
   /** Default `auto`: TensorFlow where it is set up and finds a GPU, else onnxruntime. */
   readonly engine?: EngineName | 'auto' | undefined;

@@ -13,6 +13,7 @@ import { writeFileAtomic } from '../files/write-atomic.ts';
 import { type HostTensor, type HostTensors, sizeOf } from '../tensor.ts';
 import { inWords } from '../wording.ts';
 
+/** A training at one step: all that it needs to go on to the same bits. */
 export interface Checkpoint {
   /** What was trained and how, as JSON: a run is resumed only by the same experiment. */
   readonly experiment: unknown;
@@ -31,6 +32,7 @@ export interface Snapshot {
   readonly value: HostTensors;
 }
 
+/** Where and how often a training is kept. */
 export interface CheckpointOptions {
   /** Steps between checkpoints. */
   readonly every: number;

@@ -4,6 +4,7 @@ import type { Snapshot } from './checkpoint.ts';
 import type { Trained } from './train.ts';
 import { lossTerms } from './training-step.ts';
 
+/** The losses of a training, step by step, and its snapshots. */
 export interface TrainingHistory {
   /** Completed steps. */
   readonly steps: number;

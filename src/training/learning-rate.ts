@@ -1,6 +1,7 @@
 /** Learning rates that change over training: a linear warm-up, then constant, or falling in a line or half a cosine to the end. */
 import { InvalidValueError } from '../errors.ts';
 
+/** A linear warm-up, then a decay. */
 export interface LearningRateSchedule {
   /** Steps over which the rate rises from 0 in a line; the first step already moves. Default 0. */
   readonly warmUpSteps?: number;

@@ -7,6 +7,7 @@ import { InvalidValueError } from '../errors.ts';
 import type { Tensors } from '../models/model.ts';
 import { type HostTensor, type HostTensors, zeros } from '../tensor.ts';
 
+/** Settings of Adam and AdamW, named and meant as in torch.optim. */
 export interface AdamOptions {
   /** Default `adam`; `adamw` decouples the weight decay from the gradient. */
   readonly name?: 'adam' | 'adamw';
@@ -20,6 +21,7 @@ export interface AdamOptions {
   readonly weightDecay?: number;
 }
 
+/** An optimizer as pure functions of tensors. */
 export interface Optimizer {
   readonly options: Required<AdamOptions>;
   /** State before the first step: `m.NAME` (unless β₁ = 0), `v.NAME`, and the scalars `c1`, `c2`. */

@@ -6,6 +6,7 @@ import { type ModelSnapshot, modelSnapshot, type Place } from './history.ts';
 import type { TrainingPlatform } from './platform.ts';
 import { type Progress, type Trained, type TrainOptions, train } from './train.ts';
 
+/** Where a training runs, who is told of it, and what is kept of it. */
 export interface TrainingOptions {
   /** Where steps run. Default the one that suits the machine. */
   readonly engine?: Engine | undefined;

@@ -28,10 +28,11 @@ export interface SaeStartSettings {
 export interface SaeSettings {
   /** An activation source, rows [n][d_in], a tensor [n, d_in], or an iterable of rows (see activationSource). */
   readonly data: ActivationData;
-  /** Latents. */
+  /** Latents, at least 1. */
   readonly dSae: number;
   /** The architecture and its own settings: `{ kind: 'topk', k: 32 }`. */
   readonly activation: ActivationConfig;
+  /** Training steps, at least 0. */
   readonly steps: number;
   /** How decoder rows keep their norm. Default `reparametrise`. */
   readonly decoder?: DecoderForm;
@@ -69,6 +70,7 @@ export interface ManySaeSettings extends SaeSettings {
   readonly vary: readonly Partial<SaeSettings>[];
 }
 
+/** The optimizer where a training names none. */
 export const SAE_OPTIMIZER = { name: 'adam', learningRate: 0.005, betas: [0, 0.999] } as const satisfies AdamOptions;
 
 /** Activations seen beforehand, at least. */

@@ -32,7 +32,9 @@ import type { Trained } from './train.ts';
 import { TrainedSparseAutoencoder } from './trained-sae.ts';
 import { modelState, type TrainingStepOptions, trainingStep } from './training-step.ts';
 
+/** A trained autoencoder and how it came about. */
 export interface SaeTrainingResult extends RunReport {
+  /** As it is after the last completed step; `save()` and `toOnnx()` freeze it. */
   readonly sae: TrainedSparseAutoencoder;
   /** As it was before the first step. */
   readonly start: SparseAutoencoder;
@@ -41,15 +43,26 @@ export interface SaeTrainingResult extends RunReport {
   readonly dead?: { readonly count: number; readonly window: number };
 }
 
+/** The trainers of autoencoders on one platform. */
 export interface SaeTrainers {
   /**
    * Trains one sparse autoencoder.
-   * @throws InvalidValueError, InvalidShapeError for settings out of range, and errors as `train`.
+   * @param settings `data`, `dSae`, `activation` and `steps`; everything else has a default
+   * @param options where it runs, progress, checkpoints; default the engine that suits the machine and no checkpoints
+   * @returns the autoencoder, its history and what it cost; `stopped` is true where `signal` ended it early
+   * @throws InvalidValueError, InvalidShapeError for settings out of range or data that do not fit them
+   * @throws InvalidTypeError where `data` are no activations
+   * @throws FileFormatError where data cannot be read, or the checkpoint to resume from is of another training
+   * @throws FileWriteError where the folder of checkpoints cannot be written
+   * @throws DivergenceError where a loss or a parameter is not finite; the last good state is kept where checkpoints are
    */
   trainSae(settings: SaeSettings, options?: TrainingOptions): Promise<SaeTrainingResult>;
   /**
    * Trains one autoencoder for each entry of `vary`, in that order: each the same as trained alone, faster for small ones. Those that differ in
    * seed, data, start, learning rate or the numbers of their architecture train side by side as one batched step; the rest one group after another.
+   * @param settings as for `trainSae`, and `vary`, at least one entry
+   * @returns one result for each entry of `vary`, in that order
+   * @throws InvalidValueError where `vary` is empty, and errors as `trainSae`
    */
   trainSaes(settings: ManySaeSettings, options?: TrainingOptions): Promise<SaeTrainingResult[]>;
 }

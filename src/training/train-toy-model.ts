@@ -23,10 +23,13 @@ import { stepNumbers } from './step-numbers.ts';
 import type { Trained } from './train.ts';
 import { modelState, trainingStep } from './training-step.ts';
 
+/** One training. Everything has a default but the data, the hidden dimensions and the number of steps. */
 export interface ToyModelSettings {
   /** Features [n, n_features]: a source such as sparseFeatures(…), rows, a tensor, or an iterable of rows. */
   readonly data: ActivationData;
+  /** Hidden dimensions, at least 1. */
   readonly nHidden: number;
+  /** Training steps, at least 0. */
   readonly steps: number;
   /** Models trained side by side that start and draw of their own, all from `seed`. Default 1. */
   readonly restarts?: number;
@@ -34,7 +37,7 @@ export interface ToyModelSettings {
   readonly restart?: number;
   /** Weight of each feature in the loss, [n_features]. Default all 1. */
   readonly importance?: HostTensor | readonly number[];
-  /** Default 1024. */
+  /** Samples of one step. Default 1024. */
   readonly batchSize?: number;
   /** Default AdamW, betas (.9, .999), eps 1e-8, weight decay .01. */
   readonly optimizer?: AdamOptions;
@@ -54,6 +57,7 @@ export interface ManyToyModelSettings extends ToyModelSettings {
 
 /** A toy model that was trained here: it knows how, and becomes a file. */
 export class TrainedToyModel extends ToyModel {
+  /** How it was trained: data, steps, optimizer, engine, losses. The file's metadata hold it. */
   readonly training: TrainingRecord;
   readonly #platform: Pick<TrainingPlatform, 'writeFile'>;
 
@@ -93,6 +97,7 @@ export interface ToyModelRestart {
   readonly loss: number;
 }
 
+/** A trained toy model, its restarts, and how it came about. */
 export interface ToyModelTrainingResult extends RunReport {
   /** The restart of the lowest training loss. */
   readonly model: TrainedToyModel;
@@ -104,15 +109,22 @@ export interface ToyModelTrainingResult extends RunReport {
   readonly best: number;
 }
 
+/** The trainers of toy models on one platform. */
 export interface ToyModelTrainers {
   /**
    * Trains a toy model, the best of `restarts`.
-   * @throws InvalidValueError, InvalidShapeError for settings out of range, and errors as `train`.
+   * @param settings `data`, `nHidden` and `steps`; everything else has a default
+   * @param options where it runs, progress, checkpoints; default the engine that suits the machine and no checkpoints
+   * @returns the restart of the lowest training loss, and all of them in `restarts`
+   * @throws as `trainSae`
    */
   trainToyModel(settings: ToyModelSettings, options?: TrainingOptions): Promise<ToyModelTrainingResult>;
   /**
    * Trains one toy model for each entry of `vary`, in that order: each the same as trained alone, restarts included. Those that differ in seed,
    * data or learning rate alone train side by side.
+   * @param settings as for `trainToyModel`, and `vary`, at least one entry
+   * @returns one result for each entry of `vary`, in that order
+   * @throws InvalidValueError where `vary` is empty, and errors as `trainSae`
    */
   trainToyModels(settings: ManyToyModelSettings, options?: TrainingOptions): Promise<ToyModelTrainingResult[]>;
 }

@@ -10,9 +10,13 @@ import type { Checkpoint, CheckpointOptions, Snapshot } from './checkpoint.ts';
 import { MetricRecorder } from './metric-recorder.ts';
 import { resumedState } from './resumed-state.ts';
 
+/** How far a training is. */
 export interface Progress {
+  /** Completed steps. */
   readonly step: number;
+  /** Steps in all. */
   readonly steps: number;
+  /** The loss of the last step's batch; side by side, the sum over all instances. */
   readonly loss: number;
 }
 
@@ -33,6 +37,7 @@ export interface RunOptions {
 /** A number of a step after so many completed ones: one for all instances, or one for each. */
 export type StepNumber = (completedSteps: number) => number | readonly number[];
 
+/** What is trained, on which batches, for how long. */
 export interface TrainOptions extends RunOptions {
   readonly program: StepProgram;
   readonly batches: BatchSource;
@@ -48,6 +53,7 @@ export interface TrainOptions extends RunOptions {
   };
 }
 
+/** What a training left. */
 export interface Trained {
   /** Parameters, buffers and optimizer (see modelState). */
   readonly state: HostTensors;

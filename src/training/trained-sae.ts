@@ -1,4 +1,4 @@
-/** A sparse autoencoder that was trained here: it knows how, and becomes a file. */
+/** What trainers give back: an autoencoder that knows how it was trained. */
 import { createRandomSource } from '../data/random-source.ts';
 import { freezeSae, type SaeFreezeOptions, saeMetadata, type TrainingRecord } from '../export/freeze.ts';
 import type { ModelState } from '../models/model.ts';
@@ -6,6 +6,7 @@ import { SparseAutoencoder, type SparseAutoencoderConfig } from '../models/spars
 import type { HostTensors } from '../tensor.ts';
 import type { TrainingPlatform } from './platform.ts';
 
+/** A sparse autoencoder, how it was trained, and its way into a file. */
 export class TrainedSparseAutoencoder extends SparseAutoencoder {
   /** How it was trained: data, steps, optimizer, engine, losses. The file's metadata hold it. */
   readonly training: TrainingRecord;

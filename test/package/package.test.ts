@@ -2,7 +2,6 @@
  * The package as it is published: built, packed, installed into an empty project with onnxruntime-node alone, and used from Node (ESM and
  * CommonJS), from TypeScript, from a bundler and from a page in Chromium. Needs npm's cache or the registry.
  */
-import { readFileSync } from 'node:fs';
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -15,6 +14,7 @@ import { loadSaeFolder } from '../../src/export/load-sae-folder.ts';
 import { fromNested, type NestedArray, toNested } from '../../src/tensor.ts';
 import { caseFolders, expectClose, readAnswers } from '../export/checkpoint-cases.ts';
 import { browserLacks, launchBrowser, serveFolder } from '../support/browser.ts';
+import { README_EXAMPLES, shortened, writeExampleFiles } from '../support/readme-examples.ts';
 import { installPackedApp, type PackedApp, ROOT, sourceModules } from './packed-app.ts';
 
 /** What inference and the command line need. Every addition makes every app heavier: think twice. */
@@ -144,7 +144,33 @@ describe('the package', function () {
     );
   });
 
-  it('has types that hold without skipLibCheck', async () => {
+  /**
+   * Compiles files of the app under --strict and without skipLibCheck, and rejects with what is wrong in them or in this package. What
+   * TypeScript's own library and the declarations of borrowed packages (@tensorflow, @webgpu) say against each other is theirs.
+   */
+  const compileInApp = async (files: readonly string[], flags: readonly string[]): Promise<void> => {
+    const compiler = join(ROOT, 'node_modules/typescript/bin/tsc');
+    const strict = ['--noEmit', '--strict', '--skipLibCheck', 'false', '--target', 'es2023'];
+    const printed = await app
+      .run(process.execPath, [compiler, ...strict, ...flags, ...files])
+      .catch(({ stdout = '' }: { stdout?: string }) => stdout);
+    const ours = printed.split('\n').filter(line => /^(node_modules\/|[\w-]+\.ts\()/.test(line));
+    expect(ours).to.deep.equal([]);
+    if (printed !== '') expect(printed).to.match(/error TS/);
+  };
+  const IN_NODE = ['--module', 'nodenext', '--types', 'node', '--lib', 'es2023,dom'];
+  const IN_PAGE = [
+    '--module',
+    'esnext',
+    '--moduleResolution',
+    'bundler',
+    '--customConditions',
+    'browser',
+    '--types',
+    '',
+  ];
+
+  it('has types that hold without skipLibCheck, with and without what Node and newer libraries declare', async () => {
     await app.borrow('@types/node');
     await app.borrow('undici-types');
     await app.write(
@@ -159,33 +185,8 @@ describe('the package', function () {
        await sae.encode([[1]], { spares: true });
        export { width };`,
     );
-    const compiler = join(ROOT, 'node_modules/typescript/bin/tsc');
-    const flags = [
-      '--noEmit',
-      '--strict',
-      '--target',
-      'es2023',
-      '--lib',
-      'es2023,esnext.disposable,dom,dom.iterable',
-      '--types',
-      'node',
-    ];
-    const inApp = ['typed.ts', '--module', 'nodenext'];
-    await app.run(process.execPath, [compiler, ...flags, ...inApp]).catch((error: { stdout?: string }) => {
-      throw new Error(error.stdout);
-    });
-    const inBundler = [
-      'typed.ts',
-      '--module',
-      'esnext',
-      '--moduleResolution',
-      'bundler',
-      '--customConditions',
-      'browser',
-    ];
-    await app.run(process.execPath, [compiler, ...flags, ...inBundler]).catch((error: { stdout?: string }) => {
-      throw new Error(error.stdout);
-    });
+    await compileInApp(['typed.ts'], IN_NODE);
+    await compileInApp(['typed.ts'], [...IN_PAGE, '--lib', 'es2023,dom,dom.iterable']);
   });
 
   it('bundles for Node without TensorFlow.js, protobufjs or the rest of this package', async () => {
@@ -206,7 +207,7 @@ describe('the package', function () {
     const inputs = Object.keys(metafile.inputs);
     expect(inputs.filter(name => UNWANTED.test(name))).to.deep.equal([]);
     const rooms = inputs.flatMap(name => /monosemantic\/dist\/(\w+)\//.exec(name)?.[1] ?? []);
-    expect([...new Set(rooms)].sort()).to.deep.equal(['inference', 'onnx', 'sessions', 'workers']);
+    expect([...new Set(rooms)].sort()).to.deep.equal(['files', 'inference', 'onnx', 'sessions', 'workers']);
     expectFeatures(await app.run(process.execPath, ['out.mjs']));
   });
 
@@ -236,11 +237,11 @@ describe('the package', function () {
     await app.borrow('@tensorflow');
     await app.write(
       'training.mjs',
-      `import { createEngine, trainToyModels } from 'monosemantic';
-       const settings = { nFeatures: 5, nHidden: 2, sparsity: 0.9, batchSize: 64, steps: 100, seed: 0 };
+      `import { createEngine, sparseFeatures, trainToyModel } from 'monosemantic';
+       const settings = { data: sparseFeatures({ nFeatures: 5, sparsity: 0.9 }), nHidden: 2, batchSize: 64, steps: 100 };
        createEngine({ engine: 'onnxruntime' }).then(async engine => {
-         const { losses, run } = await trainToyModels(settings, { engine });
-         console.log(JSON.stringify({ loss: losses[0], reason: run.engine.reason }));
+         const { loss, engine: ran } = await trainToyModel(settings, { engine });
+         console.log(JSON.stringify({ loss, reason: ran.reason }));
          process.exit();
        });`,
     );
@@ -369,18 +370,65 @@ describe('the package', function () {
   });
 
   describe("README.md's code", () => {
-    const blocks = [...readFileSync(join(ROOT, 'README.md'), 'utf8').matchAll(/```(ts|python)\n(.*?)```/gs)].map(
-      ([, language, code]) => ({ language, code: code! }),
-    );
+    const typescript = README_EXAMPLES.filter(({ language }) => language === 'ts');
+    const given =
+      'declare const fileInput: { files: Blob[] };\ndeclare const [batch, activations]: [number, Float32Array];\n';
     before(async () => {
-      await app.borrow('@tensorflow');
-      await mkdir(join(app.folder, 'models'), { recursive: true });
-      await cp(join(ROOT, 'models/sae.onnx'), join(app.folder, 'models/sae.onnx'));
+      for (const name of ['@tensorflow', '@types/node', 'undici-types']) await app.borrow(name);
+      writeExampleFiles(app.folder);
     });
 
-    for (const [i, { language, code }] of blocks.entries()) {
-      const [, what = `block ${i}`] = /(loadSae\([^)]*\)|compile|trainSae|InferenceSession)/.exec(code) ?? [];
-      it(`${language}: ${what}`, async function () {
+    it('compiles under --strict, in Node and for a page', async () => {
+      const files = await Promise.all(
+        typescript.map(async ({ code, isForPage }, i) => {
+          await app.write(`readme-${i}.ts`, `${isForPage ? given : ''}${code}\nexport {};\n`);
+          return { name: `readme-${i}.ts`, isForPage };
+        }),
+      );
+      await compileInApp(
+        files.map(({ name }) => name),
+        IN_NODE,
+      );
+      await compileInApp(
+        files.filter(({ isForPage }) => isForPage).map(({ name }) => name),
+        [...IN_PAGE, '--lib', 'es2023,dom,dom.iterable'],
+      );
+    });
+
+    it('infers all that the shortest training needs, for a page too', async () => {
+      const shared = (names: string): string => `import { ${names} } from 'monosemantic';
+        const features = sparseFeatures({ nFeatures: 5, sparsity: 0.9 });
+        const { model } = await trainToyModel({ data: features, nHidden: 2, steps: 10_000, restarts: 16 });
+        const data = toyModelActivations(model, features);
+        const { sae, history } = await trainSae({ data, dSae: 5, activation: { kind: 'topk', k: 1 }, steps: 20_000 });
+        await sae.save('sae.onnx');
+        const runs = await trainSaes({ data, dSae: 32, activation: { kind: 'topk', k: 4 }, steps: 2000, vary: [{ seed: 0 }, { seed: 1 }, { activation: { kind: 'topk', k: 8 } }] });
+        const toys = await trainToyModels({ data: features, nHidden: 2, steps: 10, vary: [{ seed: 1 }, { nHidden: 3 }] });
+        await trainSae({ data: [[1, 2], [3, 4]], dSae: 4, activation: { kind: 'relu' }, steps: 1 });
+        await trainSae({ data: { data: new Float32Array(4), shape: [2, 2] }, dSae: 4, activation: { kind: 'jumprelu' }, steps: 1 });
+        await trainSae({ data: (async function* () { yield [1, 2]; })(), dSae: 4, activation: { kind: 'relu', l1: 1 }, steps: 1 });
+        const best: number = runs[0]!.history.loss.length + history.steps + toys[0]!.restarts.length;
+        // @ts-expect-error: topk needs k
+        await trainSae({ data, dSae: 5, activation: { kind: 'topk' }, steps: 1 });
+        // @ts-expect-error: no such setting
+        await trainSae({ data, dSae: 5, activation: { kind: 'relu', k: 1 }, steps: 1 });
+        export { best };`;
+      const names = 'sparseFeatures, toyModelActivations, trainSae, trainSaes, trainToyModel, trainToyModels';
+      await app.write('page.ts', shared(names));
+      await app.write(
+        'node.ts',
+        `${shared(`activationFiles, ${names}`)}
+        const { signal } = new AbortController();
+        const onProgress = () => {};
+        await trainSae({ data: activationFiles('acts/*.safetensors'), dSae: 16_384, activation: { kind: 'batchtopk', k: 32 }, steps: 50_000 }, { signal, onProgress, checkpoint: 'runs/a', resume: true });`,
+      );
+      await compileInApp(['node.ts'], IN_NODE);
+      await compileInApp(['page.ts'], [...IN_PAGE, '--lib', 'es2023,dom,dom.iterable']);
+    });
+
+    for (const [i, { language, code, what, isForPage }] of README_EXAMPLES.entries()) {
+      it(`${language}: ${what}, block ${i + 1}`, async function () {
+        writeExampleFiles(app.folder);
         if (language === 'python') {
           const python = process.env['MONOSEMANTIC_PYTHON'] ?? 'python3';
           const found = await app.run(python, ['-c', 'import onnxruntime, numpy']).catch(() => undefined);
@@ -390,9 +438,10 @@ describe('the package', function () {
           return;
         }
         // What only a page has is given here.
-        const given = 'const [batch, activations] = [2, new Float32Array(4)];\n';
-        const file = 'const fileInput = { files: [await (await import("node:fs")).openAsBlob("models/sae.onnx")] };\n';
-        await app.write('readme.ts', code.includes('fileInput') ? given + file + code : code);
+        const page =
+          'const [batch, activations] = [2, new Float32Array(4)];\n' +
+          'const fileInput = { files: [await (await import("node:fs")).openAsBlob("models/sae.onnx")] };\n';
+        await app.write('readme.ts', (isForPage ? page : '') + shortened(code));
         const tsx = pathToFileURL(join(ROOT, 'node_modules/tsx/dist/loader.mjs')).href;
         await app.run(process.execPath, ['--import', tsx, 'readme.ts']);
       });

@@ -82,6 +82,7 @@ export interface SettingFlag {
 /** Values that the command line gave, by the camel-cased names of their flags; `true` for a flag without a value. */
 export type FlagValues = Readonly<Record<string, number | string | true | undefined>>;
 
+/** A kind of sparse autoencoder with its settings. */
 export interface SaeArchitecture {
   /** The name in configurations and on the command line. */
   readonly kind: string;

@@ -10,6 +10,7 @@ import { scaled } from '../scaled.ts';
 import { stopGradient } from '../stop-gradient.ts';
 import type { FlagValues, Forward, ForwardInputs, SaeArchitecture, SettingFlag } from './architecture.ts';
 
+/** Settings of the auxiliary loss that revives dead latents. */
 export interface AuxKOptions {
   /** α, the weight of the term. Default 1/32, as the paper's. */
   readonly coefficient?: number;

@@ -19,6 +19,7 @@ const ARCHITECTURES = {
 
 type Architectures = typeof ARCHITECTURES;
 
+/** The name of an architecture. */
 export type ActivationKind = keyof Architectures;
 
 /** An architecture as configurations, checkpoints and the command line write it: its kind and its own settings. */
@@ -26,6 +27,7 @@ export type ActivationConfig = {
   [Kind in ActivationKind]: { readonly kind: Kind } & Parameters<Architectures[Kind]['create']>[0];
 }[ActivationKind];
 
+/** The names of all architectures. */
 export const ACTIVATION_KINDS = Object.keys(ARCHITECTURES) as ActivationKind[];
 
 /** How the table looks to those who do not know which entry they have. */
