@@ -5,6 +5,8 @@ import { type Check, failure } from './check.ts';
 import type { EngineForm } from './engine-forms.ts';
 import { checkFrozenFolder, isFrozenFolder } from './frozen-folder.ts';
 import { PLAIN_CHECKS, plainKindOf } from './plain-checks.ts';
+import { checkSaelensTraining } from './saelens-checks.ts';
+import { isSaelensTraining, saelensTraining } from './saelens-training.ts';
 import { checkTraining } from './training-checks.ts';
 import { trainingCase, trainingKindOf } from './training-file.ts';
 
@@ -19,6 +21,12 @@ export async function* checkFile(file: string, forms: readonly EngineForm[]): As
     const plain = plainKindOf(contents);
     if (plain) {
       yield* PLAIN_CHECKS[plain](contents as never);
+      return;
+    }
+    if (isSaelensTraining(contents)) {
+      const training = saelensTraining(contents);
+      for (const form of forms)
+        yield* await checkSaelensTraining(training, form).catch(error => [brokenCheck(form.label, error)]);
       return;
     }
     const kind = trainingKindOf(contents);

@@ -3,8 +3,8 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadSaeFolder } from '../../src/export/load-sae-folder.ts';
 import { runEagerly } from '../../src/models/eager.ts';
-import { applyFrozenSae } from '../../src/models/frozen-sae.ts';
-import { fromNested, type NestedArray } from '../../src/tensor.ts';
+import { applyFrozenSae, type FrozenSae } from '../../src/models/frozen-sae.ts';
+import { fromNested, type HostTensor, type NestedArray } from '../../src/tensor.ts';
 import { type Check, compare, failure, TOLERANCE } from './check.ts';
 
 /** True where a folder holds a config and weights as SAELens names them. */
@@ -26,12 +26,26 @@ export async function checkFrozenFolder(folder: string, answers: unknown): Promi
   if (!x || !features || !reconstruction) {
     return [failure('the file', 'expected x, features and reconstruction beside an SAE of SAELens')];
   }
-  const { weights, ...options } = (await loadSaeFolder(folder)).sae;
+  const tolerance = isRounded(features) && isRounded(reconstruction) ? ROUNDED_TOLERANCE : TOLERANCE;
+  return checkFrozen((await loadSaeFolder(folder)).sae, { x: fromNested(x), features, reconstruction }, tolerance);
+}
+
+export interface FrozenAnswers {
+  readonly x: HostTensor;
+  readonly features: NestedArray;
+  readonly reconstruction: NestedArray;
+}
+
+/** Compares what a frozen SAE makes of `x` with SAELens's answers. */
+export function checkFrozen(
+  { weights, ...options }: FrozenSae,
+  { x, features, reconstruction }: FrozenAnswers,
+  tolerance = TOLERANCE,
+): Check[] {
   const ours = runEagerly(({ input, ...constants }) => applyFrozenSae(options, constants, input!), {
     ...weights,
-    input: fromNested(x),
+    input: x,
   });
-  const tolerance = isRounded(features) && isRounded(reconstruction) ? ROUNDED_TOLERANCE : TOLERANCE;
   return [
     compare('features', ours['features']!, features, tolerance),
     compare('reconstruction', ours['reconstruction']!, reconstruction, tolerance),

@@ -94,8 +94,8 @@ function encode(command: Command, terminal: Terminal): Command {
     .addHelpText(
       'after',
       `${SAMPLES_HELP}
-Features go to .npy, .npz, .safetensors, .json or .csv. With --sparse: .npz, as scipy.sparse.load_npz reads it;
-.safetensors and .json, which hold offsets, indices and values (sample i has the entries offsets[i] to
+Features go to .npy, .npz, .safetensors, .json or .csv. With --sparse: .npz, as scipy.sparse.load_npz reads
+it; .safetensors and .json, which hold offsets, indices and values (sample i has the entries offsets[i] to
 offsets[i + 1]); .npy and .csv, a row for each feature that fires: sample, feature, value.
 
 Example: monosemantic encode sae.onnx --input activations.npy --output features.npz --sparse`,
@@ -252,9 +252,10 @@ function activations(command: Command, terminal: Terminal): Command {
       `
 Beside NAME.npy are written: NAME.positions.npy [n, 2] (sample, position), NAME.tokens.npy [n] where the model
 reads tokens, NAME.target.npy with --target-tensor, and NAME.json, which says where they come from.
-Rows of one sample lie together; of --text, sequences of like length are run together and written in that order.
+Rows of one sample lie together; of --text, sequences of like length are run together and written in that
+order.
 
-Example: monosemantic activations model.onnx --tensor /b0/Add_3_output_0 --input ids.npy --mask mask.npy --output acts.npy`,
+Example: monosemantic activations model.onnx --tensor T --input ids.npy --mask mask.npy --output acts.npy`,
     )
     .action(async (file, options) => (await import('./commands/activations.ts')).activations(file, options, terminal));
   return addReportOptions(addHostDataOptions(command));
@@ -365,7 +366,8 @@ function dashboard(command: Command, terminal: Terminal): Command {
       'after',
       `
 Examples: monosemantic dashboard sae.onnx --activations acts.npy --tokenizer tokenizer.json --out pages/
-  monosemantic dashboard sae.onnx --model model.onnx --tensor T --text corpus.jsonl --tokenizer tokenizer.json --out pages/
+  monosemantic dashboard sae.onnx --model model.onnx --tensor T --text corpus.jsonl \\
+    --tokenizer tokenizer.json --out pages/
 The folder's format is documented: docs/bundle-format.md.`,
     )
     .action(async (file, options) => (await import('./commands/dashboard.ts')).dashboard(file, options, terminal));

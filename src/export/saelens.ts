@@ -14,7 +14,7 @@ import type { FileTensor } from '../files/element-type.ts';
 import { writeSafetensors } from '../files/safetensors.ts';
 import type { FrozenSae } from '../models/frozen-sae.ts';
 import { type HostTensor, type HostTensors, sameShape } from '../tensor.ts';
-import { product, rowNorms, scaleAll, scaleColumns, scaleRows } from './fold-scales.ts';
+import { foldActivationScale, product, rowNorms, scaleColumns, scaleRows } from './fold-scales.ts';
 import { CheckpointTensors, type Config, checkedSae, type LoadedSae, type ReadOptions } from './sae-checkpoint.ts';
 import { readSaelensConfig, type SaelensConfig, saelensArchitecture } from './saelens-config.ts';
 
@@ -180,17 +180,6 @@ function takeFeatureScale(
     throw new FileFormatError(`${name} must have shape [${dSae}], got [${factors.shape.join(', ')}]`, { file });
   }
   return { ...weights, W_dec: scaleRows(weights['W_dec']!, factors.data) };
-}
-
-/** `scalesThreshold` where the threshold is in units of the decoder's norms, which the scale changes. */
-function foldActivationScale(weights: Weights, factor: number, scalesThreshold: boolean): Weights {
-  return {
-    ...weights,
-    ...(scalesThreshold && { threshold: scaleAll(weights['threshold']!, 1 / factor) }),
-    W_enc: scaleAll(weights['W_enc']!, factor),
-    W_dec: scaleAll(weights['W_dec']!, 1 / factor),
-    b_dec: scaleAll(weights['b_dec']!, 1 / factor),
-  };
 }
 
 function foldDecoderNorms(weights: Weights): Weights {

@@ -30,7 +30,7 @@ import { stackStates, stateOf } from './side-by-side.ts';
 import { stepNumbers } from './step-numbers.ts';
 import type { Trained } from './train.ts';
 import { TrainedSparseAutoencoder } from './trained-sae.ts';
-import { modelState, trainingStep } from './training-step.ts';
+import { modelState, type TrainingStepOptions, trainingStep } from './training-step.ts';
 
 /** A trained autoencoder and how it came about. */
 export interface SaeTrainingResult extends RunReport {
@@ -332,7 +332,8 @@ function readyRun(
 
 /** The step program of one autoencoder, or of several of one form side by side, with the numbers that they are given. */
 export function saeStep(
-  settings: Pick<ResolvedSaeSettings, 'batchSize' | 'optimizer' | 'start' | 'clip'>,
+  settings: Pick<ResolvedSaeSettings, 'batchSize' | 'optimizer' | 'start' | 'clip'> &
+    Pick<TrainingStepOptions, 'reportsGradientNorm'>,
   saes: readonly SparseAutoencoder[],
   { constants, scalars }: Pick<ReturnType<typeof stepNumbers>, 'constants' | 'scalars'>,
 ) {
@@ -359,6 +360,7 @@ export function saeStep(
     nInstances: isAlone ? undefined : saes.length,
     held,
     clip,
+    reportsGradientNorm: settings.reportsGradientNorm,
     descriptor: isAlone
       ? descriptorOf(sae, { batchSize, optimizer: optimizer.options, held, scalars, clip })
       : undefined,

@@ -27,6 +27,8 @@ export interface TrainingStepOptions {
   readonly instanceAxis?: 0 | 1;
   /** The norm, > 0, to which the gradient of all parameters together is clipped, each instance's own. Default none. */
   readonly clip?: number | undefined;
+  /** Whether each step reports the norm of the gradient of all parameters together, before it is clipped. Default false. */
+  readonly reportsGradientNorm?: boolean | undefined;
   readonly descriptor?: StepDescriptor | undefined;
 }
 
@@ -36,6 +38,8 @@ const BUFFERS = 'buffers.';
 const OPTIMIZER = 'optimizer.';
 /** Prefix of the metrics that are terms of the loss. */
 const TERM = 'losses.';
+/** The metric that is the norm of the gradient. */
+export const GRADIENT_NORM = 'gradient_norm';
 
 /** Joins all of a model's training state under prefixed names. */
 export function joinState(state: ModelState<HostTensors>, optimizerState: HostTensors): HostTensors {
@@ -53,10 +57,12 @@ export function modelState(state: HostTensors): ModelState<HostTensors> {
 
 /**
  * Builds the step that engines run. Its metrics: `loss`, the sum of all terms over all instances; `losses` [n_instances] where there are
- * several; and, where the loss has more than one term, each as `losses.NAME`, [] or [n_instances].
+ * several; where the loss has more than one term, each as `losses.NAME`, [] or [n_instances]; and `gradient_norm`, [] or [n_instances], where it
+ * is asked for.
  */
 export function trainingStep(options: TrainingStepOptions): StepProgram {
-  const { model, optimizer, batch, constants = {}, scalars = {}, descriptor, nInstances, held = [], clip } = options;
+  const { model, optimizer, batch, constants = {}, scalars = {}, descriptor, nInstances, held = [] } = options;
+  const { clip, reportsGradientNorm = false } = options;
   const parameterNames = Object.keys(options.state.parameters).filter(name => !held.includes(name));
   const trained = <T>(entries: Readonly<Record<string, T>>): Record<string, T> =>
     Object.fromEntries(parameterNames.map(name => [name, entries[name]!]));
@@ -92,7 +98,9 @@ export function trainingStep(options: TrainingStepOptions): StepProgram {
     const { value: loss, grads } = tf.valueAndGrads(lossOf)(values);
     const raw = Object.fromEntries(parameterNames.map((name, i) => [name, grads[i]!]));
     const projected = model.projectGradients?.(parameters, raw) ?? raw;
-    const gradients = clip === undefined ? projected : clipped(projected, clip, nInstances !== undefined);
+    const hasInstances = nInstances !== undefined;
+    const norm = clip !== undefined || reportsGradientNorm ? normOf(projected, hasInstances) : undefined;
+    const gradients = clip === undefined ? projected : clipped(projected, norm!, clip, hasInstances);
     const updated = optimizer.update(
       trained(parameters),
       gradients,
@@ -104,6 +112,7 @@ export function trainingStep(options: TrainingStepOptions): StepProgram {
       loss,
       ...(perInstance && { losses: perInstance }),
       ...prefixed(TERM, terms),
+      ...(reportsGradientNorm && { [GRADIENT_NORM]: norm! }),
       ...prefixed(PARAMETERS, model.constrain?.(next) ?? next),
       ...prefixed(BUFFERS, nextBuffers),
       ...prefixed(OPTIMIZER, updated.state),
@@ -115,7 +124,12 @@ export function trainingStep(options: TrainingStepOptions): StepProgram {
     state: joinState(options.state, optimizer.init(trained(options.state.parameters))),
     batch: { ...batch, ...scalars },
     scalars: Object.keys(scalars),
-    metrics: ['loss', ...(nInstances === undefined ? [] : ['losses']), ...reported.map(name => TERM + name)],
+    metrics: [
+      'loss',
+      ...(nInstances === undefined ? [] : ['losses']),
+      ...reported.map(name => TERM + name),
+      ...(reportsGradientNorm ? [GRADIENT_NORM] : []),
+    ],
     ...(nInstances !== undefined && { instances: { count: nInstances, batchAxis: options.instanceAxis ?? 0 } }),
     ...(descriptor && { descriptor }),
   };
@@ -124,8 +138,8 @@ export function trainingStep(options: TrainingStepOptions): StepProgram {
 /** Added to the gradient's norm, as PyTorch's clip_grad_norm_ does. */
 const CLIP_EPSILON = 1e-6;
 
-/** Gradients times min(1, clip / (‖g‖ + 1e-6)), ‖g‖ over all parameters, of each instance by itself. */
-function clipped(gradients: Tensors, clip: number, hasInstances: boolean): Tensors {
+/** ‖g‖ over all parameters, of each instance by itself: [] or [n_instances]. */
+function normOf(gradients: Tensors, hasInstances: boolean): tf.Tensor {
   const lead = hasInstances ? 1 : 0;
   const squares = Object.values(gradients).map(gradient =>
     tf.sum(
@@ -133,7 +147,11 @@ function clipped(gradients: Tensors, clip: number, hasInstances: boolean): Tenso
       Array.from({ length: gradient.rank - lead }, (_, i) => i + lead),
     ),
   );
-  const norm = tf.sqrt(squares.reduce((sum, own) => tf.add(sum, own)));
+  return tf.sqrt(squares.reduce((sum, own) => tf.add(sum, own)));
+}
+
+/** Gradients times min(1, clip / (‖g‖ + 1e-6)). */
+function clipped(gradients: Tensors, norm: tf.Tensor, clip: number, hasInstances: boolean): Tensors {
   const factor = tf.minimum(tf.div(clip, tf.add(norm, CLIP_EPSILON)), 1);
   return Object.fromEntries(
     Object.entries(gradients).map(([name, gradient]) => [

@@ -2,12 +2,29 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { createRandomSource } from '../../src/data/random-source.ts';
 import { writeNpy } from '../../src/files/npy.ts';
 import { runCommand } from './run-command.ts';
 
-const COMMANDS = ['inspect', 'encode', 'decode', 'directions', 'convert', 'plot', 'train', 'engines', 'view'];
+const COMMANDS = [
+  'inspect',
+  'encode',
+  'decode',
+  'directions',
+  'convert',
+  'verify',
+  'plot',
+  'train',
+  'tensors',
+  'activations',
+  'evaluate',
+  'splice',
+  'dashboard',
+  'engines',
+  'view',
+];
 
 describe('command line', () => {
   it('lists its commands and ends with status 0 for --help and --version', async () => {
@@ -104,6 +121,45 @@ describe('command line', () => {
       expect(sae.stdout).to.match(/SAE: recovered \d of 5 at step 0/);
       const inspected = await runCommand(['inspect', join(folder, 'sae.onnx'), '--json']);
       expect(JSON.parse(inspected.stdout).metadata.config.training.steps).to.equal(50);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it('trains an SAE, and a transcoder, on what a model computes meanwhile', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'monosemantic-cli-'));
+    const at = (name: string): string => fileURLToPath(new URL(`../host/language-model/${name}`, import.meta.url));
+    const train = ['train', 'sae', '--model', at('model.onnx'), '--d-sae', '48', '--k', '6', '--batch-size', '64'];
+    const tensor = ['--tensor', '/b0/Add_3_output_0'];
+    const input = ['--input', at('ids.npy'), '--mask', at('mask.npy')];
+    const length = ['--steps', '400', '--json'];
+    try {
+      expect(await runCommand([...train, ...input])).to.deep.include({
+        status: 2,
+        stderr: 'monosemantic: --model needs --tensor: `monosemantic tensors` lists what there is\n',
+      });
+      const without = await runCommand([...train, ...tensor]);
+      expect(without).to.deep.include({
+        status: 2,
+        stderr: 'monosemantic: give either --input or --text with --tokenizer\n',
+      });
+      const sae = join(folder, 'sae');
+      const { status, stdout, stderr } = await runCommand([...train, ...tensor, ...input, ...length, '--out', sae]);
+      expect(status, stderr).to.equal(0);
+      const { result } = JSON.parse(stdout);
+      expect(result.after.explained_variance).to.be.above(result.before.explained_variance).and.above(0.8);
+      const model = ['--model', at('model.onnx'), ...tensor, ...input, '--json'];
+      const kept = await runCommand(['evaluate', join(sae, 'sae.onnx'), ...model]);
+      expect(JSON.parse(kept.stdout).ce_score).to.be.within(0.8, 1.01);
+
+      const target = ['--target-tensor', '/b1/Add_1_output_0', '--skip', '--out', join(folder, 'transcoder')];
+      const coder = await runCommand([...train, ...tensor, ...input, ...length, ...target]);
+      expect(coder.status, coder.stderr).to.equal(0);
+      const { inputs, initializers } = JSON.parse(
+        (await runCommand(['inspect', join(folder, 'transcoder', 'sae.onnx'), '--json'])).stdout,
+      );
+      expect(inputs).to.have.length(1);
+      expect(JSON.stringify(initializers)).to.include('W_skip');
     } finally {
       await rm(folder, { recursive: true });
     }

@@ -1,6 +1,6 @@
 /** Every engine, provider and form that this machine has against the figures that PyTorch computed. */
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -35,8 +35,57 @@ const FORMS: readonly TestedForm[] = [
   { label: 'onnxruntime webgpu, Scan', optional: true, files: ['sae-topk'] },
 ];
 
+/** Trainings by SAELens's own trainer, and on what they are repeated; `npm run reference` repeats them on everything. */
+const SAELENS_FILES = readdirSync(join(FOLDER, 'saelens-training'));
+const SAELENS_FORMS: readonly Omit<TestedForm, 'files'>[] = [
+  { label: 'onnxruntime cpu, a step a call' },
+  { label: 'onnxruntime cpu, Scan' },
+  { label: 'onnxruntime cpu, sparse update' },
+  { label: 'wasm' },
+  { label: 'cpu' },
+  { label: 'tensorflow', optional: true },
+];
+/** Those that the accelerator was made for. */
+const SPARSE_FILES = [
+  'batchtopk-normalized',
+  'batchtopk',
+  'jumprelu-step',
+  'jumprelu-threshold-at-zero',
+  'standard-normalized',
+  'standard',
+  'topk-gradients-about-1',
+  'topk-not-rescaled',
+  'topk',
+].map(name => `${name}.json`);
+
 /** Outputs, loss and gradients, or losses and parameters after three counts of steps. */
 const LEAST_CHECKS = 7;
+/** Learning rates, four parameters after five counts of steps, dead latents, losses, their terms, gradient norms, the frozen SAE. */
+const LEAST_SAELENS_CHECKS = 32;
+
+/** What of a file of SAELens's a test changes. */
+interface SaelensContents {
+  architecture: string;
+  readonly config: Record<string, unknown>;
+  dead_feature_window: number;
+  gradient_clip_norm: number;
+  normalization: number | null;
+  readonly expected: {
+    readonly steps: {
+      learning_rate: number;
+      dead: number;
+      loss: number;
+      gradient_norm: number;
+      readonly losses: Record<string, number>;
+    }[];
+    readonly parameters_after: Record<string, { topk_threshold: number }>;
+  };
+  readonly frozen: { readonly reconstruction: number[][] };
+}
+
+function contentsOf(name: string): SaelensContents {
+  return JSON.parse(readFileSync(join(FOLDER, 'saelens-training', name), 'utf8')) as SaelensContents;
+}
 
 async function checksOf(file: string, forms: readonly EngineForm[]): Promise<Check[]> {
   const checks: Check[] = [];
@@ -71,6 +120,96 @@ describe('engines against PyTorch', () => {
       });
     }
   }
+
+  for (const { label, optional = false } of SAELENS_FORMS) {
+    for (const name of SAELENS_FILES) {
+      if (label.endsWith('sparse update') && !SPARSE_FILES.includes(name)) continue;
+      it(`${label} trains as SAELens's trainer does: ${name}`, async function () {
+        const form = forms.present.find(candidate => candidate.label === label);
+        if (!form && optional) this.skip();
+        const checks = await checksOf(`saelens-training/${name}`, [form!]);
+        expect(failures(checks)).to.deep.equal([]);
+        expect(checks.length).to.be.at.least(LEAST_SAELENS_CHECKS);
+      });
+    }
+  }
+
+  it('covers every architecture that SAELens’s trainings are told by', () => {
+    const architectures = SAELENS_FILES.map(name => contentsOf(name).architecture);
+    expect(architectures).to.include.members([
+      'batchtopk',
+      'gated',
+      'jumprelu',
+      'matryoshka_batchtopk',
+      'standard',
+      'topk',
+    ]);
+  });
+
+  describe('tells what of SAELens’s trainings does not agree or is not known', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'saelens-training-'));
+    const failuresWith = async (name: string, edit: (contents: SaelensContents) => void): Promise<string[]> => {
+      const contents = contentsOf(name);
+      edit(contents);
+      writeFileSync(join(folder, name), JSON.stringify(contents));
+      const form = forms.present.find(({ label }) => label === 'onnxruntime cpu, a step a call')!;
+      const checks: Check[] = [];
+      for await (const check of checkFile(join(folder, name), [form])) checks.push(check);
+      return failures(checks);
+    };
+
+    after(() => rmSync(folder, { recursive: true }));
+
+    it('an architecture, a setting or a value that nobody knows', async () => {
+      const unknown = (edit: (contents: SaelensContents) => void) => failuresWith('topk.json', edit);
+      expect((await unknown(contents => (contents.architecture = 'temporal'))).join()).to.match(
+        /^the file: architecture "temporal" is unknown here; known are /,
+      );
+      expect((await unknown(({ config }) => (config['noise'] = 1))).join()).to.include('no setting noise known');
+      expect((await unknown(({ config }) => (config['apply_b_dec_to_input'] = false))).join()).to.match(
+        /^the file: apply_b_dec_to_input false is not known here/,
+      );
+    });
+
+    it('each kind of figure', async () => {
+      const off = (edit: (contents: SaelensContents) => void) => failuresWith('batchtopk-normalized.json', edit);
+      expect(await off(() => {})).to.deep.equal([]);
+      const moved = await off(({ expected, frozen }) => {
+        const step = expected.steps[20]!;
+        step.learning_rate *= 1.1;
+        step.gradient_norm *= 1.001;
+        step.loss *= 1.001;
+        step.losses['auxiliary_reconstruction_loss']! += 0.001;
+        for (const seen of expected.steps) seen.dead += 1;
+        expected.parameters_after['10']!.topk_threshold += 0.001;
+        frozen.reconstruction[3]![2]! += 0.001;
+      });
+      expect(moved.map(what => what.split(': ')[1])).to.deep.equal([
+        'learning rates',
+        'topk_threshold after 10 steps',
+        'dead latents',
+        'losses',
+        'losses aux_k',
+        'gradient norms',
+        'frozen reconstruction',
+      ]);
+    });
+
+    it('another window, clip, coefficient or scale than SAELens’s', async () => {
+      const changed = async (name: string, edit: (contents: SaelensContents) => void, expected: string) =>
+        expect((await failuresWith(name, edit)).join('\n'), expected).to.include(expected);
+      await changed('topk.json', contents => (contents.dead_feature_window = 4), 'dead latents');
+      // Adam does not see by what all gradients were multiplied: the clip shows where it takes some and leaves others.
+      await changed(
+        'topk-gradients-about-1.json',
+        contents => (contents.gradient_clip_norm = 2),
+        'W_enc after 3 steps',
+      );
+      await changed('topk.json', ({ config }) => (config['aux_loss_coefficient'] = 0.9), 'losses aux_k');
+      await changed('standard.json', ({ config }) => (config['l1_warm_up_steps'] = 7), 'coefficients l1');
+      await changed('standard-normalized.json', contents => (contents.normalization = 1.5), 'losses mse');
+    });
+  });
 
   for (const name of ['geometric-median', 'metrics', 'schedules']) {
     it(`computes ${name} as PyTorch does`, async () => {

@@ -381,6 +381,8 @@ describe('the sparse update', () => {
         (error: Error) => error.message,
       );
     expect(await start({ metrics: ['loss', 'losses'] })).to.contain('metric "losses"');
+    // Without a clip nothing adds up the whole gradient.
+    expect(await start({ metrics: ['loss', 'gradient_norm'] })).to.contain('metric "gradient_norm"');
     expect(await start({ batch: { activations: [16, 10], mask: [16] } })).to.contain('input "mask"');
     expect(await start({ batch: { activations: [16, 11] } })).to.contain('must have shape [16, 10], got [16, 11]');
     expect(await start({ state: { ...ordinaryState(), 'buffers.age': zeros([130]) } })).to.contain('"buffers.age"');

@@ -14,18 +14,24 @@ export interface SaeProgramSettings {
   readonly start?: SaeStartSettings;
   readonly schedules?: Schedules;
   readonly clip?: number;
+  readonly reportsGradientNorm?: boolean;
 }
 
 /** The step, and the numbers that it is given. */
 export function saeProgram(
-  { batchSize, steps = 10, optimizer = SAE_OPTIMIZER, start = {}, schedules = {}, clip = 0 }: SaeProgramSettings,
+  settings: SaeProgramSettings,
   saes: readonly SparseAutoencoder[],
 ): { readonly program: StepProgram; readonly numbers: StepNumbers } {
+  const { batchSize, steps = 10, optimizer = SAE_OPTIMIZER, start = {}, schedules = {}, clip = 0 } = settings;
+  const { reportsGradientNorm = false } = settings;
   const { learningRate = SAE_OPTIMIZER.learningRate } = optimizer;
   const numbers = stepNumbers(
     saes.map(({ architecture }) => ({ batchSize, steps, learningRate, schedules, numbers: architecture.scalars })),
   );
-  return { program: saeStep({ batchSize, optimizer, start, clip }, saes, numbers).program, numbers };
+  return {
+    program: saeStep({ batchSize, optimizer, start, clip, reportsGradientNorm }, saes, numbers).program,
+    numbers,
+  };
 }
 
 /** The scalar inputs of `steps` steps from the first, as the training loop gives them. */

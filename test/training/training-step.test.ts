@@ -1,14 +1,17 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'chai';
+import { createRandomSource } from '../../src/data/random-source.ts';
 import { prepareCpuBackend } from '../../src/engines/backends.ts';
 import { createEagerEngine } from '../../src/engines/eager.ts';
 import type { Engine } from '../../src/engines/engine.ts';
 import { createOnnxRuntimeEngine } from '../../src/engines/onnxruntime.ts';
+import { SparseAutoencoder } from '../../src/models/sparse-autoencoder.ts';
 import { loadNodeRuntime } from '../../src/sessions/node.ts';
 import type { HostTensor, HostTensors } from '../../src/tensor.ts';
 import { joinState, modelState } from '../../src/training/training-step.ts';
 import { expectClose, normals } from '../models/tensors.ts';
 import { type RecordedStep, recordedSteps } from './recorded-steps.ts';
+import { saeProgram } from './sae-program.ts';
 
 const STEPS = 4;
 
@@ -61,6 +64,46 @@ describe('a training step', () => {
       }
     });
   }
+
+  it('reports the norm of the gradient before it is clipped, of each instance by itself', async () => {
+    const saes = [1, 2].map(
+      seed =>
+        new SparseAutoencoder({ dIn: 4, dSae: 10, activation: { kind: 'relu', l1: 0.01 } }, createRandomSource(seed)),
+    );
+    const optimizer = { learningRate: 0.005, betas: [0.9, 0.999] } as const;
+    const activations = normals([2, 8, 4], 3).data;
+    const normsOf = async (engine: Engine, count: number, clip: number) => {
+      const settings = { batchSize: 8, optimizer, clip, reportsGradientNorm: true };
+      const { program } = saeProgram(settings, saes.slice(0, count));
+      const runner = await engine.prepare(program);
+      const metrics = await runner.run(1, { activations: activations.slice(0, count * 32) });
+      const state = await runner.read();
+      await runner.dispose();
+      const moments = Object.entries(state).filter(([entry]) => entry.startsWith('optimizer.m.'));
+      const taken = Array.from({ length: count }, (_, instance) =>
+        Math.hypot(
+          ...moments.flatMap(([, { data }]) => {
+            const size = data.length / count;
+            return Array.from(data.subarray(instance * size, (instance + 1) * size), value => value * 10);
+          }),
+        ),
+      );
+      return { reported: Array.from(metrics['gradient_norm']!), taken };
+    };
+    for (const engine of [eager, compiled]) {
+      for (const count of [1, 2]) {
+        const free = await normsOf(engine, count, 0);
+        const clipped = await normsOf(engine, count, 0.01);
+        expect(free.reported).to.have.length(count);
+        for (const [i, norm] of free.taken.entries()) {
+          expect(norm).to.be.above(0.1);
+          expect(free.reported[i]).to.be.closeTo(norm, 1e-5);
+          expect(clipped.reported[i]).to.be.closeTo(norm, 1e-5);
+          expect(clipped.taken[i]).to.be.closeTo(0.01, 1e-5);
+        }
+      }
+    }
+  });
 
   it('leaves no tensors behind, however many steps it takes', async () => {
     for (const recorded of recordedSteps()) {

@@ -20,13 +20,14 @@ import type { ShardApi } from './shard-worker.ts';
 import { divideState, joinStates, stateNames } from './state.ts';
 import { RunningThreshold } from './threshold.ts';
 
-/** The metrics that there are: the loss, and the terms that it is the sum of. */
-const METRICS: Readonly<Record<string, keyof StepLosses>> = {
+/** The metrics that there are: the loss, the terms that it is the sum of, and the gradient's norm where it is clipped. */
+const METRICS: Readonly<Record<string, keyof StepLosses | 'gradient_norm'>> = {
   loss: 'loss',
   'losses.mse': 'mse',
   'losses.l1': 'l1',
   'losses.l0': 'l0',
   'losses.aux_k': 'aux_k',
+  gradient_norm: 'gradient_norm',
 };
 
 /** The step's input. */
@@ -125,7 +126,12 @@ function checkInterface(plan: SparsePlan, { state, batch, metrics }: StepProgram
     if (unknown.length > 0) throw new InvalidValueError(`a sparse update has no ${what} "${unknown.join('", "')}"`);
   };
   refuse('input', Object.keys(batch), [ACTIVATIONS, ...Object.keys(stepNumbers(plan))]);
-  refuse('metric', metrics, Object.keys(METRICS));
+  const isClipped = plan.clip !== undefined;
+  refuse(
+    'metric',
+    metrics,
+    Object.keys(METRICS).filter(name => isClipped || name !== 'gradient_norm'),
+  );
   const buffers = plan.selection.kind === 'batchtopk' ? ['buffers.threshold', 'buffers.steps'] : [];
   const corrections = plan.optimizer.betas[0] === 0 ? ['optimizer.c2'] : ['optimizer.c1', 'optimizer.c2'];
   refuse('state', Object.keys(state), [...stateNames(plan), ...buffers, ...corrections]);
@@ -186,20 +192,25 @@ class ShardedRunner implements SparseUpdateRunner {
     const losses = { loss: each(), mse: each(), l1: each(), l0: each(), aux_k: each() };
     const smallestSelected = each();
     const active = each();
-    const request = { steps, batches: this.#batches, numbers, losses, smallestSelected, active };
+    const gradientNorm = each();
+    const request = { steps, batches: this.#batches, numbers, losses, smallestSelected, active, gradientNorm };
+    const metrics = { ...losses, gradient_norm: gradientNorm };
     const [completed] = await this.#ask(shard => shard.call('run', request));
     for (const smallest of smallestSelected.subarray(0, completed)) this.#threshold?.add(smallest);
     if (completed < steps) {
-      const reported = this.#reported(losses, completed);
+      const reported = this.#reported(metrics, completed);
       throw new DivergenceError(`the loss is ${losses.loss[completed]}`, completed, completed, reported);
     }
-    return this.#reported(losses, steps);
+    return this.#reported(metrics, steps);
   }
 
   /** The program's metrics of the first `steps` steps. */
-  #reported(losses: Readonly<Record<keyof StepLosses, Float32Array>>, steps: number): Record<string, Float32Array> {
+  #reported(
+    metrics: Readonly<Record<keyof StepLosses | 'gradient_norm', Float32Array>>,
+    steps: number,
+  ): Record<string, Float32Array> {
     return Object.fromEntries(
-      this.#metrics.map(name => [name, Float32Array.from(losses[METRICS[name]!].subarray(0, steps))]),
+      this.#metrics.map(name => [name, Float32Array.from(metrics[METRICS[name]!].subarray(0, steps))]),
     );
   }
 

@@ -68,6 +68,8 @@ export interface StepResult {
   readonly smallestSelected: number;
   /** Active latents of the whole batch, for choices that set no number. */
   readonly active: number;
+  /** Of all parameters together, before it is clipped; undefined where it is not clipped, and where the step was refused. */
+  readonly gradientNorm?: number | undefined;
 }
 
 /** Moving averages of ones: 1 - βᵗ, as the state holds them. */
@@ -240,10 +242,10 @@ export class Shard {
     kernel.sortByLatent(count, entryLatents, latentStarts, latentEntries);
     const hasDead = dead.count > 0 ? 1 : 0;
     if (hasDead) kernel.sortByLatent(dead.count, deadLatents, deadLatentStarts, deadLatentEntries);
-    await this.#update(hasDead, dense);
+    const gradientNorm = await this.#update(hasDead, dense);
     if (this.#plan.silence !== undefined) kernel.countSilence(this.#plan.silence);
     this.#lap('update');
-    return result;
+    return { ...result, gradientNorm };
   }
 
   /** Of its memory. */
@@ -479,8 +481,11 @@ export class Shard {
     }
   }
 
-  /** Steps all parameters: each latent's at once, or, where gradients are clipped or come from products, all when they are known. */
-  async #update(hasDead: 0 | 1, dense: DenseProducts | undefined): Promise<void> {
+  /**
+   * Steps all parameters: each latent's at once, or, where gradients are clipped or come from products, all when they are known.
+   * Gives the gradient's norm where it is clipped.
+   */
+  async #update(hasDead: 0 | 1, dense: DenseProducts | undefined): Promise<number | undefined> {
     const kernel = this.#kernel;
     const { clip, holdsBias } = this.#plan;
     let squares = 0;
@@ -490,15 +495,20 @@ export class Shard {
     this.#exchange.sums[this.#shard * SUMS + GRADIENT] = squares;
     this.#lap('update');
     let scale = 1;
+    let gradientNorm: number | undefined;
     if (clip !== undefined || !holdsBias) {
       const ofBias = this.#sumDecoderBias();
       const norm = Math.sqrt(this.#total(GRADIENT) + (holdsBias ? 0 : ofBias));
       // As torch.nn.utils.clip_grad_norm_ has it.
-      if (clip !== undefined) scale = Math.min(1, clip / (norm + 1e-6));
+      if (clip !== undefined) {
+        scale = Math.min(1, clip / (norm + 1e-6));
+        gradientNorm = norm;
+      }
     }
     if (dense || clip !== undefined) kernel.applyLatents(scale);
     if (!holdsBias) kernel.updateDecoderBias(scale);
     this.#lap('exchange');
+    return gradientNorm;
   }
 
   /** Leaves all gradients of this shard's latents in memory, from products of whole matrices; their sum of squares. */
