@@ -12,7 +12,6 @@ import { InvalidTypeError, InvalidValueError } from '../../errors.ts';
 import { zeros } from '../../tensor.ts';
 import { meanSquare } from '../mean-square.ts';
 import { scaled } from '../scaled.ts';
-import { stopGradient } from '../stop-gradient.ts';
 import type { FlagValues, Forward, ForwardInputs, SaeArchitecture, SettingFlag } from './architecture.ts';
 import { frozenLinear, linearForward, linearParameters, rowOf, weightedFeatureSums } from './linear-coder.ts';
 import { type ReluConfig, reluFlags, reluFromFlags } from './relu.ts';
@@ -97,14 +96,25 @@ function viaGate(
   open: tf.Tensor,
   detachDecoder: boolean,
 ): tf.Tensor {
-  const taken = detachDecoder ? stopGradient : (x: tf.Tensor) => x;
-  const decoded = tf.add(tf.matMul(open, taken(decoder)), rowOf(taken(parameters['b_dec']!)));
-  const reconstruction = shape.skip
-    ? tf.add(decoded, tf.matMul(input, taken(parameters['W_skip']!), false, true))
-    : decoded;
+  const decode = (codes: tf.Tensor): tf.Tensor => {
+    const decoded = tf.add(tf.matMul(codes, decoder), rowOf(parameters['b_dec']!));
+    return shape.skip ? tf.add(decoded, tf.matMul(input, parameters['W_skip']!, false, true)) : decoded;
+  };
+  const reconstruction = detachDecoder ? detached(decode, decoder)(open) : decode(open);
   const { rank } = reconstruction;
   const missed = meanSquare(tf.sub(reconstruction, target), [rank - 2, rank - 1]);
   return shape.reconstructionLoss === 'sum' ? tf.mul(missed, shape.dOut) : missed;
+}
+
+/** `decode`, whose gradient goes to the codes alone. */
+function detached(decode: (codes: tf.Tensor) => tf.Tensor, decoder: tf.Tensor): (codes: tf.Tensor) => tf.Tensor {
+  return tf.customGrad((codes, save) => {
+    (save as tf.GradSaveFunc)([decoder]);
+    return {
+      value: decode(codes as tf.Tensor),
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => tf.matMul(dy, saved[0]!, false, true),
+    };
+  });
 }
 
 export const gatedFlags: readonly SettingFlag[] = [
