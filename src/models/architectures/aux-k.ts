@@ -125,7 +125,7 @@ function lastTwo({ rank }: tf.Tensor): number[] {
 export const auxKFlags: readonly SettingFlag[] = [
   {
     flag: '--aux-k [weight]',
-    says: 'revive dead latents by an auxiliary loss (topk, batchtopk; weight 1/32)',
+    says: 'revive dead latents by an auxiliary loss (topk, batchtopk, matryoshka; weight 1/32)',
     takes: 'a positive number',
   },
   {

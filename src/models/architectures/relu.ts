@@ -36,7 +36,11 @@ export function relu({ l1 = 0 }: ReluConfig): SaeArchitecture {
 }
 
 export const reluFlags: readonly SettingFlag[] = [
-  { flag: '--l1 <weight>', says: 'weight of the L1 penalty (relu; default 0.01)', takes: 'a number of at least 0' },
+  {
+    flag: '--l1 <weight>',
+    says: 'weight of the L1 penalty (relu, gated; default 0.01)',
+    takes: 'a number of at least 0',
+  },
 ];
 
 export function reluFromFlags({ l1 = 0.01 }: FlagValues): ReluConfig {

@@ -44,7 +44,7 @@ export function topk({ k, auxK, rescaleByDecoderNorm = false }: TopkConfig, dSae
 }
 
 export const topkFlags: readonly SettingFlag[] = [
-  { flag: '--k <n>', says: 'active latents per sample (topk, batchtopk)', takes: 'a positive number' },
+  { flag: '--k <n>', says: 'active latents per sample (topk, batchtopk, matryoshka)', takes: 'a positive number' },
   ...auxKFlags,
 ];
 
