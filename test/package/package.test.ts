@@ -206,7 +206,7 @@ describe('the package', function () {
     const inputs = Object.keys(metafile.inputs);
     expect(inputs.filter(name => UNWANTED.test(name))).to.deep.equal([]);
     const rooms = inputs.flatMap(name => /monosemantic\/dist\/(\w+)\//.exec(name)?.[1] ?? []);
-    expect([...new Set(rooms)].sort()).to.deep.equal(['inference', 'onnx', 'sessions']);
+    expect([...new Set(rooms)].sort()).to.deep.equal(['files', 'inference', 'onnx', 'sessions']);
     expectFeatures(await app.run(process.execPath, ['out.mjs']));
   });
 
