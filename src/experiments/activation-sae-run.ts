@@ -7,6 +7,7 @@ import { L0 } from '../analysis/l0.ts';
 import type { ActivationSource, OpenSource } from '../data/activation-source.ts';
 import { freezeSae } from '../export/freeze.ts';
 import { loadSae } from '../inference/node.ts';
+import type { Initialisation } from '../models/initialisation.ts';
 import { plotTrainingCurves } from '../plots/index.ts';
 import { trainSae } from '../training/node.ts';
 import type { SaeTrainingResult } from '../training/train-sae.ts';
@@ -16,7 +17,9 @@ import { requireFinished, writeJson } from './run-files.ts';
 import { trainingOptions } from './run-options.ts';
 import { type SaeRunSettings, saeSettings } from './sae-run.ts';
 
-export interface ActivationSaeSettings extends Omit<SaeRunSettings, 'sparsity'> {
+export interface ActivationSaeSettings extends Omit<SaeRunSettings, 'sparsity' | 'init'> {
+  /** Default the trainer's, which depends on the number of latents. */
+  readonly init?: Initialisation | undefined;
   /** Where the activations come from: files, or a model that runs meanwhile. */
   readonly data: ActivationSource;
   readonly holdOut: number;
@@ -54,19 +57,21 @@ export async function runActivationSae(
   context: ExperimentContext,
 ): Promise<ActivationSaeRun> {
   const { data, holdOut, ...model } = settings;
-  const { activation, init, batchSize, steps, seed } = model;
+  const { activation, batchSize, steps, seed } = model;
   const training = { ...saeSettings(model, data), holdOut };
   // Open until it has measured: a model would compute its first rows again.
   await using opened = await data.open({ seed, batchSize, holdOut, signal: context.signal });
   const words = describeData(opened);
   context.log(`activations: ${words}`);
-  const label = `SAE (${activation.kind}, ${init})`;
-  const run = await trainSae(training, trainingOptions(context, { name: 'sae', label, steps }));
+  const run = await trainSae(
+    training,
+    trainingOptions(context, { name: 'sae', label: `SAE (${activation.kind})`, steps }),
+  );
   requireFinished(run, 'the autoencoder', context);
   const { sae, start, history } = run;
   const file = join(context.folder, 'sae.onnx');
   await sae.save(file);
-  const curve = lossCurve(`${activation.kind}, ${init}`, history.loss);
+  const curve = lossCurve(`${activation.kind}, ${sae.init}`, history.loss);
   await context.draw('training-curve', plotTrainingCurves([curve], { subtitle: words, logSteps: true }));
 
   const before = await measure(freezeSae(start), opened);

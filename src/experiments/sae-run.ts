@@ -76,10 +76,13 @@ export function scoreSae(sae: SparseAutoencoder, trueDirections: HostTensor, hel
 }
 
 /** The settings of training that an experiment's settings name, on `data`. */
-export function saeSettings(settings: Omit<SaeRunSettings, 'sparsity'>, data: ActivationSource) {
+export function saeSettings(
+  settings: Omit<SaeRunSettings, 'sparsity' | 'init'> & { readonly init?: Initialisation | undefined },
+  data: ActivationSource,
+) {
   const { dSae, activation, decoder, init, batchSize, steps, learningRate, seed, skip = false } = settings;
   const optimizer = { ...SAE_OPTIMIZER, learningRate };
-  const start = { directions: init };
+  const start = init === undefined ? {} : { directions: init };
   return { data, dSae, activation, decoder, start, batchSize, steps, optimizer, seed, skip } satisfies SaeSettings;
 }
 

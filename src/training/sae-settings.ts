@@ -10,7 +10,7 @@ import type { Schedules } from './schedules.ts';
 
 /** Where an autoencoder starts. */
 export interface SaeStartSettings {
-  /** Decoder directions: a named start (see initialDirections), or rows [d_sae, d_out]. Default `spread`; `gaussian` for a transcoder. */
+  /** Decoder directions: a named start (see initialDirections), or rows [d_sae, d_out]. Default `spread` up to 64 latents, `gaussian` beyond and for transcoders. */
   readonly directions?: Initialisation | HostTensor;
   /** Norm of the decoder's rows. Default 1; another needs the decoder `free`. */
   readonly decoderNorm?: number;

@@ -170,7 +170,7 @@ async function trainGroup(
     const dead = deadLatents(own.buffers['silent'], run.settings, trained.step);
     const record = trainingRecord(run, opened[index]!, history, trained, dead);
     const { start: settings } = run.settings;
-    const directions = settings.directions ?? defaultDirections(opened[index]!);
+    const directions = settings.directions ?? defaultDirections(opened[index]!, start.config.dSae);
     const init = typeof directions === 'string' ? directions : 'given';
     const sae = new TrainedSparseAutoencoder(start.config, own, record, init, platform);
     return { sae, start, history, ...(dead && { dead }), ...reportOf(trained) };
@@ -209,7 +209,7 @@ class OpenSources implements AsyncDisposable {
       throw new InvalidValueError('a skip connection is for transcoders: these data have no target');
     }
     const { bias: wanted = targetWidth === undefined ? 'geometric-median' : 'zero' } = start;
-    const { directions: kind = defaultDirections(source) } = start;
+    const { directions: kind = defaultDirections(source, dSae) } = start;
     const needsRows = wanted === 'geometric-median' || wanted === 'mean' || needsActivations(kind);
     const sampled = needsRows
       ? await this.#sample(run, sampleSeed === seed ? source : await this.open(run, sampleSeed))
@@ -275,9 +275,16 @@ class OpenSources implements AsyncDisposable {
   }
 }
 
-/** The default start of directions: a transcoder's are in another space than the activations that are seen. */
-function defaultDirections({ targetWidth }: OpenSource): Initialisation {
-  return targetWidth === undefined ? 'spread' : 'gaussian';
+/** Latents up to which directions start spread over the activations. */
+const FEW_LATENTS = 64;
+
+/**
+ * The default start of directions. A handful of latents find everything from rows spread over the activations and often do not from
+ * Gaussian ones; in dictionaries of hundreds the same start leaves twice as many dead. A transcoder's are in another space than the
+ * activations that are seen.
+ */
+function defaultDirections({ targetWidth }: OpenSource, dSae: number): Initialisation {
+  return targetWidth === undefined && dSae <= FEW_LATENTS ? 'spread' : 'gaussian';
 }
 
 function needsActivations(directions: Initialisation | HostTensor): boolean {

@@ -12,7 +12,7 @@ import { loadToyModel } from '../../inference/node.ts';
 import type { FlagValues } from '../../models/architectures/architecture.ts';
 import { ACTIVATION_KINDS, type ActivationKind, flagsOf } from '../../models/architectures/registry.ts';
 import { DECODER_FORMS } from '../../models/decoder.ts';
-import { INITIALISATIONS } from '../../models/initialisation.ts';
+import { INITIALISATIONS, type Initialisation } from '../../models/initialisation.ts';
 import { addChannelsAxisOption, addHostInputOptions, type HostDataOptions } from '../host-options.ts';
 import { openHostData } from '../open-host.ts';
 import { fraction, positiveInteger, positiveNumber } from '../options.ts';
@@ -23,7 +23,7 @@ import { describeActivationSae, describeSae } from './report.ts';
 export interface SaeOptions
   extends CommonOptions,
     Omit<HostDataOptions, 'provider' | 'threads' | 'batchSize' | 'tensor' | 'targetTensor'>,
-    Omit<SaeRunSettings, 'activation' | 'dSae' | 'skip'> {
+    Omit<SaeRunSettings, 'activation' | 'dSae' | 'init' | 'skip'> {
   readonly toyModel: string;
   readonly activations?: readonly string[];
   /** A model that is run while the autoencoder learns. */
@@ -38,6 +38,7 @@ export interface SaeOptions
   readonly holdOut: number;
   readonly shuffleBuffer: number;
   readonly dSae?: number;
+  readonly init?: Initialisation;
   readonly activation: ActivationKind;
   readonly k?: number;
   /** Settings of other architectures, by their flags' names. */
@@ -85,7 +86,10 @@ export function saeExperiment(name: string): Experiment<SaeOptions> {
         .default(SAE_DEFAULTS.decoder),
     )
     .addOption(
-      new Option('--init <kind>', 'where decoder directions start').choices(INITIALISATIONS).default(SAE_DEFAULTS.init),
+      new Option(
+        '--init <kind>',
+        'where decoder directions start (default: spread up to 64 latents, else gaussian)',
+      ).choices(INITIALISATIONS),
     )
     .option(
       '--sparsity <p>',
@@ -111,11 +115,11 @@ export function saeExperiment(name: string): Experiment<SaeOptions> {
 }
 
 async function onToyModel(options: SaeOptions, context: ExperimentContext) {
-  const { toyModel, activation, k = 1, dSae = SAE_DEFAULTS.dSae } = options;
+  const { toyModel, activation, k = 1, dSae = SAE_DEFAULTS.dSae, init = SAE_DEFAULTS.init } = options;
   await using model = await loadToyModel(toyModel, { provider: 'cpu' });
   const weight = await model.featureDirections();
   const flags = choosesLatents(activation) ? { ...options, k } : options;
-  const settings = { ...options, dSae, activation: activationConfig(activation, flags as FlagValues) };
+  const settings = { ...options, dSae, init, activation: activationConfig(activation, flags as FlagValues) };
   const result = await runSae(settings, { file: toyModel, weight }, context);
   context.log(recoveryTable(await probe({ toyModel, sae: result.file }, options)));
   context.log(describeSae(result));
