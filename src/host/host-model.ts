@@ -236,7 +236,13 @@ export class HostModel {
 
   /** Opens a session on a model made of this one's parts. */
   async openModel(model: OnnxModel, threads = this.#options.threads) {
-    return openSession(this.runtime, sessionBytes(model), {
+    // A device may lack float16, which shows only when a run fails: `auto` does not try.
+    const isHalf = [...(await this.types()).values()].some(({ type }) => type === 'float16');
+    const { unlikely } = this.runtime;
+    const runtime = isHalf
+      ? { ...this.runtime, unlikely: { ...unlikely, webgpu: 'the model computes in float16, which some devices lack' } }
+      : this.runtime;
+    return openSession(runtime, sessionBytes(model), {
       provider: this.#options.provider ?? 'auto',
       ...(threads !== undefined && { threads }),
       file: this.file,

@@ -1,6 +1,6 @@
 /**
- * Tensors whose data lies in files beside the model, as PyTorch's exporter writes them. They are brought into the model at every depth
- * of its graph, so that ONNX Runtime never opens a path that a file names. Only plain relative paths below the model's folder are followed.
+ * Tensors whose data lies in files beside the model, as PyTorch's exporter writes them. They are brought into the model, so that ONNX Runtime never
+ * opens a path that a file names; those of graphs within nodes are refused. Only plain relative paths below the model's folder are followed.
  * https://github.com/onnx/onnx/blob/main/docs/ExternalData.md
  */
 import { FileFormatError } from '../errors.ts';
@@ -80,7 +80,7 @@ export function externalBytes({ proto, file }: OnnxModel): number {
 
 /**
  * The model with all of its data inside but for those of `left`; its messages are filled in place.
- * FileFormatError where a path leaves the model's folder, where a file is shorter than its tensors, or, before anything is read, where the
+ * FileFormatError where a tensor of a graph within a node lies outside, where a path leaves the model's folder, where a file is shorter than its tensors, or, before anything is read, where the
  * whole is more than protobuf can hold.
  */
 export async function inlineExternalData(
@@ -89,10 +89,18 @@ export async function inlineExternalData(
   left: ReadonlySet<TensorMessage> = new Set(),
 ): Promise<OnnxModel> {
   const { proto, file } = model;
+  const outermost = new Set(proto.graph?.initializer ?? []);
   const places: ({ readonly tensor: TensorMessage } & ExternalRange)[] = [];
   let total = 0;
   for (const tensor of everyInitializer(proto)) {
     if (left.has(tensor)) continue;
+    if (isExternal(tensor) && !outermost.has(tensor)) {
+      // Exporters write weights of the model's own graph so. In a branch or a loop it is a way to have a file read that nobody looks at.
+      throw new FileFormatError(
+        `the data of tensor ${tensor.name || '(without a name)'}, of a graph within a node, is outside the model: refused`,
+        { file },
+      );
+    }
     const range = isExternal(tensor) ? externalRange(tensor, file) : undefined;
     total += range?.length ?? tensor.rawData?.length ?? 0;
     if (total > MAX_MODEL_BYTES) {

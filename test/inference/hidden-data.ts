@@ -51,9 +51,13 @@ function add(model: ModelMessage, nodes: NodeMessage[], initializers: TensorMess
   model.graph!.initializer = [...model.graph!.initializer!, ...initializers] as never;
 }
 
-/** Where the data is looked for, and found: initializers at any depth. */
+/** Where the data is looked for, and found. */
 export const RESOLVED: Readonly<Record<string, Hide>> = {
   'an initializer': (tensor, model) => add(model, [], [tensor]),
+};
+
+/** Initializers of graphs within nodes: nobody writes weights so. */
+const WITHIN_NODES: Readonly<Record<string, Hide>> = {
   'a branch of an If': (tensor, model) => add(model, [ifNode(giving(tensor), 'W_dec')], [YES]),
   'an If in an If': (tensor, model) => {
     const outer: GraphMessage = {
@@ -126,6 +130,7 @@ export const RESOLVED: Readonly<Record<string, Hide>> = {
 
 /** Where nothing is looked for: the model is refused, whatever is there. */
 export const REFUSED: Readonly<Record<string, Hide>> = {
+  ...WITHIN_NODES,
   'an attribute': (tensor, model) =>
     add(model, [node('Constant', [], ['W_dec'], { name: 'value', type: 4, t: tensor })]),
   'a list of tensors in an attribute': (tensor, model) =>

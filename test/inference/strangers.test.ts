@@ -74,6 +74,15 @@ describe('models from strangers', () => {
     });
   }
 
+  for (const [place, hide] of Object.entries(REFUSED)) {
+    it(`refuses data beside the model in ${place}`, async () => {
+      const { bytes, data } = hiddenModel(hide, 'weights.bin');
+      await writeFile(join(folder, 'models', 'weights.bin'), data);
+      await writeFile(join(folder, 'models', 'sae.onnx'), bytes);
+      expect(await rejection(loadSae(join(folder, 'models', 'sae.onnx')))).to.be.instanceOf(FileFormatError);
+    });
+  }
+
   it('refuses a pipe beside the model, which would wait for ever', async function () {
     if (process.platform === 'win32') this.skip();
     execFileSync('mkfifo', [join(folder, 'models', 'pipe')]);

@@ -69,7 +69,7 @@ describe('a remote worker', () => {
 
     const write = (await rejection(remote.call('fail', 'write'))) as errors.FileWriteError;
     expect(write).to.be.instanceOf(errors.FileWriteError);
-    expect(write).to.include({ file: 'b.npy', message: 'b.npy: cannot be written: its folder is not writable' });
+    expect(write).to.include({ file: 'b.npy', message: 'b.npy: cannot be written: its file system is read-only' });
     expect(write.cause).to.include({ code: 'EROFS', errno: -30 });
 
     const diverged = await rejection(remote.call('fail', 'diverged'));
