@@ -13,14 +13,14 @@ import { type TrainedModel, trainedModels } from './trained-models.ts';
 /** All that a loaded model gives for `input`. */
 async function load({ bytes, model }: TrainedModel, input: HostTensor) {
   if (model instanceof SparseAutoencoder) {
-    await using loaded = await loadSae(bytes);
+    await using loaded = await loadSae(bytes, { provider: 'cpu' });
     const { features, reconstruction } = await loaded.forward(input);
     const results: HostTensors = { features, reconstruction };
     expectClose(await loaded.encode(input), features, 0);
     expectClose(await loaded.decode(features), reconstruction);
     return { results, directions: await loaded.featureDirections(), metadata: loaded.metadata };
   }
-  await using loaded = await loadToyModel(bytes);
+  await using loaded = await loadToyModel(bytes, { provider: 'cpu' });
   const { hidden, reconstruction } = await loaded.forward(input);
   const results: HostTensors = { hidden, reconstruction };
   expectClose(await loaded.decode(hidden), reconstruction);
