@@ -6,6 +6,7 @@ import {
   type HeldOutRows,
   type OpenSource,
   readOpenOptions,
+  requestedRows,
   requireRows,
 } from './activation-source.ts';
 import type { BatchSource } from './batch-source.ts';
@@ -179,18 +180,7 @@ class IterableReader {
 
   async #fill(inputs: Readonly<Record<string, Float32Array>>): Promise<void> {
     const { width, targetWidth } = this;
-    const { activations, target } = inputs;
-    if (!activations || activations.length % width !== 0) {
-      throw new InvalidShapeError(
-        `"activations" must take whole rows of ${width} numbers, got ${activations?.length ?? 'no array'}`,
-      );
-    }
-    const rows = activations.length / width;
-    if (target && (targetWidth === undefined || target.length !== rows * targetWidth)) {
-      throw new InvalidShapeError(
-        `"target" must take ${rows} rows of ${targetWidth ?? 'no'} numbers, got ${target.length}`,
-      );
-    }
+    const { activations, target, rows } = requestedRows(inputs, this);
     for (let done = 0; done < rows; ) {
       await this.#needRow();
       const part = this.#parts[this.#head]!;

@@ -1,5 +1,5 @@
 /** Where activations come from: what trainers ask of files, arrays, iterables, generators and models alike. */
-import { InvalidValueError } from '../errors.ts';
+import { InvalidShapeError, InvalidValueError } from '../errors.ts';
 import type { HostTensor } from '../tensor.ts';
 import type { BatchSource } from './batch-source.ts';
 
@@ -82,4 +82,23 @@ export function requireRows(name: string, count: number): void {
   if (!Number.isSafeInteger(count) || count < 1) {
     throw new InvalidValueError(`${name} is ${count}: it must be positive, and an integer`);
   }
+}
+
+/** What a call of `fill` asks for: whole rows, and as many targets. */
+export function requestedRows(
+  { activations, target }: Readonly<Record<string, Float32Array | undefined>>,
+  { width, targetWidth }: { readonly width: number; readonly targetWidth?: number | undefined },
+): { readonly activations: Float32Array; readonly target: Float32Array | undefined; readonly rows: number } {
+  if (!activations || activations.length % width !== 0) {
+    throw new InvalidShapeError(
+      `"activations" must take whole rows of ${width} numbers, got ${activations?.length ?? 'no array'}`,
+    );
+  }
+  const rows = activations.length / width;
+  if (target && (targetWidth === undefined || target.length !== rows * targetWidth)) {
+    throw new InvalidShapeError(
+      `"target" must take ${rows} rows of ${targetWidth ?? 'no'} numbers, got ${target.length}`,
+    );
+  }
+  return { activations, target, rows };
 }

@@ -5,9 +5,9 @@
  * read at a time and their rows given in random order. Every order follows from the seed, the epoch and the place in it, so that the whole
  * position is three numbers: a resumed run reads one buffer again and goes on to the same bits.
  */
-import { DisposedError, FileFormatError, InvalidShapeError, InvalidValueError } from '../errors.ts';
+import { DisposedError, FileFormatError, InvalidValueError } from '../errors.ts';
 import type { HostTensor } from '../tensor.ts';
-import { type HeldOutRows, requireRows } from './activation-source.ts';
+import { type HeldOutRows, requestedRows, requireRows } from './activation-source.ts';
 import type { BatchSource } from './batch-source.ts';
 import { badNumber, isFiniteRow } from './finite-rows.ts';
 import { HoldOut } from './hold-out.ts';
@@ -204,18 +204,7 @@ export class ShuffledRows {
 
   async #fillNow(inputs: Readonly<Record<string, Float32Array>>): Promise<void> {
     const { width, targetWidth } = this;
-    const { activations, target } = inputs;
-    if (!activations || activations.length % width !== 0) {
-      throw new InvalidShapeError(
-        `"activations" must take whole rows of ${width} numbers, got ${activations?.length ?? 'no array'}`,
-      );
-    }
-    const rows = activations.length / width;
-    if (target && (targetWidth === undefined || target.length !== rows * targetWidth)) {
-      throw new InvalidShapeError(
-        `"target" must take ${rows} rows of ${targetWidth ?? 'no'} numbers, got ${target.length}`,
-      );
-    }
+    const { activations, target, rows } = requestedRows(inputs, this);
     for (let done = 0; done < rows; ) {
       this.#requireOpen();
       const buffer = await this.#currentBuffer();

@@ -10,10 +10,11 @@ import {
   type OpenOptions,
   type OpenSource,
   readOpenOptions,
+  requestedRows,
 } from '../data/activation-source.ts';
 import type { BatchSource } from '../data/batch-source.ts';
 import { createRandomSource } from '../data/random-source.ts';
-import { DisposedError, FileFormatError, InvalidShapeError, InvalidValueError } from '../errors.ts';
+import { DisposedError, FileFormatError, InvalidValueError } from '../errors.ts';
 import type { HostTensor } from '../tensor.ts';
 import {
   type ActivationBatch,
@@ -331,19 +332,9 @@ class ModelActivations {
     return Array.from(norms.keys()).filter(row => norms[row]! <= this.#limit);
   }
 
-  async #fill({ activations, target }: Readonly<Record<string, Float32Array>>): Promise<void> {
+  async #fill(inputs: Readonly<Record<string, Float32Array>>): Promise<void> {
     const { width } = this;
-    if (!activations || activations.length % width !== 0) {
-      throw new InvalidShapeError(
-        `"activations" must take whole rows of ${width} numbers, got ${activations?.length ?? 'no array'}`,
-      );
-    }
-    const rows = activations.length / width;
-    if (target && target.length !== rows * (this.targetWidth ?? 0)) {
-      throw new InvalidShapeError(
-        `"target" must take ${rows} rows of ${this.targetWidth ?? 'no'} numbers, got ${target.length}`,
-      );
-    }
+    const { activations, target, rows } = requestedRows(inputs, this);
     for (let done = 0; done < rows; ) {
       if (this.#isClosed) throw new DisposedError('these activations were disposed of');
       const { epoch, from, taken } = this.#position;
