@@ -103,3 +103,15 @@ export function toNested(tensor: HostTensor<ArrayLike<number>>): NestedArray | n
   };
   return build(0, 0);
 }
+
+/** Euclidean norm of each row of `matrix` [rows, columns], in float64. */
+export function rowNorms({ data, shape }: HostTensor): Float64Array {
+  const [rows, columns] = shape as [number, number];
+  const norms = new Float64Array(rows);
+  for (let row = 0; row < rows; row++) {
+    let squares = 0;
+    for (let i = row * columns; i < (row + 1) * columns; i++) squares += data[i]! * data[i]!;
+    norms[row] = Math.sqrt(squares);
+  }
+  return norms;
+}

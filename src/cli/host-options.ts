@@ -51,7 +51,7 @@ export function addHostRunOptions(command: Command): Command {
 }
 
 /** Adds the tensor, and for transcoders the second one. */
-export function addTensorOptions(command: Command, isRequired = true): Command {
+function addTensorOptions(command: Command, isRequired = true): Command {
   command
     .addOption(
       new Option('--tensor <name>', 'the hidden tensor; `monosemantic tensors` lists them').makeOptionMandatory(

@@ -1,4 +1,5 @@
 /** What an autoencoder on the larger toy model's activations is measured by: that model's own features, as far as it represents them. */
+
 import { DetectionF1 } from '../analysis/detection-f1.ts';
 import { duplicates } from '../analysis/duplicates.ts';
 import { ExplainedVariance } from '../analysis/explained-variance.ts';
@@ -11,11 +12,11 @@ import { randomStream } from '../data/streams.ts';
 import { type ClusteredDataState, SyntheticClusteredDataGenerator } from '../data/synthetic-clustered.ts';
 import { toyModelActivations } from '../data/toy-model-activations.ts';
 import { FileFormatError } from '../errors.ts';
+import { sha256OfFile } from '../files/file-hash.ts';
 import { inspectModel } from '../inference/node.ts';
 import type { SparseAutoencoder } from '../models/sparse-autoencoder.ts';
 import type { HostTensor } from '../tensor.ts';
 import { clusteredData, REPRESENTED, rowLengths } from './clustered-toy-model-run.ts';
-import { sha256OfFile } from './run-files.ts';
 import { recoveryThreshold } from './sae-run.ts';
 
 /** What an autoencoder has at one moment, on held-out activations; features count that the toy model represents. */

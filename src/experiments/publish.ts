@@ -2,12 +2,14 @@
  * From runs to what is checked in: `models/`, each frozen model with a card that is read from the file itself, and the README's figures in
  * `docs/figures/`.
  */
+
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sha256OfFile } from '../files/file-hash.ts';
 import { writeFileAtomic } from '../files/write-atomic.ts';
 import { inspectModel } from '../inference/node.ts';
-import { sha256OfFile, writeJson } from './run-files.ts';
+import { writeJson } from './run-files.ts';
 
 /** A file of a run, and its name beside the others. */
 export interface Published {

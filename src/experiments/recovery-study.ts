@@ -2,6 +2,7 @@
  * How dependable an initialisation is: many autoencoders that differ in nothing but their seed, trained on one toy model's hidden
  * activations, and how many of its directions they find, at step 0 and at the end.
  */
+
 import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { mean, sum } from 'd3-array';
@@ -11,6 +12,7 @@ import { type Recovery, recovery } from '../analysis/recovery.ts';
 import { wilsonInterval } from '../analysis/wilson-interval.ts';
 import { sparseFeatures } from '../data/sparse-features.ts';
 import { toyModelActivations } from '../data/toy-model-activations.ts';
+import { sha256OfFile } from '../files/file-hash.ts';
 import type { Initialisation } from '../models/initialisation.ts';
 import type { SparseAutoencoder } from '../models/sparse-autoencoder.ts';
 import { plotDirectionSnapshots, plotRecovery, plotRecoveryRates, type RecoveryRate } from '../plots/index.ts';
@@ -19,7 +21,7 @@ import type { ModelSnapshot } from '../training/history.ts';
 import { trainSaes } from '../training/node.ts';
 import { snapshotSteps } from '../training/snapshot-steps.ts';
 import type { ExperimentContext } from './context.ts';
-import { historyFile, requireFinished, sha256OfFile, writeJson, writeTable } from './run-files.ts';
+import { historyFile, requireFinished, writeJson, writeTable } from './run-files.ts';
 import { trainingOptions } from './run-options.ts';
 import { heldOutActivations, recoveryThreshold, type SaeRunSettings, saeSettings } from './sae-run.ts';
 import { textTable } from './text-table.ts';

@@ -1,6 +1,6 @@
 /** Files that experiments write into their run's folder, each whole or not at all. */
 import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { csvFormat } from 'd3-dsv';
 import { FileFormatError } from '../errors.ts';
 import { writeFileAtomic } from '../files/write-atomic.ts';
@@ -51,11 +51,6 @@ export async function writeTable(
 /** SHA-256 of a file's bytes, in hexadecimal: how an autoencoder's file names the model it was trained on. */
 export function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
-}
-
-/** SHA-256 of a file. */
-export async function sha256OfFile(file: string): Promise<string> {
-  return sha256(await readFile(file));
 }
 
 /** FileFormatError where a folder holds no checkpoint to resume from. */

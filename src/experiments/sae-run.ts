@@ -1,10 +1,12 @@
 /** Trains a sparse autoencoder on a toy model's hidden activations, freezes it, scores it against the true directions, and draws it. */
+
 import { basename, join } from 'node:path';
 import { FiringDensity } from '../analysis/firing-density.ts';
 import { type Recovery, recovery } from '../analysis/recovery.ts';
 import type { ActivationSource } from '../data/activation-source.ts';
 import { sparseFeatures } from '../data/sparse-features.ts';
 import { toyModelActivations } from '../data/toy-model-activations.ts';
+import { sha256OfFile } from '../files/file-hash.ts';
 import type { ActivationConfig } from '../models/architectures/registry.ts';
 import type { DecoderForm } from '../models/decoder.ts';
 import type { Initialisation } from '../models/initialisation.ts';
@@ -16,7 +18,7 @@ import { SAE_OPTIMIZER, type SaeSettings } from '../training/sae-settings.ts';
 import { snapshotSteps } from '../training/snapshot-steps.ts';
 import type { SaeTrainingResult } from '../training/train-sae.ts';
 import type { ExperimentContext } from './context.ts';
-import { historyFile, requireFinished, sha256OfFile, writeJson } from './run-files.ts';
+import { historyFile, requireFinished, writeJson } from './run-files.ts';
 import { trainingOptions } from './run-options.ts';
 
 export interface SaeRunSettings {

@@ -1,18 +1,6 @@
 /** Scales folded into weight matrices. Norms and products are taken in float64 and rounded once. */
 import type { HostTensor, HostTensors } from '../tensor.ts';
 
-/** Euclidean norm of each row of `matrix` [rows, columns], float64. */
-export function rowNorms({ data, shape }: HostTensor): Float64Array {
-  const [rows, columns] = shape as [number, number];
-  const norms = new Float64Array(rows);
-  for (let row = 0; row < rows; row++) {
-    let squares = 0;
-    for (let i = row * columns; i < (row + 1) * columns; i++) squares += data[i]! ** 2;
-    norms[row] = Math.sqrt(squares);
-  }
-  return norms;
-}
-
 /** Row i of [rows, columns] times `factors[i]`. */
 export function scaleRows({ data, shape }: HostTensor, factors: ArrayLike<number>): HostTensor {
   const columns = shape[1]!;

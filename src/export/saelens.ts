@@ -9,12 +9,13 @@
  *   input b_enc − m M W_enc. Decoder norms are folded before, because M⁻¹ changes them.
  * - BatchTopK and Matryoshka checkpoints become jumprelu with one threshold for all latents.
  */
+
 import { FileFormatError, InvalidValueError } from '../errors.ts';
 import type { FileTensor } from '../files/element-type.ts';
 import { writeSafetensors } from '../files/safetensors.ts';
 import type { FrozenSae } from '../models/frozen-sae.ts';
-import { type HostTensor, type HostTensors, sameShape } from '../tensor.ts';
-import { foldActivationScale, product, rowNorms, scaleColumns, scaleRows } from './fold-scales.ts';
+import { type HostTensor, type HostTensors, rowNorms, sameShape } from '../tensor.ts';
+import { foldActivationScale, product, scaleColumns, scaleRows } from './fold-scales.ts';
 import { CheckpointTensors, type Config, checkedSae, type LoadedSae, type ReadOptions } from './sae-checkpoint.ts';
 import { readSaelensConfig, type SaelensConfig, saelensArchitecture } from './saelens-config.ts';
 

@@ -5,16 +5,19 @@
  * Rows are encoded in a worker thread, block after block, while the calling thread counts the block before. The same rows, SAE and settings
  * give the same bytes, however the rows arrived.
  */
+
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { InvalidShapeError, InvalidValueError } from '../errors.ts';
+import { sha256OfFile } from '../files/file-hash.ts';
 import type { LoadedSae } from '../inference/loaded-sae.ts';
 import { type LoadSaeOptions, loadSae, type ModelSource } from '../inference/node.ts';
 import { readSource } from '../inference/node-source.ts';
 import type { SparseFeatures } from '../inference/sparse-features.ts';
 import { loadNodeRuntime } from '../sessions/node.ts';
 import type { HostTensor } from '../tensor.ts';
+import { rowNorms } from '../tensor.ts';
 import { PendingFolder } from './bundle-folder.ts';
 import {
   BUNDLE_FILES,
@@ -28,7 +31,7 @@ import { chooseRules } from './choose-rules.ts';
 import { directLogits } from './direct-logits.ts';
 import { type Explanation, writeExplanations } from './explanations.ts';
 import type { FeatureRows } from './feature-rows.ts';
-import { nearestDirections, rowNorms } from './nearest-directions.ts';
+import { nearestDirections } from './nearest-directions.ts';
 import { priorityKey } from './priority.ts';
 import { LabelValues, type RowBlock, rowBlocks } from './row-blocks.ts';
 import { PURPOSE, RowCounters } from './row-counters.ts';
@@ -305,8 +308,6 @@ function settingsOf(options: FeatureBundleOptions): BundleSettings {
 async function hashOf(source: ModelSource): Promise<{ readonly name: string | null; readonly sha256: string | null }> {
   if (source instanceof Uint8Array) return { name: null, sha256: createHash('sha256').update(source).digest('hex') };
   if (typeof source !== 'string' || /^(https?|data|blob):/i.test(source)) return { name: null, sha256: null };
-  const hash = createHash('sha256');
-  const path = source.startsWith('file:') ? new URL(source) : source;
-  for await (const part of createReadStream(path)) hash.update(part as Uint8Array);
-  return { name: basename(source), sha256: hash.digest('hex') };
+  const path = source.startsWith('file:') ? fileURLToPath(source) : source;
+  return { name: basename(source), sha256: await sha256OfFile(path) };
 }

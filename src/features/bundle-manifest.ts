@@ -2,7 +2,9 @@
  * `bundle.json`, the first file of a feature bundle (docs/bundle-format.md): its type, the bounds of version 1, and a reader that checks
  * every field before anything is sized by it. Browser-safe.
  */
+
 import { FileFormatError } from '../errors.ts';
+import { isRecord } from '../files/json-text.ts';
 
 export const BUNDLE_FORMAT = 'monosemantic-feature-bundle';
 export const BUNDLE_VERSION = 1;
@@ -132,7 +134,7 @@ export function parseManifest(bytes: Uint8Array): BundleManifest {
   } catch (cause) {
     throw new FileFormatError('it is not JSON: damaged, or not the manifest of a feature bundle', { file, cause });
   }
-  const manifest = isObject(json) ? json : fail('expected a JSON object');
+  const manifest = isRecord(json) ? json : fail('expected a JSON object');
   if (manifest['format'] !== BUNDLE_FORMAT) {
     fail(`format is ${shown(manifest['format'])}; expected ${shown(BUNDLE_FORMAT)}`);
   }
@@ -143,7 +145,7 @@ export function parseManifest(bytes: Uint8Array): BundleManifest {
   }
   const object = (parent: Json, key: string, where = ''): Json => {
     const value = parent[key];
-    return isObject(value) ? value : fail(`${where}${key} is ${shown(value)}; expected an object`);
+    return isRecord(value) ? value : fail(`${where}${key} is ${shown(value)}; expected an object`);
   };
   const integers = (parent: Json, where: string, bounds: Readonly<Record<string, readonly [number, number]>>): void => {
     for (const [key, [least, most]] of Object.entries(bounds)) {
@@ -186,10 +188,6 @@ export function parseManifest(bytes: Uint8Array): BundleManifest {
     } else if (['overview', 'features', 'examples', 'rules'].includes(key)) fail(`files does not list ${name}`);
   }
   return manifest as unknown as BundleManifest;
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** A value from a file, short enough for an error's line. */

@@ -30,7 +30,7 @@ export interface DirectLogitOptions {
  *
  * @throws InvalidShapeError where neither dimension is d_out, or both are.
  */
-export function isVocabularyFirst(unembedding: HostTensor, dOut: number): boolean {
+function isVocabularyFirst(unembedding: HostTensor, dOut: number): boolean {
   const { shape } = unembedding;
   if (shape.length === 2 && (shape[0] === dOut) !== (shape[1] === dOut)) return shape[1] === dOut;
   throw new InvalidShapeError(

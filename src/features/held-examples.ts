@@ -247,7 +247,7 @@ export class HeldExamples {
 }
 
 /** The interval of [0, max] that holds `value`; the last one is closed. */
-export function intervalOf(value: number, max: number, intervals: number): number {
+function intervalOf(value: number, max: number, intervals: number): number {
   return Math.min(intervals - 1, Math.floor((value * intervals) / max));
 }
 

@@ -1,6 +1,8 @@
 /** For each latent, the others whose decoder directions have the largest cosine with its own. */
+
 import type { Runtime } from '../sessions/runtime.ts';
 import type { HostTensor } from '../tensor.ts';
+import { rowNorms } from '../tensor.ts';
 import { rowProducts } from './row-products.ts';
 
 export interface NearestDirections {
@@ -8,18 +10,6 @@ export interface NearestDirections {
   readonly latents: Int32Array;
   /** NaN fills up. */
   readonly cosines: Float32Array;
-}
-
-/** Euclidean norm of each row of `matrix` [rows, width], in float64. */
-export function rowNorms({ data, shape }: HostTensor): Float64Array {
-  const [rows = 0, width = 0] = shape;
-  const norms = new Float64Array(rows);
-  for (let row = 0; row < rows; row++) {
-    let sum = 0;
-    for (let i = row * width; i < (row + 1) * width; i++) sum += data[i]! * data[i]!;
-    norms[row] = Math.sqrt(sum);
-  }
-  return norms;
 }
 
 /**

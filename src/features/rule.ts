@@ -24,21 +24,3 @@ export interface RuleRow {
   /** Code of each label column; −1 where empty. */
   readonly labels: ArrayLike<number>;
 }
-
-/** Whether `rule` says that the latent fires on `row`; `textOf` gives a token's text, '' where unknown. */
-export function ruleHolds(rule: Rule, row: RuleRow, textOf: (token: number) => string): boolean {
-  switch (rule.kind) {
-    case 'always':
-      return true;
-    case 'token':
-      return row.token === rule.token;
-    case 'previous-token':
-      return row.previousToken === rule.token;
-    case 'pattern':
-      return row.token >= 0 && new RegExp(rule.pattern, 'u').test(textOf(row.token));
-    case 'label':
-      return row.labels[rule.column] === rule.value;
-    case 'position':
-      return row.position >= 0 && row.position < rule.below;
-  }
-}

@@ -60,3 +60,8 @@ export function shown(value: unknown): string {
     return Array.isArray(value) ? 'a deeply nested list' : `a deeply nested ${typeof value}`;
   }
 }
+
+/** Whether a JSON value is an object. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

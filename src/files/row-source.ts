@@ -251,21 +251,6 @@ export function readText(text: string, path?: string): HostTensor {
   return kept.tensor(reader.finish());
 }
 
-/** Rows of a tensor that is already in memory. */
-export function rowsInMemory({ data, shape }: HostTensor<ArrayLike<number>>): RowSource {
-  const { rows, width } = asMatrix(shape);
-  const values = data instanceof Float32Array ? data : Float32Array.from(data);
-  return {
-    rows,
-    width,
-    async read(start, count) {
-      checkRange(start, count, rows);
-      return values.slice(start * width, (start + count) * width);
-    },
-    async close() {},
-  };
-}
-
 function npyRows(source: ByteSource, header: NpyHeader): RowSource {
   const { shape, type, fortranOrder, dataStart } = header;
   const decode = (part: Uint8Array): Elements => decodeNpyElements(header, part);

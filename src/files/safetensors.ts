@@ -3,10 +3,11 @@
  * overlap. Every length and offset is checked before it is used. Pure functions of bytes; the header alone says which range of a large
  * file holds which tensor.
  */
+
 import { FileFormatError, InvalidShapeError } from '../errors.ts';
 import { type HostTensor, type Shape, sizeOf } from '../tensor.ts';
 import { bytesPerElement, decodeElements, type ElementType, encodeElements, type FileTensor } from './element-type.ts';
-import { shown } from './json-text.ts';
+import { isRecord, shown } from './json-text.ts';
 
 /** Where one tensor lies in its file: bytes `start` to `end` (exclusive), counted from the beginning of the file. */
 export interface SafetensorsEntry {
@@ -264,10 +265,6 @@ function checkRanges(
   if (expected !== fileSize) {
     throw new FileFormatError(`cut short or padded: its tensors end at byte ${expected} of ${fileSize}`, source);
   }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** True for an array of non-negative safe integers. */

@@ -2,8 +2,9 @@
  * Activations of a hidden tensor as rows: the graph is cut behind the tensor, run over the data in batches, and of each batch the positions
  * that count are taken. Beside each row stand its token, its sample and its position.
  */
+
 import { InvalidShapeError, InvalidValueError } from '../errors.ts';
-import { type HostTensor, sizeOf } from '../tensor.ts';
+import { type HostTensor, rowNorms, sizeOf } from '../tensor.ts';
 import type { HostModel, OpenVariant } from './host-model.ts';
 import type { HostData, InputBatch } from './input-batches.ts';
 import type { Layout } from './layout.ts';
@@ -192,15 +193,8 @@ export function median(values: Float32Array): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/** The norm of each row. */
-export function rowNorms({ data, shape }: HostTensor): Float32Array {
-  const width = shape.at(-1)!;
-  return Float32Array.from({ length: data.length / width }, (_, row) => {
-    let sum = 0;
-    for (let i = row * width; i < (row + 1) * width; i++) sum += data[i]! ** 2;
-    return Math.sqrt(sum);
-  });
-}
+/** The norm of each row, as float32: what limits are compared with. */
+export const float32Norms = (rows: HostTensor): Float32Array => Float32Array.from(rowNorms(rows));
 
 /** All rows in memory. `dropNormAbove` leaves out rows whose norm is above that many times the median norm. */
 export async function collectActivations(
@@ -222,7 +216,7 @@ export async function collectActivations(
   let positions = joinIntegers(parts.map(part => part.positions));
   let droppedByNorm = 0;
   if (options.dropNormAbove !== undefined) {
-    const norms = rowNorms(rows);
+    const norms = float32Norms(rows);
     const limit = options.dropNormAbove * median(norms);
     const indices = Array.from(norms.keys()).filter(row => norms[row]! <= limit);
     droppedByNorm = norms.length - indices.length;

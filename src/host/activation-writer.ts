@@ -9,7 +9,7 @@ import { FileWriteError, InvalidValueError } from '../errors.ts';
 import type { ElementType } from '../files/element-type.ts';
 import { npyHeader } from '../files/npy.ts';
 import { writeFileAtomic } from '../files/write-atomic.ts';
-import { type ActivationBatch, activationBatches, median, type RowOptions, rowNorms } from './activation-rows.ts';
+import { type ActivationBatch, activationBatches, float32Norms, median, type RowOptions } from './activation-rows.ts';
 import { toHalfFloats } from './half-float.ts';
 import type { HostModel } from './host-model.ts';
 import type { HostData } from './input-batches.ts';
@@ -283,7 +283,7 @@ class RowWriter {
             : name === 'tokens'
               ? batch.tokens!
               : name === 'norms'
-                ? rowNorms(batch.rows)
+                ? float32Norms(batch.rows)
                 : positions;
       const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
       await writeAt(this.#handles[i]!, bytes, HEADER_BYTES + this.#rows * rowBytes);

@@ -13,11 +13,11 @@ import { type HostTensor, sizeOf } from '../tensor.ts';
 import {
   ActivationReader,
   DEFAULT_BATCH_SIZE,
+  float32Norms,
   gathered,
   keptPositions,
   median,
   type RowOptions,
-  rowNorms,
 } from './activation-rows.ts';
 import { checkSplice, type SpliceCheck } from './check-splice.ts';
 import type { HostModel } from './host-model.ts';
@@ -256,7 +256,7 @@ export async function evaluateSae(
       const width = rows.shape[1]!;
       sums ??= new Float64Array(width);
       for (let i = 0; i < rows.data.length; i++) sums[i % width]! += rows.data[i]!;
-      norms.push(rowNorms(rows));
+      norms.push(float32Norms(rows));
       values += read.source.data.length + (options.target === undefined ? 0 : read.target.data.length);
       if (values > KEPT_VALUES) remembered = undefined;
       remembered?.push(read);
@@ -315,7 +315,7 @@ export async function evaluateSae(
         );
       }
       const rows = gathered(read.target, kept);
-      const rowNorm = rowNorms(rows);
+      const rowNorm = float32Norms(rows);
       const isSink = new Uint8Array(kept.length);
       const isFirst = new Uint8Array(kept.length);
       kept.forEach((at, row) => {

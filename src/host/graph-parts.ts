@@ -9,7 +9,6 @@ import {
   type ValueInfoMessage,
 } from '../onnx/proto.ts';
 import type { OnnxModel } from '../onnx/read.ts';
-import type { Shape } from '../tensor.ts';
 
 /** TensorProto.DataType of the types that are named here. */
 export const TYPES = { float32: 1, int64: 7, bool: 9, float16: 10, float64: 11, bfloat16: 16 } as const;
@@ -48,16 +47,6 @@ export function int64Tensor(name: string, values: readonly number[] | number): T
     dims: typeof values === 'number' ? [] : [list.length],
     dataType: TYPES.int64,
     rawData: new Uint8Array(BigInt64Array.from(list, BigInt).buffer),
-  };
-}
-
-/** A float32 tensor. */
-export function float32Tensor(name: string, data: Float32Array, shape: Shape): TensorMessage {
-  return {
-    name,
-    dims: [...shape],
-    dataType: TYPES.float32,
-    rawData: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
   };
 }
 

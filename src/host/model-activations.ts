@@ -20,9 +20,9 @@ import {
   type ActivationBatch,
   ActivationReader,
   DEFAULT_BATCH_SIZE,
+  float32Norms,
   median,
   type RowOptions,
-  rowNorms,
 } from './activation-rows.ts';
 import type { HostModel } from './host-model.ts';
 import type { ArrayDataOptions, ArrayInputs, HostData } from './input-batches.ts';
@@ -170,7 +170,7 @@ class ModelActivations {
     const first = await this.#read(0, 0);
     if (this.#options.dropNormAbove !== undefined) {
       const norms = first.rows.flatMap(rows =>
-        Array.from(rowNorms({ data: rows, shape: [rows.length / this.width, this.width] })),
+        Array.from(float32Norms({ data: rows, shape: [rows.length / this.width, this.width] })),
       );
       this.#limit = this.#options.dropNormAbove * median(Float32Array.from(norms));
       this.#stretch = this.#ordered(first);
@@ -283,7 +283,7 @@ class ModelActivations {
     let offset = 0;
     for (const rows of stretch.rows) {
       const norms = Number.isFinite(this.#limit)
-        ? rowNorms({ data: rows, shape: [rows.length / width, width] })
+        ? float32Norms({ data: rows, shape: [rows.length / width, width] })
         : undefined;
       for (let row = 0; row < rows.length / width; row++) {
         if (norms && norms[row]! > this.#limit) this.#dropped++;
@@ -328,7 +328,7 @@ class ModelActivations {
   /** Rows of a batch whose norm is within the limit. */
   #within({ rows }: ActivationBatch): number[] {
     if (!Number.isFinite(this.#limit)) return Array.from({ length: rows.shape[0]! }, (_, i) => i);
-    const norms = rowNorms(rows);
+    const norms = float32Norms(rows);
     return Array.from(norms.keys()).filter(row => norms[row]! <= this.#limit);
   }
 

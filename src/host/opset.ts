@@ -9,7 +9,7 @@ import { readTensor } from '../onnx/tensor-values.ts';
 import { int64Tensor, integerAttribute, makeNode, subgraphsOf, takeName } from './graph-parts.ts';
 
 /** Oldest host version that is written. */
-export const OLDEST_OPSET = 9;
+const OLDEST_OPSET = 9;
 
 /** Operators whose axes became an input, and from which version on. */
 const AXES_AS_INPUT: Readonly<Record<string, number>> = {

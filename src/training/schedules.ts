@@ -21,7 +21,7 @@ export interface Schedules {
  * The number of each step as a function of the steps completed before it: from + (value − from) · min(t / steps, 1).
  * @throws InvalidValueError if the ramp has no whole number of steps, at least 1, or a start that is not finite.
  */
-export function rampAt({ from, steps }: Ramp, value: number, name: string): (completedSteps: number) => number {
+function rampAt({ from, steps }: Ramp, value: number, name: string): (completedSteps: number) => number {
   if (!Number.isSafeInteger(steps) || steps < 1 || !Number.isFinite(from)) {
     throw new InvalidValueError(
       `the ramp of ${name} must have a finite start and at least 1 step, got ${from}, ${steps}`,

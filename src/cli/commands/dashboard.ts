@@ -1,12 +1,12 @@
 /** `dashboard`: the data of feature pages, one folder. */
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { glob } from 'tinyglobby';
 import { FileFormatError, UsageError } from '../../errors.ts';
 import { type BuiltBundle, buildFeatureBundle } from '../../features/build-bundle.ts';
-import type { BundleManifest, NamedHash } from '../../features/bundle-manifest.ts';
+import type { BundleManifest } from '../../features/bundle-manifest.ts';
 import { readExplanations, writeExplanations } from '../../features/explanations.ts';
 import type { FeatureRows } from '../../features/feature-rows.ts';
 import { openFileRows } from '../../features/file-rows.ts';
@@ -16,6 +16,7 @@ import { folderSource } from '../../features/node-bundle-source.ts';
 import { type FeatureBundle, openFeatureBundle } from '../../features/open-bundle.ts';
 import { explanationsOfBundle } from '../../features/rule-explanations.ts';
 import { readTokenTexts } from '../../features/token-table.ts';
+import { sha256OfFile } from '../../files/file-hash.ts';
 import { openRowSource } from '../../files/row-source.ts';
 import { writeFileAtomic } from '../../files/write-atomic.ts';
 import { inspectModel } from '../../inference/node.ts';
@@ -122,7 +123,15 @@ async function openRows(
   const { host, data, rows: rowOptions, close } = await openHostData(model, { ...options, tensor }, terminal);
   try {
     const dropFirst = options.dropFirst;
-    const rows = await openHostRows(host, data, { ...rowOptions, dropFirst }, await hashOf(model));
+    const rows = await openHostRows(
+      host,
+      data,
+      { ...rowOptions, dropFirst },
+      {
+        name: basename(model),
+        sha256: await sha256OfFile(model),
+      },
+    );
     return { rows, close };
   } catch (error) {
     await close();
@@ -184,12 +193,6 @@ async function readText(path: string): Promise<string> {
   return readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
     throw new FileFormatError(cause.code === 'ENOENT' ? 'there is no such file' : cause.message, { file: path, cause });
   });
-}
-
-async function hashOf(path: string): Promise<NamedHash> {
-  const hash = createHash('sha256');
-  for await (const part of createReadStream(path)) hash.update(part as Uint8Array);
-  return { name: basename(path), sha256: hash.digest('hex') };
 }
 
 /** d_sae, for explanations to be checked before anything is computed. */

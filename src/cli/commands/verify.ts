@@ -1,12 +1,11 @@
 /** `verify`: whether an .onnx file computes what the checkpoint that it came from computes. */
-import { createHash } from 'node:crypto';
+
 import { existsSync } from 'node:fs';
 import { createRandomSource } from '../../data/random-source.ts';
 import { FileFormatError, InvalidShapeError } from '../../errors.ts';
 import { loadSaeFolder } from '../../export/load-sae-folder.ts';
 import { applyPlainSae } from '../../export/plain-sae.ts';
-import { partsOf } from '../../files/byte-source.ts';
-import { openFileBytes } from '../../files/file-bytes.ts';
+import { sha256OfFile } from '../../files/file-hash.ts';
 import type { FrozenSae } from '../../models/frozen-sae.ts';
 import type { ModelMetadata } from '../../onnx/metadata.ts';
 import type { HostTensor } from '../../tensor.ts';
@@ -111,7 +110,9 @@ export async function verify(file: string, options: VerifyOptions, terminal: Ter
       const outputs = [features, reconstruction, ...(weights ? [weights] : [])];
       const differs = outputs.some(({ largest, scale }) => !(largest <= tolerance * scaleOf(scale)));
       const hashes = Object.fromEntries(
-        await Promise.all([...withData(file), ...(files ?? [])].map(async path => [path, await sha256(path)] as const)),
+        await Promise.all(
+          [...withData(file), ...(files ?? [])].map(async path => [path, await sha256OfFile(path)] as const),
+        ),
       );
       const source = input === undefined ? `drawn from seed ${seed}` : `of ${input}`;
       const line = (name: string, { largest, row, column, scale }: Difference): string =>
@@ -233,14 +234,3 @@ function drawRows(sae: FrozenSae, count: number, random: { uniform(): number; no
 
 /** The model's file, and its data where they are beside it. */
 const withData = (file: string): string[] => (existsSync(`${file}.data`) ? [file, `${file}.data`] : [file]);
-
-async function sha256(path: string): Promise<string> {
-  const source = await openFileBytes(path, 'a file');
-  const hash = createHash('sha256');
-  try {
-    for await (const part of partsOf(source)) hash.update(part);
-  } finally {
-    await source.close();
-  }
-  return hash.digest('hex');
-}

@@ -15,7 +15,7 @@ type Shared<T> = readonly T[];
 type Float32 = Float32Array<SharedArrayBuffer>;
 
 /** Thrown in a shard that waits for another one which failed or died. */
-export class ExchangeAbortedError extends Error {
+class ExchangeAbortedError extends Error {
   override readonly name = 'ExchangeAbortedError';
 }
 

@@ -2,8 +2,9 @@
  * What the architectures have in common: pre-activations (x − b_dec) W_enc + b_enc, the reconstruction f W_dec + b_dec, and their frozen form.
  * An architecture says what happens in between.
  */
+
 import * as tf from '@tensorflow/tfjs';
-import { type HostTensor, type HostTensors, zeros } from '../../tensor.ts';
+import { type HostTensor, type HostTensors, rowNorms, zeros } from '../../tensor.ts';
 import { centredProduct, centredProductBatchLast } from '../centred-product.ts';
 import { decoderMatrix, decoderParameter, decoderRows } from '../decoder.ts';
 import type { FrozenSae } from '../frozen-sae.ts';
@@ -58,7 +59,7 @@ export function linearForward(inputs: ForwardInputs, activation: Activation): Fo
 }
 
 /** (x − b_dec) W_enc, or x W_enc where b_dec is not applied to the input: [...lead, batch, d_sae]. */
-export function encoderProduct({ shape, parameters, input }: ForwardInputs): tf.Tensor {
+function encoderProduct({ shape, parameters, input }: ForwardInputs): tf.Tensor {
   return shape.applyBDecToInput
     ? centredProduct(input, parameters['b_dec']!, parameters['W_enc']!)
     : tf.matMul(input, parameters['W_enc']!);
@@ -121,17 +122,12 @@ type FrozenArchitecture = Pick<FrozenSae, 'architecture' | 'weights'> &
   Pick<Activation, 'rescaleByDecoderNorm'>;
 
 /** The encoder with each latent's column and bias times the norm of its decoder row. */
-function timesNorms({ W_enc, b_enc }: HostTensors, norms: readonly number[]): HostTensors {
+function timesNorms({ W_enc, b_enc }: HostTensors, norms: Float64Array): HostTensors {
   const times = ({ data, shape }: HostTensor): HostTensor => ({
     data: data.map((value, i) => value * norms[i % norms.length]!),
     shape,
   });
   return { W_enc: times(W_enc!), b_enc: times(b_enc!) };
-}
-
-function rowNorms({ data, shape }: HostTensor): number[] {
-  const [rows, width] = shape as [number, number];
-  return Array.from({ length: rows }, (_, row) => Math.hypot(...data.subarray(row * width, (row + 1) * width)));
 }
 
 /** A vector as a row under each batch: [d] stays, [n_instances, d] becomes [n_instances, 1, d]. */
