@@ -228,6 +228,21 @@ describe('trainSae', () => {
     expect(refused.message).to.include('a norm of 0.1 needs decoder free');
   });
 
+  it('starts a handful of latents spread over the activations, more than 64 Gaussian, and transcoders too', async () => {
+    const { start: _, ...settings } = { ...SETTINGS, steps: 0 };
+    const rows = normals([300, 2], 3);
+    const pairs = { input: rows, target: rows };
+    const inits = await Promise.all([
+      trainSae({ ...settings, dSae: 64 }),
+      trainSae({ ...settings, dSae: 65 }),
+      trainSae({ ...settings, data: pairs, dSae: 5 }),
+    ]);
+    expect(inits.map(({ sae }) => sae.init)).to.deep.equal(['spread', 'gaussian', 'gaussian']);
+    // Rows that are spread are of the data: they point where its directions do.
+    const named = await trainSae({ ...settings, dSae: 64, start: { directions: 'spread' } });
+    expect(inits[0]!.sae.featureDirections()).to.deep.equal(named.sae.featureDirections());
+  });
+
   it('takes rows, tensors, iterables and functions that make them', async () => {
     const rows = Array.from({ length: 300 }, (_, i) => Array.from(normals([3], i).data));
     const settings = { dSae: 6, activation: { kind: 'topk', k: 2 }, steps: 4, batchSize: 16, holdOut: 0 } as const;
