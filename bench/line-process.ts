@@ -13,6 +13,8 @@ export interface StartOptions {
   readonly signal?: AbortSignal;
   /** Is told why it does not answer. Default: a line on standard error. */
   readonly onProblem?: (reason: string) => void;
+  /** Is given what it answers to `probe`. */
+  readonly onAnswer?: (answer: unknown) => void;
 }
 
 /** Starts `script` with `python`; undefined, with the reason told, where it ends before it answers `probe`. */
@@ -24,6 +26,7 @@ export async function startPython(
     env = process.env,
     signal,
     onProblem = reason => console.error(`without PyTorch: ${python}: ${reason}`),
+    onAnswer,
   }: StartOptions = {},
 ): Promise<LineProcess | undefined> {
   const child = spawn(python, [script], {
@@ -48,7 +51,7 @@ export async function startPython(
     return JSON.parse(value) as Answer;
   };
   try {
-    await ask(probe);
+    onAnswer?.(await ask(probe));
   } catch (error) {
     onProblem((error as Error).message);
     return undefined;

@@ -15,6 +15,7 @@ import { positiveInteger } from '../src/cli/options.ts';
 import { createEngine } from '../src/engines/create-engine.ts';
 import { writeFileAtomic } from '../src/files/write-atomic.ts';
 import { plotScaling, type ScalingSeries, writeFigure } from '../src/plots/node.ts';
+import { type HeldOutScore, scoreText } from './held-out-score.ts';
 import { partShares } from './part-shares.ts';
 import { measureSmallModels, SMALL_WORKS, type SmallMeasurement } from './small-models.ts';
 
@@ -43,17 +44,25 @@ const options = new Command('npm run bench --')
 
 /** What bench/sae-step.ts writes. */
 interface SaeStep {
-  readonly work: { readonly dIn: number; readonly dSae: number; readonly batchSize: number; readonly kind: string };
+  readonly work: {
+    readonly dIn: number;
+    readonly dSae: number;
+    readonly batchSize: number;
+    readonly kind: string;
+    readonly steps: number;
+  };
   readonly ms: readonly number[];
   readonly parts: Readonly<Record<string, number>>;
   readonly gemmGflops: number;
   readonly updateGBps: number;
   readonly peakMemoryMiB: number;
+  readonly score: HeldOutScore;
   readonly others: readonly {
     readonly library: string;
     readonly version: string;
     readonly ms: readonly number[];
     readonly ratio: number;
+    readonly score?: HeldOutScore;
   }[];
 }
 
@@ -124,11 +133,14 @@ function scriptRows(small: readonly SmallMeasurement[]): Row[] {
   });
 }
 
-function saeRow({ work, ms, parts, gemmGflops, updateGBps, peakMemoryMiB, others }: SaeStep): Row {
+/** Each time with what the autoencoder was worth after these steps. */
+function saeRow({ work, ms, parts, gemmGflops, updateGBps, peakMemoryMiB, score, others }: SaeStep): Row {
+  const cell = (all: readonly number[], worth: HeldOutScore | undefined): string =>
+    `${milliseconds(median(all))} (${worth ? scoreText(worth) : 'not scored'})`;
   return {
-    work: `${work.kind} ${work.dIn}/${work.dSae}, batch ${work.batchSize}`,
-    ours: milliseconds(median(ms)),
-    others: others.map(({ library, ms: all }) => `${library} ${milliseconds(median(all))}`).join(', '),
+    work: `${work.kind} ${work.dIn}/${work.dSae}, batch ${work.batchSize}, ${work.steps} steps`,
+    ours: cell(ms, score),
+    others: others.map(({ library, ms: all, score: worth }) => `${library} ${cell(all, worth)}`).join(', '),
     ratio: others.map(({ ratio }) => `${ratio.toFixed(1)}×`).join(', '),
     detail:
       `Gemm ${gemmGflops.toFixed(0)} GFLOP/s, update ${updateGBps.toFixed(1)} GB/s, ` +
@@ -192,11 +204,11 @@ try {
     rows.push(...small.map(smallRow), ...scriptRows(small));
   }
   if (options.only.includes('sae')) {
-    sae = await saeSteps([...python, '--rounds', String(options.rounds)], folder);
+    sae = await saeSteps(python, folder);
     rows.push(...sae.map(saeRow));
   }
   if (options.only.includes('growth')) {
-    const common = ['--kinds', 'topk', '--rounds', '2', ...python];
+    const common = ['--kinds', 'topk', '--steps', '10', ...python];
     growth.dSae = await saeSteps(['--sizes', '512x4096', '512x8192', '512x16384', '512x32768', ...common], folder);
     for (const batch of [256, 512, 1024, 2048, 4096]) {
       const measured = await saeSteps(['--sizes', '512x4096', '--batch', String(batch), ...common], folder);

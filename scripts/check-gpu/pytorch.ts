@@ -4,7 +4,7 @@ import { startPython } from '../../bench/line-process.ts';
 import type { Row } from './row.ts';
 import { BATCH_SIZE, BETAS, TRAINING_WORKS } from './works.ts';
 
-const SCRIPT = fileURLToPath(new URL('../../bench/pytorch_sae_step.py', import.meta.url));
+const SCRIPT = fileURLToPath(new URL('../../bench/python/sae_step.py', import.meta.url));
 const STEPS = 20;
 const SECONDS = 60;
 
@@ -23,13 +23,14 @@ export async function* measurePyTorch(
     }
     const { dIn, dSae, k } = sae;
     const work = {
-      library: 'PyTorch',
+      library: 'dense',
       dIn,
       dSae,
       k,
       batchSize: BATCH_SIZE,
       kind: 'topk',
       betas: BETAS,
+      learningRate: 1e-3,
       threads: 4,
       device: 'cuda',
     };

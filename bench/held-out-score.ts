@@ -1,0 +1,39 @@
+/** What a frozen autoencoder is worth on rows that no training saw: one measure for all who trained one. */
+import { ExplainedVariance } from '../src/analysis/explained-variance.ts';
+import { FiringDensity } from '../src/analysis/firing-density.ts';
+import { L0 } from '../src/analysis/l0.ts';
+import { frozenSaeToOnnx } from '../src/export/frozen-sae-onnx.ts';
+import { loadSae } from '../src/inference/node.ts';
+import type { FrozenSae } from '../src/models/frozen-sae.ts';
+import { type HostTensor, hostTensor } from '../src/tensor.ts';
+
+export interface HeldOutScore {
+  /** Missing where the rows are constant. */
+  readonly explainedVariance: number | undefined;
+  readonly l0: number;
+  /** Latents that fired in none of the rows. */
+  readonly silent: number;
+}
+
+const AT_ONCE = 1024;
+
+/** Runs `sae` on `rows` [n, d_in] as any app would, through its file. */
+export async function heldOutScore(sae: FrozenSae, { data, shape }: HostTensor): Promise<HeldOutScore> {
+  const [count, width] = shape as [number, number];
+  const [variance, l0, firing] = [new ExplainedVariance(), new L0(), new FiringDensity()];
+  await using loaded = await loadSae(frozenSaeToOnnx(sae), { provider: 'cpu' });
+  for (let from = 0; from < count; from += AT_ONCE) {
+    const to = Math.min(from + AT_ONCE, count);
+    const rows = hostTensor(data.slice(from * width, to * width) as Float32Array, [to - from, width]);
+    const { features, reconstruction } = await loaded.forward(rows);
+    variance.add(rows, reconstruction);
+    l0.add(features);
+    firing.add(features);
+  }
+  return { explainedVariance: variance.compute(), l0: l0.compute(), silent: firing.compute().dead.length };
+}
+
+/** In words. */
+export function scoreText({ explainedVariance, l0, silent }: HeldOutScore): string {
+  return `EV ${explainedVariance?.toFixed(3) ?? '–'}, L0 ${l0.toFixed(1)}, ${silent} silent`;
+}
