@@ -37,7 +37,7 @@ await runProcess(terminal =>
       const work = async (): Promise<void> => {
         for (let next = queue.shift(); next; next = queue.shift()) {
           const resumes = resume && existsSync(join(folders.runs, next.name));
-          await runScript(next, [...next.args, ...(resumes ? ['--resume'] : [])], terminal);
+          await runScript(next, [...next.args, resumes ? '--resume' : '--overwrite'], terminal);
         }
       };
       await Promise.all(Array.from({ length: jobs }, work));

@@ -61,6 +61,16 @@ function writeFailure(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);
 }
 
+/** A folder that cannot be used now: a run is writing there, or one has, and nothing says what is to become of it. */
+export class FolderInUseError extends Error {
+  override readonly name = 'FolderInUseError';
+  readonly folder: string;
+  constructor(folder: string, reason: string) {
+    super(harmless(`${folder}: ${reason}`));
+    this.folder = folder;
+  }
+}
+
 /** An engine, provider or device that this machine does not have; `reasons` holds why each candidate was refused. */
 export class EngineUnavailableError extends Error {
   override readonly name = 'EngineUnavailableError';

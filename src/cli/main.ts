@@ -4,7 +4,7 @@
  */
 import { type Command, CommanderError } from 'commander';
 import { FileWriteError } from '../errors.ts';
-import { describeFailure, exitStatusOf } from './failure.ts';
+import { describeFailure, exitStatusOf, InterruptedError } from './failure.ts';
 import { buildProgram } from './program.ts';
 import { createTerminal, type Streams, type Terminal } from './terminal.ts';
 
@@ -45,7 +45,8 @@ export async function runProcess(build?: MainOptions['build']): Promise<void> {
   const interrupt = (): void => {
     // The second Ctrl-C does not wait.
     if (interruption.signal.aborted) process.exit(130);
-    interruption.abort();
+    if (process.stderr.isTTY) process.stderr.write('\nstopping; Ctrl-C again ends at once\n');
+    interruption.abort(new InterruptedError('interrupted'));
   };
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
   // A reader such as `head` that has seen enough is no failure.

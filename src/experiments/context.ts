@@ -16,6 +16,8 @@ export interface ExperimentContext {
   readonly log: (line: string) => void;
   /** A progress bar for one stretch of training. */
   readonly progress: (label: string, steps: number) => (progress: Progress) => void;
+  /** Shows how far what precedes the first step is: the share that is done. */
+  readonly preparing: (what: string, share: number) => void;
   /** Writes `NAME.svg` and `NAME.png` into the folder, and keeps the figure for whatever shows all of a run's figures. */
   readonly draw: (name: string, figure: Figure) => Promise<void>;
 }

@@ -1,12 +1,9 @@
 /** Files that experiments write into their run's folder, each whole or not at all. */
 import { createHash } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
 import { csvFormat } from 'd3-dsv';
-import { FileFormatError } from '../errors.ts';
 import { writeFileAtomic } from '../files/write-atomic.ts';
 import { type HostTensor, type NestedArray, toNested } from '../tensor.ts';
 import type { TrainingHistory } from '../training/history.ts';
-import { CHECKPOINT } from '../training/node.ts';
 import { type ExperimentContext, StoppedError } from './context.ts';
 
 /** Directions over training: about 60 snapshots spaced by log step, step 0 included. */
@@ -51,13 +48,6 @@ export async function writeTable(
 /** SHA-256 of a file's bytes, in hexadecimal: how an autoencoder's file names the model it was trained on. */
 export function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
-}
-
-/** FileFormatError where a folder holds no checkpoint to resume from. */
-export async function requireCheckpoint(folder: string): Promise<void> {
-  const names = await readdir(folder);
-  if (names.some(name => name.endsWith(CHECKPOINT))) return;
-  throw new FileFormatError('there is no checkpoint to resume from', { file: folder });
 }
 
 /** Ends an experiment whose training was stopped. */

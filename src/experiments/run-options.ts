@@ -23,5 +23,9 @@ export function trainingOptions(context: ExperimentContext, { name, label, steps
     checkpointName: name,
     checkpointEvery: context.checkpointEvery,
     resume: context.resume,
+    // The folder is this run's alone, and what an earlier one left there is gone.
+    overwrite: true,
+    onStart: context.preparing,
+    onResume: step => context.log(`${label}: goes on after ${step} of ${steps} steps`),
   };
 }

@@ -12,6 +12,8 @@ export interface GeometricMedianOptions {
   readonly maxIterations?: number;
   /** Stops once the sum of distances changes by no more than this share of itself. Default 1e-20: hardly ever. */
   readonly tolerance?: number;
+  /** Told after each update, of how many at most. */
+  readonly onUpdate?: ((done: number, most: number) => void) | undefined;
 }
 
 /**
@@ -45,6 +47,7 @@ export function geometricMedian(points: HostTensor, options: GeometricMedianOpti
       median,
     );
     median = average;
+    options.onUpdate?.(iteration + 1, maxIterations + 1);
     if (Math.abs(previous - sumOfDistances) <= tolerance * sumOfDistances) break;
     previous = sumOfDistances;
   }

@@ -3,6 +3,7 @@ import { createOnnxRuntimeEngine } from '../engines/onnxruntime.ts';
 import { EngineUnavailableError } from '../errors.ts';
 import { loadWebRuntime } from '../sessions/browser.ts';
 import type { TrainingPlatform } from './platform.ts';
+import { startHere } from './start/start-work.ts';
 import { saeTraining } from './train-sae.ts';
 import { toyModelTraining } from './train-toy-model.ts';
 
@@ -14,6 +15,8 @@ const browser: TrainingPlatform = {
   defaultEngine: async () => createOnnxRuntimeEngine(await loadWebRuntime()),
   writeFile: refuseFile,
   saveSae: refuseFile,
+  // Pages train in a worker already.
+  startWork: () => startHere,
   async checkpoints({ folder }) {
     throw new EngineUnavailableError(`${folder}: a page keeps no checkpoints`);
   },

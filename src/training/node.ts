@@ -3,11 +3,13 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createEngine } from '../engines/create-engine.ts';
-import { FileWriteError } from '../errors.ts';
+import { FileWriteError, FolderInUseError } from '../errors.ts';
 import { saveSae } from '../export/save-sae.ts';
+import { lockFolder } from '../files/folder-lock.ts';
 import { prepareToWrite, writeFileAtomic } from '../files/write-atomic.ts';
 import { checkpointFile, loadCheckpoint, requireCheckpointFits } from './checkpoint.ts';
 import type { TrainingPlatform } from './platform.ts';
+import { startInThread } from './start/start-thread.ts';
 import { saeTraining } from './train-sae.ts';
 import { toyModelTraining } from './train-toy-model.ts';
 
@@ -18,18 +20,30 @@ const node: TrainingPlatform = {
   defaultEngine: () => createEngine(),
   writeFile: writeFileAtomic,
   saveSae,
-  async checkpoints({ folder, name, every, experiment, resume, state }) {
+  startWork: startInThread,
+  async checkpoints({ folder, name, every, experiment, resume, overwrite, state, signal }) {
     requireCheckpointFits(state);
     await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
       throw new FileWriteError(folder, cause);
     });
     const file = join(folder, name + CHECKPOINT);
-    // Now, not at the first checkpoint; and what runs that were killed left half-written goes.
-    await prepareToWrite(file);
-    return {
-      checkpoint: { ...checkpointFile(file), every, experiment },
-      ...(resume && existsSync(file) && { resume: await loadCheckpoint(file, experiment) }),
-    };
+    const lock = await lockFolder(folder, name, { signal });
+    try {
+      // Now, not at the first checkpoint; and what runs that were killed left half-written goes.
+      await prepareToWrite(file);
+      const isThere = existsSync(file);
+      if (isThere && !resume && !overwrite) {
+        throw new FolderInUseError(folder, `holds the checkpoint ${name + CHECKPOINT}: resume it, or overwrite it`);
+      }
+      return {
+        checkpoint: { ...checkpointFile(file), every, experiment },
+        ...(isThere && resume && { resume: await loadCheckpoint(file, experiment) }),
+        [Symbol.asyncDispose]: lock.release,
+      };
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
   },
 };
 

@@ -4,6 +4,7 @@ import type { SaeMetadata } from '../export/frozen-sae-onnx.ts';
 import type { FrozenSae } from '../models/frozen-sae.ts';
 import type { HostTensors } from '../tensor.ts';
 import type { Checkpoint, CheckpointOptions } from './checkpoint.ts';
+import type { StartWork } from './start/start-work.ts';
 
 export interface TrainingPlatform {
   /** The engine where none is given. */
@@ -12,11 +13,16 @@ export interface TrainingPlatform {
   writeFile(path: string, bytes: Uint8Array): Promise<void>;
   /** Writes a frozen autoencoder as .onnx; beyond 2 GiB with its weights beside it. */
   saveSae(path: string, sae: FrozenSae, metadata: SaeMetadata): Promise<unknown>;
+  /** Who computes b_dec and directions before the first step; `signal` ends it with its reason. */
+  startWork(signal: AbortSignal | undefined): StartWork;
   /** Where a run's checkpoints are kept, `folder`/NAME.checkpoint.safetensors, and the one to go on from where `resume` is set and it exists. */
-  checkpoints(request: CheckpointRequest): Promise<{
-    readonly checkpoint: CheckpointOptions;
-    readonly resume?: Checkpoint | undefined;
-  }>;
+  checkpoints(request: CheckpointRequest): Promise<KeptCheckpoints>;
+}
+
+/** Where a run is kept, for it alone until it is disposed of. */
+export interface KeptCheckpoints extends AsyncDisposable {
+  readonly checkpoint: CheckpointOptions;
+  readonly resume?: Checkpoint | undefined;
 }
 
 export interface CheckpointRequest {
@@ -25,6 +31,9 @@ export interface CheckpointRequest {
   readonly every: number;
   readonly experiment: unknown;
   readonly resume: boolean;
+  /** Whether a checkpoint that is there and not resumed may be replaced. */
+  readonly overwrite: boolean;
+  readonly signal?: AbortSignal | undefined;
   /** The state that is to be kept: its size is checked before the first step. */
   readonly state: HostTensors;
 }

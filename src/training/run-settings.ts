@@ -22,6 +22,12 @@ export interface TrainingOptions {
   readonly checkpointName?: string | undefined;
   /** Go on from the checkpoint in the folder; where there is none the run begins. More steps than it was to take continue it. Default false. */
   readonly resume?: boolean | undefined;
+  /** Begin anew where the folder holds a checkpoint of this name, which is then replaced. Default false: that is refused, unless it is resumed. */
+  readonly overwrite?: boolean | undefined;
+  /** Called while what precedes the first step is computed (`geometric median`, `directions`): the share that is done, from 0 to 1. */
+  readonly onStart?: ((what: StartPart, share: number) => void) | undefined;
+  /** Told where a run goes on: after how many steps. */
+  readonly onResume?: ((step: number) => void) | undefined;
   /** Steps at which the history keeps directions and biases (see snapshotSteps). Default none. */
   readonly snapshotAt?: readonly number[] | undefined;
   /** Called with each of these as it is taken; `index` counts the models in the order of `vary` or the restarts. */
@@ -29,6 +35,9 @@ export interface TrainingOptions {
   /** The most steps that the engine runs in one call. Default 200, or as many as 64 MiB of batches hold. */
   readonly stepsPerCall?: number | undefined;
 }
+
+/** What is computed of a sample before the first step. */
+export type StartPart = 'geometric median' | 'directions';
 
 /** What a training cost and where it ran. */
 export interface RunReport {
@@ -59,25 +68,35 @@ export async function runTraining(
   options: TrainingOptions,
 ): Promise<Trained> {
   const { program, batches, steps, scalars, name, experiment, look, indices } = ready;
-  const { checkpoint: folder, checkpointEvery = 5000, checkpointName = name, resume = false } = options;
+  const {
+    checkpoint: folder,
+    checkpointEvery = 5000,
+    checkpointName = name,
+    resume = false,
+    overwrite = false,
+  } = options;
   const { signal, onProgress, snapshotAt, onSnapshot, stepsPerCall } = options;
-  const kept =
-    folder !== undefined &&
-    (await platform.checkpoints({
-      folder,
-      name: checkpointName,
-      every: checkpointEvery,
-      experiment,
-      resume,
-      state: program.state,
-    }));
+  await using kept =
+    folder === undefined
+      ? undefined
+      : await platform.checkpoints({
+          folder,
+          name: checkpointName,
+          every: checkpointEvery,
+          experiment,
+          resume,
+          overwrite,
+          signal,
+          state: program.state,
+        });
+  if (kept?.resume) options.onResume?.(kept.resume.step);
   const tell = (snapshot: Snapshot): void => {
     for (const [i, index] of indices.entries()) {
       const place: Place = { index: i, count: indices.length };
       onSnapshot?.(modelSnapshot(snapshot, place), index);
     }
   };
-  return train({
+  return await train({
     program,
     batches,
     steps,

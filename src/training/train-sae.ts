@@ -5,14 +5,14 @@ import type { OpenSource } from '../data/activation-source.ts';
 import { type BatchSource, sideBySide } from '../data/batch-source.ts';
 import { contentHash } from '../data/content-hash.ts';
 import { isGenerated } from '../data/generated-source.ts';
+import { restoreRandomSource } from '../data/random-source.ts';
 import { randomStream } from '../data/streams.ts';
 import type { StepDescriptor } from '../engines/engine.ts';
 import { InvalidShapeError, InvalidValueError } from '../errors.ts';
 import type { TrainingRecord } from '../export/freeze.ts';
 import { createArchitecture } from '../models/architectures/registry.ts';
 import { decoderRows } from '../models/decoder.ts';
-import { geometricMedian } from '../models/geometric-median.ts';
-import { type Initialisation, initialDirections } from '../models/initialisation.ts';
+import type { Initialisation } from '../models/initialisation.ts';
 import { ACTIVATIONS, saeTrainable, TARGET } from '../models/sae-trainable.ts';
 import { SparseAutoencoder } from '../models/sparse-autoencoder.ts';
 import { type HostTensor, hostTensor, zeros } from '../tensor.ts';
@@ -27,6 +27,7 @@ import {
   type SaeSettings,
 } from './sae-settings.ts';
 import { stackStates, stateOf } from './side-by-side.ts';
+import type { DirectionsRequest, DrawnDirections, StartWork } from './start/start-work.ts';
 import { stepNumbers } from './step-numbers.ts';
 import type { Trained } from './train.ts';
 import { TrainedSparseAutoencoder } from './trained-sae.ts';
@@ -152,7 +153,7 @@ async function trainGroup(
   indices: readonly number[],
   options: TrainingOptions,
 ): Promise<SaeTrainingResult[]> {
-  await using sources = new OpenSources(options.signal);
+  await using sources = new OpenSources(platform.startWork(options.signal), options);
   const opened: OpenSource[] = [];
   const starts: SparseAutoencoder[] = [];
   for (const run of runs) {
@@ -179,12 +180,14 @@ async function trainGroup(
 
 /** What a group reads, opened once for each data and seed, and its samples. */
 class OpenSources implements AsyncDisposable {
-  readonly #signal: AbortSignal | undefined;
+  readonly #work: StartWork;
+  readonly #options: Pick<TrainingOptions, 'signal' | 'onStart'>;
   readonly #open: { readonly key: readonly unknown[]; readonly source: OpenSource }[] = [];
   readonly #samples = new Map<OpenSource, { readonly rows: HostTensor; bias: Map<string, HostTensor> }>();
 
-  constructor(signal: AbortSignal | undefined) {
-    this.#signal = signal;
+  constructor(work: StartWork, options: Pick<TrainingOptions, 'signal' | 'onStart'>) {
+    this.#work = work;
+    this.#options = options;
   }
 
   /** The run's data as of `seed`: batches, sample and held-out rows. */
@@ -193,7 +196,7 @@ class OpenSources implements AsyncDisposable {
     const key = [data, seed, batchSize, holdOut];
     const known = this.#open.find(entry => entry.key.every((part, i) => part === key[i]));
     if (known) return known.source;
-    const opened = await source.open({ seed, batchSize, holdOut, signal: this.#signal });
+    const opened = await source.open({ seed, batchSize, holdOut, signal: this.#options.signal });
     this.#open.push({ key, source: opened });
     return opened;
   }
@@ -214,18 +217,14 @@ class OpenSources implements AsyncDisposable {
     const sampled = needsRows
       ? await this.#sample(run, sampleSeed === seed ? source : await this.open(run, sampleSeed))
       : undefined;
-    const random = randomStream(seed, 'autoencoder');
-    const bias = biases ? this.#bias(wanted, targetWidth ?? dIn, sampled) : zeros([targetWidth ?? dIn]);
-    const directions =
-      typeof kind === 'string'
-        ? initialDirections(kind, {
-            dIn: targetWidth ?? dIn,
-            dSae,
-            center: bias.data,
-            random,
-            ...(sampled && { activations: sampled.rows }),
-          })
-        : kind;
+    const bias = biases ? await this.#bias(wanted, targetWidth ?? dIn, sampled) : zeros([targetWidth ?? dIn]);
+    const { directions, random } = await this.#directions(kind, {
+      dIn: targetWidth ?? dIn,
+      dSae,
+      center: bias.data,
+      random: randomStream(seed, 'autoencoder').state(),
+      ...(sampled && { activations: sampled.rows }),
+    });
     const config = {
       dIn,
       dSae,
@@ -235,12 +234,21 @@ class OpenSources implements AsyncDisposable {
       skip,
       ...(targetWidth !== undefined && { dOut: targetWidth, transcoder: true }),
     };
-    return new SparseAutoencoder(config, random, {
+    return new SparseAutoencoder(config, restoreRandomSource(random), {
       bias: bias.data,
       directions,
       ...(decoderNorm !== undefined && { decoderNorm }),
       ...(encoderNorm !== undefined && { encoderNorm }),
     });
+  }
+
+  /** Given directions, or drawn ones. */
+  async #directions(
+    kind: Initialisation | HostTensor,
+    request: Omit<DirectionsRequest, 'kind'>,
+  ): Promise<DrawnDirections> {
+    if (typeof kind !== 'string') return { directions: kind, random: request.random };
+    return this.#work.directions({ kind, ...request }, share => this.#options.onStart?.('directions', share));
   }
 
   async #sample({ settings }: SaeRun, source: OpenSource) {
@@ -251,11 +259,11 @@ class OpenSources implements AsyncDisposable {
     return sample;
   }
 
-  #bias(
+  async #bias(
     wanted: 'geometric-median' | 'mean' | 'zero' | ArrayLike<number>,
     width: number,
     sample: { readonly rows: HostTensor; readonly bias: Map<string, HostTensor> } | undefined,
-  ): HostTensor {
+  ): Promise<HostTensor> {
     if (wanted === 'zero') return zeros([width]);
     if (typeof wanted !== 'string') {
       if (wanted.length !== width) {
@@ -265,7 +273,8 @@ class OpenSources implements AsyncDisposable {
     }
     const known = sample!.bias.get(wanted);
     if (known) return known;
-    const bias = wanted === 'mean' ? meanOf(sample!.rows) : geometricMedian(sample!.rows);
+    const tell = (share: number): void => this.#options.onStart?.('geometric median', share);
+    const bias = wanted === 'mean' ? meanOf(sample!.rows) : await this.#work.geometricMedian(sample!.rows, tell);
     sample!.bias.set(wanted, bias);
     return bias;
   }

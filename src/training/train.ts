@@ -220,7 +220,10 @@ function whatIsKept(checkpoint: CheckpointOptions | undefined, saved: number | u
 /** A loss can be finite in the step before the parameters that it made are not. */
 function requireFinite(state: HostTensors, step: number): void {
   for (const [name, { data }] of Object.entries(state)) {
-    if (!data.every(Number.isFinite)) throw new DivergenceError(`${name} holds numbers that are not finite`, step);
+    // x · 0 is 0 for every finite x: several times as fast as asking each number.
+    let sum = 0;
+    for (let i = 0; i < data.length; i++) sum += data[i]! * 0;
+    if (sum !== 0) throw new DivergenceError(`${name} holds numbers that are not finite`, step);
   }
 }
 

@@ -111,15 +111,16 @@ describe('command line', () => {
   it('trains a toy model and an SAE on it with the settings of the scripts', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'monosemantic-train-'));
     try {
-      const toy = await runCommand(['train', 'toy', '--steps', '100', '--out', folder, '--json']);
+      const toyFolder = join(folder, 'toy');
+      const toy = await runCommand(['train', 'toy', '--steps', '100', '--out', toyFolder, '--json']);
       expect(toy.status, toy.stderr).to.equal(0);
       const { result } = JSON.parse(toy.stdout);
-      expect(result.file).to.equal(join(folder, 'toy-model.onnx'));
-      const flags = ['--toy-model', result.file, '--steps', '50', '--out', folder];
+      expect(result.file).to.equal(join(toyFolder, 'toy-model.onnx'));
+      const flags = ['--toy-model', result.file, '--steps', '50', '--out', join(folder, 'sae')];
       const sae = await runCommand(['train', 'sae', ...flags]);
       expect(sae.status, sae.stderr).to.equal(0);
       expect(sae.stdout).to.match(/SAE: recovered \d of 5 at step 0/);
-      const inspected = await runCommand(['inspect', join(folder, 'sae.onnx'), '--json']);
+      const inspected = await runCommand(['inspect', join(folder, 'sae', 'sae.onnx'), '--json']);
       expect(JSON.parse(inspected.stdout).metadata.config.training.steps).to.equal(50);
     } finally {
       await rm(folder, { recursive: true });

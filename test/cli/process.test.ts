@@ -101,4 +101,33 @@ describe('command line, as a process', () => {
     );
     expect(await readdir(out)).to.deep.equal(['toy-model.checkpoint.safetensors']);
   });
+
+  it('trains again in a used folder only where it is told what becomes of the run there', async () => {
+    const out = join(clone, 'used');
+    const train = (...args: string[]) => finished(start('train', 'toy', '--out', out, ...args));
+    expect(await train('--steps', '20')).to.include({ status: 0 });
+    const refused = await train('--steps', '20');
+    expect(refused).to.include({
+      status: 1,
+      stderr: `monosemantic: ${out}: holds an earlier run (run.json): --resume goes on with it, --overwrite replaces it, --out takes another folder\n`,
+    });
+    const longer = await train('--steps', '30', '--resume');
+    expect(longer).to.include({ status: 0 });
+    expect(longer.stdout).to.include('goes on after 20 of 30 steps');
+    expect(await train('--steps', '20', '--seed', '1', '--overwrite')).to.include({ status: 0 });
+    expect((await readdir(out)).filter(name => name.startsWith('.'))).to.deep.equal([]);
+  });
+
+  it('lets one run at a time into a folder', async () => {
+    const out = join(clone, 'shared');
+    const first = start('train', 'toy', '--steps', '1000000', '--out', out);
+    const ended = finished(first);
+    while (first.exitCode === null && !existsSync(join(out, '.run.lock')))
+      await new Promise(resolve => setTimeout(resolve, 50));
+    const second = await finished(start('train', 'toy', '--overwrite', '--out', out));
+    first.kill('SIGINT');
+    expect((await ended).status).to.equal(130);
+    expect(second.status).to.equal(1);
+    expect(second.stderr).to.match(/^monosemantic: .*shared: process \d+ is writing its run there/);
+  });
 });

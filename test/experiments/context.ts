@@ -13,6 +13,7 @@ export async function testContext(changes: Partial<ExperimentContext> = {}): Pro
     checkpointEvery: 100,
     resume: false,
     log: () => {},
+    preparing: () => {},
     progress: () => () => {},
     draw: async () => {},
     ...changes,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { sparseFeatures } from '../../src/data/sparse-features.ts';
-import { FileWriteError } from '../../src/errors.ts';
+import { FileWriteError, FolderInUseError } from '../../src/errors.ts';
 import { trainToyModel } from '../../src/training/node.ts';
 
 const SETTINGS = { data: sparseFeatures({ nFeatures: 4, sparsity: 0.9 }), nHidden: 2, batchSize: 16, steps: 3 };
@@ -23,6 +23,39 @@ describe("training's folder", () => {
     await utimes(left, old, old);
     await trainToyModel(SETTINGS, { checkpoint: folder });
     expect((await readdir(folder)).filter(name => name.endsWith('.tmp'))).to.deep.equal([]);
+  });
+
+  it('is not used again unless that is said, and then gone on with or begun anew', async () => {
+    const first = await trainToyModel(SETTINGS, { checkpoint: folder });
+    const again = await trainToyModel(SETTINGS, { checkpoint: folder }).catch((error: unknown) => error);
+    expect(again).to.be.instanceOf(FolderInUseError);
+    const from: number[] = [];
+    const longer = { ...SETTINGS, steps: 5 };
+    const resumed = await trainToyModel(longer, {
+      checkpoint: folder,
+      resume: true,
+      onResume: step => from.push(step),
+    });
+    expect(from).to.deep.equal([3]);
+    expect(resumed.history.loss.slice(0, 3)).to.deep.equal(first.history.loss.slice(0, 3));
+    expect(resumed.history.steps).to.equal(5);
+    const anew = await trainToyModel({ ...SETTINGS, seed: 1 }, { checkpoint: folder, overwrite: true });
+    expect(anew.history.loss[0]).to.not.equal(first.history.loss[0]);
+  });
+
+  it('is one training’s at a time', async () => {
+    const long = { ...SETTINGS, steps: 100_000 };
+    const stop = new AbortController();
+    const running = new Promise<void>(resolve => {
+      void trainToyModel(long, { checkpoint: folder, signal: stop.signal, onProgress: () => resolve() }).catch(() =>
+        resolve(),
+      );
+    });
+    await running;
+    const second = await trainToyModel(long, { checkpoint: folder, resume: true }).catch((error: unknown) => error);
+    stop.abort();
+    expect(second).to.be.instanceOf(FolderInUseError);
+    expect((second as FolderInUseError).folder).to.equal(folder);
   });
 
   it('is known to be unwritable before the first step', async function () {

@@ -1,12 +1,11 @@
 /** What every experiment's command line has in common: its options, its folder, its engine, its progress, and Ctrl-C. */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SingleBar } from 'cli-progress';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { createEngine, ENGINE_NAMES, type EngineOptions } from '../../engines/create-engine.ts';
-import { FileWriteError } from '../../errors.ts';
 import { type ExperimentContext, StoppedError } from '../../experiments/context.ts';
-import { requireCheckpoint, writeJson } from '../../experiments/run-files.ts';
+import { writeJson } from '../../experiments/run-files.ts';
+import { claimRunFolder, RUN_RECORD } from '../../experiments/run-folder.ts';
 import { writeFileAtomic } from '../../files/write-atomic.ts';
 import type { Figure } from '../../plots/figure.ts';
 import { show, toHtml, writeFigure } from '../../plots/node.ts';
@@ -20,6 +19,7 @@ export interface CommonOptions extends EngineOptions, ReportOptions {
   readonly seed: number;
   readonly checkpointEvery: number;
   readonly resume?: boolean;
+  readonly overwrite?: boolean;
   readonly html?: boolean;
   readonly show?: boolean;
 }
@@ -42,7 +42,13 @@ export function experimentCommand(name: string, description: string): Command {
     .addOption(new Option('--device <name>', "tensorflow's device").choices(['cpu', 'gpu']))
     .option('--threads <n>', 'threads to train with (default: what suits the step)', positiveInteger)
     .option('--checkpoint-every <steps>', 'steps between checkpoints', positiveInteger, 5000)
-    .option('--resume', 'go on from the checkpoints in the folder of the run')
+    .addOption(
+      new Option(
+        '--resume',
+        'go on from the checkpoints in the folder of the run; more --steps go on beyond its end',
+      ).conflicts('overwrite'),
+    )
+    .option('--overwrite', 'replace an earlier run in the folder')
     .option('--html', 'write all figures into one self-contained file, NAME.html, in the folder of the run')
     .option('--show', 'open the figures in a browser at the end (Plotly, from the network)')
     .option('--json', 'print the result as JSON for machines, and everything else to stderr')
@@ -63,12 +69,14 @@ export function runnable<Options extends CommonOptions>(
 ): Command {
   return prepareCommand(command, terminal).action(async (options: Options) => {
     try {
+      const { resume = false, overwrite = false } = options;
+      await using _ = await claimRunFolder(options.out, { resume, overwrite, signal: terminal.signal });
       const figures: Figure[] = [];
       const context = await createContext(options, figures, terminal);
       const started = performance.now();
       const result = await run(options, context);
       const seconds = Math.round((performance.now() - started) / 100) / 10;
-      await writeJson(join(options.out, 'run.json'), { experiment: command.name(), options, seconds });
+      await writeJson(join(options.out, RUN_RECORD), { experiment: command.name(), options, seconds });
       if (options.json)
         terminal.print(JSON.stringify({ experiment: command.name(), folder: options.out, seconds, result }));
       if (options.html) await writeHtml(command.name(), figures, context);
@@ -85,10 +93,6 @@ async function createContext(
   terminal: Terminal,
 ): Promise<ExperimentContext> {
   const { out: folder, resume = false } = options;
-  await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
-    throw new FileWriteError(folder, cause);
-  });
-  if (resume) await requireCheckpoint(folder);
   return {
     folder,
     engine: await createEngine(options),
@@ -96,6 +100,7 @@ async function createContext(
     checkpointEvery: options.checkpointEvery,
     resume,
     log: line => (options.json ? terminal.warn(line) : terminal.print(line)),
+    preparing: preparation(terminal),
     progress: (label, steps) => progressBar(label, steps, terminal),
     async draw(name, figure) {
       figures.push(figure);
@@ -108,6 +113,18 @@ async function writeHtml(name: string, figures: readonly Figure[], { folder, log
   const file = join(folder, `${name}.html`);
   await writeFileAtomic(file, toHtml(figures, { title: name }));
   log(`  ${file}`);
+}
+
+/** A line that is written over on a terminal, for what takes longer than a moment; nothing elsewhere. */
+function preparation({ stderr }: Terminal): ExperimentContext['preparing'] {
+  const began = new Map<string, number>();
+  return (what, share) => {
+    if (!stderr.isTTY) return;
+    const start = began.get(what) ?? performance.now();
+    began.set(what, start);
+    if (performance.now() - start < 500) return;
+    stderr.write(`\r${what} ${(100 * share).toFixed(0)}%${share >= 1 ? '\n' : ''}`);
+  };
 }
 
 /** A bar on a terminal; nothing where the output goes into a file. */

@@ -1,0 +1,144 @@
+/**
+ * A folder that one writer at a time may use. The lock is a file in it that says which process holds it and whose time of change is moved on
+ * while that process lives; it is taken over from a process that died, however it died. Node only.
+ */
+import { randomBytes } from 'node:crypto';
+import { constants, copyFile, link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { FileWriteError, FolderInUseError } from '../errors.ts';
+import { isRecord } from './json-text.ts';
+import { isAlive, type OwnerProcess, ownProcess } from './owner-process.ts';
+
+/** Gives the folder free again. */
+export interface FolderLock extends AsyncDisposable {
+  release(): Promise<void>;
+}
+
+export interface FolderLockOptions {
+  /** Milliseconds between two signs of life. Default 2,000. */
+  readonly beat?: number | undefined;
+  /** Aborting ends the wait for a holder that cannot be seen from here, with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Who holds a lock. */
+interface Holder extends OwnerProcess {
+  /** Of this lock alone: a process may hold one, release it and take it again. */
+  readonly token: string;
+}
+
+const BEAT = 2000;
+/** Signs of life that a holder on another machine may miss before it counts as dead. */
+const MISSED = 4;
+
+/**
+ * Locks `folder`, which must exist, for what is called `name` in it.
+ * @throws FolderInUseError where another living process, or this one, has it
+ * @throws FileWriteError where the folder cannot be written
+ */
+export async function lockFolder(
+  folder: string,
+  name: string,
+  { beat = BEAT, signal }: FolderLockOptions = {},
+): Promise<FolderLock> {
+  const path = join(folder, `.${name}.lock`);
+  const holder: Holder = { ...ownProcess(), token: randomBytes(8).toString('hex') };
+  // Whole before it has its name: a lock is never seen empty.
+  const own = `${path}.${holder.token}`;
+  await writeFile(own, JSON.stringify(holder), { flag: 'wx' }).catch((cause: unknown) => {
+    throw new FileWriteError(path, cause);
+  });
+  try {
+    while (!(await takeName(own, path))) {
+      const found = await holderOf(path);
+      if (found === undefined) continue;
+      if (!(await isGone(found, path, beat, signal))) {
+        throw new FolderInUseError(folder, `process ${found.pid} is writing its ${name} there (lock file ${path})`);
+      }
+      await removeDead(path, found.token);
+    }
+  } finally {
+    await rm(own, { force: true });
+  }
+  const timer = setInterval(() => {
+    const now = new Date();
+    utimes(path, now, now).catch(() => undefined);
+  }, beat);
+  timer.unref();
+  let isHeld = true;
+  const release = async (): Promise<void> => {
+    if (!isHeld) return;
+    isHeld = false;
+    clearInterval(timer);
+    // Not one that somebody took over while this process was stopped.
+    if ((await holderOf(path))?.token === holder.token) await rm(path, { force: true });
+  };
+  return { release, [Symbol.asyncDispose]: release };
+}
+
+/** A second name for the file, which fails where something has that name already. */
+async function takeName(own: string, path: string): Promise<boolean> {
+  try {
+    await link(own, path);
+    return true;
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code;
+    if (code === 'EEXIST') return false;
+    if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'ENOSYS') throw new FileWriteError(path, cause);
+  }
+  // A file system without links.
+  try {
+    await copyFile(own, path, constants.COPYFILE_EXCL);
+    return true;
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw new FileWriteError(path, cause);
+  }
+}
+
+/** Undefined where the lock has gone meanwhile. One that cannot be read was written by nobody who lives. */
+async function holderOf(path: string): Promise<Holder | undefined> {
+  const text = await readFile(path, 'utf8').catch(() => undefined);
+  if (text === undefined) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    if (isRecord(value) && typeof value['token'] === 'string') return value as unknown as Holder;
+  } catch {
+    // Not JSON.
+  }
+  return { space: '', pid: 0, started: 0, token: '' };
+}
+
+/** Whether its holder is dead: seen from here, or by a lock that stays unchanged. */
+async function isGone(holder: Holder, path: string, beat: number, signal?: AbortSignal): Promise<boolean> {
+  const alive = isAlive(holder);
+  if (alive !== undefined) return !alive;
+  const before = await changeOf(path);
+  // Clocks of two machines differ: what is compared is the lock with itself.
+  for (let missed = 0; missed < MISSED; missed++) {
+    await sleep(beat, undefined, { signal });
+    if ((await changeOf(path)) !== before) return false;
+  }
+  return true;
+}
+
+async function changeOf(path: string): Promise<number | undefined> {
+  return stat(path).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => undefined,
+  );
+}
+
+/** Removes the lock of `token`, of which several may have found that its holder died: only one of them moves it away. */
+async function removeDead(path: string, token: string): Promise<void> {
+  const aside = `${path}.${token || 'unread'}.dead`;
+  try {
+    await rename(path, aside);
+  } catch {
+    return;
+  }
+  // Somebody was faster, and this is the new lock: it gets its name back unless that is taken.
+  if ((await holderOf(aside))?.token !== token) await link(aside, path).catch(() => undefined);
+  await rm(aside, { force: true });
+}
