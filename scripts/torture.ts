@@ -1,6 +1,6 @@
 /**
- * `npm run torture`: what must never happen, looked for on purpose. Five minutes by default; `--seconds`, `--files`, `--seed` and `--only`
- * change that. Prints a table and ends with status 1 where anything happened; what shows it is kept in runs/torture/.
+ * `npm run torture`: what must never happen, looked for on purpose. Five minutes by default; `--seconds`, `--files`, `--kills`, `--seed` and
+ * `--only` change that. Prints a table and ends with status 1 where anything happened; what shows it is kept in runs/torture/.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,16 +9,18 @@ import { positiveInteger } from '../src/cli/options.ts';
 import { textTable } from '../src/experiments/text-table.ts';
 import { damagedFiles } from './torture/damaged-files.ts';
 import { diskFull } from './torture/disk-full.ts';
+import { kills } from './torture/kills.ts';
 import { largeSaes } from './torture/large-sae.ts';
 import type { Outcome, Torture } from './torture/outcome.ts';
 import { parallelEncodes } from './torture/parallel-encodes.ts';
 import { soak } from './torture/soak.ts';
 
-const TORTURES: readonly Torture[] = [damagedFiles, diskFull, parallelEncodes, soak, largeSaes];
+const TORTURES: readonly Torture[] = [damagedFiles, diskFull, parallelEncodes, kills, soak, largeSaes];
 
 interface Options {
   readonly seconds: number;
   readonly files?: number;
+  readonly kills?: number;
   readonly seed: number;
   readonly only?: readonly string[];
   readonly out: string;
@@ -29,6 +31,7 @@ const names = TORTURES.map(torture => torture.name);
 const options = new Command('torture')
   .option('--seconds <n>', 'how long, in all', positiveInteger, 300)
   .option('--files <n>', 'damaged files, in all, however long they take', positiveInteger)
+  .option('--kills <n>', 'kills of training runs, in all, however long they take (default: 20)', positiveInteger)
   .option('--seed <n>', 'what everything random is drawn from', Number, Date.now() % 1_000_000)
   .addOption(new Option('--only <kind...>', 'kinds of torture').choices(names))
   .option('--out <folder>', 'where what shows a breach is kept', 'runs/torture')
@@ -53,6 +56,7 @@ for (const torture of chosen) {
     seconds,
     seed: options.seed,
     files: options.files,
+    kills: options.kills,
     python: options.python,
     progress: line => console.log(`${torture.name}: ${line}, ${((performance.now() - started) / 1000).toFixed(0)} s`),
     async keep(name, bytes) {

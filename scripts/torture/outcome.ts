@@ -7,6 +7,8 @@ export interface TortureOptions {
   readonly seed: number;
   /** Damaged files in all; undefined: as many as the time allows. */
   readonly files: number | undefined;
+  /** Kills of training runs in all; undefined: a few. */
+  readonly kills: number | undefined;
   /** A Python with numpy, safetensors, onnx and onnxruntime; undefined: nothing is compared. */
   readonly python: string | undefined;
   /** Keeps something that shows a breach, and gives its path. */
