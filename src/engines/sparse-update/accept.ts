@@ -1,6 +1,6 @@
 /** Which training steps the sparse update can take over, and which it is worth taking over. */
 import type { StepDescriptor } from '../engine.ts';
-import { planSparseUpdate } from './plan.ts';
+import { isChosenTogether, planSparseUpdate } from './plan.ts';
 
 /** Below this many multiplications the recorded graph is as fast: measured on two cores at 64 × 256 weights and batch 1024. */
 const LEAST_PRODUCTS = 2 ** 24;
@@ -66,7 +66,10 @@ export function acceptsSparseUpdate(
   const plan = planSparseUpdate(descriptor, 1);
   if (!plan) return decline(`${dIn} × ${dSae} does not fit into 64 WebAssembly memories of 4 GiB`);
   const split = plan.shards > 1 ? `, in ${plan.shards} memories of at most 4 GiB` : '';
-  return { accepted: true, reason: `sparse update: ${activation['kind']}, ${dIn} × ${dSae} weights${split}` };
+  const density = isChosenTogether(plan)
+    ? ''
+    : `, lists in each step in which at most ${100 * plan.denseFrom}% of the latents are active, else whole matrices`;
+  return { accepted: true, reason: `sparse update: ${activation['kind']}, ${dIn} × ${dSae} weights${split}${density}` };
 }
 
 /** The first thing about a step that the update does not do. */
