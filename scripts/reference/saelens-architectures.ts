@@ -22,7 +22,7 @@ const SHARED: SaelensArchitecture['settings'] = {
   // Figures are in float64 whatever the type; ours are in float32.
   dtype: 'any',
   apply_b_dec_to_input: [true],
-  normalize_activations: ['none', 'expected_average_only_in'],
+  normalize_activations: ['none', 'expected_average_only_in', 'layer_norm', 'constant_norm_rescale'],
   reshape_activations: ['none'],
   // The start is given.
   decoder_init_norm: 'any',

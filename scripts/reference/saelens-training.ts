@@ -2,9 +2,11 @@
 import { createRandomSource } from '../../src/data/random-source.ts';
 import type { StepProgram } from '../../src/engines/engine.ts';
 import { InvalidValueError } from '../../src/errors.ts';
-import { foldActivationScale } from '../../src/export/fold-scales.ts';
+import type { ActivationConfig } from '../../src/models/architectures/registry.ts';
+import { foldActivationScale } from '../../src/models/fold-activation-scale.ts';
 import type { FrozenSae } from '../../src/models/frozen-sae.ts';
 import type { ModelState } from '../../src/models/model.ts';
+import type { ActivationNormalization } from '../../src/models/normalisation.ts';
 import { SparseAutoencoder } from '../../src/models/sparse-autoencoder.ts';
 import {
   filled,
@@ -105,7 +107,7 @@ export function saelensTraining(file: SaelensTrainingFile): SaelensTraining {
   const scale = scaleOf(file);
   const unscaled = fromNested(file.inputs.batches);
   const [, batchSize, dIn] = unscaled.shape as [number, number, number];
-  const sae = startOf(file, known.activation(config, window));
+  const sae = startOf(file, activationOf(known.activation(config, window), config));
   const { lr: learningRate, betas, eps, steps } = file.optimizer;
   const optimizer = { name: 'adam', learningRate, betas, eps } as const;
   const numbers = stepNumbers([
@@ -135,9 +137,29 @@ export function saelensTraining(file: SaelensTrainingFile): SaelensTraining {
 }
 
 function scaleOf({ config, normalization }: SaelensTrainingFile): number {
-  if (config['normalize_activations'] === 'none') return 1;
+  if (rowNormalisationOf(config) !== undefined || config['normalize_activations'] === 'none') return 1;
   if (typeof normalization === 'number' && normalization > 0) return normalization;
   throw new InvalidValueError(`normalization must be a positive number, got ${String(normalization)}`);
+}
+
+/**
+ * SAELens's AuxK refuses samples that are normalised one by one as soon as a latent is dead, so there is none here.
+ * @throws InvalidValueError for a gated one, whose auxiliary loss SAELens takes between a normalised reconstruction and activations as they were.
+ */
+function activationOf(activation: ActivationConfig, config: SaelensConfig): ActivationConfig {
+  if (rowNormalisationOf(config) === undefined) return activation;
+  if (activation.kind === 'gated') {
+    throw new InvalidValueError(
+      'a gated SAE of normalised samples is trained otherwise here: its auxiliary loss undoes the normalisation',
+    );
+  }
+  const { auxK: _, ...rest } = activation as ActivationConfig & { readonly auxK?: unknown };
+  return rest as ActivationConfig;
+}
+
+/** What happens to each sample; the scale of `expected_average_only_in` is in the batches instead. */
+function rowNormalisationOf(config: SaelensConfig): ActivationNormalization | undefined {
+  return (['layer_norm', 'constant_norm_rescale'] as const).find(name => name === config['normalize_activations']);
 }
 
 function startOf({ config, inputs }: SaelensTrainingFile, activation: SparseAutoencoder['config']['activation']) {
@@ -151,6 +173,7 @@ function startOf({ config, inputs }: SaelensTrainingFile, activation: SparseAuto
     activation,
     decoder: 'free',
     reconstructionLoss: 'sum',
+    normalize: rowNormalisationOf(config) ?? 'none',
   } as const;
   const { architecture, shape } = new SparseAutoencoder(settings, createRandomSource(0));
   const buffers = architecture.buffers(shape);
@@ -185,8 +208,10 @@ function unscaledState(
 ): ModelState<HostTensors> {
   if (scale === 1) return { parameters, buffers };
   const running = buffers['threshold'];
-  if (!running) return { parameters: foldActivationScale(parameters, scale, false), buffers };
+  if (!running) return { parameters: foldActivationScale(parameters, scale), buffers };
   const inNorms = architecture.config['rescaleByDecoderNorm'] === true;
-  const { threshold, ...folded } = foldActivationScale({ ...parameters, threshold: running }, scale, inNorms);
+  const { threshold, ...folded } = foldActivationScale({ ...parameters, threshold: running }, scale, {
+    scalesThreshold: inNorms,
+  });
   return { parameters: folded, buffers: { ...buffers, threshold: threshold! } };
 }

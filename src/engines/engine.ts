@@ -40,6 +40,8 @@ export interface StepDescriptor {
   readonly transcoder: boolean;
   readonly skip: boolean;
   readonly reconstructionLoss: 'mean' | 'sum';
+  /** What happens to each sample before it is encoded. Default nothing. */
+  readonly normalize?: string;
   readonly optimizer: {
     readonly name: 'adam' | 'adamw';
     readonly learningRate: number;

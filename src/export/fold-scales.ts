@@ -1,5 +1,5 @@
 /** Scales folded into weight matrices. Norms and products are taken in float64 and rounded once. */
-import type { HostTensor, HostTensors } from '../tensor.ts';
+import type { HostTensor } from '../tensor.ts';
 
 /** Row i of [rows, columns] times `factors[i]`. */
 export function scaleRows({ data, shape }: HostTensor, factors: ArrayLike<number>): HostTensor {
@@ -43,22 +43,4 @@ export function product(a: HostTensor<ArrayLike<number>>, b: HostTensor<ArrayLik
     data.set(sums, row * columns);
   }
   return { shape: [rows, columns], data };
-}
-
-/**
- * The weights of an SAE that takes activations as they are, from those of one that took them times `factor`. `scalesThreshold` where the threshold
- * is in units of the decoder's norms, which the scale changes.
- */
-export function foldActivationScale(
-  weights: HostTensors,
-  factor: number,
-  scalesThreshold: boolean,
-): Record<string, HostTensor> {
-  return {
-    ...weights,
-    ...(scalesThreshold && { threshold: scaleAll(weights['threshold']!, 1 / factor) }),
-    W_enc: scaleAll(weights['W_enc']!, factor),
-    W_dec: scaleAll(weights['W_dec']!, 1 / factor),
-    b_dec: scaleAll(weights['b_dec']!, 1 / factor),
-  };
 }

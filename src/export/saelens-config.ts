@@ -4,7 +4,8 @@
  */
 import { FileFormatError } from '../errors.ts';
 import { shown } from '../files/json-text.ts';
-import type { ActivationNormalization, SaeArchitecture } from '../models/frozen-sae.ts';
+import type { SaeArchitecture } from '../models/frozen-sae.ts';
+import type { ActivationNormalization } from '../models/normalisation.ts';
 import { type Config, type ReadOptions, readFlag, refuseUnknownOptions, requireDimension } from './sae-checkpoint.ts';
 
 /** What a SAELens config says, apart from what it says about training. */

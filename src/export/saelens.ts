@@ -13,9 +13,10 @@
 import { FileFormatError, InvalidValueError } from '../errors.ts';
 import type { FileTensor } from '../files/element-type.ts';
 import { writeSafetensors } from '../files/safetensors.ts';
+import { foldActivationScale } from '../models/fold-activation-scale.ts';
 import type { FrozenSae } from '../models/frozen-sae.ts';
 import { type HostTensor, type HostTensors, rowNorms, sameShape } from '../tensor.ts';
-import { foldActivationScale, product, scaleColumns, scaleRows } from './fold-scales.ts';
+import { product, scaleColumns, scaleRows } from './fold-scales.ts';
 import { CheckpointTensors, type Config, checkedSae, type LoadedSae, type ReadOptions } from './sae-checkpoint.ts';
 import { readSaelensConfig, type SaelensConfig, saelensArchitecture } from './saelens-config.ts';
 
@@ -66,7 +67,9 @@ export function readSaelens(
     } else if (!(factor > 0 && Number.isFinite(factor))) {
       throw new InvalidValueError(`normScalingFactor must be positive and finite, got ${factor}`);
     } else {
-      weights = foldActivationScale(weights, factor, parsed.batchTopK && parsed.rescaleActsByDecoderNorm);
+      weights = foldActivationScale(weights, factor, {
+        scalesThreshold: parsed.batchTopK && parsed.rescaleActsByDecoderNorm,
+      });
       notes.push(`expected_average_only_in: activations are scaled by ${factor}, folded into the weights`);
     }
   }

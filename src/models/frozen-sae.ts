@@ -16,12 +16,10 @@ import * as tf from '@tensorflow/tfjs';
 import { InvalidShapeError, InvalidValueError } from '../errors.ts';
 import { type HostTensors, type Shape, sameShape } from '../tensor.ts';
 import type { Tensors } from './model.ts';
+import { type ActivationNormalization, denormalizeRows, normalizeRows } from './normalisation.ts';
 import { scatterUnique } from './scatter-unique.ts';
 
 export type SaeArchitecture = 'standard' | 'topk' | 'jumprelu' | 'gated';
-
-/** What happens to activations before encoding, and is undone after decoding. */
-export type ActivationNormalization = 'none' | 'layer_norm' | 'constant_norm_rescale';
 
 /** Everything about a frozen SAE but its weights. */
 export interface FrozenSaeOptions {
@@ -48,9 +46,6 @@ export interface FrozenSae extends FrozenSaeOptions {
   /** Where it comes from, for people: JSON values such as SAELens's `model_name` and `hook_name`. It changes nothing. */
   readonly description?: Readonly<Record<string, unknown>>;
 }
-
-/** As SAELens: added to the standard deviation. */
-const layerNormEpsilon = 1e-5;
 
 /** The shape of each weight that `options` ask for; `W_skip` is optional and not among them. */
 export function frozenSaeShapes({ architecture, dIn, dSae, dOut }: FrozenSaeOptions): Readonly<Record<string, Shape>> {
@@ -119,14 +114,17 @@ export function decoderInputsOf({ normalizeActivations, transcoder, weights }: F
  * [batch, 1], `skip` [batch, dOut].
  */
 export function applyFrozenSae(options: FrozenSaeOptions, weights: Tensors, activations: tf.Tensor): Tensors {
-  const { x, statistics } = normalize(options, activations as tf.Tensor2D);
+  const { normalizeActivations, transcoder } = options;
+  const { x, statistics: measured } = normalizeRows(normalizeActivations, activations);
+  // A transcoder's reconstruction is of other activations: nothing is undone.
+  const statistics = transcoder ? {} : measured;
   const centred = options.applyBDecToInput ? tf.sub(x, weights['b_dec']!) : x;
-  const encoded = encode(options, weights, tf.matMul(centred, weights['W_enc'] as tf.Tensor2D));
+  const encoded = encode(options, weights, tf.matMul(centred as tf.Tensor2D, weights['W_enc'] as tf.Tensor2D));
   const decoded = tf.add(
     tf.matMul(encoded['features'] as tf.Tensor2D, weights['W_dec'] as tf.Tensor2D),
     weights['b_dec']!,
   );
-  const denormalized = denormalize(options, statistics, decoded);
+  const denormalized = denormalizeRows(transcoder ? 'none' : normalizeActivations, statistics, decoded);
   if (!weights['W_skip']) return { reconstruction: denormalized, ...encoded, ...statistics };
   const skip = tf.matMul(activations as tf.Tensor2D, tf.transpose(weights['W_skip']));
   return { reconstruction: tf.add(denormalized, skip), ...encoded, ...statistics, skip };
@@ -159,39 +157,4 @@ function encode(options: FrozenSaeOptions, weights: Tensors, projected: tf.Tenso
       return { features: tf.mul(isOpen, tf.relu(tf.add(tf.mul(gate, gain), bias))) };
     }
   }
-}
-
-function normalize(
-  { normalizeActivations, dIn, transcoder }: FrozenSaeOptions,
-  activations: tf.Tensor2D,
-): { x: tf.Tensor2D; statistics: Tensors } {
-  switch (normalizeActivations) {
-    case 'none':
-      return { x: activations, statistics: {} };
-    case 'layer_norm': {
-      const mean = tf.mean(activations, -1, true);
-      const centred = tf.sub(activations, mean);
-      // The standard deviation of a sample, over dIn − 1, as torch.std.
-      const deviation = tf.sqrt(tf.div(tf.sum(tf.square(centred), -1, true), dIn - 1));
-      const x = tf.div(centred, tf.add(deviation, layerNormEpsilon)) as tf.Tensor2D;
-      return { x, statistics: transcoder ? {} : { ln_mu: mean, ln_std: deviation } };
-    }
-    case 'constant_norm_rescale': {
-      const coefficient = tf.div(Math.sqrt(dIn), tf.sqrt(tf.sum(tf.square(activations), -1, true)));
-      const x = tf.mul(activations, coefficient) as tf.Tensor2D;
-      return { x, statistics: transcoder ? {} : { x_norm_coeff: coefficient } };
-    }
-  }
-}
-
-function denormalize(
-  { normalizeActivations, transcoder }: FrozenSaeOptions,
-  statistics: Tensors,
-  decoded: tf.Tensor,
-): tf.Tensor {
-  if (transcoder || normalizeActivations === 'none') return decoded;
-  if (normalizeActivations === 'layer_norm') {
-    return tf.add(tf.mul(decoded, statistics['ln_std']!), statistics['ln_mu']!);
-  }
-  return tf.div(decoded, statistics['x_norm_coeff']!);
 }

@@ -4,6 +4,7 @@ import type { ForwardInputs, SaeArchitecture, SaeShape } from './architectures/a
 import { constrainParameters, projectGradients } from './decoder.ts';
 import { meanSquare } from './mean-square.ts';
 import type { Tensors, Trainable } from './model.ts';
+import { denormalizeRows, normalizeRows } from './normalisation.ts';
 
 /** Names of a batch's inputs: what is encoded, and what a transcoder reconstructs instead. */
 export const ACTIVATIONS = 'activations';
@@ -24,7 +25,8 @@ export function saeTrainable({ architecture, shape }: TrainedSae): Trainable {
     terms: ['mse', ...(architecture.terms ?? [])],
     losses({ parameters, buffers, batch, scalars }) {
       const input = batch[ACTIVATIONS]!;
-      const given: ForwardInputs = { shape, parameters, buffers, input, target: batch[TARGET] ?? input, scalars };
+      const target = batch[TARGET] ?? input;
+      const given = { ...normalized(shape, input), shape, parameters, buffers, target, scalars };
       const forward = architecture.forward(given);
       const { rank } = forward.error;
       const mean = meanSquare(forward.error, [rank - 2, rank - 1]);
@@ -38,6 +40,17 @@ export function saeTrainable({ architecture, shape }: TrainedSae): Trainable {
       projectGradients(shape.decoder, parameters, gradients),
     constrain: (parameters: Tensors) => constrainParameters(shape.decoder, parameters),
   };
+}
+
+/** What is encoded, and how its reconstruction becomes one of the activations as they were. A transcoder's target is of other ones. */
+export function normalized(
+  { normalize = 'none', applyBDecToInput }: SaeShape,
+  input: tf.Tensor,
+): Pick<ForwardInputs, 'input' | 'raw' | 'undo'> {
+  if (normalize === 'none') return { input };
+  const { x, statistics } = normalizeRows(normalize, input);
+  if (!applyBDecToInput) return { input: x, raw: input };
+  return { input: x, raw: input, undo: decoded => denormalizeRows(normalize, statistics, decoded) };
 }
 
 /** Samples since each latent last fired, [...lead, d_sae]: 0 for those that fired in this batch. */

@@ -13,9 +13,11 @@ import { type ActivationConfig, createArchitecture } from './architectures/regis
 import { DECODER_FORMS, type DecoderForm, decoderParameter, decoderRows } from './decoder.ts';
 import { requirePositiveInteger } from './dimensions.ts';
 import { requireSamples, runEagerly } from './eager.ts';
+import { foldActivationScale } from './fold-activation-scale.ts';
 import { applyFrozenSae, decoderInputsOf, type FrozenSae } from './frozen-sae.ts';
 import type { ModelState } from './model.ts';
-import { saeTrainable } from './sae-trainable.ts';
+import { ACTIVATION_NORMALIZATIONS, type ActivationNormalization } from './normalisation.ts';
+import { normalized, saeTrainable } from './sae-trainable.ts';
 import { unitRows } from './unit-rows.ts';
 
 export interface SparseAutoencoderConfig {
@@ -32,6 +34,10 @@ export interface SparseAutoencoderConfig {
   readonly skip?: boolean;
   /** Whether the squared error is averaged (the default) or summed over d_out; every coefficient of the loss is in that unit. */
   readonly reconstructionLoss?: 'mean' | 'sum';
+  /** What happens to each sample before it is encoded and is undone in its reconstruction. Default `none`. Not with AuxK, as in SAELens. */
+  readonly normalize?: ActivationNormalization;
+  /** What activations are multiplied with in training; freezing folds it into the weights. Default 1. */
+  readonly inputScale?: number;
 }
 
 /** Where the parameters start. */
@@ -67,15 +73,24 @@ export class SparseAutoencoder {
    */
   constructor(config: SparseAutoencoderConfig, random: RandomSource, start: SparseAutoencoderStart = {}) {
     const { dIn, dSae, dOut = dIn, decoder = 'reparametrise', transcoder = dOut !== dIn, skip = false } = config;
-    const { reconstructionLoss = 'mean' } = config;
+    const { reconstructionLoss = 'mean', normalize = 'none', inputScale = 1 } = config;
     for (const [name, size] of Object.entries({ dIn, dSae, dOut })) requirePositiveInteger(size, name);
     requireChoice('decoder', decoder, DECODER_FORMS);
     requireChoice('reconstructionLoss', reconstructionLoss, ['mean', 'sum']);
+    requireChoice('normalize', normalize, ACTIVATION_NORMALIZATIONS);
+    if (!(inputScale > 0 && Number.isFinite(inputScale))) {
+      throw new InvalidValueError(`inputScale must be positive, got ${inputScale}`);
+    }
+    if (normalize !== 'none' && 'auxK' in config.activation && config.activation.auxK) {
+      throw new InvalidValueError(
+        `auxK does not go with normalize ${normalize}: its reconstruction is of normalised activations, the error is not`,
+      );
+    }
     if (!transcoder && dOut !== dIn) {
       throw new InvalidValueError(`d_out is ${dOut} and d_in ${dIn}: only a transcoder reconstructs another width`);
     }
-    this.config = { ...config, dOut, decoder, transcoder, skip, reconstructionLoss };
-    this.shape = { dIn, dSae, dOut, decoder, applyBDecToInput: !transcoder, skip, reconstructionLoss };
+    this.config = { ...config, dOut, decoder, transcoder, skip, reconstructionLoss, normalize, inputScale };
+    this.shape = { dIn, dSae, dOut, decoder, applyBDecToInput: !transcoder, skip, reconstructionLoss, normalize };
     this.architecture = createArchitecture(config.activation, dSae);
     this.state = start.state ?? this.#initial(random, start);
   }
@@ -127,7 +142,10 @@ export class SparseAutoencoder {
 
   /** The one frozen form: plain weights and options, from which it encodes, exports and converts. */
   freeze(): FrozenSae {
-    return this.architecture.freeze(this.shape, this.state);
+    const frozen = this.architecture.freeze(this.shape, this.state);
+    const { inputScale, transcoder } = this.config;
+    if (inputScale === 1) return frozen;
+    return { ...frozen, weights: foldActivationScale(frozen.weights, inputScale, { transcoder }) };
   }
 
   /** activations […, d_in] → features […, d_sae], as the frozen model gives them. */
@@ -196,9 +214,11 @@ export class SparseAutoencoder {
           parameters: architecture.project?.(all) ?? all,
           buffers: Object.fromEntries(buffers.map(name => [name, all[`buffer.${name}`]!])),
         };
-        const given = { shape, ...state, input: input!, target: target === activations ? input! : output!, scalars };
+        const scaledInput = this.config.inputScale === 1 ? input! : tf.mul(input!, this.config.inputScale);
+        const wanted = target === activations ? scaledInput : output!;
+        const given = { shape, ...state, ...normalized(shape, scaledInput), target: wanted, scalars };
         const { features, reconstruction } = architecture.forward(given);
-        const batch = { activations: given.input, ...(target !== activations && { target: given.target }) };
+        const batch = { activations: scaledInput, ...(target !== activations && { target: wanted }) };
         const { losses } = saeTrainable(this).losses({ ...state, batch, scalars });
         const named = Object.fromEntries(Object.entries(losses).map(([name, value]) => [`loss.${name}`, value]));
         return { features, reconstruction, ...named };

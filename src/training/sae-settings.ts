@@ -52,6 +52,11 @@ export interface SaeSettings {
   readonly reconstructionLoss?: 'mean' | 'sum';
   /** The norm, > 0, to which the gradient of all parameters together is clipped before each update. Default 0: not at all. SAELens clips to 1. */
   readonly clip?: number;
+  /**
+   * What happens to activations: `expected_average_only_in` multiplies all by √d_in / mean norm, measured on the sample, and is folded into the
+   * weights when frozen; `layer_norm` and `constant_norm_rescale` normalise each sample and stay in the frozen graph. As SAELens has them. Default `none`.
+   */
+  readonly normalize?: NormalizeActivations;
   /** Whether a transcoder's reconstruction has a linear term of its input. Default false. */
   readonly skip?: boolean;
   /** The share of all rows that training never sees, in [0, 1). Default .05; generated data have a stream of their own for it. */
@@ -63,6 +68,15 @@ export interface SaeSettings {
   /** The seed of everything random, any safe integer. Default 0. */
   readonly seed?: number;
 }
+
+/** Normalisations of SAELens's names. */
+export const NORMALIZE_ACTIVATIONS = [
+  'none',
+  'expected_average_only_in',
+  'layer_norm',
+  'constant_norm_rescale',
+] as const;
+export type NormalizeActivations = (typeof NORMALIZE_ACTIVATIONS)[number];
 
 /** Many trainings that share all settings but those that vary. */
 export interface ManySaeSettings extends SaeSettings {
@@ -89,6 +103,12 @@ export function resolveSaeSettings(settings: SaeSettings): ResolvedSaeSettings {
   }
   const { clip = 0 } = settings;
   if (!(clip >= 0 && Number.isFinite(clip))) throw new InvalidValueError(`clip must be at least 0, got ${clip}`);
+  const { normalize = 'none' } = settings;
+  if (!NORMALIZE_ACTIVATIONS.includes(normalize)) {
+    throw new InvalidValueError(
+      `normalize "${normalize}" does not exist; choose from ${NORMALIZE_ACTIVATIONS.join(', ')}`,
+    );
+  }
   if (!Number.isSafeInteger(steps) || steps < 0) throw new InvalidValueError(`steps must be a count, got ${steps}`);
   const optimizer: AdamOptions = { ...SAE_OPTIMIZER, ...settings.optimizer };
   const learningRate = settings.learningRate ?? optimizer.learningRate ?? SAE_OPTIMIZER.learningRate;
@@ -98,6 +118,7 @@ export function resolveSaeSettings(settings: SaeSettings): ResolvedSaeSettings {
     reconstructionLoss: 'mean',
     skip: false,
     clip: 0,
+    normalize: 'none',
     holdOut: 0.05,
     sampleSeed: seed,
     ...defined(settings),

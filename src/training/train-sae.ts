@@ -6,13 +6,16 @@ import { type BatchSource, sideBySide } from '../data/batch-source.ts';
 import { contentHash } from '../data/content-hash.ts';
 import { isGenerated } from '../data/generated-source.ts';
 import { restoreRandomSource } from '../data/random-source.ts';
+import { averageNormScale, scaledBatches, scaledRows } from '../data/scaled-source.ts';
 import { randomStream } from '../data/streams.ts';
 import type { StepDescriptor } from '../engines/engine.ts';
 import { InvalidShapeError, InvalidValueError } from '../errors.ts';
 import type { TrainingRecord } from '../export/freeze.ts';
 import { createArchitecture } from '../models/architectures/registry.ts';
 import { decoderRows } from '../models/decoder.ts';
+import { runEagerly } from '../models/eager.ts';
 import type { Initialisation } from '../models/initialisation.ts';
+import { normalizeRows } from '../models/normalisation.ts';
 import { ACTIVATIONS, saeTrainable, TARGET } from '../models/sae-trainable.ts';
 import { SparseAutoencoder } from '../models/sparse-autoencoder.ts';
 import { type HostTensor, hostTensor, zeros } from '../tensor.ts';
@@ -22,6 +25,7 @@ import type { TrainingPlatform } from './platform.ts';
 import { type ReadyRun, type RunReport, reportOf, runTraining, type TrainingOptions } from './run-settings.ts';
 import {
   type ManySaeSettings,
+  type NormalizeActivations,
   type ResolvedSaeSettings,
   resolveSaeSettings,
   type SaeSettings,
@@ -183,7 +187,7 @@ class OpenSources implements AsyncDisposable {
   readonly #work: StartWork;
   readonly #options: Pick<TrainingOptions, 'signal' | 'onStart'>;
   readonly #open: { readonly key: readonly unknown[]; readonly source: OpenSource }[] = [];
-  readonly #samples = new Map<OpenSource, { readonly rows: HostTensor; bias: Map<string, HostTensor> }>();
+  readonly #samples = new Map<string, Map<OpenSource, Sample>>();
 
   constructor(work: StartWork, options: Pick<TrainingOptions, 'signal' | 'onStart'>) {
     this.#work = work;
@@ -206,6 +210,7 @@ class OpenSources implements AsyncDisposable {
     const { settings } = run;
     const { dSae, activation, decoder, reconstructionLoss, skip, seed, sampleSeed } = settings;
     const { biases = true, decoderNorm, encoderNorm, ...start } = settings.start;
+    const { normalize } = settings;
     const dIn = source.width;
     const { targetWidth } = source;
     if (skip && targetWidth === undefined) {
@@ -213,7 +218,8 @@ class OpenSources implements AsyncDisposable {
     }
     const { bias: wanted = targetWidth === undefined ? 'geometric-median' : 'zero' } = start;
     const { directions: kind = defaultDirections(source, dSae) } = start;
-    const needsRows = wanted === 'geometric-median' || wanted === 'mean' || needsActivations(kind);
+    const scales = normalize === 'expected_average_only_in';
+    const needsRows = wanted === 'geometric-median' || wanted === 'mean' || needsActivations(kind) || scales;
     const sampled = needsRows
       ? await this.#sample(run, sampleSeed === seed ? source : await this.open(run, sampleSeed))
       : undefined;
@@ -232,6 +238,7 @@ class OpenSources implements AsyncDisposable {
       decoder,
       reconstructionLoss,
       skip,
+      ...(normalize === 'expected_average_only_in' ? { inputScale: sampled!.scale } : { normalize }),
       ...(targetWidth !== undefined && { dOut: targetWidth, transcoder: true }),
     };
     return new SparseAutoencoder(config, restoreRandomSource(random), {
@@ -252,10 +259,14 @@ class OpenSources implements AsyncDisposable {
   }
 
   async #sample({ settings }: SaeRun, source: OpenSource) {
-    const known = this.#samples.get(source);
+    const { normalize, sampleSize } = settings;
+    const samples = this.#samples.get(normalize) ?? new Map<OpenSource, Sample>();
+    this.#samples.set(normalize, samples);
+    const known = samples.get(source);
     if (known) return known;
-    const sample = { rows: await source.sample(settings.sampleSize), bias: new Map<string, HostTensor>() };
-    this.#samples.set(source, sample);
+    const rows = await source.sample(sampleSize);
+    const sample = { ...normalizedSample(rows, normalize), bias: new Map<string, HostTensor>() };
+    samples.set(source, sample);
     return sample;
   }
 
@@ -282,6 +293,23 @@ class OpenSources implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const { source } of this.#open) await source[Symbol.asyncDispose]();
   }
+}
+
+/** Rows seen before training, as training sees them, and what they were multiplied with. */
+interface Sample {
+  readonly rows: HostTensor;
+  readonly scale: number;
+  readonly bias: Map<string, HostTensor>;
+}
+
+function normalizedSample(rows: HostTensor, normalize: NormalizeActivations): Pick<Sample, 'rows' | 'scale'> {
+  if (normalize === 'none') return { rows, scale: 1 };
+  if (normalize === 'expected_average_only_in') {
+    const scale = averageNormScale(rows);
+    return { rows: scaledRows(rows, scale), scale };
+  }
+  const normalised = runEagerly(({ input }) => ({ x: normalizeRows(normalize, input!).x }), { input: rows });
+  return { rows: normalised['x']!, scale: 1 };
 }
 
 /** Latents up to which directions start spread over the activations. */
@@ -322,15 +350,18 @@ function readyRun(
   const isAlone = runs.length === 1;
   const numbers = stepNumbers(runs.map((run, i) => ({ ...run.settings, numbers: saes[i]!.architecture.scalars })));
   const { program, decoder } = saeStep(settings, saes, numbers);
-  const read = [...new Set(opened)];
-  const readers = opened.map(source => read.indexOf(source));
-  const batches: BatchSource = isAlone
-    ? opened[0]!.batches
-    : sideBySide(
-        ACTIVATIONS,
-        read.map(source => source.batches),
-        readers,
-      );
+  // Runs that read one source may scale it differently, by other samples of it.
+  const wanted = opened.map((source, i) => ({ source, scale: saes[i]!.config.inputScale }));
+  const read = wanted.filter(
+    ({ source, scale }, i) => wanted.findIndex(other => other.source === source && other.scale === scale) === i,
+  );
+  const readers = wanted.map(({ source, scale }) =>
+    read.findIndex(other => other.source === source && other.scale === scale),
+  );
+  const members = read.map(({ source, scale }) =>
+    scale === 1 ? source.batches : scaledBatches(source.batches, scale),
+  );
+  const batches: BatchSource = isAlone ? members[0]! : sideBySide(ACTIVATIONS, members, readers);
   return {
     program,
     batches,
@@ -395,7 +426,7 @@ export function descriptorOf(
     readonly clip?: number | undefined;
   },
 ): StepDescriptor {
-  const { dIn, dSae, dOut, decoder, transcoder, skip, reconstructionLoss } = sae.config;
+  const { dIn, dSae, dOut, decoder, transcoder, skip, reconstructionLoss, normalize } = sae.config;
   return {
     kind: 'sparse-autoencoder',
     activation: sae.architecture.config,
@@ -403,6 +434,7 @@ export function descriptorOf(
     transcoder,
     skip,
     reconstructionLoss,
+    ...(normalize !== 'none' && { normalize }),
     optimizer: step.optimizer,
     held: step.held ?? [],
     ...(step.clip !== undefined && { clip: step.clip }),
@@ -483,7 +515,7 @@ function trainingRecord(
   { step, engine }: Trained,
   dead: { readonly count: number; readonly window: number } | undefined,
 ): TrainingRecord {
-  const { seed, batchSize, optimizer, schedules, reconstructionLoss, start } = settings;
+  const { seed, batchSize, optimizer, schedules, reconstructionLoss, start, normalize } = settings;
   const last = Object.fromEntries(Object.entries(losses).map(([name, values]) => [name, values.at(-1) ?? null]));
   return {
     seed,
@@ -493,6 +525,7 @@ function trainingRecord(
     batch: batchSize,
     optimizer,
     ...(Object.keys(schedules).length > 0 && { schedules }),
+    ...(normalize !== 'none' && { normalize }),
     reconstruction_loss: reconstructionLoss,
     start: describedStart(start),
     engine: `${engine.engine} (${engine.provider})`,

@@ -19,6 +19,7 @@ const FIELDS: Readonly<Record<keyof StepDescriptor, true>> = {
   transcoder: true,
   skip: true,
   reconstructionLoss: true,
+  normalize: true,
   optimizer: true,
   held: true,
   clip: true,
@@ -77,6 +78,9 @@ function whyNot(descriptor: StepDescriptor): string | undefined {
   const { activation, decoder, held, clip, optimizer, scalars, dIn, dSae, dOut, batchSize } = descriptor;
   const field = Object.keys(descriptor).find(name => !Object.hasOwn(FIELDS, name));
   if (field !== undefined) return `a step with ${field} is not supported`;
+  if (descriptor.normalize !== undefined && descriptor.normalize !== 'none') {
+    return `samples normalised by ${descriptor.normalize} are not supported`;
+  }
   const { kind } = activation;
   const settings = typeof kind === 'string' && Object.hasOwn(SETTINGS, kind) ? SETTINGS[kind]! : undefined;
   if (!settings) return `activation ${String(kind)} is not supported; ${Object.keys(SETTINGS).join(', ')} are`;

@@ -7,6 +7,7 @@ import type { HostTensor, HostTensors } from '../../tensor.ts';
 import type { DecoderForm } from '../decoder.ts';
 import type { FrozenSae } from '../frozen-sae.ts';
 import type { ModelState, Scalars, Tensors } from '../model.ts';
+import type { ActivationNormalization } from '../normalisation.ts';
 
 /** The sizes and forms that an architecture is built in; every architecture takes every one. */
 export interface SaeShape {
@@ -21,6 +22,8 @@ export interface SaeShape {
   readonly skip: boolean;
   /** Whether the squared error is averaged or summed over d_out. It is averaged over the batch either way. */
   readonly reconstructionLoss: 'mean' | 'sum';
+  /** What happens to each sample before it is encoded and is undone in its reconstruction. Default `none`. */
+  readonly normalize?: ActivationNormalization;
 }
 
 /** Where the linear parameters start. */
@@ -41,6 +44,10 @@ export interface ForwardInputs extends ModelState<Tensors> {
   /** What the reconstruction is compared with, [...lead, batch, d_out]; the very tensor `input` unless it is a transcoder's. */
   readonly target: tf.Tensor;
   readonly scalars: Scalars;
+  /** Where samples are normalised: the input as it was before, which a skip connection reads. */
+  readonly raw?: tf.Tensor;
+  /** Where samples are normalised: gives a reconstruction of the input as one of the target, [...lead, batch, d_out] each. */
+  readonly undo?: (reconstruction: tf.Tensor) => tf.Tensor;
   /** Whether the loss reads `preActivations`, so that the batch must be laid out first. Default false. */
   readonly readsPreActivations?: boolean;
 }

@@ -12,8 +12,9 @@ import { InvalidTypeError, InvalidValueError } from '../../errors.ts';
 import { zeros } from '../../tensor.ts';
 import { meanSquare } from '../mean-square.ts';
 import { scaled } from '../scaled.ts';
+import { stopGradient } from '../stop-gradient.ts';
 import type { FlagValues, Forward, ForwardInputs, SaeArchitecture, SettingFlag } from './architecture.ts';
-import { frozenLinear, linearForward, linearParameters, rowOf, weightedFeatureSums } from './linear-coder.ts';
+import { finished, frozenLinear, linearForward, linearParameters, rowOf, weightedFeatureSums } from './linear-coder.ts';
 import { type ReluConfig, reluFlags, reluFromFlags } from './relu.ts';
 
 export interface GatedConfig {
@@ -90,17 +91,14 @@ function whereOpen(x: tf.Tensor, gate: tf.Tensor): tf.Tensor {
 }
 
 /** The squared error of relu(π) W_dec + b_dec, in the unit of the reconstruction loss, [...lead]; `open` is relu(π). */
-function viaGate(
-  { shape, parameters, input, target }: ForwardInputs,
-  { decoder }: Forward,
-  open: tf.Tensor,
-  detachDecoder: boolean,
-): tf.Tensor {
-  const decode = (codes: tf.Tensor): tf.Tensor => {
-    const decoded = tf.add(tf.matMul(codes, decoder), rowOf(parameters['b_dec']!));
-    return shape.skip ? tf.add(decoded, tf.matMul(input, parameters['W_skip']!, false, true)) : decoded;
-  };
-  const reconstruction = detachDecoder ? detached(decode, decoder)(open) : decode(open);
+function viaGate(inputs: ForwardInputs, { decoder }: Forward, open: tf.Tensor, detachDecoder: boolean): tf.Tensor {
+  const { shape, parameters, target } = inputs;
+  const decode = (codes: tf.Tensor): tf.Tensor => tf.add(tf.matMul(codes, decoder), rowOf(parameters['b_dec']!));
+  // What skips the latents is detached with the decoder.
+  const { W_skip, ...linear } = parameters;
+  const apart =
+    W_skip && detachDecoder ? { ...inputs, parameters: { ...linear, W_skip: stopGradient(W_skip) } } : inputs;
+  const reconstruction = finished(apart, detachDecoder ? detached(decode, decoder)(open) : decode(open));
   const { rank } = reconstruction;
   const missed = meanSquare(tf.sub(reconstruction, target), [rank - 2, rank - 1]);
   return shape.reconstructionLoss === 'sum' ? tf.mul(missed, shape.dOut) : missed;

@@ -43,19 +43,27 @@ export function linearParameters(shape: SaeShape, { decoder, encoder, bias }: Li
 /** The forward pass through `activation`. */
 export function linearForward(inputs: ForwardInputs, activation: Activation): Forward {
   const { rows, columns, rescaleByDecoderNorm = false } = activation;
-  const { shape, parameters, buffers, input, target } = inputs;
-  if (columns && !rescaleByDecoderNorm && shape.dSae <= FEW_LATENTS && !shape.skip && !inputs.readsPreActivations)
-    return latentsFirst(inputs, columns);
+  const { shape, parameters, buffers, target } = inputs;
+  const isPlain = !rescaleByDecoderNorm && !shape.skip && !inputs.undo && !inputs.readsPreActivations;
+  if (columns && isPlain && shape.dSae <= FEW_LATENTS) return latentsFirst(inputs, columns);
   const own = tf.add(encoderProduct(inputs), rowOf(parameters['b_enc']!));
   const rowsOfDecoder = decoderMatrix(shape.decoder, parameters);
   const norms = rescaleByDecoderNorm ? tf.sqrt(tf.sum(tf.square(rowsOfDecoder), -1)) : undefined;
   const preActivations = norms ? tf.mul(own, rowOf(norms)) : own;
   const decoder = norms ? tf.div(rowsOfDecoder, tf.expandDims(norms, -1)) : rowsOfDecoder;
   const { features, buffers: changed } = rows(preActivations);
-  const decoded = tf.add(tf.matMul(features, decoder), rowOf(parameters['b_dec']!));
-  const reconstruction = shape.skip ? tf.add(decoded, tf.matMul(input, parameters['W_skip']!, false, true)) : decoded;
+  const reconstruction = finished(inputs, tf.add(tf.matMul(features, decoder), rowOf(parameters['b_dec']!)));
   const error = tf.sub(reconstruction, target);
   return { preActivations, features, reconstruction, error, decoder, buffers: { ...buffers, ...changed } };
+}
+
+/** What the decoder gives, f W_dec + b_dec, as the reconstruction: its normalisation undone, and what skips the latents added. */
+export function finished(
+  { shape, parameters, input, raw = input, undo }: ForwardInputs,
+  decoded: tf.Tensor,
+): tf.Tensor {
+  const undone = undo ? undo(decoded) : decoded;
+  return shape.skip ? tf.add(undone, tf.matMul(raw, parameters['W_skip']!, false, true)) : undone;
 }
 
 /** (x − b_dec) W_enc, or x W_enc where b_dec is not applied to the input: [...lead, batch, d_sae]. */
@@ -110,7 +118,7 @@ export function frozenLinear(
     dSae,
     dOut,
     applyBDecToInput,
-    normalizeActivations: 'none',
+    normalizeActivations: shape.normalize ?? 'none',
     transcoder: !applyBDecToInput,
     weights: { ...shared, W_dec: rescaleByDecoderNorm ? unitRows(rows) : rows, ...architecture.weights },
   };

@@ -12,7 +12,7 @@ import { meanSquare } from '../mean-square.ts';
 import type { FlagValues, Forward, ForwardInputs, SaeArchitecture, SettingFlag } from './architecture.ts';
 import { type AuxKPart, withAuxK } from './aux-k.ts';
 import { type BatchTopkConfig, batchTopk, batchTopkFlags, batchTopkFromFlags } from './batch-topk.ts';
-import { rowOf } from './linear-coder.ts';
+import { finished, rowOf } from './linear-coder.ts';
 
 export const PREFIX_LOSSES = ['sum', 'mean'] as const;
 
@@ -92,15 +92,14 @@ function termOf(width: number): string {
 }
 
 /** The errors of all widths but the last: each adds its block's product to the reconstruction by the latents before. */
-function innerErrors({ shape, parameters, input, target }: ForwardInputs, forward: Forward, widths: readonly number[]) {
+function innerErrors(inputs: ForwardInputs, forward: Forward, widths: readonly number[]) {
   const sizes = blockSizes(widths);
   const features = tf.split(forward.features, sizes, -1);
   const decoders = tf.split(forward.decoder, sizes, -2);
-  const bias = rowOf(parameters['b_dec']!);
-  let reconstruction = shape.skip ? tf.add(tf.matMul(input, parameters['W_skip']!, false, true), bias) : bias;
+  let decoded: tf.Tensor = rowOf(inputs.parameters['b_dec']!);
   return widths.slice(0, -1).map((_, i) => {
-    reconstruction = tf.add(tf.matMul(features[i]!, decoders[i]!), reconstruction);
-    return tf.sub(reconstruction, target);
+    decoded = tf.add(tf.matMul(features[i]!, decoders[i]!), decoded);
+    return tf.sub(finished(inputs, decoded), inputs.target);
   });
 }
 
