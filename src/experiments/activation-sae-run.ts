@@ -65,7 +65,7 @@ export async function runActivationSae(
   context.log(`activations: ${words}`);
   const run = await trainSae(
     training,
-    trainingOptions(context, { name: 'sae', label: `SAE (${activation.kind})`, steps }),
+    trainingOptions(context, { name: 'sae', label: `SAE (${activation.kind})`, steps, alone: true }),
   );
   requireFinished(run, 'the autoencoder', context);
   const { sae, start, history } = run;

@@ -114,7 +114,7 @@ export async function runSae(
   const trainedOn = await sha256OfFile(toyModelFile);
   const label = `SAE (${activation.kind}, ${init})`;
   const run = await trainSae(training, {
-    ...trainingOptions(context, { name: 'sae', label, steps }),
+    ...trainingOptions(context, { name: 'sae', label, steps, alone: true }),
     snapshotAt: snapshotSteps(steps, 60, panels),
   });
   requireFinished(run, 'the autoencoder', context);
