@@ -2,6 +2,7 @@
 import { InvalidShapeError } from '../errors.ts';
 import { type HostTensor, sameShape } from '../tensor.ts';
 import { matrixBatch } from './matrix-batch.ts';
+import { multiplyTransposed, unitRows } from './row-products.ts';
 
 /**
  * Cosine of every row of `a` […, a, d] with every row of `b` […, b, d], as […, a, b]; 0 where a row is zero.
@@ -27,45 +28,4 @@ export function cosineSimilarityMatrix(a: HostTensor, b: HostTensor): HostTensor
     multiplyTransposed(rowsA, rowsB, width, data.subarray(matrix * size, (matrix + 1) * size));
   }
   return { data, shape: [...left.batchShape, left.rows, right.rows] };
-}
-
-/** product = a bᵀ; four rows of `b` at a time share the reads of a row of `a`. */
-function multiplyTransposed(a: Float32Array, b: Float32Array, width: number, product: Float32Array): void {
-  let at = 0;
-  for (let rowA = 0; rowA < a.length; rowA += width) {
-    let rowB = 0;
-    for (; rowB + 4 * width <= b.length; rowB += 4 * width) {
-      let dot0 = 0;
-      let dot1 = 0;
-      let dot2 = 0;
-      let dot3 = 0;
-      for (let k = 0; k < width; k++) {
-        const value = a[rowA + k]!;
-        dot0 += value * b[rowB + k]!;
-        dot1 += value * b[rowB + width + k]!;
-        dot2 += value * b[rowB + 2 * width + k]!;
-        dot3 += value * b[rowB + 3 * width + k]!;
-      }
-      product[at++] = dot0;
-      product[at++] = dot1;
-      product[at++] = dot2;
-      product[at++] = dot3;
-    }
-    for (; rowB < b.length; rowB += width) {
-      let dot = 0;
-      for (let k = 0; k < width; k++) dot += a[rowA + k]! * b[rowB + k]!;
-      product[at++] = dot;
-    }
-  }
-}
-
-function unitRows(data: Float32Array, width: number): Float32Array {
-  const unit = Float32Array.from(data);
-  for (let row = 0; row < unit.length; row += width) {
-    let squared = 0;
-    for (let k = 0; k < width; k++) squared += unit[row + k]! ** 2;
-    const scale = squared > 0 ? 1 / Math.sqrt(squared) : 0;
-    for (let k = 0; k < width; k++) unit[row + k]! *= scale;
-  }
-  return unit;
 }

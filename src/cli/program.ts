@@ -76,6 +76,7 @@ function inspect(command: Command, terminal: Terminal): Command {
     .argument('<file>', 'an .onnx file; - reads stdin')
     .summary('what is in an .onnx file')
     .description('What is in any .onnx file: inputs, outputs, weights with their shapes, operators, metadata.')
+    .option('--against <files...>', 'other SAEs or toy models: MCC of their directions with these, and of all pairs')
     .action(async (file, options) => (await import('./commands/inspect.ts')).inspect(file, options, terminal));
   return addReportOptions(command);
 }

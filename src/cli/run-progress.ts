@@ -2,14 +2,15 @@
 import type { Terminal } from './terminal.ts';
 
 /** Seconds between two lines where nobody is looking. */
-const QUIET_SECONDS = 10;
+export const QUIET_SECONDS = 10;
 
 export interface RunProgress {
   update(done: number, rows: number): void;
   stop(): void;
 }
 
-function duration(seconds: number): string {
+/** A time as people say it: `3 h 20 min`, `4 min 10 s`, `12 s`. */
+export function duration(seconds: number): string {
   if (!Number.isFinite(seconds)) return '?';
   const whole = Math.ceil(seconds);
   const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];

@@ -57,6 +57,8 @@ export interface StepDescriptor {
   readonly scalars: readonly string[];
   /** Whether the state counts the samples since each latent last fired. */
   readonly countsFiring: boolean;
+  /** What each step reports beside its loss: `l0`, and with `deadAfter` (samples) `dead`. Default nothing. */
+  readonly reports?: { readonly l0?: boolean; readonly deadAfter?: number | undefined };
   readonly dIn: number;
   readonly dSae: number;
   readonly dOut: number;

@@ -1,17 +1,12 @@
 /** Trains a sparse autoencoder on activations from files, freezes it, and measures it on the part that training never saw. */
 import { join } from 'node:path';
-import { type DensityHistogram, densityHistogram } from '../analysis/density-histogram.ts';
-import { ExplainedVariance } from '../analysis/explained-variance.ts';
-import { FiringDensity } from '../analysis/firing-density.ts';
-import { L0 } from '../analysis/l0.ts';
 import type { ActivationSource, OpenSource } from '../data/activation-source.ts';
-import { freezeSae } from '../export/freeze.ts';
-import { loadSae } from '../inference/node.ts';
 import type { Initialisation } from '../models/initialisation.ts';
 import { plotTrainingCurves } from '../plots/index.ts';
 import { trainSae } from '../training/node.ts';
 import type { SaeTrainingResult } from '../training/train-sae.ts';
 import type { ExperimentContext } from './context.ts';
+import { type HeldOutScore, scoreHeldOut, warningsOf } from './held-out-score.ts';
 import { lossCurve } from './loss-curve.ts';
 import { requireFinished, writeJson } from './run-files.ts';
 import { trainingOptions } from './run-options.ts';
@@ -25,17 +20,6 @@ export interface ActivationSaeSettings extends Omit<SaeRunSettings, 'sparsity' |
   readonly holdOut: number;
 }
 
-/** How an autoencoder does on held-out activations. */
-export interface HeldOutScore {
-  /** Null where the activations do not vary. */
-  readonly explained_variance: number | null;
-  readonly l0: number;
-  /** Latents that fired on none of `samples`. */
-  readonly never_fired: number;
-  readonly samples: number;
-  readonly density: DensityHistogram;
-}
-
 export interface ActivationSaeRun {
   readonly file: string;
   /** At step 0 and at the end; undefined where nothing was held out. */
@@ -43,10 +27,6 @@ export interface ActivationSaeRun {
   readonly after: HeldOutScore | undefined;
   readonly run: SaeTrainingResult;
 }
-
-/** Held-out activations that are measured, at most. */
-const MEASURED = 65_536;
-const MEASURED_AT_ONCE = 1024;
 
 /**
  * Runs the experiment: writes `sae.onnx`, `sae.json` and the figure `training-curve` into the run's folder. The model is there before it is
@@ -65,7 +45,7 @@ export async function runActivationSae(
   context.log(`activations: ${words}`);
   const run = await trainSae(
     training,
-    trainingOptions(context, { name: 'sae', label: `SAE (${activation.kind})`, steps }),
+    trainingOptions(context, { name: 'sae', label: `SAE (${activation.kind})`, steps, alone: true }),
   );
   requireFinished(run, 'the autoencoder', context);
   const { sae, start, history } = run;
@@ -74,18 +54,15 @@ export async function runActivationSae(
   const curve = lossCurve(`${activation.kind}, ${sae.init}`, history.loss);
   await context.draw('training-curve', plotTrainingCurves([curve], { subtitle: words, logSteps: true }));
 
-  const before = await measure(freezeSae(start), opened);
-  const after = await measure(sae.toOnnx(), opened);
+  const before = await scoreHeldOut(start.freeze(), opened);
+  const after = await scoreHeldOut(sae.freeze(), opened, { dictionary: true });
   const metrics = { step_0: before, end: after };
   const record = { ...sae.training, metrics: { ...metrics, loss: sae.training['metrics'] } };
   await sae.save(file, { training: record });
   await writeJson(join(context.folder, 'sae.json'), record);
-  if (after && !(after.explained_variance === null || after.explained_variance > 0)) {
-    context.log(
-      `warning: the autoencoder learned nothing: it reconstructs held-out activations worse than their mean does ` +
-        `(explained variance ${after.explained_variance.toFixed(2)}). Try a smaller learning rate.`,
-    );
-  }
+  const warnings = after ? warningsOf(after, sae.config) : [];
+  if (run.recordsFailed) warnings.push(`metrics are incomplete: ${run.recordsFailed.message}`);
+  for (const warning of warnings) context.log(`warning: ${warning}`);
   return { file, before, after, run };
 }
 
@@ -94,27 +71,4 @@ function describeData({ rows, heldOutRows = 0, width }: OpenSource): string {
   if (rows === undefined) return `rows of ${width}`;
   const counted = (count: number): string => count.toLocaleString('en');
   return `${counted(rows)} rows of ${width} to train on, ${counted(heldOutRows)} held out`;
-}
-
-/** Runs a frozen autoencoder on the held-out part, as any app would. */
-async function measure(sae: Uint8Array, source: OpenSource): Promise<HeldOutScore | undefined> {
-  await using loaded = await loadSae(sae, { provider: 'cpu' });
-  const [variance, l0, firing] = [new ExplainedVariance(), new L0(), new FiringDensity()];
-  let samples = 0;
-  for await (const { input, target = input } of source.heldOut(MEASURED, MEASURED_AT_ONCE)) {
-    const { features, reconstruction } = await loaded.forward(input);
-    variance.add(target, reconstruction);
-    l0.add(features);
-    firing.add(features);
-    samples += input.shape[0]!;
-  }
-  if (samples === 0) return undefined;
-  const { density, dead } = firing.compute();
-  return {
-    explained_variance: variance.compute() ?? null,
-    l0: l0.compute(),
-    never_fired: dead.length,
-    samples,
-    density: densityHistogram(density),
-  };
 }

@@ -18,6 +18,7 @@ import type { SparseAutoencoder } from '../models/sparse-autoencoder.ts';
 import type { HostTensor } from '../tensor.ts';
 import { clusteredData, REPRESENTED, rowLengths } from './clustered-toy-model-run.ts';
 import { recoveryThreshold } from './sae-run.ts';
+import { scoreBesideTruth } from './truth-score.ts';
 
 /** What an autoencoder has at one moment, on held-out activations; features count that the toy model represents. */
 export interface SaeScore {
@@ -32,6 +33,10 @@ export interface SaeScore {
   readonly duplicates: number;
   /** Mean F1 of detecting each feature by its matched latent. */
   readonly f1: number;
+  /** SynthSAEBench's: see TruthScore. */
+  readonly mcc: number;
+  readonly uniqueness: number;
+  readonly latentF1: number;
 }
 
 /** Held-out data: true features and their activations. */
@@ -120,10 +125,19 @@ export function scoreClustered(sae: SparseAutoencoder, truth: ClusteredTruth): S
   variance.add(activations, reconstruction);
   density.add(features);
   l0.add(features);
-  detection.add(features, columnsWhere(trueFeatures, truth.isRepresented));
+  const represented = columnsWhere(trueFeatures, truth.isRepresented);
+  detection.add(features, represented);
   const { alive, dead } = density.compute();
   const directions = sae.featureDirections();
   const found = recoveryOf(directions, truth, alive);
+  const beside = scoreBesideTruth({
+    directions,
+    trueDirections: truth.directions,
+    features,
+    trueFeatures: represented,
+    activations,
+    reconstruction,
+  });
   const { f1 } = detection.compute(found.features.map(({ latent }) => latent ?? -1));
   return {
     recovered: found.recovered,
@@ -135,6 +149,9 @@ export function scoreClustered(sae: SparseAutoencoder, truth: ClusteredTruth): S
     dead: dead.length,
     duplicates: duplicates(directions, { alive }).length,
     f1: f1.reduce((sum, value) => sum + value, 0) / f1.length,
+    mcc: beside.mcc ?? Number.NaN,
+    uniqueness: beside.uniqueness,
+    latentF1: beside.latent_f1,
   };
 }
 

@@ -12,6 +12,8 @@ export interface ExperimentContext {
   readonly checkpointEvery: number;
   /** Goes on from the folder's checkpoints. */
   readonly resume: boolean;
+  /** Steps between records of the run's metrics, and whether TensorBoard's event files are written too. Default no records. */
+  readonly records?: { readonly every: number; readonly tensorboard: boolean } | undefined;
   /** A line for a person. */
   readonly log: (line: string) => void;
   /** A progress bar for one stretch of training. */

@@ -4,7 +4,10 @@ import { basename, join } from 'node:path';
 import { FiringDensity } from '../analysis/firing-density.ts';
 import { type Recovery, recovery } from '../analysis/recovery.ts';
 import type { ActivationSource } from '../data/activation-source.ts';
+import { hiddenActivations } from '../data/hidden-activations.ts';
 import { sparseFeatures } from '../data/sparse-features.ts';
+import { randomStream } from '../data/streams.ts';
+import { SyntheticSparseDataGenerator } from '../data/synthetic-sparse.ts';
 import { toyModelActivations } from '../data/toy-model-activations.ts';
 import { sha256OfFile } from '../files/file-hash.ts';
 import type { ActivationConfig } from '../models/architectures/registry.ts';
@@ -20,6 +23,7 @@ import type { SaeTrainingResult } from '../training/train-sae.ts';
 import type { ExperimentContext } from './context.ts';
 import { historyFile, requireFinished, writeJson } from './run-files.ts';
 import { trainingOptions } from './run-options.ts';
+import { scoreBesideTruth, type TruthScore } from './truth-score.ts';
 
 export interface SaeRunSettings {
   readonly dSae: number;
@@ -88,11 +92,44 @@ export function saeSettings(
   return { data, dSae, activation, decoder, start, batchSize, steps, optimizer, seed, skip } satisfies SaeSettings;
 }
 
+/** Fresh features, which no training sees. */
+const TRUTH_STREAM = 11;
+
+/** Beside the features that the toy model hides, on `HELD_OUT` fresh samples. */
+function scoreOnFeatures(
+  sae: SparseAutoencoder,
+  weight: HostTensor,
+  { sparsity, seed }: Pick<SaeRunSettings, 'sparsity' | 'seed'>,
+): TruthScore {
+  const [nFeatures, nHidden] = weight.shape as [number, number];
+  const random = randomStream(seed, TRUTH_STREAM);
+  const trueFeatures = new SyntheticSparseDataGenerator(
+    HELD_OUT,
+    Array<number>(nFeatures).fill(sparsity),
+    random,
+  ).generateBatch();
+  const activations = { data: new Float32Array(HELD_OUT * nHidden), shape: [HELD_OUT, nHidden] };
+  const fill = (into: Float32Array): void => into.set(trueFeatures.data);
+  hiddenActivations(weight, { batchSize: HELD_OUT, fill }).fill(activations.data);
+  const { features, reconstruction } = sae.forward(activations);
+  const directions = sae.featureDirections();
+  return scoreBesideTruth({
+    directions,
+    trueDirections: weight,
+    features,
+    trueFeatures,
+    activations,
+    reconstruction,
+  });
+}
+
 export interface SaeRun {
   readonly sae: SparseAutoencoder;
   readonly file: string;
   readonly before: Recovery;
   readonly after: Recovery;
+  /** On fresh features of the toy model's data. */
+  readonly truth: TruthScore;
   readonly run: SaeTrainingResult;
 }
 
@@ -114,7 +151,7 @@ export async function runSae(
   const trainedOn = await sha256OfFile(toyModelFile);
   const label = `SAE (${activation.kind}, ${init})`;
   const run = await trainSae(training, {
-    ...trainingOptions(context, { name: 'sae', label, steps }),
+    ...trainingOptions(context, { name: 'sae', label, steps, alone: true }),
     snapshotAt: snapshotSteps(steps, 60, panels),
   });
   requireFinished(run, 'the autoencoder', context);
@@ -122,6 +159,7 @@ export async function runSae(
   const { loss, snapshots } = history;
   const heldOut = await heldOutActivations(data, settings);
   const [before, after] = [scoreSae(start, weight, heldOut), scoreSae(sae, weight, heldOut)];
+  const truth = scoreOnFeatures(sae, weight, settings);
   const record = {
     seed,
     data: { kind: 'sparse', sparsity, toy_model: basename(toyModelFile) },
@@ -131,7 +169,7 @@ export async function runSae(
     engine: `${run.engine.engine} (${run.engine.provider})`,
     metrics: {
       step_0: { loss: loss[0]!, recovered: before.recovered },
-      end: { loss: loss.at(-1)!, recovered: after.recovered },
+      end: { loss: loss.at(-1)!, recovered: after.recovered, ...truth },
     },
   };
   const file = join(context.folder, 'sae.onnx');
@@ -150,5 +188,5 @@ export async function runSae(
     );
     await context.draw('sae-directions', figure);
   }
-  return { sae, file, before, after, run };
+  return { sae, file, before, after, truth, run };
 }

@@ -54,7 +54,7 @@ export async function runToyModel(settings: ToyModelSettings, context: Experimen
   const label = restarts > 1 ? `toy models (${restarts} restarts)` : 'toy model';
   const run = await trainToyModel(
     { data: sparseFeatures({ nFeatures, sparsity }), nHidden, restarts, importance, batchSize, steps, seed },
-    trainingOptions(context, { name: 'toy-model', label, steps }),
+    trainingOptions(context, { name: 'toy-model', label, steps, alone: true }),
   );
   requireFinished(run, 'the toy model', context);
   const { model, loss, best } = run;

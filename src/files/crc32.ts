@@ -1,34 +1,36 @@
-/** CRC-32 as zip archives have it (ISO-HDLC): polynomial 0xEDB88320, reflected. */
+/** CRC-32 with the reflected polynomials of zip archives (ISO-HDLC) and of TFRecord files (Castagnoli, CRC-32C). */
 
-/** Eight tables, so that eight bytes are taken at once ("slicing by 8", Kounavis and Berry 2005). */
-const tables = Array.from({ length: 8 }, () => new Uint32Array(256));
-for (let byte = 0; byte < 256; byte++) {
-  let crc = byte;
-  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
-  tables[0]![byte] = crc;
-}
-for (let slice = 1; slice < 8; slice++) {
+/** Eight tables of a reflected polynomial, so that eight bytes are taken at once ("slicing by 8", Kounavis and Berry 2005). */
+function tablesOf(polynomial: number): readonly Uint32Array[] {
+  const tables = Array.from({ length: 8 }, () => new Uint32Array(256));
   for (let byte = 0; byte < 256; byte++) {
-    const crc = tables[slice - 1]![byte]!;
-    tables[slice]![byte] = (crc >>> 8) ^ tables[0]![crc & 0xff]!;
+    let crc = byte;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ polynomial : crc >>> 1;
+    tables[0]![byte] = crc;
   }
+  for (let slice = 1; slice < 8; slice++) {
+    for (let byte = 0; byte < 256; byte++) {
+      const crc = tables[slice - 1]![byte]!;
+      tables[slice]![byte] = (crc >>> 8) ^ tables[0]![crc & 0xff]!;
+    }
+  }
+  return tables;
 }
-const [t0, t1, t2, t3, t4, t5, t6, t7] = tables as [
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-];
 
 /** The checksum of bytes that come in parts. */
-export class Crc32 {
+class Checksum {
   #state = 0xffffffff;
+  readonly #tables: readonly Uint32Array[];
+
+  constructor(tables: readonly Uint32Array[]) {
+    this.#tables = tables;
+  }
 
   update(bytes: Uint8Array): void {
+    const [t0, t1, t2, t3, t4, t5, t6, t7] = this.#tables as [
+      ...[Uint32Array, Uint32Array, Uint32Array, Uint32Array],
+      ...[Uint32Array, Uint32Array, Uint32Array, Uint32Array],
+    ];
     let crc = this.#state;
     let at = 0;
     for (; at + 8 <= bytes.byteLength; at += 8) {
@@ -49,5 +51,22 @@ export class Crc32 {
 
   get value(): number {
     return (this.#state ^ 0xffffffff) >>> 0;
+  }
+}
+
+const ZIP = tablesOf(0xedb88320);
+const CASTAGNOLI = tablesOf(0x82f63b78);
+
+/** CRC-32 as zip archives have it. */
+export class Crc32 extends Checksum {
+  constructor() {
+    super(ZIP);
+  }
+}
+
+/** CRC-32C (RFC 3720), as TFRecord files have it. */
+export class Crc32c extends Checksum {
+  constructor() {
+    super(CASTAGNOLI);
   }
 }

@@ -51,9 +51,11 @@ export interface Trainable {
   readonly terms: readonly string[];
   /**
    * The terms of the loss of one batch, by name, each [] or, for instances side by side, [n_instances]; training minimises their sum.
-   * Also the buffers after the batch.
+   * Also the buffers after the batch, and what is reported beside the loss.
    */
-  losses(given: StepInputs): { readonly losses: Tensors; readonly buffers: Tensors };
+  losses(given: StepInputs): { readonly losses: Tensors; readonly buffers: Tensors; readonly reports?: Tensors };
+  /** Names of what each step reports beside the loss, each [] or, for instances side by side, [n_instances]. Default none. */
+  readonly reports?: readonly string[];
   /** Parameters as each step takes them: a JumpReLU threshold of at least 0. Default as they are. */
   project?(parameters: Tensors): Tensors;
   /** Gradients as the optimizer takes them. Default as they are. */

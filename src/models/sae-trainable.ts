@@ -1,6 +1,6 @@
 /** A sparse autoencoder as a training step sees it: its architecture's forward pass and loss, and the count of samples since each latent fired. */
 import * as tf from '@tensorflow/tfjs';
-import type { ForwardInputs, SaeArchitecture, SaeShape } from './architectures/architecture.ts';
+import type { Forward, ForwardInputs, SaeArchitecture, SaeShape } from './architectures/architecture.ts';
 import { constrainParameters, projectGradients } from './decoder.ts';
 import { meanSquare } from './mean-square.ts';
 import type { Tensors, Trainable } from './model.ts';
@@ -16,12 +16,27 @@ interface TrainedSae {
   readonly shape: SaeShape;
 }
 
+/** What a training step reports of an autoencoder beside its loss. */
+export interface SaeReports {
+  /** Report `l0`, the active latents of a sample: the mean over the first 64 samples of the batch. Default false. */
+  readonly l0?: boolean;
+  /** Report `dead`, the latents that fired in none of so many samples before the step. Needs the buffer `silent`. Default not reported. */
+  readonly deadAfter?: number | undefined;
+}
+
+/** Samples of a batch whose active latents are counted: all of them would take a pass over [batch, d_sae], the mean over steps is as good. */
+const L0_SAMPLES = 64;
+
 /**
  * The loss `mse`, the mean over the batch, and the mean or sum over d_out, of (ŷ − y)², times the architecture's weight for it, beside its own terms. For instances side
  * by side each input has them first: [n_instances, batch, d_in].
  */
-export function saeTrainable({ architecture, shape }: TrainedSae): Trainable {
+export function saeTrainable(
+  { architecture, shape }: TrainedSae,
+  { l0 = false, deadAfter }: SaeReports = {},
+): Trainable {
   return {
+    reports: [...(l0 ? ['l0'] : []), ...(deadAfter === undefined ? [] : ['dead'])],
     terms: ['mse', ...(architecture.terms ?? [])],
     losses({ parameters, buffers, batch, scalars }) {
       const input = batch[ACTIVATIONS]!;
@@ -33,7 +48,15 @@ export function saeTrainable({ architecture, shape }: TrainedSae): Trainable {
       const weight = (shape.reconstructionLoss === 'sum' ? shape.dOut : 1) * (architecture.mseWeight ?? 1);
       const mse = weight === 1 ? mean : tf.mul(mean, weight);
       const next = buffers['silent'] ? { silent: silentSamples(buffers['silent'], forward.features) } : {};
-      return { losses: { mse, ...architecture.losses?.(given, forward) }, buffers: { ...forward.buffers, ...next } };
+      const reports = {
+        ...(l0 && { l0: activeLatents(forward) }),
+        ...(deadAfter !== undefined && { dead: latentsSilentFor(deadAfter, buffers['silent']!) }),
+      };
+      return {
+        losses: { mse, ...architecture.losses?.(given, forward) },
+        buffers: { ...forward.buffers, ...next },
+        reports,
+      };
     },
     ...(architecture.project && { project: parameters => architecture.project!(parameters) }),
     projectGradients: (parameters: Tensors, gradients: Tensors) =>
@@ -57,4 +80,24 @@ export function normalized(
 function silentSamples(before: tf.Tensor, features: tf.Tensor): tf.Tensor {
   const fired = tf.step(tf.max(features, -2));
   return tf.mul(tf.add(before, features.shape.at(-2)!), tf.sub(1, fired));
+}
+
+/** Active latents of a sample, the mean over the first ones: [...lead]. */
+function activeLatents({ features, batchLast }: Pick<Forward, 'features' | 'batchLast'>): tf.Tensor {
+  // Whichever there is before a transposition.
+  const given = batchLast ?? features;
+  const axis = given.rank - (batchLast ? 1 : 2);
+  const samples = Math.min(L0_SAMPLES, given.shape[axis]!);
+  const size = given.shape.map((length, i) => (i === axis ? samples : length));
+  const some = tf.slice(
+    given,
+    size.map(() => 0),
+    size,
+  );
+  return tf.div(tf.sum(tf.step(some), [-2, -1]), samples);
+}
+
+/** Latents that have been silent for at least `samples`: [...lead, d_sae] → [...lead]. */
+function latentsSilentFor(samples: number, silent: tf.Tensor): tf.Tensor {
+  return tf.sum(tf.cast(tf.greaterEqual(silent, samples), 'float32'), -1);
 }

@@ -8,7 +8,9 @@ import { saeTraining } from './train-sae.ts';
 import { toyModelTraining } from './train-toy-model.ts';
 
 async function refuseFile(path: string): Promise<never> {
-  throw new EngineUnavailableError(`${path}: a page writes no files; toOnnx() gives the bytes`);
+  throw new EngineUnavailableError(
+    `${path}: a page writes no files; toOnnx() gives a model's bytes, onRecord its records`,
+  );
 }
 
 const browser: TrainingPlatform = {
@@ -20,6 +22,7 @@ const browser: TrainingPlatform = {
   async checkpoints({ folder }) {
     throw new EngineUnavailableError(`${folder}: a page keeps no checkpoints`);
   },
+  recordSinks: ({ metricsFile, tensorboard }) => refuseFile(metricsFile ?? tensorboard!),
 };
 
 export const { trainSae, trainSaes } = saeTraining(browser);

@@ -19,6 +19,8 @@ export class MetricRecorder {
       const own = name === 'loss' ? 1 : width;
       const data = new Float32Array(this.#steps * own);
       data.set(before[name] ?? []);
+      // What the steps before did not report is unknown.
+      if (!before[name]) data.fill(Number.NaN);
       this.#metrics.set(name, { data, width: own });
     }
   }
@@ -28,6 +30,13 @@ export class MetricRecorder {
     for (const [name, { data, width }] of this.#metrics) {
       data.set(metrics[name]?.subarray(0, count * width) ?? [], step * width);
     }
+  }
+
+  /** Each metric of the steps after `from` up to `to`, as views. */
+  between(from: number, to: number): Record<string, Float32Array> {
+    return Object.fromEntries(
+      Array.from(this.#metrics, ([name, { data, width }]) => [name, data.subarray(from * width, to * width)]),
+    );
   }
 
   /** Each metric of the first `step` steps. */

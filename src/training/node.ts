@@ -8,6 +8,8 @@ import { saveSae } from '../export/save-sae.ts';
 import { lockFolder } from '../files/folder-lock.ts';
 import { prepareToWrite, writeFileAtomic } from '../files/write-atomic.ts';
 import { checkpointFile, loadCheckpoint, requireCheckpointFits } from './checkpoint.ts';
+import { metricsFile } from './metrics/metrics-file.ts';
+import { tensorBoardFolder } from './metrics/tensorboard.ts';
 import type { TrainingPlatform } from './platform.ts';
 import { startInThread } from './start/start-thread.ts';
 import { saeTraining } from './train-sae.ts';
@@ -45,6 +47,11 @@ const node: TrainingPlatform = {
       throw error;
     }
   },
+  recordSinks: async ({ metricsFile: file, tensorboard: folder }) => [
+    // First, since it knows when records of before were made.
+    ...(file === undefined ? [] : [metricsFile(file)]),
+    ...(folder === undefined ? [] : [tensorBoardFolder(folder)]),
+  ],
 };
 
 export const { trainSae, trainSaes } = saeTraining(node);

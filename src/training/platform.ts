@@ -4,6 +4,7 @@ import type { SaeMetadata } from '../export/frozen-sae-onnx.ts';
 import type { FrozenSae } from '../models/frozen-sae.ts';
 import type { HostTensors } from '../tensor.ts';
 import type { Checkpoint, CheckpointOptions } from './checkpoint.ts';
+import type { RecordSink } from './metrics/run-monitor.ts';
 import type { StartWork } from './start/start-work.ts';
 
 export interface TrainingPlatform {
@@ -17,6 +18,13 @@ export interface TrainingPlatform {
   startWork(signal: AbortSignal | undefined): StartWork;
   /** Where a run's checkpoints are kept, `folder`/NAME.checkpoint.safetensors, and the one to go on from where `resume` is set and it exists. */
   checkpoints(request: CheckpointRequest): Promise<KeptCheckpoints>;
+  /** Files that a run's records go to, in the order in which they begin. */
+  recordSinks(request: RecordFiles): Promise<readonly RecordSink[]>;
+}
+
+export interface RecordFiles {
+  readonly metricsFile?: string | undefined;
+  readonly tensorboard?: string | undefined;
 }
 
 /** Where a run is kept, for it alone until it is disposed of. */

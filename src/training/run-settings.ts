@@ -1,8 +1,11 @@
 /** How a training is run, whatever it trains: the same for autoencoders and toy models, one or many. */
 import type { Engine, EngineDescription, StepProgram } from '../engines/engine.ts';
+import { InvalidValueError } from '../errors.ts';
 import type { HostTensor, HostTensors } from '../tensor.ts';
 import type { Snapshot } from './checkpoint.ts';
 import { type ModelSnapshot, modelSnapshot, type Place } from './history.ts';
+import type { MetricsRecord } from './metrics/metrics-record.ts';
+import type { RecordOptions, RecordSink } from './metrics/run-monitor.ts';
 import type { TrainingPlatform } from './platform.ts';
 import { type Progress, type Trained, type TrainOptions, train } from './train.ts';
 
@@ -28,6 +31,14 @@ export interface TrainingOptions {
   readonly onStart?: ((what: StartPart, share: number) => void) | undefined;
   /** Told where a run goes on: after how many steps. */
   readonly onResume?: ((step: number) => void) | undefined;
+  /** Steps from one record of the run's metrics to the next; the last step has one too. Default 100. */
+  readonly recordEvery?: number | undefined;
+  /** Called with each record. Where a run is resumed, not with those before. */
+  readonly onRecord?: ((record: MetricsRecord) => void) | undefined;
+  /** A file for the records, one JSON object a line; its folder has to exist. A resumed run's file has each record once. Node only. Default none. */
+  readonly metricsFile?: string | undefined;
+  /** A folder for the records as TensorBoard's event files; it is made where it is missing. Node only. Default none. */
+  readonly tensorboard?: string | undefined;
   /** Steps at which the history keeps directions and biases (see snapshotSteps). Default none. */
   readonly snapshotAt?: readonly number[] | undefined;
   /** Called with each of these as it is taken; `index` counts the models in the order of `vary` or the restarts. */
@@ -46,10 +57,12 @@ export interface RunReport {
   readonly engine: EngineDescription;
   /** Milliseconds spent drawing batches, waiting for the engine beside that, and in all. */
   readonly time: Trained['time'];
+  /** What kept records from being written, a FileWriteError; the training itself went on. */
+  readonly recordsFailed?: Error;
 }
 
 /** A training that is ready to run. */
-export interface ReadyRun extends Pick<TrainOptions, 'batches' | 'steps' | 'scalars'> {
+export interface ReadyRun extends Pick<TrainOptions, 'batches' | 'steps' | 'scalars' | 'measured'> {
   readonly program: StepProgram;
   /** Default name of its checkpoints. */
   readonly name: string;
@@ -67,7 +80,7 @@ export async function runTraining(
   ready: ReadyRun,
   options: TrainingOptions,
 ): Promise<Trained> {
-  const { program, batches, steps, scalars, name, experiment, look, indices } = ready;
+  const { program, batches, steps, scalars, measured, name, experiment, look, indices } = ready;
   const {
     checkpoint: folder,
     checkpointEvery = 5000,
@@ -90,6 +103,7 @@ export async function runTraining(
           state: program.state,
         });
   if (kept?.resume) options.onResume?.(kept.resume.step);
+  const records = await recordsOf(platform, options);
   const tell = (snapshot: Snapshot): void => {
     for (const [i, index] of indices.entries()) {
       const place: Place = { index: i, count: indices.length };
@@ -104,6 +118,8 @@ export async function runTraining(
     ...(scalars && { scalars }),
     signal,
     onProgress,
+    measured,
+    ...(records && { records }),
     stepsPerCall,
     ...(snapshotAt && { snapshots: { steps: snapshotAt, take: look, onTaken: onSnapshot && tell } }),
     ...(kept && { checkpoint: kept.checkpoint, resume: kept.resume }),
@@ -111,6 +127,28 @@ export async function runTraining(
 }
 
 /** What a run reports beside its models. */
-export function reportOf({ stopped, engine, time }: Trained): RunReport {
-  return { stopped, engine, time };
+export function reportOf({ stopped, engine, time, recordsFailed }: Trained): RunReport {
+  return { stopped, engine, time, ...(recordsFailed && { recordsFailed }) };
+}
+
+/** Whether anybody is told how a run goes: what each step then reports beside its loss costs nothing where nobody is. */
+export function isWatched({ onProgress, onRecord, metricsFile, tensorboard }: TrainingOptions): boolean {
+  return [onProgress, onRecord, metricsFile, tensorboard].some(listener => listener !== undefined);
+}
+
+/** Where a run's records go; nowhere by default. */
+async function recordsOf(platform: TrainingPlatform, options: TrainingOptions): Promise<RecordOptions | undefined> {
+  const { recordEvery: every = 100, onRecord, metricsFile, tensorboard } = options;
+  if (!(Number.isSafeInteger(every) && every >= 1)) {
+    throw new InvalidValueError(`recordEvery is ${every}: it must be a whole number from 1`);
+  }
+  const files =
+    metricsFile === undefined && tensorboard === undefined
+      ? []
+      : await platform.recordSinks({ metricsFile, tensorboard });
+  const told: readonly RecordSink[] = onRecord
+    ? [{ begin: async before => before, add: onRecord, end: async () => undefined }]
+    : [];
+  const sinks = [...files, ...told];
+  return sinks.length > 0 ? { every, sinks } : undefined;
 }

@@ -16,13 +16,22 @@ import { decoderRows } from '../models/decoder.ts';
 import { runEagerly } from '../models/eager.ts';
 import type { Initialisation } from '../models/initialisation.ts';
 import { normalizeRows } from '../models/normalisation.ts';
-import { ACTIVATIONS, saeTrainable, TARGET } from '../models/sae-trainable.ts';
+import { ACTIVATIONS, type SaeReports, saeTrainable, TARGET } from '../models/sae-trainable.ts';
 import { SparseAutoencoder } from '../models/sparse-autoencoder.ts';
 import { type HostTensor, hostTensor, zeros } from '../tensor.ts';
 import { historyOf, type TrainingHistory } from './history.ts';
+import type { MeasuredLoss } from './metrics/metrics-record.ts';
+import { rowVariance } from './metrics/row-variance.ts';
 import { adam } from './optimizers.ts';
 import type { TrainingPlatform } from './platform.ts';
-import { type ReadyRun, type RunReport, reportOf, runTraining, type TrainingOptions } from './run-settings.ts';
+import {
+  isWatched,
+  type ReadyRun,
+  type RunReport,
+  reportOf,
+  runTraining,
+  type TrainingOptions,
+} from './run-settings.ts';
 import {
   type ManySaeSettings,
   type NormalizeActivations,
@@ -85,6 +94,8 @@ export function saeTraining(platform: TrainingPlatform): SaeTrainers {
       const trained = await trainGroup(platform, group, indices, {
         ...options,
         checkpointName: `${options.checkpointName ?? 'sae'}${suffix}`,
+        metricsFile: options.metricsFile?.replace(/(\.[^./\\]*)?$/, extension => suffix + extension),
+        tensorboard: options.tensorboard && options.tensorboard + suffix,
       });
       for (const [j, run] of group.entries()) results.set(run, trained[j]!);
     }
@@ -165,8 +176,9 @@ async function trainGroup(
     opened.push(source);
     starts.push(await sources.start(run, source));
   }
-  const ready = readyRun(runs, starts, opened, indices);
-  const trained = await runTraining(platform, ready, options);
+  const ready = readyRun(runs, starts, opened, indices, isWatched(options));
+  const measured = isWatched(options) ? await measuredLoss(runs, starts, opened, sources) : undefined;
+  const trained = await runTraining(platform, { ...ready, measured }, options);
   const state = modelState(trained.state);
   return runs.map((run, index): SaeTrainingResult => {
     const start = starts[index]!;
@@ -258,6 +270,15 @@ class OpenSources implements AsyncDisposable {
     return this.#work.directions({ kind, ...request }, share => this.#options.onStart?.('directions', share));
   }
 
+  /** E‖y‖² − ‖E y‖² of what a run reconstructs, from the sample, or from held-out rows for a transcoder; undefined where there are none. */
+  async variance(run: SaeRun, source: OpenSource): Promise<number | undefined> {
+    if (source.targetWidth === undefined) return rowVariance((await this.#sample(run, source)).compared);
+    if (!source.heldOutRows) return undefined;
+    const { sampleSize } = run.settings;
+    for await (const { target } of source.heldOut(sampleSize, sampleSize)) return target && rowVariance(target);
+    return undefined;
+  }
+
   async #sample({ settings }: SaeRun, source: OpenSource) {
     const { normalize, sampleSize } = settings;
     const samples = this.#samples.get(normalize) ?? new Map<OpenSource, Sample>();
@@ -295,21 +316,24 @@ class OpenSources implements AsyncDisposable {
   }
 }
 
-/** Rows seen before training, as training sees them, and what they were multiplied with. */
+/** Rows seen before training, as they are encoded, and what they were multiplied with. */
 interface Sample {
   readonly rows: HostTensor;
+  /** As their reconstruction is compared with them. */
+  readonly compared: HostTensor;
   readonly scale: number;
   readonly bias: Map<string, HostTensor>;
 }
 
-function normalizedSample(rows: HostTensor, normalize: NormalizeActivations): Pick<Sample, 'rows' | 'scale'> {
-  if (normalize === 'none') return { rows, scale: 1 };
+function normalizedSample(rows: HostTensor, normalize: NormalizeActivations): Omit<Sample, 'bias'> {
+  if (normalize === 'none') return { rows, compared: rows, scale: 1 };
   if (normalize === 'expected_average_only_in') {
     const scale = averageNormScale(rows);
-    return { rows: scaledRows(rows, scale), scale };
+    const scaled = scaledRows(rows, scale);
+    return { rows: scaled, compared: scaled, scale };
   }
   const normalised = runEagerly(({ input }) => ({ x: normalizeRows(normalize, input!).x }), { input: rows });
-  return { rows: normalised['x']!, scale: 1 };
+  return { rows: normalised['x']!, compared: rows, scale: 1 };
 }
 
 /** Latents up to which directions start spread over the activations. */
@@ -344,12 +368,14 @@ function readyRun(
   saes: readonly SparseAutoencoder[],
   opened: readonly OpenSource[],
   indices: readonly number[],
+  watched: boolean,
 ): ReadyRun {
   const [{ settings }] = runs as readonly [SaeRun];
   const { batchSize, steps } = settings;
   const isAlone = runs.length === 1;
   const numbers = stepNumbers(runs.map((run, i) => ({ ...run.settings, numbers: saes[i]!.architecture.scalars })));
-  const { program, decoder } = saeStep(settings, saes, numbers);
+  const reports = watched ? reportsOf(settings, saes[0]!) : undefined;
+  const { program, decoder } = saeStep({ ...settings, reports }, saes, numbers);
   // Runs that read one source may scale it differently, by other samples of it.
   const wanted = opened.map((source, i) => ({ source, scale: saes[i]!.config.inputScale }));
   const read = wanted.filter(
@@ -377,10 +403,37 @@ function readyRun(
   };
 }
 
+/** What records say of the loss beyond its terms. */
+async function measuredLoss(
+  runs: readonly SaeRun[],
+  saes: readonly SparseAutoencoder[],
+  opened: readonly OpenSource[],
+  sources: OpenSources,
+): Promise<MeasuredLoss> {
+  const { config, architecture, countsFiring } = saes[0]!;
+  const { settings } = runs[0]!;
+  const variances: (number | undefined)[] = [];
+  for (const [i, run] of runs.entries()) variances.push(await sources.variance(run, opened[i]!));
+  const perSample = config.reconstructionLoss === 'sum' ? 1 : config.dOut;
+  return {
+    squaredError: perSample / (architecture.mseWeight ?? 1),
+    variances,
+    deadWindow: countsFiring ? REPORTED_DEAD_STEPS * settings.batchSize : undefined,
+  };
+}
+
+/** Steps without firing after which a latent is reported as dead while training goes on: SAELens's `dead_feature_window`. */
+const REPORTED_DEAD_STEPS = 1000;
+
+/** What each step of a training reports beside its loss. */
+function reportsOf({ batchSize }: ResolvedSaeSettings, sae: SparseAutoencoder): SaeReports {
+  return { l0: true, ...(sae.countsFiring && { deadAfter: REPORTED_DEAD_STEPS * batchSize }) };
+}
+
 /** The step program of one autoencoder, or of several of one form side by side, with the numbers that they are given. */
 export function saeStep(
   settings: Pick<ResolvedSaeSettings, 'batchSize' | 'optimizer' | 'start' | 'clip'> &
-    Pick<TrainingStepOptions, 'reportsGradientNorm'>,
+    Pick<TrainingStepOptions, 'reportsGradientNorm'> & { readonly reports?: SaeReports | undefined },
   saes: readonly SparseAutoencoder[],
   { constants, scalars }: Pick<ReturnType<typeof stepNumbers>, 'constants' | 'scalars'>,
 ) {
@@ -395,7 +448,7 @@ export function saeStep(
   const optimizer = adam(settings.optimizer);
   const clip = settings.clip > 0 ? settings.clip : undefined;
   const program = trainingStep({
-    model: saeTrainable(sae),
+    model: saeTrainable(sae, settings.reports),
     state: isAlone ? sae.state : stackStates(saes.map(({ state }) => state)),
     optimizer,
     batch: {
@@ -409,7 +462,7 @@ export function saeStep(
     clip,
     reportsGradientNorm: settings.reportsGradientNorm,
     descriptor: isAlone
-      ? descriptorOf(sae, { batchSize, optimizer: optimizer.options, held, scalars, clip })
+      ? descriptorOf(sae, { batchSize, optimizer: optimizer.options, held, scalars, clip, reports: settings.reports })
       : undefined,
   });
   return { program, decoder };
@@ -424,6 +477,7 @@ export function descriptorOf(
     readonly held?: readonly string[];
     readonly scalars?: Readonly<Record<string, unknown>>;
     readonly clip?: number | undefined;
+    readonly reports?: SaeReports | undefined;
   },
 ): StepDescriptor {
   const { dIn, dSae, dOut, decoder, transcoder, skip, reconstructionLoss, normalize } = sae.config;
@@ -440,6 +494,7 @@ export function descriptorOf(
     ...(step.clip !== undefined && { clip: step.clip }),
     scalars: Object.keys(step.scalars ?? {}),
     countsFiring: sae.countsFiring,
+    ...(step.reports && { reports: step.reports }),
     dIn,
     dSae,
     dOut,

@@ -8,10 +8,12 @@ import { type HostTensors, sizeOf } from '../tensor.ts';
 import { BatchDrawer } from './batch-drawer.ts';
 import type { Checkpoint, CheckpointOptions, Snapshot } from './checkpoint.ts';
 import { MetricRecorder } from './metric-recorder.ts';
+import type { MeasuredLoss } from './metrics/metrics-record.ts';
+import { type LiveMetrics, type RecordOptions, RunMonitor } from './metrics/run-monitor.ts';
 import { resumedState } from './resumed-state.ts';
 
-/** How far a training is. */
-export interface Progress {
+/** How far a training is, and how it goes: means over the steps since the last call, side by side over all instances. */
+export interface Progress extends LiveMetrics {
   /** Completed steps. */
   readonly step: number;
   /** Steps in all. */
@@ -44,6 +46,10 @@ export interface TrainOptions extends RunOptions {
   readonly steps: number;
   /** Each of the program's `scalars` at each step. */
   readonly scalars?: Readonly<Record<string, StepNumber>>;
+  /** What is known of the loss beyond its terms. */
+  readonly measured?: MeasuredLoss | undefined;
+  /** Records at fixed steps, and where they go. */
+  readonly records?: RecordOptions | undefined;
   /** What to keep at which steps (before the step of that number; the last is `steps`). */
   readonly snapshots?: {
     readonly steps: readonly number[];
@@ -66,6 +72,8 @@ export interface Trained {
   readonly engine: EngineDescription;
   /** Milliseconds spent drawing batches, waiting for the engine beside that, and in all. */
   readonly time: { readonly data: number; readonly step: number; readonly total: number };
+  /** What kept records from being written, a FileWriteError; the training itself went on. */
+  readonly recordsFailed?: Error;
 }
 
 /**
@@ -73,6 +81,7 @@ export interface Trained {
  * @throws InvalidValueError where `steps` is no count, or the checkpoint to resume from holds more steps.
  * @throws DivergenceError where a loss or a parameter is not finite; the last good state is saved first where checkpoints are kept.
  * @throws FileFormatError where the checkpoint to resume from is not of this step.
+ * @throws FileWriteError where records cannot be written from the start.
  */
 export async function train(options: TrainOptions): Promise<Trained> {
   const { program, engine, batches, steps, snapshots, checkpoint, resume, signal } = options;
@@ -88,6 +97,17 @@ export async function train(options: TrainOptions): Promise<Trained> {
 
   const recorder = new MetricRecorder(steps, program.metrics, program.instances?.count ?? 1, resume?.metrics);
   const taken: Snapshot[] = [...(resume?.snapshots ?? [])];
+  const monitor = new RunMonitor({
+    recorder,
+    steps,
+    from: resume?.step ?? 0,
+    models: program.instances?.count ?? 1,
+    batchSize: samplesOf(program),
+    measured: options.measured,
+    scalars: options.scalars,
+    records: options.records,
+  });
+  await monitor.begin();
   const recipe = batches.recipe?.();
   const runner = await engine.prepare({ ...program, state: start }, { maxSteps: stepsPerCall, batches: recipe });
   let step = resume?.step ?? 0;
@@ -120,6 +140,7 @@ export async function train(options: TrainOptions): Promise<Trained> {
     const nextSave = checkpoint ? lastSave + checkpoint.every : steps;
     return Math.min(pace, nextStop - first, Math.max(1, nextSave - first));
   };
+  const isWatched = options.onProgress !== undefined || options.records !== undefined;
   const inputs = new BatchDrawer(program, batches, stepsPerCall, runner);
   try {
     await look();
@@ -152,7 +173,10 @@ export async function train(options: TrainOptions): Promise<Trained> {
       recorder.add(step, metrics, count);
       step = done;
       position = after();
-      options.onProgress?.({ step, steps, loss: metrics['loss']!.at(-1)! });
+      if (isWatched) {
+        const live = monitor.advance(step - count, step);
+        options.onProgress?.({ step, steps, loss: metrics['loss']!.at(-1)!, ...live });
+      }
       await look();
       if (checkpoint && step - (saved ?? 0) >= checkpoint.every) await save();
       // Some engines hold the event loop while they run: let signals and timers in between calls.
@@ -161,6 +185,7 @@ export async function train(options: TrainOptions): Promise<Trained> {
     if (ahead) await ahead.catch(() => undefined);
     if (ahead || runner.drawn) await batches.restore(position);
     await save();
+    const recordsFailed = await monitor.end().catch((error: Error) => error);
     const state = await runner.read();
     requireFinite(state, step);
     return {
@@ -171,6 +196,7 @@ export async function train(options: TrainOptions): Promise<Trained> {
       snapshots: taken,
       engine: runner.description,
       time: { ...time, data: inputs.time, total: performance.now() - started },
+      ...(recordsFailed && { recordsFailed }),
     };
   } catch (error) {
     if (!(error instanceof DivergenceError)) {
@@ -183,6 +209,7 @@ export async function train(options: TrainOptions): Promise<Trained> {
     const { message, at } = error;
     throw new DivergenceError(`training stopped at step ${at}: ${message}${whatIsKept(checkpoint, saved)}`, step, at);
   } finally {
+    await monitor.end().catch(() => undefined);
     await runner.dispose();
   }
 }
@@ -196,6 +223,12 @@ const BATCH_BYTES = 64 * 2 ** 20;
 function stepsThatFit({ batch }: StepProgram): number {
   const bytes = Object.values(batch).reduce((sum, shape) => sum + 4 * sizeOf(shape), 0);
   return Math.max(1, Math.min(MOST_STEPS, Math.floor(BATCH_BYTES / bytes)));
+}
+
+/** Samples of one step of one instance. */
+function samplesOf({ batch, scalars = [], instances }: StepProgram): number {
+  const shape = Object.entries(batch).find(([name]) => !scalars.includes(name))?.[1] ?? [1];
+  return shape[instances?.batchAxis === 0 ? 1 : 0]!;
 }
 
 /** Each number at `count` steps from `first` on, [count] or [count, n_instances]. */

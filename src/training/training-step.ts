@@ -58,7 +58,7 @@ export function modelState(state: HostTensors): ModelState<HostTensors> {
 /**
  * Builds the step that engines run. Its metrics: `loss`, the sum of all terms over all instances; `losses` [n_instances] where there are
  * several; where the loss has more than one term, each as `losses.NAME`, [] or [n_instances]; and `gradient_norm`, [] or [n_instances], where it
- * is asked for.
+ * is asked for; and what the model reports beside its loss.
  */
 export function trainingStep(options: TrainingStepOptions): StepProgram {
   const { model, optimizer, batch, constants = {}, scalars = {}, descriptor, nInstances, held = [] } = options;
@@ -82,14 +82,17 @@ export function trainingStep(options: TrainingStepOptions): StepProgram {
     let nextBuffers: Tensors = buffers;
     let terms: Tensors = {};
     let perInstance: tf.Tensor | undefined;
+    let reports: Tensors = {};
     const lossOf = (...values: tf.Tensor[]): tf.Scalar => {
       const current = { ...parameters, ...Object.fromEntries(parameterNames.map((name, i) => [name, values[i]!])) };
-      const { losses, buffers: after } = model.losses({ parameters: current, buffers, ...given });
+      const { losses, buffers: after, reports: beside = {} } = model.losses({ parameters: current, buffers, ...given });
       const sum = model.terms.map(name => losses[name]!).reduce((total, term) => tf.add(total, term));
       nextBuffers = after;
       terms = Object.fromEntries(reported.map(name => [name, losses[name]!]));
+      reports = beside;
       if (nInstances !== undefined) perInstance = sum;
-      for (const tensor of [...Object.values(nextBuffers), ...Object.values(terms), perInstance]) {
+      const leaving = [nextBuffers, terms, reports].flatMap(tensors => Object.values(tensors));
+      for (const tensor of [...leaving, perInstance]) {
         if (tensor) tf.keep(tensor);
       }
       return (sum.rank === 0 ? sum : tf.sum(sum)).asScalar();
@@ -113,6 +116,7 @@ export function trainingStep(options: TrainingStepOptions): StepProgram {
       ...(perInstance && { losses: perInstance }),
       ...prefixed(TERM, terms),
       ...(reportsGradientNorm && { [GRADIENT_NORM]: norm! }),
+      ...reports,
       ...prefixed(PARAMETERS, model.constrain?.(next) ?? next),
       ...prefixed(BUFFERS, nextBuffers),
       ...prefixed(OPTIMIZER, updated.state),
@@ -129,6 +133,7 @@ export function trainingStep(options: TrainingStepOptions): StepProgram {
       ...(nInstances === undefined ? [] : ['losses']),
       ...reported.map(name => TERM + name),
       ...(reportsGradientNorm ? [GRADIENT_NORM] : []),
+      ...(model.reports ?? []),
     ],
     ...(nInstances !== undefined && { instances: { count: nInstances, batchAxis: options.instanceAxis ?? 0 } }),
     ...(descriptor && { descriptor }),

@@ -93,6 +93,8 @@ describe('the sparse update beside the recorded graph', () => {
           batchSize: 32,
           start: { holdBias },
           clip,
+          // Of fewer samples than the graph counts, so that both count the same.
+          reports: { l0: true, deadAfter: 64 },
           // A larger eps than usual keeps Adam from turning rounding into whole steps where gradients vanish.
           optimizer: { learningRate: 1e-3, betas: [0.9, 0.999], eps: 1e-5 },
         },
@@ -107,6 +109,7 @@ describe('the sparse update beside the recorded graph', () => {
         const expected = await graph.run(steps, { activations });
         const got = await sparse.run(steps, { activations });
         for (let step = 0; step < steps; step++) {
+          expect(program.metrics).to.include.members(['l0', 'dead']);
           for (const name of program.metrics) {
             const value = expected[name]![step]!;
             expect(got[name]![step], `${name} ${step}`).to.be.closeTo(value, 1e-5 * Math.max(1, value));

@@ -1,5 +1,6 @@
 /** Step programs of autoencoders that a test has made, alone or side by side, as `trainSae` builds them. */
 import type { StepProgram } from '../../src/engines/engine.ts';
+import type { SaeReports } from '../../src/models/sae-trainable.ts';
 import type { SparseAutoencoder } from '../../src/models/sparse-autoencoder.ts';
 import type { AdamOptions } from '../../src/training/optimizers.ts';
 import { SAE_OPTIMIZER, type SaeStartSettings } from '../../src/training/sae-settings.ts';
@@ -15,6 +16,7 @@ export interface SaeProgramSettings {
   readonly schedules?: Schedules;
   readonly clip?: number;
   readonly reportsGradientNorm?: boolean;
+  readonly reports?: SaeReports;
 }
 
 /** The step, and the numbers that it is given. */
@@ -23,13 +25,13 @@ export function saeProgram(
   saes: readonly SparseAutoencoder[],
 ): { readonly program: StepProgram; readonly numbers: StepNumbers } {
   const { batchSize, steps = 10, optimizer = SAE_OPTIMIZER, start = {}, schedules = {}, clip = 0 } = settings;
-  const { reportsGradientNorm = false } = settings;
+  const { reportsGradientNorm = false, reports } = settings;
   const { learningRate = SAE_OPTIMIZER.learningRate } = optimizer;
   const numbers = stepNumbers(
     saes.map(({ architecture }) => ({ batchSize, steps, learningRate, schedules, numbers: architecture.scalars })),
   );
   return {
-    program: saeStep({ batchSize, optimizer, start, clip, reportsGradientNorm }, saes, numbers).program,
+    program: saeStep({ batchSize, optimizer, start, clip, reportsGradientNorm, reports }, saes, numbers).program,
     numbers,
   };
 }

@@ -1,8 +1,10 @@
 /** `inspect`: what is in any `.onnx` file, found without ONNX Runtime. */
+import { UsageError } from '../../errors.ts';
 import { readSource } from '../../inference/node-source.ts';
 import { describeModel, type ModelDescription, type TensorDescription } from '../../onnx/inspect.ts';
 import { METADATA_KEYS } from '../../onnx/metadata.ts';
 import { readModel } from '../../onnx/read.ts';
+import { compareDirections, describeComparison } from '../compare-directions.ts';
 import type { ReportOptions } from '../options.ts';
 import { inColumns, report } from '../report.ts';
 import { readStdin, type Terminal } from '../terminal.ts';
@@ -10,13 +12,22 @@ import { readStdin, type Terminal } from '../terminal.ts';
 /** Longer lists of weights are cut: an exported language model has hundreds. */
 const MOST_TENSORS = 40;
 
-export async function inspect(file: string, options: ReportOptions, terminal: Terminal): Promise<void> {
+export interface InspectOptions extends ReportOptions {
+  readonly against?: readonly string[];
+}
+
+export async function inspect(file: string, options: InspectOptions, terminal: Terminal): Promise<void> {
+  const { against } = options;
+  if (against && file === '-') throw new UsageError('--against needs a file, not stdin');
   const model =
     file === '-'
       ? readModel(await readStdin(terminal), { file: 'stdin' })
       : await readSource(file, { external: false });
   const description = describeModel(model);
-  report(description, describe(description), options, terminal);
+  if (!against) return report(description, describe(description), options, terminal);
+  const comparison = await compareDirections(file, against);
+  const lines = [describe(description), '', 'directions', ...describeComparison(comparison).map(line => `  ${line}`)];
+  report({ ...description, directions: comparison }, lines.join('\n'), options, terminal);
 }
 
 function describe(model: ModelDescription): string {

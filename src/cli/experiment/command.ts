@@ -1,6 +1,5 @@
 /** What every experiment's command line has in common: its options, its folder, its engine, its progress, and Ctrl-C. */
 import { join } from 'node:path';
-import { SingleBar } from 'cli-progress';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { createEngine, ENGINE_NAMES, type EngineOptions } from '../../engines/create-engine.ts';
 import { type ExperimentContext, StoppedError } from '../../experiments/context.ts';
@@ -13,11 +12,14 @@ import { InterruptedError } from '../failure.ts';
 import { positiveInteger, type ReportOptions } from '../options.ts';
 import { prepareCommand } from '../prepare-command.ts';
 import type { Terminal } from '../terminal.ts';
+import { showTraining } from '../training-progress.ts';
 
 export interface CommonOptions extends EngineOptions, ReportOptions {
   readonly out: string;
   readonly seed: number;
   readonly checkpointEvery: number;
+  readonly recordEvery: number;
+  readonly tensorboard?: boolean;
   readonly resume?: boolean;
   readonly overwrite?: boolean;
   readonly html?: boolean;
@@ -42,6 +44,8 @@ export function experimentCommand(name: string, description: string): Command {
     .addOption(new Option('--device <name>', "tensorflow's device").choices(['cpu', 'gpu']))
     .option('--threads <n>', 'threads to train with (default: what suits the step)', positiveInteger)
     .option('--checkpoint-every <steps>', 'steps between checkpoints', positiveInteger, 5000)
+    .option('--record-every <steps>', 'steps between lines of metrics.jsonl', positiveInteger, 100)
+    .option('--tensorboard', "write TensorBoard's event files into the folder of the run as well")
     .addOption(
       new Option(
         '--resume',
@@ -99,9 +103,10 @@ async function createContext(
     signal: terminal.signal,
     checkpointEvery: options.checkpointEvery,
     resume,
+    records: { every: options.recordEvery, tensorboard: options.tensorboard ?? false },
     log: line => (options.json ? terminal.warn(line) : terminal.print(line)),
     preparing: preparation(terminal),
-    progress: (label, steps) => progressBar(label, steps, terminal),
+    progress: (label, steps) => showTraining(label, steps, terminal),
     async draw(name, figure) {
       figures.push(figure);
       await writeFigure(figure, join(folder, name));
@@ -124,22 +129,5 @@ function preparation({ stderr }: Terminal): ExperimentContext['preparing'] {
     began.set(what, start);
     if (performance.now() - start < 500) return;
     stderr.write(`\r${what} ${(100 * share).toFixed(0)}%${share >= 1 ? '\n' : ''}`);
-  };
-}
-
-/** A bar on a terminal; nothing where the output goes into a file. */
-function progressBar(label: string, total: number, { stderr }: Terminal): ReturnType<ExperimentContext['progress']> {
-  const bar = new SingleBar({
-    stream: stderr as NodeJS.WritableStream,
-    format: `${label.padEnd(28)} {bar} {percentage}% | {value}/{total} steps | loss {loss} | {eta_formatted} left`,
-    hideCursor: true,
-    clearOnComplete: false,
-  });
-  let started = false;
-  return ({ step, steps, loss }) => {
-    if (!started) bar.start(total, step, { loss: loss.toExponential(3) });
-    started = true;
-    bar.update(step, { loss: loss.toExponential(3) });
-    if (step >= steps) bar.stop();
   };
 }

@@ -1,5 +1,6 @@
 /** What an experiment says at its end. */
-import type { ActivationSaeRun, HeldOutScore } from '../../experiments/activation-sae-run.ts';
+import type { ActivationSaeRun } from '../../experiments/activation-sae-run.ts';
+import type { HeldOutScore } from '../../experiments/held-out-score.ts';
 import type { SaeRun } from '../../experiments/sae-run.ts';
 import type { ToyModelRun } from '../../experiments/toy-model-run.ts';
 import type { TrainingHistory } from '../../training/history.ts';
@@ -13,27 +14,47 @@ export function describeToyModel({ loss, losses, stars, file, run }: ToyModelRun
 }
 
 /** How many directions were found, before and after training. */
-export function describeSae({ before, after, file, run }: SaeRun): string {
+export function describeSae({ before, after, truth, file, run }: SaeRun): string {
   const of = after.features.length;
+  const { mcc, uniqueness, latent_f1, shrinkage } = truth;
+  const number = (value: number | null): string => value?.toFixed(3) ?? 'undefined';
   return (
     `SAE: recovered ${before.recovered} of ${of} at step 0 and ${after.recovered} of ${of} at the end ` +
-    `(chance ${(100 * after.chance).toFixed(0)}% each); ${describeRun(run)}\n  ${file}`
+    `(chance ${(100 * after.chance).toFixed(0)}% each)\n  ` +
+    `MCC ${number(mcc)}, uniqueness ${number(uniqueness)}, F1 per latent ${number(latent_f1)}, shrinkage ${number(shrinkage)}\n  ` +
+    `${describeRun(run)}\n  ${file}`
   );
 }
 
-/** How well held-out activations are reconstructed, before and after training. */
-export function describeActivationSae({ before, after, file, run }: ActivationSaeRun): string {
-  const score = ({ explained_variance, l0, never_fired, samples }: HeldOutScore): string => {
-    const explained =
-      explained_variance === null ? 'undefined: activations do not vary' : explained_variance.toFixed(4);
-    return `explained variance ${explained}, L0 ${l0.toFixed(1)}, ${never_fired} latents fired on none of ${samples} held-out samples`;
-  };
+/** How well held-out activations are reconstructed. What an untrained autoencoder has is in `sae.json`: beside the end it would only alarm. */
+export function describeActivationSae({ after, file, run }: ActivationSaeRun): string {
   const dead = run.dead ? `, ${run.dead.count} dead (silent for the last ${run.dead.window} samples of training)` : '';
-  const scores =
-    before && after
-      ? `\n  before training: ${score(before)}\n  end: ${score(after)}${dead}`
-      : ` nothing was held out${dead}`;
-  return `SAE:${scores}\n  ${describeRun(run)}\n  ${file}`;
+  const score = after ? `${describeScore(after)}${dead}${describeDictionary(after)}` : `nothing was held out${dead}`;
+  return `SAE: ${score}\n  ${describeRun(run)}\n  ${file}`;
+}
+
+function describeScore({ explained_variance, l0, l0_distribution, never_fired, samples }: HeldOutScore): string {
+  const explained = explained_variance === null ? 'undefined' : explained_variance.toFixed(4);
+  const { p5, p95 } = l0_distribution;
+  return (
+    `explained variance ${explained}, L0 ${l0.toFixed(1)} (${p5} to ${p95} in nine of ten samples), ` +
+    `${never_fired} latents fired on none of ${samples} held-out samples`
+  );
+}
+
+/** s_n^dec is compared among several SAEs, at one n: `sae.json` has it. */
+function describeDictionary({ shrinkage, relative_reconstruction_bias, dictionary }: HeldOutScore): string {
+  const { c_dec, encoder_decoder_cosine } = dictionary ?? {};
+  const numbers: [string, number | null | undefined][] = [
+    ['shrinkage', shrinkage],
+    ['relative reconstruction bias', relative_reconstruction_bias],
+    ['c_dec', c_dec?.mean],
+    ['encoder–decoder cosine', encoder_decoder_cosine?.mean],
+  ];
+  const words = numbers.flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name} ${value === null ? 'undefined' : value.toFixed(3)}`],
+  );
+  return `\n  ${words.join(', ')}`;
 }
 
 /** Where a run ran and why, and its time. */

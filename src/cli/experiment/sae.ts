@@ -123,8 +123,8 @@ async function onToyModel(options: SaeOptions, context: ExperimentContext) {
   const result = await runSae(settings, { file: toyModel, weight }, context);
   context.log(recoveryTable(await probe({ toyModel, sae: result.file }, options)));
   context.log(describeSae(result));
-  const { file, before, after, run } = result;
-  return { file, before, after, engine: run.engine };
+  const { file, before, after, truth, run } = result;
+  return { file, before, after, truth, engine: run.engine };
 }
 
 function onFiles(options: SaeOptions, files: readonly string[], context: ExperimentContext) {

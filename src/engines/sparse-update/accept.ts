@@ -25,6 +25,7 @@ const FIELDS: Readonly<Record<keyof StepDescriptor, true>> = {
   clip: true,
   scalars: true,
   countsFiring: true,
+  reports: true,
   dIn: true,
   dSae: true,
   dOut: true,

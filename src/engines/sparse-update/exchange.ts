@@ -9,7 +9,7 @@ const GENERATION = 1;
 const ABORTED = 2;
 
 /** Numbers that each shard gives of the loss, and of the gradient's norm: see Shard. */
-export const SUMS = 5;
+export const SUMS = 6;
 
 type Shared<T> = readonly T[];
 type Float32 = Float32Array<SharedArrayBuffer>;

@@ -24,6 +24,8 @@ export interface SparsePlan {
   readonly auxK: AuxK | undefined;
   /** Samples that a step without firing adds to the state's count of them, `buffers.silent`; absent where the state has none. */
   readonly silence: number | undefined;
+  /** Samples of silence from which on a latent is reported as dead; absent where that is not reported. */
+  readonly reportedDeadAfter: number | undefined;
   /** The norm to which the gradient of all parameters together is clipped. */
   readonly clip: number | undefined;
   /** Whether b_dec is not trained. */
@@ -159,6 +161,7 @@ export function planSparseUpdate(descriptor: StepDescriptor, threads: number): S
       l1: activation['kind'] === 'relu' ? Number(activation['l1']) : 0,
       auxK: auxKOf(descriptor),
       silence: descriptor.countsFiring ? batchSize : undefined,
+      reportedDeadAfter: descriptor.countsFiring ? descriptor.reports?.deadAfter : undefined,
       clip: descriptor.clip,
       holdsBias: held.includes('b_dec'),
       optimizer: { ...optimizer, weightDecay: optimizer.name === 'adamw' ? optimizer.weightDecay : 0 },

@@ -20,14 +20,19 @@ import type { ShardApi } from './shard-worker.ts';
 import { divideState, joinStates, stateNames } from './state.ts';
 import { RunningThreshold } from './threshold.ts';
 
-/** The metrics that there are: the loss, the terms that it is the sum of, and the gradient's norm where it is clipped. */
-const METRICS: Readonly<Record<string, keyof StepLosses | 'gradient_norm'>> = {
+/** What a step can report: its losses, the gradient's norm where it is clipped, active latents of a sample, dead latents. */
+type Reported = keyof StepLosses | 'gradient_norm' | 'active' | 'dead';
+
+/** The metrics that there are, by the program's names. */
+const METRICS: Readonly<Record<string, Reported>> = {
   loss: 'loss',
   'losses.mse': 'mse',
   'losses.l1': 'l1',
   'losses.l0': 'l0',
   'losses.aux_k': 'aux_k',
   gradient_norm: 'gradient_norm',
+  l0: 'active',
+  dead: 'dead',
 };
 
 /** The step's input. */
@@ -130,7 +135,9 @@ function checkInterface(plan: SparsePlan, { state, batch, metrics }: StepProgram
   refuse(
     'metric',
     metrics,
-    Object.keys(METRICS).filter(name => isClipped || name !== 'gradient_norm'),
+    Object.keys(METRICS)
+      .filter(name => isClipped || name !== 'gradient_norm')
+      .filter(name => plan.reportedDeadAfter !== undefined || name !== 'dead'),
   );
   const buffers = plan.selection.kind === 'batchtopk' ? ['buffers.threshold', 'buffers.steps'] : [];
   const corrections = plan.optimizer.betas[0] === 0 ? ['optimizer.c2'] : ['optimizer.c1', 'optimizer.c2'];
@@ -192,11 +199,13 @@ class ShardedRunner implements SparseUpdateRunner {
     const losses = { loss: each(), mse: each(), l1: each(), l0: each(), aux_k: each() };
     const smallestSelected = each();
     const active = each();
+    const dead = each();
     const gradientNorm = each();
-    const request = { steps, batches: this.#batches, numbers, losses, smallestSelected, active, gradientNorm };
-    const metrics = { ...losses, gradient_norm: gradientNorm };
+    const request = { steps, batches: this.#batches, numbers, losses, smallestSelected, active, dead, gradientNorm };
+    const metrics = { ...losses, gradient_norm: gradientNorm, active, dead };
     const [completed] = await this.#ask(shard => shard.call('run', request));
     for (const smallest of smallestSelected.subarray(0, completed)) this.#threshold?.add(smallest);
+    for (let step = 0; step < completed!; step++) active[step]! /= batchSize;
     if (completed < steps) {
       const reported = this.#reported(metrics, completed);
       throw new DivergenceError(`the loss is ${losses.loss[completed]}`, completed, completed, reported);
@@ -205,10 +214,7 @@ class ShardedRunner implements SparseUpdateRunner {
   }
 
   /** The program's metrics of the first `steps` steps. */
-  #reported(
-    metrics: Readonly<Record<keyof StepLosses | 'gradient_norm', Float32Array>>,
-    steps: number,
-  ): Record<string, Float32Array> {
+  #reported(metrics: Readonly<Record<Reported, Float32Array>>, steps: number): Record<string, Float32Array> {
     return Object.fromEntries(
       this.#metrics.map(name => [name, Float32Array.from(metrics[METRICS[name]!].subarray(0, steps))]),
     );

@@ -28,6 +28,7 @@ export interface RunRequest {
   readonly losses: Readonly<Record<keyof StepLosses, Float32Array>>;
   readonly smallestSelected: Float32Array;
   readonly active: Float32Array;
+  readonly dead: Float32Array;
   readonly gradientNorm: Float32Array;
 }
 
@@ -57,7 +58,8 @@ const api = {
   },
 
   /** The number of steps that were completed; fewer than asked for where a loss was not finite. */
-  async run({ steps, batches, numbers, losses, smallestSelected, active, gradientNorm }: RunRequest): Promise<number> {
+  async run(asked: RunRequest): Promise<number> {
+    const { steps, batches, numbers, losses, smallestSelected, active, dead, gradientNorm } = asked;
     const { shard, exchange, request } = current();
     const length = request.plan.batchSize * request.plan.dIn;
     try {
@@ -69,6 +71,7 @@ const api = {
           for (const [name, values] of Object.entries(losses)) values[step] = result.losses[name as keyof StepLosses];
           smallestSelected[step] = result.smallestSelected;
           active[step] = result.active;
+          dead[step] = result.dead;
           gradientNorm[step] = result.gradientNorm ?? Number.NaN;
         }
         if (!Number.isFinite(result.losses.loss)) return step;

@@ -42,6 +42,7 @@ const FEATURES = 1;
 const ACTIVE = 2;
 const DEAD_SQUARES = 3;
 const GRADIENT = 4;
+const DEAD = 5;
 
 /** Milliseconds that this shard spent in each part of its steps; `exchange` holds copies and waiting for other shards. */
 export interface StepTimes {
@@ -66,8 +67,10 @@ export interface StepResult {
   readonly losses: StepLosses;
   /** Smallest activation that was selected in the whole batch by BatchTopK; 0 where none was. */
   readonly smallestSelected: number;
-  /** Active latents of the whole batch, for choices that set no number. */
+  /** Active latents of the whole batch. */
   readonly active: number;
+  /** Latents that were dead before the step; 0 where that is not reported. */
+  readonly dead: number;
   /** Of all parameters together, before it is clipped; undefined where it is not clipped, and where the step was refused. */
   readonly gradientNorm?: number | undefined;
 }
@@ -234,7 +237,7 @@ export class Shard {
     this.#lap('exchange');
     const dead = Number.isFinite(measured.losses.loss) ? this.#reviveDead() : { count: 0, loss: 0 };
     const losses = { ...measured.losses, loss: measured.losses.loss + dead.loss, aux_k: dead.loss };
-    const result = { losses, smallestSelected, active: measured.active };
+    const result = { losses, smallestSelected, active: measured.active, dead: measured.dead };
     if (!Number.isFinite(losses.loss)) return result;
     this.#setAdam(numbers['learning_rate']!);
     const { entryLatents, latentStarts, latentEntries, deadLatents, deadLatentStarts, deadLatentEntries } =
@@ -356,7 +359,7 @@ export class Shard {
   }
 
   /** Adds up the reconstruction and leaves its gradient in `gradients`; the loss, but for what dead latents add. */
-  #measure(count: number, ordered: boolean): { readonly losses: StepLosses; readonly active: number } {
+  #measure(count: number, ordered: boolean): Pick<StepResult, 'losses' | 'active' | 'dead'> {
     const { batchSize, shards } = this.#plan;
     const weight = this.#errorWeight;
     const { from, to } = rowsOf(this.#plan, this.#shard);
@@ -366,13 +369,23 @@ export class Shard {
     const squares = this.#kernel.measure(from, to, received, shards, 2 * weight);
     sums[own + SQUARES] = ordered ? squares : Number.NaN;
     sums[own + FEATURES] = this.#weights.l1 === 0 ? 0 : this.#kernel.sumOfFeatures(count);
-    sums[own + ACTIVE] = isChosenTogether(this.#plan) ? 0 : this.#kernel.countActive(count);
+    sums[own + ACTIVE] = this.#kernel.countActive(count);
+    sums[own + DEAD] = this.#countDead();
     this.#shareRows(this.#layout.gradients);
     const mse = this.#total(SQUARES) * weight;
     const l1 = (this.#weights.l1 * this.#total(FEATURES)) / batchSize;
     const active = this.#total(ACTIVE);
     const l0 = (this.#weights.l0 * active) / batchSize;
-    return { losses: { loss: mse + l1 + l0, mse, l1, l0, aux_k: 0 }, active };
+    return { losses: { loss: mse + l1 + l0, mse, l1, l0, aux_k: 0 }, active, dead: this.#total(DEAD) };
+  }
+
+  /** This shard's latents that are reported as dead. */
+  #countDead(): number {
+    const { reportedDeadAfter } = this.#plan;
+    if (reportedDeadAfter === undefined) return 0;
+    let dead = 0;
+    for (const samples of this.#memory.floats('silent', this.#latents)) if (samples >= reportedDeadAfter) dead++;
+    return dead;
   }
 
   /** All shards' parts of this shard's rows of a sum [batch, width]: the address of [shards, rows, width]. */

@@ -56,6 +56,8 @@ export interface ForwardInputs extends ModelState<Tensors> {
 export interface Forward {
   /** [...lead, batch, d_sae] */
   readonly features: tf.Tensor;
+  /** The features as [...lead, d_sae, batch], where latents were laid out first. */
+  readonly batchLast?: tf.Tensor;
   /** [...lead, batch, d_out] */
   readonly reconstruction: tf.Tensor;
   /** Reconstruction less target, [...lead, batch, d_out], or with its last two dimensions exchanged where that is faster. */

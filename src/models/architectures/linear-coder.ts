@@ -88,6 +88,7 @@ function latentsFirst(inputs: ForwardInputs, activate: (preActivations: tf.Tenso
   const reconstruction = tf.add(tf.matMul(decoder, features, true), columnOf(parameters['b_dec']!));
   return {
     features: swapLastTwo(features),
+    batchLast: features,
     reconstruction: swapLastTwo(reconstruction),
     error: tf.sub(reconstruction, target === input ? turned : swapLastTwo(target)),
     decoder,
