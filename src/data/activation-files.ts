@@ -23,6 +23,11 @@ export interface ActivationFileOptions {
   readonly targetTensor?: string | undefined;
   /** Whether rows with a number that is not finite are left out, and counted; else they are an error. Default false. */
   readonly skipBadRows?: boolean | undefined;
+  /**
+   * Rows whose norm is above this many times the median norm (of a sample) are not trained on, and counted: attention sinks of language models.
+   * Held-out rows stay, so that both can be measured. Default none.
+   */
+  readonly dropNormAbove?: number | undefined;
 }
 
 /** A source of activations in files. */
@@ -38,6 +43,8 @@ export interface OpenActivationFiles extends OpenSource {
   readonly heldOutRows: number;
   /** Rows left out so far because they hold a number that is not finite; each counts once. */
   readonly skippedRows: number;
+  /** Training rows left out so far because of their norm; each counts once. */
+  readonly droppedByNorm: number;
 }
 
 /** Rows read at once. */
@@ -61,7 +68,10 @@ export function activationFiles(
   files: string | readonly string[],
   options: ActivationFileOptions = {},
 ): ActivationFileSource {
-  const { shuffleBuffer, tensor, target, targetTensor, skipBadRows = false } = options;
+  const { shuffleBuffer, tensor, target, targetTensor, skipBadRows = false, dropNormAbove } = options;
+  if (dropNormAbove !== undefined && !(dropNormAbove > 0)) {
+    throw new InvalidValueError(`dropNormAbove must be positive, got ${dropNormAbove}`);
+  }
   if (shuffleBuffer !== undefined && !(Number.isSafeInteger(shuffleBuffer) && shuffleBuffer >= 1)) {
     throw new InvalidValueError(`the shuffle buffer must hold a positive number of rows, got ${shuffleBuffer}`);
   }
@@ -73,6 +83,7 @@ export function activationFiles(
     ...(targetTensor !== undefined && { targetTensor }),
     ...(shuffleBuffer !== undefined && { shuffleBuffer }),
     skipBadRows,
+    ...(dropNormAbove !== undefined && { dropNormAbove }),
   };
   return {
     description,
@@ -95,17 +106,23 @@ export function activationFiles(
           runRows,
           sampleRunRows: runRows,
           skipBadRows,
+          dropNormAbove,
         });
+        await shuffled.measureNorms(randomStream(seed, 'sample'));
         const contents = { input: identityOf(inputs), ...(targets && { target: identityOf(targets) }) };
         return {
           files: inputs.paths,
           width: shuffled.width,
           ...(shuffled.targetWidth !== undefined && { targetWidth: shuffled.targetWidth }),
-          identity: { kind: 'files', ...contents, shuffleBuffer: buffer, holdOut, skipBadRows, seed },
+          identity: { kind: 'files', ...contents, shuffleBuffer: buffer, holdOut, skipBadRows, dropNormAbove, seed },
           rows: shuffled.rows,
           heldOutRows: shuffled.heldOutRows,
           get skippedRows() {
             return shuffled.skippedRows;
+          },
+          ...(dropNormAbove !== undefined && { normLimit: shuffled.normLimit }),
+          get droppedByNorm() {
+            return shuffled.droppedByNorm;
           },
           batches: shuffled.batches,
           sample: (rows: number) => shuffled.sample(rows, randomStream(seed, 'sample')),

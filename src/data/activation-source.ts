@@ -49,6 +49,10 @@ export interface OpenSource extends AsyncDisposable {
   readonly rows?: number;
   /** Rows kept from training, where that is known. */
   readonly heldOutRows?: number;
+  /** The norm above which rows are not trained on, where there is one; rows that are held out may be longer. */
+  readonly normLimit?: number;
+  /** Rows left out of training so far because of their norm. */
+  readonly droppedByNorm?: number;
   /**
    * Rows seen before training. Does not move the stream.
    * @param rows how many

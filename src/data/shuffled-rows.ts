@@ -6,11 +6,12 @@
  * position is three numbers: a resumed run reads one buffer again and goes on to the same bits.
  */
 import { DisposedError, FileFormatError, InvalidValueError } from '../errors.ts';
-import type { HostTensor } from '../tensor.ts';
+import { type HostTensor, rowNorms } from '../tensor.ts';
 import { type HeldOutRows, requestedRows, requireRows } from './activation-source.ts';
 import type { BatchSource } from './batch-source.ts';
 import { badNumber, isFiniteRow } from './finite-rows.ts';
 import { HoldOut } from './hold-out.ts';
+import { median } from './median.ts';
 import { createRandomSource, type RandomSource } from './random-source.ts';
 import { RowRuns, type RowStore, type Run, type StorePair, sumsBefore } from './row-runs.ts';
 
@@ -26,6 +27,8 @@ export interface ShuffleOptions {
   readonly holdOut: number;
   /** Whether rows with numbers that are not finite are left out, and counted; else they are an error. */
   readonly skipBadRows: boolean;
+  /** Rows whose norm is above so many times the median norm are not trained on, and counted; held-out rows are given whatever their norm. */
+  readonly dropNormAbove?: number | undefined;
 }
 
 /** Where a stream stands. */
@@ -42,6 +45,8 @@ const ORDER = 0;
 const BUFFER = 1;
 /** Runs that are read at the same time: Node reads files in four threads. */
 const READERS = 4;
+/** Rows of which the median norm is taken. */
+const NORMS_MEASURED = 10_000;
 /** Held-out rows are picked from whole runs where they are at least this share of them, else read one by one. */
 const PICKED_FROM_RUNS = 1 / 32;
 
@@ -68,6 +73,8 @@ export class ShuffledRows {
   readonly #options: ShuffleOptions;
   /** Rows that were left out, by their number among all rows. */
   readonly #bad = new Set<number>();
+  readonly #long = new Set<number>();
+  #normLimit = Number.POSITIVE_INFINITY;
   #epoch = 0;
   #index = 0;
   #taken = 0;
@@ -111,6 +118,24 @@ export class ShuffledRows {
     return this.#bad.size;
   }
 
+  /** Training rows left out so far because their norm is above the limit; each counts once. */
+  get droppedByNorm(): number {
+    return this.#long.size;
+  }
+
+  /** The norm above which rows are not trained on; Infinity where all are. */
+  get normLimit(): number {
+    return this.#normLimit;
+  }
+
+  /** Measures the median norm on a sample, where long rows are to be left out; to be called before rows are read. */
+  async measureNorms(random: RandomSource): Promise<void> {
+    const { dropNormAbove } = this.#options;
+    if (dropNormAbove === undefined) return;
+    const sample = await this.sample(NORMS_MEASURED, random);
+    this.#normLimit = dropNormAbove * median(rowNorms(sample));
+  }
+
   /** Up to `wanted` training rows: a few of each of many runs, because whole runs would be a few documents. [n, width] */
   async sample(wanted: number, random: RandomSource): Promise<HostTensor> {
     requireRows('rows', wanted);
@@ -135,6 +160,7 @@ export class ShuffledRows {
       for (const place of chosen) {
         const at = (place - start) * this.width;
         if (!this.#isGood(run.pair.input, values, at, this.width, run, place)) continue;
+        if (this.#isLong(values, at, run, place)) continue;
         data.set(values.subarray(at, at + this.width), rows * this.width);
         rows++;
       }
@@ -255,7 +281,9 @@ export class ShuffledRows {
       if (this.#taken < buffer.order.length) return buffer;
       this.#advance();
     }
-    throw this.#runs.at(0).pair.input.wrong(0, 'and every other training row hold numbers that are not finite');
+    throw this.#runs
+      .at(0)
+      .pair.input.wrong(0, 'and every other training row hold numbers that are not finite, or are too long');
   }
 
   async #readBuffer(): Promise<Buffer> {
@@ -301,7 +329,8 @@ export class ShuffledRows {
           continue;
         }
         const row = starts[i]! + place;
-        if (this.#isGoodPair(run, input, target, row, place)) order[trained++] = row;
+        if (!this.#isGoodPair(run, input, target, row, place)) continue;
+        if (!this.#isLong(input, row * width, run, place)) order[trained++] = row;
       }
     }
     const rowOrder = order.subarray(0, trained);
@@ -325,6 +354,16 @@ export class ShuffledRows {
     if (!this.#options.skipBadRows) throw store.wrong(row, badNumber(values.subarray(at, at + width)));
     this.#bad.add(run.offset + row);
     return false;
+  }
+
+  /** Whether the row that begins at `at` is longer than the limit, and then counts it. */
+  #isLong(values: Float32Array, at: number, run: Run, place: number): boolean {
+    if (this.#normLimit === Number.POSITIVE_INFINITY) return false;
+    let squared = 0;
+    for (let i = at; i < at + this.width; i++) squared += values[i]! * values[i]!;
+    if (Math.sqrt(squared) <= this.#normLimit) return false;
+    this.#long.add(run.offset + run.start + place);
+    return true;
   }
 
   #heldOutOf({ offset, start, count }: Run): number {

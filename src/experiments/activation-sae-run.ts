@@ -1,23 +1,19 @@
 /** Trains a sparse autoencoder on activations from files, freezes it, and measures it on the part that training never saw. */
 import { join } from 'node:path';
 import type { ActivationSource, OpenSource } from '../data/activation-source.ts';
-import type { Initialisation } from '../models/initialisation.ts';
 import { plotTrainingCurves } from '../plots/index.ts';
 import { trainSae } from '../training/node.ts';
+import { resolveSaeSettings, type SaeSettings } from '../training/sae-settings.ts';
 import type { SaeTrainingResult } from '../training/train-sae.ts';
 import type { ExperimentContext } from './context.ts';
 import { type HeldOutScore, scoreHeldOut, warningsOf } from './held-out-score.ts';
 import { lossCurve } from './loss-curve.ts';
 import { requireFinished, writeJson } from './run-files.ts';
 import { trainingOptions } from './run-options.ts';
-import { type SaeRunSettings, saeSettings } from './sae-run.ts';
 
-export interface ActivationSaeSettings extends Omit<SaeRunSettings, 'sparsity' | 'init'> {
-  /** Default the trainer's, which depends on the number of latents. */
-  readonly init?: Initialisation | undefined;
+export interface ActivationSaeSettings extends Omit<SaeSettings, 'data'> {
   /** Where the activations come from: files, or a model that runs meanwhile. */
   readonly data: ActivationSource;
-  readonly holdOut: number;
 }
 
 export interface ActivationSaeRun {
@@ -36,15 +32,14 @@ export async function runActivationSae(
   settings: ActivationSaeSettings,
   context: ExperimentContext,
 ): Promise<ActivationSaeRun> {
-  const { data, holdOut, ...model } = settings;
-  const { activation, batchSize, steps, seed } = model;
-  const training = { ...saeSettings(model, data), holdOut };
+  const { data } = settings;
+  const { activation, batchSize, steps, seed, holdOut } = resolveSaeSettings(settings);
   // Open until it has measured: a model would compute its first rows again.
   await using opened = await data.open({ seed, batchSize, holdOut, signal: context.signal });
   const words = describeData(opened);
   context.log(`activations: ${words}`);
   const run = await trainSae(
-    training,
+    settings,
     trainingOptions(context, { name: 'sae', label: `SAE (${activation.kind})`, steps, alone: true }),
   );
   requireFinished(run, 'the autoencoder', context);

@@ -8,13 +8,17 @@ import type { OpenSource } from '../data/activation-source.ts';
 import { frozenSaeToOnnx } from '../export/frozen-sae-onnx.ts';
 import { loadSae } from '../inference/node.ts';
 import type { FrozenSae } from '../models/frozen-sae.ts';
-import type { HostTensor } from '../tensor.ts';
+import { type HostTensor, rowNorms } from '../tensor.ts';
 import { type DictionaryScore, scoreDictionary } from './dictionary-score.ts';
 
 /** docs/metrics.md says what each number means. */
 export interface HeldOutScore {
   /** Null where the activations do not vary. */
   readonly explained_variance: number | null;
+  /** Of the samples that are not longer than training takes; present where long ones were left out of training. */
+  readonly explained_variance_without_sinks?: number | null;
+  /** Samples that are longer. */
+  readonly sinks?: number;
   readonly l0: number;
   readonly l0_distribution: L0Distribution;
   /** Latents that fired on none of `samples`. */
@@ -49,12 +53,20 @@ export async function scoreHeldOut(
     new FiringDensity(),
     new ReconstructionNorm(),
   ];
+  const { normLimit } = source;
+  const short = new ExplainedVariance();
+  let sinks = 0;
   let samples = 0;
   let first: HostTensor | undefined;
   for await (const { input, target = input } of source.heldOut(MEASURED, MEASURED_AT_ONCE)) {
     const { features, reconstruction } = await loaded.forward(input);
     for (const metric of [variance, norms]) metric.add(target, reconstruction);
     for (const metric of [l0, firing]) metric.add(features);
+    if (normLimit !== undefined) {
+      const kept = Array.from(rowNorms(input).entries()).flatMap(([row, norm]) => (norm <= normLimit ? [row] : []));
+      sinks += input.shape[0]! - kept.length;
+      if (kept.length > 0) short.add(pickedRows(target, kept), pickedRows(reconstruction, kept));
+    }
     samples += input.shape[0]!;
     first ??= target;
   }
@@ -64,6 +76,10 @@ export async function scoreHeldOut(
   const distribution = l0.compute();
   return {
     explained_variance: variance.compute() ?? null,
+    ...(normLimit !== undefined && {
+      explained_variance_without_sinks: (samples > sinks ? short.compute() : undefined) ?? null,
+      sinks,
+    }),
     l0: distribution.mean,
     l0_distribution: distribution,
     never_fired: dead.length,
@@ -73,6 +89,14 @@ export async function scoreHeldOut(
     density: densityHistogram(density),
     ...(dictionary && { dictionary: scoreDictionary(sae, first) }),
   };
+}
+
+/** These rows of [n, d]. */
+function pickedRows({ data, shape }: HostTensor, rows: readonly number[]): HostTensor {
+  const width = shape[1]!;
+  const picked = new Float32Array(rows.length * width);
+  for (const [at, row] of rows.entries()) picked.set(data.subarray(row * width, (row + 1) * width), at * width);
+  return { data: picked, shape: [rows.length, width] };
 }
 
 /** What of a score a person should know: numbers that are undefined, and an autoencoder that learned nothing. */

@@ -37,6 +37,8 @@ export interface SaeRunSettings {
   readonly seed: number;
   /** Whether a transcoder has a skip connection. Default false. */
   readonly skip?: boolean;
+  /** Further settings of training. Default none. */
+  readonly practice?: Partial<SaeSettings>;
 }
 
 export const SAE_DEFAULTS: SaeRunSettings = {
@@ -86,10 +88,11 @@ export function saeSettings(
   settings: Omit<SaeRunSettings, 'sparsity' | 'init'> & { readonly init?: Initialisation | undefined },
   data: ActivationSource,
 ) {
-  const { dSae, activation, decoder, init, batchSize, steps, learningRate, seed, skip = false } = settings;
+  const { dSae, activation, decoder, init, batchSize, steps, learningRate, seed, skip = false, practice } = settings;
   const optimizer = { ...SAE_OPTIMIZER, learningRate };
   const start = init === undefined ? {} : { directions: init };
-  return { data, dSae, activation, decoder, start, batchSize, steps, optimizer, seed, skip } satisfies SaeSettings;
+  const own = { data, dSae, activation, decoder, start, batchSize, steps, optimizer, seed, skip };
+  return { ...own, ...practice } satisfies SaeSettings;
 }
 
 /** Fresh features, which no training sees. */

@@ -3,6 +3,7 @@
  * that count are taken. Beside each row stand its token, its sample and its position.
  */
 
+import { median } from '../data/median.ts';
 import { InvalidShapeError, InvalidValueError } from '../errors.ts';
 import { type HostTensor, rowNorms, sizeOf } from '../tensor.ts';
 import type { HostModel, OpenVariant } from './host-model.ts';
@@ -184,13 +185,6 @@ export interface HostActivations extends HostTensor {
   readonly positions: Int32Array;
   /** Rows left out because their norm was too large. */
   readonly droppedByNorm: number;
-}
-
-/** The median of `values`; NaN for none. */
-export function median(values: Float32Array): number {
-  const sorted = values.slice().sort();
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 /** The norm of each row, as float32: what limits are compared with. */

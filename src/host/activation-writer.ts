@@ -3,13 +3,15 @@
  * Beside `NAME.npy` [rows, d] stand `NAME.positions.npy` [rows, 2] (sample, position), `NAME.tokens.npy` [rows] where the model reads
  * tokens, `NAME.target.npy` [rows, d_out] for transcoders, and `NAME.json`, which says where they come from. Node only.
  */
+
 import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { median } from '../data/median.ts';
 import { FileWriteError, InvalidValueError } from '../errors.ts';
 import type { ElementType } from '../files/element-type.ts';
 import { npyHeader } from '../files/npy.ts';
 import { writeFileAtomic } from '../files/write-atomic.ts';
-import { type ActivationBatch, activationBatches, float32Norms, median, type RowOptions } from './activation-rows.ts';
+import { type ActivationBatch, activationBatches, float32Norms, type RowOptions } from './activation-rows.ts';
 import { toHalfFloats } from './half-float.ts';
 import type { HostModel } from './host-model.ts';
 import type { HostData } from './input-batches.ts';

@@ -6,6 +6,7 @@
  * pooled over positions. (SAELens replaces padded positions too and asks for the first position of a pair only.) Karvonen et al. 2025,
  * "SAEBench", arXiv 2503.09532, loss recovered.
  */
+import { median } from '../data/median.ts';
 import { InvalidShapeError, InvalidValueError } from '../errors.ts';
 import type { SaeNames } from '../inference/model-options.ts';
 import type { OnnxModel } from '../onnx/read.ts';
@@ -16,7 +17,6 @@ import {
   float32Norms,
   gathered,
   keptPositions,
-  median,
   type RowOptions,
 } from './activation-rows.ts';
 import { checkSplice, type SpliceCheck } from './check-splice.ts';

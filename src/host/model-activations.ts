@@ -5,6 +5,7 @@
  * epoch and the stretch. So a position is where a stretch begins and how many of its rows were given, and a resumed run computes one
  * stretch again. Whole samples are held out, evenly spaced, so that no text is in both parts.
  */
+
 import {
   type ActivationSource,
   type OpenOptions,
@@ -13,6 +14,7 @@ import {
   requestedRows,
 } from '../data/activation-source.ts';
 import type { BatchSource } from '../data/batch-source.ts';
+import { median } from '../data/median.ts';
 import { createRandomSource } from '../data/random-source.ts';
 import { DisposedError, FileFormatError, InvalidValueError } from '../errors.ts';
 import type { HostTensor } from '../tensor.ts';
@@ -21,7 +23,6 @@ import {
   ActivationReader,
   DEFAULT_BATCH_SIZE,
   float32Norms,
-  median,
   type RowOptions,
 } from './activation-rows.ts';
 import type { HostModel } from './host-model.ts';

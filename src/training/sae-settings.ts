@@ -6,6 +6,7 @@ import type { DecoderForm } from '../models/decoder.ts';
 import type { Initialisation } from '../models/initialisation.ts';
 import type { HostTensor } from '../tensor.ts';
 import type { AdamOptions } from './optimizers.ts';
+import { PRESETS, type PresetName, presetSettings } from './presets.ts';
 import type { Schedules } from './schedules.ts';
 
 /** Where an autoencoder starts. */
@@ -18,6 +19,8 @@ export interface SaeStartSettings {
   readonly encoderNorm?: number;
   /** b_dec: of the sample of activations, or [d_out] numbers. Default `geometric-median`; `zero` for a transcoder. */
   readonly bias?: 'geometric-median' | 'mean' | 'zero' | ArrayLike<number>;
+  /** Whether the decoder's directions stay where they start, as a baseline (Korznikov et al. 2026, "Sanity Checks for SAEs"). Default false. */
+  readonly holdDecoder?: boolean;
   /** Whether b_dec stays where it starts. Default false: it is trained. */
   readonly holdBias?: boolean;
   /** Whether there are biases at all; without, b_dec and b_enc are 0 and stay so. Default true. */
@@ -28,6 +31,8 @@ export interface SaeStartSettings {
 export interface SaeSettings {
   /** An activation source, rows [n][d_in], a tensor [n, d_in], or an iterable of rows (see activationSource). */
   readonly data: ActivationData;
+  /** A practice of this name sets what is not given here (presets.ts). Default none: the defaults that each setting names. */
+  readonly preset?: PresetName;
   /** Latents, at least 1. */
   readonly dSae: number;
   /** The architecture and its own settings: `{ kind: 'topk', k: 32 }`. */
@@ -91,10 +96,11 @@ export const SAE_OPTIMIZER = { name: 'adam', learningRate: 0.005, betas: [0, 0.9
 const SAMPLE_SIZE = 10_000;
 
 /** The settings with their defaults. */
-export type ResolvedSaeSettings = Required<SaeSettings>;
+export type ResolvedSaeSettings = Required<Omit<SaeSettings, 'preset'>> & Pick<SaeSettings, 'preset'>;
 
 /** @throws InvalidValueError if a count is not positive or the seed no safe integer; what else is out of range its own part refuses. */
-export function resolveSaeSettings(settings: SaeSettings): ResolvedSaeSettings {
+export function resolveSaeSettings(given: SaeSettings): ResolvedSaeSettings {
+  const settings = given.preset === undefined ? given : withPreset(given.preset, given);
   const { seed = 0, batchSize = 2048, dSae, steps, sampleSize = Math.max(SAMPLE_SIZE, dSae) } = settings;
   for (const [name, value] of Object.entries({ dSae, batchSize, sampleSize })) {
     if (!Number.isSafeInteger(value) || value < 1) {
@@ -129,6 +135,44 @@ export function resolveSaeSettings(settings: SaeSettings): ResolvedSaeSettings {
     learningRate,
     optimizer: { ...optimizer, learningRate },
   };
+}
+
+/** `given` settings, and for what they leave open those of the preset. Of settings with parts, each part is one. */
+function withPreset(name: PresetName, given: SaeSettings): SaeSettings {
+  if (!PRESETS.includes(name)) {
+    throw new InvalidValueError(`preset "${name}" does not exist; choose from ${PRESETS.join(', ')}`);
+  }
+  const { activation, dSae, steps } = given;
+  const preset = presetSettings(name, { kind: activation.kind, dSae, steps });
+  const own = defined(given);
+  const { normalize = preset.normalize } = own;
+  const learningRate = own.learningRate ?? own.optimizer?.learningRate ?? preset.learningRate;
+  return {
+    ...preset,
+    ...own,
+    ...(learningRate !== undefined && { learningRate }),
+    optimizer: { ...preset.optimizer, ...defined(own.optimizer ?? {}) },
+    start: { ...preset.start, ...defined(own.start ?? {}) },
+    schedules: { ...preset.schedules, ...defined(own.schedules ?? {}) },
+    activation: withPresetActivation(activation, preset.activation ?? {}, normalize),
+  };
+}
+
+/** The architecture's settings, AuxK's one by one. A preset's AuxK gives way to a normalisation that it does not go with. */
+function withPresetActivation(
+  own: ActivationConfig,
+  { auxK, ...preset }: Readonly<Record<string, unknown>>,
+  normalize: NormalizeActivations | undefined,
+): ActivationConfig {
+  const given = defined(own) as ActivationConfig & { readonly auxK?: object | false };
+  const isByRow = normalize === 'layer_norm' || normalize === 'constant_norm_rescale';
+  const revives = given.auxK === undefined ? auxK !== undefined && !isByRow : given.auxK !== false;
+  const { auxK: ownAuxK, ...rest } = given;
+  return {
+    ...preset,
+    ...rest,
+    ...(revives && { auxK: { ...(auxK as object | undefined), ...(ownAuxK || {}) } }),
+  } as ActivationConfig;
 }
 
 /** A setting that is given as undefined is one that is not given. */

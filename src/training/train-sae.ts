@@ -124,14 +124,15 @@ class SaeRun {
 
   /** What must be the same for all that train side by side, as JSON. */
   get form(): string {
-    const { data, start, seed, sampleSeed, sampleSize, learningRate, optimizer, activation, ...rest } = this.settings;
+    const { data, preset, start, seed, sampleSeed, sampleSize, learningRate, optimizer, activation, ...rest } =
+      this.settings;
     const { scalars, config } = createArchitecture(activation, rest.dSae);
     const shared = structuredClone(config) as Record<string, unknown>;
     for (const { setting } of Object.values(scalars)) remove(shared, setting.split('.'));
     const { learningRate: _, ...optimizerForm } = optimizer;
-    const { holdBias = false, biases = true } = start;
+    const { holdBias = false, holdDecoder = false, biases = true } = start;
     const changing = Object.keys(rest.schedules).sort();
-    return JSON.stringify([{ ...rest, schedules: changing }, shared, optimizerForm, holdBias, biases]);
+    return JSON.stringify([{ ...rest, schedules: changing }, shared, optimizerForm, holdBias, holdDecoder, biases]);
   }
 }
 
@@ -443,8 +444,12 @@ export function saeStep(
   const { dIn, dOut, decoder, transcoder } = sae.config;
   const isAlone = saes.length === 1;
   const lead = isAlone ? [] : [saes.length];
-  const { holdBias = false, biases = true } = settings.start;
-  const held = [...(holdBias || !biases ? ['b_dec'] : []), ...(biases ? [] : (sae.architecture.biases ?? ['b_enc']))];
+  const { holdBias = false, holdDecoder = false, biases = true } = settings.start;
+  const held = [
+    ...(holdDecoder ? [sae.decoderParameter] : []),
+    ...(holdBias || !biases ? ['b_dec'] : []),
+    ...(biases ? [] : (sae.architecture.biases ?? ['b_enc'])),
+  ];
   const optimizer = adam(settings.optimizer);
   const clip = settings.clip > 0 ? settings.clip : undefined;
   const program = trainingStep({
@@ -513,7 +518,7 @@ function experimentOf(
   dIn: number,
 ): Readonly<Record<string, unknown>> {
   const [{ settings }] = runs as readonly [SaeRun];
-  const { data, start, seed, sampleSeed, steps, activation, learningRate, optimizer, ...shared } = settings;
+  const { data, preset, start, seed, sampleSeed, steps, activation, learningRate, optimizer, ...shared } = settings;
   const decays =
     settings.schedules.learningRate?.decay !== undefined && settings.schedules.learningRate.decay !== 'constant';
   return {
@@ -570,16 +575,18 @@ function trainingRecord(
   { step, engine }: Trained,
   dead: { readonly count: number; readonly window: number } | undefined,
 ): TrainingRecord {
-  const { seed, batchSize, optimizer, schedules, reconstructionLoss, start, normalize } = settings;
+  const { seed, batchSize, optimizer, schedules, reconstructionLoss, start, normalize, preset } = settings;
   const last = Object.fromEntries(Object.entries(losses).map(([name, values]) => [name, values.at(-1) ?? null]));
   return {
     seed,
     data: source.description,
     ...(opened.rows !== undefined && { rows: opened.rows, held_out_rows: opened.heldOutRows ?? 0 }),
+    ...(opened.normLimit !== undefined && { norm_limit: opened.normLimit, dropped_by_norm: opened.droppedByNorm ?? 0 }),
     steps: step,
     batch: batchSize,
     optimizer,
     ...(Object.keys(schedules).length > 0 && { schedules }),
+    ...(preset !== undefined && { preset }),
     ...(normalize !== 'none' && { normalize }),
     reconstruction_loss: reconstructionLoss,
     start: describedStart(start),

@@ -99,7 +99,7 @@ describe('command line, as a process', () => {
     expect(stderr).to.match(
       /^monosemantic: the toy model stopped after \d+ steps; --resume goes on from the checkpoint/,
     );
-    expect(await readdir(out)).to.deep.equal(['toy-model.checkpoint.safetensors']);
+    expect(await readdir(out)).to.deep.equal(['metrics.jsonl', 'toy-model.checkpoint.safetensors']);
   });
 
   it('trains again in a used folder only where it is told what becomes of the run there', async () => {

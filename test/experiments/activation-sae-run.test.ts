@@ -35,7 +35,7 @@ describe('an SAE trained on files', () => {
       dSae: 16,
       activation: { kind: 'topk', k: 1 },
       decoder: 'reparametrise',
-      init: 'spread',
+      start: { directions: 'spread' },
       batchSize: 128,
       steps: 300,
       learningRate: 0.005,

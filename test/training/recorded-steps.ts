@@ -21,6 +21,8 @@ export const SAE_ACTIVATIONS: readonly ActivationConfig[] = [
   { kind: 'jumprelu', l0: 0.01, bandwidth: 0.5, threshold: 0.2 },
   { kind: 'jumprelu', sparsityLoss: 'tanh', l0: 0.1, preActivationLoss: 0.01, deadAfter: 1 },
   { kind: 'jumprelu', sparsityLoss: 'quadratic', targetL0: 2, l0: 0.01, bandwidth: 0.5, threshold: 0.2 },
+  { kind: 'relu', l1: 0.01, targetL0: 3 },
+  { kind: 'jumprelu', l0: 0.01, bandwidth: 0.5, threshold: 0.2, targetL0: 2 },
   { kind: 'gated', l1: 0.01 },
   { kind: 'gated', l1: 0.01, detachDecoder: false },
   { kind: 'matryoshka', k: 1.5, widths: [3, 6], prefixLosses: 'mean', restartThresholdAt: 2 },

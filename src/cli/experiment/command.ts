@@ -29,6 +29,8 @@ export interface CommonOptions extends EngineOptions, ReportOptions {
 /** An experiment: its command with all its options, and what is then done. */
 export interface Experiment<Options extends CommonOptions> {
   readonly command: Command;
+  /** What the options ask to see instead of a run, as JSON; undefined where they ask for a run. */
+  readonly inspect?: (options: Options) => object | undefined;
   /** What it gives is printed with `--json`. */
   readonly run: (options: Options, context: ExperimentContext) => Promise<unknown>;
 }
@@ -68,11 +70,16 @@ export function seedNumber(text: string): number {
 
 /** The experiment as a command that runs it. */
 export function runnable<Options extends CommonOptions>(
-  { command, run }: Experiment<Options>,
+  { command, run, inspect }: Experiment<Options>,
   terminal: Terminal,
 ): Command {
   return prepareCommand(command, terminal).action(async (options: Options) => {
     try {
+      const shown = inspect?.(options);
+      if (shown) {
+        terminal.print(JSON.stringify(shown, null, 2));
+        return;
+      }
       const { resume = false, overwrite = false } = options;
       await using _ = await claimRunFolder(options.out, { resume, overwrite, signal: terminal.signal });
       const figures: Figure[] = [];

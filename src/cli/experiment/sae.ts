@@ -11,19 +11,21 @@ import { modelActivations } from '../../host/model-activations.ts';
 import { loadToyModel } from '../../inference/node.ts';
 import type { FlagValues } from '../../models/architectures/architecture.ts';
 import { ACTIVATION_KINDS, type ActivationKind, flagsOf } from '../../models/architectures/registry.ts';
-import { DECODER_FORMS } from '../../models/decoder.ts';
-import { INITIALISATIONS, type Initialisation } from '../../models/initialisation.ts';
+import { type ResolvedSaeSettings, resolveSaeSettings } from '../../training/sae-settings.ts';
 import { addChannelsAxisOption, addHostInputOptions, type HostDataOptions } from '../host-options.ts';
 import { openHostData } from '../open-host.ts';
 import { fraction, positiveInteger, positiveNumber } from '../options.ts';
 import { activationConfig, addArchitectureOptions } from './activation-options.ts';
 import { type CommonOptions, type Experiment, experimentCommand } from './command.ts';
+import { addPracticeOptions, type PracticeOptions, practiceOf } from './practice-options.ts';
 import { describeActivationSae, describeSae } from './report.ts';
 
 export interface SaeOptions
   extends CommonOptions,
     Omit<HostDataOptions, 'provider' | 'threads' | 'batchSize' | 'tensor' | 'targetTensor'>,
-    Omit<SaeRunSettings, 'activation' | 'dSae' | 'init' | 'skip'> {
+    Omit<PracticeOptions, 'batchSize'>,
+    Pick<SaeRunSettings, 'sparsity' | 'steps'> {
+  readonly batchSize?: number;
   readonly toyModel: string;
   readonly activations?: readonly string[];
   /** A model that is run while the autoencoder learns. */
@@ -38,7 +40,6 @@ export interface SaeOptions
   readonly holdOut: number;
   readonly shuffleBuffer: number;
   readonly dSae?: number;
-  readonly init?: Initialisation;
   readonly activation: ActivationKind;
   readonly k?: number;
   /** Settings of other architectures, by their flags' names. */
@@ -51,6 +52,7 @@ export function saeExperiment(name: string): Experiment<SaeOptions> {
     name,
     "Trains a sparse autoencoder on a toy model's hidden activations, on activations from files, or on those that any model computes meanwhile, and freezes it to sae.onnx.",
   )
+    .optionsGroup('What it is trained on:')
     .option('--toy-model <file>', 'the frozen toy model', 'models/toy-model.onnx')
     .addOption(
       new Option(
@@ -72,6 +74,11 @@ export function saeExperiment(name: string): Experiment<SaeOptions> {
     .option('--target <files...>', 'a transcoder: rows [..., d_out] that belong to those of --activations')
     .option('--target-tensor <name>', 'a transcoder: the tensor that is given for --tensor')
     .option('--skip', 'a transcoder with a skip connection')
+    .option(
+      '--drop-norm-above <x>',
+      'do not train on rows whose norm is above x times the median (attention sinks)',
+      positiveNumber,
+    )
     .option('--hold-out <share>', 'share of the activations that only measures', fraction, 0.05)
     .option(
       '--shuffle-buffer <rows>',
@@ -79,34 +86,22 @@ export function saeExperiment(name: string): Experiment<SaeOptions> {
       positiveInteger,
     )
     .option('--d-sae <n>', 'latents (default: 5 with a toy model)', positiveInteger)
-    .addOption(new Option('--activation <kind>', 'architecture').choices(ACTIVATION_KINDS).default('topk'))
-    .addOption(
-      new Option('--decoder <form>', 'how decoder rows keep unit norm')
-        .choices(DECODER_FORMS)
-        .default(SAE_DEFAULTS.decoder),
-    )
-    .addOption(
-      new Option(
-        '--init <kind>',
-        'where decoder directions start (default: spread up to 64 latents, else gaussian)',
-      ).choices(INITIALISATIONS),
-    )
+    .option('--steps <n>', 'training steps', positiveInteger, SAE_DEFAULTS.steps)
     .option(
       '--sparsity <p>',
       "probability that a feature of the toy model's input is zero",
       fraction,
       SAE_DEFAULTS.sparsity,
     )
-    .option('--batch-size <n>', 'activations per step', positiveInteger, SAE_DEFAULTS.batchSize)
-    .option('--lr, --learning-rate <rate>', "Adam's learning rate", positiveNumber, SAE_DEFAULTS.learningRate)
-    .option('--steps <n>', 'training steps', positiveInteger, SAE_DEFAULTS.steps);
-  addArchitectureOptions(command);
+    .optionsGroup('Architecture:')
+    .addOption(new Option('--activation <kind>', 'architecture').choices(ACTIVATION_KINDS).default('topk'));
+  addPracticeOptions(addArchitectureOptions(command));
   addHostInputOptions(addChannelsAxisOption(command.optionsGroup('What --model is run over:')))
     .option('--drop-first <n>', 'leave out the first n positions of each sample', positiveInteger)
-    .option('--drop-norm-above <x>', 'leave out rows whose norm is above x times the median', positiveNumber)
     .option('--host-batch-size <n>', 'samples that --model runs at once (default: 16)', positiveInteger);
   return {
     command,
+    inspect: options => (options.printSettings === true ? printableSettings(options) : undefined),
     run(options, context) {
       if (options.model !== undefined) return onModel(options, options.model, context);
       return options.activations ? onFiles(options, options.activations, context) : onToyModel(options, context);
@@ -114,13 +109,38 @@ export function saeExperiment(name: string): Experiment<SaeOptions> {
   };
 }
 
+/** All settings of the training that `options` ask for, but for its data. Only toy models have defaults for the number of latents and k. */
+function resolvedSettings(options: SaeOptions): ResolvedSaeSettings {
+  const { activation: kind, activations, model, steps, seed, holdOut, skip = false } = options;
+  const given = model !== undefined ? '--model' : activations !== undefined ? '--activations' : undefined;
+  const { dSae = given === undefined ? SAE_DEFAULTS.dSae : undefined } = options;
+  const { k = given === undefined && choosesLatents(kind) ? 1 : undefined } = options;
+  if (dSae === undefined) throw new UsageError(`${given} needs --d-sae: how many latents`);
+  if (k === undefined && choosesLatents(kind)) {
+    throw new UsageError(`${given} needs --k: how many latents of ${kind} are active in a sample`);
+  }
+  const activation = activationConfig(kind, (k === undefined ? options : { ...options, k }) as FlagValues);
+  const practice = practiceOf(options, given === undefined ? 'seed' : 'ours');
+  const settings = { dSae, activation, steps, seed, holdOut, skip };
+  return resolveSaeSettings({ data: [], ...settings, ...practice });
+}
+
+/** As JSON: everything that follows from the options and the preset, and not from the data. */
+function printableSettings(options: SaeOptions): object {
+  const { data: _, ...settings } = resolvedSettings(options);
+  return settings;
+}
+
 async function onToyModel(options: SaeOptions, context: ExperimentContext) {
-  const { toyModel, activation, k = 1, dSae = SAE_DEFAULTS.dSae, init = SAE_DEFAULTS.init } = options;
+  const { toyModel, sparsity, steps, seed } = options;
   await using model = await loadToyModel(toyModel, { provider: 'cpu' });
   const weight = await model.featureDirections();
-  const flags = choosesLatents(activation) ? { ...options, k } : options;
-  const settings = { ...options, dSae, init, activation: activationConfig(activation, flags as FlagValues) };
-  const result = await runSae(settings, { file: toyModel, weight }, context);
+  const { data: _, dSae, activation, holdOut: __, ...practice } = resolvedSettings(options);
+  const { decoder, batchSize, learningRate, start } = practice;
+  const init = typeof start.directions === 'string' ? start.directions : SAE_DEFAULTS.init;
+  const settings = { dSae, activation, decoder, init, sparsity, batchSize, steps, learningRate, seed };
+  const asked = { ...practice, start: { ...start, directions: init } };
+  const result = await runSae({ ...settings, practice: asked }, { file: toyModel, weight }, context);
   context.log(recoveryTable(await probe({ toyModel, sae: result.file }, options)));
   context.log(describeSae(result));
   const { file, before, after, truth, run } = result;
@@ -128,9 +148,9 @@ async function onToyModel(options: SaeOptions, context: ExperimentContext) {
 }
 
 function onFiles(options: SaeOptions, files: readonly string[], context: ExperimentContext) {
-  const { tensor, target, targetTensor, shuffleBuffer } = options;
-  const data = activationFiles(files, { tensor, target, targetTensor, shuffleBuffer });
-  return onActivations('--activations', options, data, context);
+  const { tensor, target, targetTensor, shuffleBuffer, dropNormAbove } = options;
+  const data = activationFiles(files, { tensor, target, targetTensor, shuffleBuffer, dropNormAbove });
+  return onActivations(options, data, context);
 }
 
 async function onModel(options: SaeOptions, model: string, context: ExperimentContext) {
@@ -143,21 +163,14 @@ async function onModel(options: SaeOptions, model: string, context: ExperimentCo
     const { target, channelsAxis, dropTokens } = opened.rows;
     const rows = { tensor, target, channelsAxis, dropTokens, dropFirst, dropNormAbove, shuffleBuffer, hostBatchSize };
     const source = modelActivations(opened.host, { ...rows, data: opened.data });
-    return await onActivations('--model', options, source, context);
+    return await onActivations(options, source, context);
   } finally {
     await opened.close();
   }
 }
 
-async function onActivations(given: string, options: SaeOptions, data: ActivationSource, context: ExperimentContext) {
-  const { activation, k, dSae, decoder, init, batchSize, steps, learningRate, seed, holdOut, skip = false } = options;
-  if (dSae === undefined) throw new UsageError(`${given} needs --d-sae: how many latents`);
-  if (k === undefined && choosesLatents(activation)) {
-    throw new UsageError(`${given} needs --k: how many latents of ${activation} are active in a sample`);
-  }
-  const config = activationConfig(activation, options as FlagValues);
-  const model = { dSae, activation: config, decoder, init, batchSize, steps, learningRate, seed, skip };
-  const result = await runActivationSae({ data, holdOut, ...model }, context);
+async function onActivations(options: SaeOptions, data: ActivationSource, context: ExperimentContext) {
+  const result = await runActivationSae({ ...resolvedSettings(options), data }, context);
   context.log(describeActivationSae(result));
   const { file, before, after, run } = result;
   return { file, before, after, engine: run.engine };

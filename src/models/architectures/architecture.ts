@@ -89,7 +89,7 @@ export interface SettingFlag {
 }
 
 /** Values that the command line gave, by the camel-cased names of their flags; `true` for a flag without a value. */
-export type FlagValues = Readonly<Record<string, number | string | true | undefined>>;
+export type FlagValues = Readonly<Record<string, number | string | boolean | undefined>>;
 
 /** A kind of sparse autoencoder with its settings. */
 export interface SaeArchitecture {

@@ -129,6 +129,12 @@ export const auxKFlags: readonly SettingFlag[] = [
     says: 'revive dead latents by an auxiliary loss (topk, batchtopk, matryoshka; weight 1/32)',
     takes: 'a positive number',
   },
+  { flag: '--no-aux-k', says: 'leave dead latents dead, whatever the preset says', takes: 'nothing' },
+  {
+    flag: '--aux-k-form <form>',
+    says: 'openai (variance of the error divided out) or saelens (--aux-k; default openai, or the preset’s)',
+    takes: 'a name',
+  },
   {
     flag: '--dead-after <n>',
     says: 'steps without firing after which a latent is dead (--aux-k; 100)',
@@ -137,12 +143,16 @@ export const auxKFlags: readonly SettingFlag[] = [
 ];
 
 /** @throws UsageError for settings of a term that is not asked for. */
-export function auxKFromFlags({ auxK, deadAfter }: FlagValues): { readonly auxK?: AuxKOptions } {
-  if (auxK === undefined && deadAfter !== undefined) throw new UsageError('--dead-after needs --aux-k');
+export function auxKFromFlags({ auxK, auxKForm, deadAfter }: FlagValues): { readonly auxK?: AuxKOptions | false } {
+  if (auxK === false) return { auxK };
+  for (const [flag, value] of [['--dead-after', deadAfter] as const, ['--aux-k-form', auxKForm] as const]) {
+    if (auxK === undefined && value !== undefined) throw new UsageError(`${flag} needs --aux-k`);
+  }
   if (auxK === undefined) return {};
   return {
     auxK: {
       ...(auxK !== true && { coefficient: Number(auxK) }),
+      ...(auxKForm !== undefined && { form: auxKForm as AuxKOptions['form'] & string }),
       ...(deadAfter !== undefined && { deadAfter: Number(deadAfter) }),
     },
   };

@@ -22,8 +22,8 @@ export interface BatchTopkConfig {
   readonly k: number;
   /** Completed steps at which θ starts again, when the first wild steps are over. Default never; training sets a tenth of its steps. */
   readonly restartThresholdAt?: number;
-  /** Revives dead latents; {} for the paper's settings. Default none. */
-  readonly auxK?: AuxKOptions;
+  /** Revives dead latents; {} for the paper's settings, false for none whatever a preset says. Default none. */
+  readonly auxK?: AuxKOptions | false;
   /** Whether latents are chosen by z · ‖W_dec‖ and decoded by W_dec / ‖W_dec‖; for the decoder `free`. Default false. */
   readonly rescaleByDecoderNorm?: boolean;
 }

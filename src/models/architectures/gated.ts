@@ -14,12 +14,17 @@ import { meanSquare } from '../mean-square.ts';
 import { scaled } from '../scaled.ts';
 import { stopGradient } from '../stop-gradient.ts';
 import type { FlagValues, Forward, ForwardInputs, SaeArchitecture, SettingFlag } from './architecture.ts';
+import { withL0Controller } from './l0-controller.ts';
 import { finished, frozenLinear, linearForward, linearParameters, rowOf, weightedFeatureSums } from './linear-coder.ts';
-import { type ReluConfig, reluFlags, reluFromFlags } from './relu.ts';
+import { reluFlags, reluFromFlags } from './relu.ts';
 
 export interface GatedConfig {
   /** Weight of mean over batch of Σ_j relu(π_j) · ‖W_dec_j‖ in the loss, ≥ 0, in the unit of the reconstruction loss. Default 0. */
   readonly l1?: number;
+  /** Active latents per sample that the weight is steered to, in (0, d_sae] (see withL0Controller). Default none: the weight stays. */
+  readonly targetL0?: number;
+  /** How fast. Default by the number of steps. */
+  readonly l0Gain?: number;
   /**
    * Whether the term `via_gate` trains the gate alone, its decoder and b_dec being taken without gradient. Default true, as in the paper and in
    * dictionary_learning; SAELens lets the gradient through.
@@ -32,12 +37,12 @@ export interface GatedConfig {
  * @throws InvalidValueError if `l1` is negative or not finite.
  * @throws InvalidTypeError if `detachDecoder` is not a boolean.
  */
-export function gated({ l1 = 0, detachDecoder = true }: GatedConfig): SaeArchitecture {
+export function gated({ l1 = 0, targetL0, l0Gain, detachDecoder = true }: GatedConfig, dSae: number): SaeArchitecture {
   if (!(l1 >= 0 && Number.isFinite(l1))) throw new InvalidValueError(`l1 must be a number of at least 0, got ${l1}`);
   if (typeof detachDecoder !== 'boolean') {
     throw new InvalidTypeError(`detachDecoder must be true or false, got ${detachDecoder}`);
   }
-  return {
+  const architecture: SaeArchitecture = {
     kind: 'gated',
     config: { kind: 'gated', l1, detachDecoder },
     scalars: { l1: { value: l1, setting: 'l1' } },
@@ -67,6 +72,7 @@ export function gated({ l1 = 0, detachDecoder = true }: GatedConfig): SaeArchite
     },
     freeze: (shape, state) => frozenLinear(shape, state, { architecture: 'gated', weights: {} }),
   };
+  return targetL0 === undefined ? architecture : withL0Controller(architecture, 'l1', { targetL0, l0Gain }, dSae);
 }
 
 /** [π > 0] · relu(magnitude), from `gate` = π [...lead, batch, d_sae]. */
@@ -125,6 +131,5 @@ export const gatedFlags: readonly SettingFlag[] = [
 ];
 
 export function gatedFromFlags(flags: FlagValues): GatedConfig {
-  const { l1 }: ReluConfig = reluFromFlags(flags);
-  return { l1: l1!, ...(flags['throughDecoder'] === true && { detachDecoder: false }) };
+  return { ...reluFromFlags(flags), ...(flags['throughDecoder'] === true && { detachDecoder: false }) };
 }

@@ -12,6 +12,7 @@ import { InvalidValueError } from '../../errors.ts';
 import { filled, type HostTensor } from '../../tensor.ts';
 import { scaled } from '../scaled.ts';
 import type { FlagValues, Forward, ForwardInputs, SaeArchitecture, SettingFlag } from './architecture.ts';
+import { TARGET_L0, withL0Controller } from './l0-controller.ts';
 import { frozenLinear, linearForward, linearParameters, rowOf } from './linear-coder.ts';
 
 export const SPARSITY_LOSSES = ['step', 'tanh', 'quadratic', 'quadratic-batch'] as const;
@@ -31,8 +32,13 @@ export interface JumpreluConfig {
   readonly bandwidth?: number;
   /** θ of every latent before training, ≥ 0. Default .01 for `step` and `quadratic`, .1 for `tanh`, .001 for `quadratic-batch`. */
   readonly threshold?: number;
-  /** Active latents per sample that the quadratic losses aim at, in (0, d_sae]; needed by them, and for them alone. */
+  /**
+   * Active latents per sample, in (0, d_sae]: what the quadratic losses aim at, which need it; beside `step` and `tanh` the weight is steered to it (see
+   * withL0Controller). Default none.
+   */
   readonly targetL0?: number;
+  /** How fast it is steered there. Default by the number of steps. */
+  readonly l0Gain?: number;
   /** c of `tanh`, > 0. Default 4. */
   readonly tanhScale?: number;
   /** Whether the estimates reach the pre-activations, and so the encoder. Default true for `tanh` (Anthropic), else false (DeepMind). */
@@ -55,7 +61,7 @@ export function jumprelu(config: JumpreluConfig, dSae: number): SaeArchitecture 
   const settings = resolved(config, dSae);
   const { sparsityLoss, l0, bandwidth, threshold, gradientToInput, preActivationLoss } = settings;
   const estimates = { bandwidth, gradientToInput };
-  return {
+  const architecture: SaeArchitecture = {
     kind: 'jumprelu',
     config: { kind: 'jumprelu', ...settings },
     scalars: {
@@ -88,6 +94,14 @@ export function jumprelu(config: JumpreluConfig, dSae: number): SaeArchitecture 
       return frozenLinear(shape, state, { architecture: 'jumprelu', weights: { threshold: positive } });
     },
   };
+  const { targetL0 } = settings;
+  if (targetL0 === undefined || isQuadratic(sparsityLoss)) return architecture;
+  return withL0Controller(architecture, 'l0', { targetL0, l0Gain: settings.l0Gain }, dSae);
+}
+
+/** Whether the loss itself aims at a number of active latents. */
+function isQuadratic(loss: SparsityLoss): boolean {
+  return loss.startsWith('quadratic');
 }
 
 function resolved(config: JumpreluConfig, dSae: number) {
@@ -116,12 +130,8 @@ function resolved(config: JumpreluConfig, dSae: number) {
   for (const [name, value] of Object.entries({ bandwidth, tanhScale, deadAfter })) {
     if (!(value > 0 && Number.isFinite(value))) throw new InvalidValueError(`${name} must be positive, got ${value}`);
   }
-  const isQuadratic = sparsityLoss.startsWith('quadratic');
-  if (isQuadratic && !(targetL0 !== undefined && targetL0 > 0 && targetL0 <= dSae)) {
+  if (isQuadratic(sparsityLoss) && !(targetL0 !== undefined && targetL0 > 0 && targetL0 <= dSae)) {
     throw new InvalidValueError(`targetL0 must lie in (0, d_sae ${dSae}] for ${sparsityLoss}, got ${targetL0}`);
-  }
-  if (!isQuadratic && targetL0 !== undefined) {
-    throw new InvalidValueError(`targetL0 is for the quadratic losses; ${sparsityLoss} has none`);
   }
   return settings;
 }
@@ -237,11 +247,7 @@ export const jumpreluFlags: readonly SettingFlag[] = [
     says: 'weight of the sparsity loss (jumprelu)',
     takes: 'a number of at least 0',
   },
-  {
-    flag: '--target-l0 <n>',
-    says: 'active latents that a quadratic sparsity loss aims at',
-    takes: 'a positive number',
-  },
+  TARGET_L0,
   { flag: '--bandwidth <width>', says: 'ε of the straight-through estimates (jumprelu)', takes: 'a positive number' },
   { flag: '--threshold <value>', says: 'θ before training (jumprelu)', takes: 'a number of at least 0' },
   { flag: '--gradient-to-input', says: 'let the estimates reach the encoder (jumprelu)', takes: 'nothing' },

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import { InvalidValueError } from '../../errors.ts';
 import { scaled } from '../scaled.ts';
 import type { FlagValues, SaeArchitecture, SettingFlag } from './architecture.ts';
+import { TARGET_L0, withL0Controller } from './l0-controller.ts';
 import { frozenLinear, linearForward, linearParameters, weightedFeatureSums } from './linear-coder.ts';
 
 export interface ReluConfig {
@@ -11,12 +12,16 @@ export interface ReluConfig {
    * is SAELens's `l1_coefficient` / d_out, beside a `sum` the same. Default 0.
    */
   readonly l1?: number;
+  /** Active latents per sample that the weight is steered to, in (0, d_sae] (see withL0Controller). Default none: the weight stays. */
+  readonly targetL0?: number;
+  /** How fast. Default by the number of steps. */
+  readonly l0Gain?: number;
 }
 
 /** @throws InvalidValueError if `l1` is negative or not finite. */
-export function relu({ l1 = 0 }: ReluConfig): SaeArchitecture {
+export function relu({ l1 = 0, targetL0, l0Gain }: ReluConfig, dSae: number): SaeArchitecture {
   if (!(l1 >= 0 && Number.isFinite(l1))) throw new InvalidValueError(`l1 must be a number of at least 0, got ${l1}`);
-  return {
+  const architecture: SaeArchitecture = {
     kind: 'relu',
     config: { kind: 'relu', l1 },
     scalars: { l1: { value: l1, setting: 'l1' } },
@@ -33,16 +38,21 @@ export function relu({ l1 = 0 }: ReluConfig): SaeArchitecture {
     }),
     freeze: (shape, state) => frozenLinear(shape, state, { architecture: 'standard', weights: {} }),
   };
+  return targetL0 === undefined ? architecture : withL0Controller(architecture, 'l1', { targetL0, l0Gain }, dSae);
 }
 
 export const reluFlags: readonly SettingFlag[] = [
   {
     flag: '--l1 <weight>',
-    says: 'weight of the L1 penalty (relu, gated; default 0.01)',
+    says: 'weight of the L1 penalty (relu, gated; default the preset’s)',
     takes: 'a number of at least 0',
   },
+  TARGET_L0,
 ];
 
-export function reluFromFlags({ l1 = 0.01 }: FlagValues): ReluConfig {
-  return { l1: Number(l1) };
+export function reluFromFlags({ l1, targetL0 }: FlagValues): ReluConfig {
+  return {
+    ...(l1 !== undefined && { l1: Number(l1) }),
+    ...(targetL0 !== undefined && { targetL0: Number(targetL0) }),
+  };
 }

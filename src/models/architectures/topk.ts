@@ -11,8 +11,8 @@ import { frozenLinear, linearForward, linearParameters } from './linear-coder.ts
 export interface TopkConfig {
   /** Latents that may be active in each sample, an integer from 1 to d_sae. */
   readonly k: number;
-  /** Revives dead latents; {} for the paper's settings. Default none. */
-  readonly auxK?: AuxKOptions;
+  /** Revives dead latents; {} for the paper's settings, false for none whatever a preset says. Default none. */
+  readonly auxK?: AuxKOptions | false;
   /** Whether latents are chosen by z · ‖W_dec‖ and decoded by W_dec / ‖W_dec‖; for the decoder `free`. Default false. */
   readonly rescaleByDecoderNorm?: boolean;
 }
