@@ -10,7 +10,7 @@ import type { HostTensor } from '../tensor.ts';
 export interface DictionaryScore {
   /** c_dec, and the latents among which the pairs were taken; null for a single latent. */
   readonly c_dec: { readonly mean: number | null; readonly latents: number };
-  /** s_n^dec by n, and the samples that it was taken from; absent where there were none. */
+  /** s_n^dec by n, and the samples that it was taken from; absent where there were none, and where each sample is normalised. */
   readonly s_dec?: { readonly by_n: Readonly<Record<string, number>>; readonly samples: number };
   /** Cosines of encoder columns and decoder rows; absent for a transcoder. */
   readonly encoder_decoder_cosine?: {
@@ -33,10 +33,11 @@ export function projectedSamples({ dOut, dSae }: Pick<FrozenSae, 'dOut' | 'dSae'
 
 /** @param rows some of what is reconstructed, [n, d_out]; only the first `projectedSamples` are read. */
 export function scoreDictionary(sae: FrozenSae, rows?: HostTensor): DictionaryScore {
-  const { weights, dOut, transcoder } = sae;
+  const { weights, dOut, transcoder, normalizeActivations } = sae;
   const directions = unitRows(weights['W_dec']!);
   const { mean, latents } = dictionaryCosine(directions, { mostLatents: MOST_LATENTS });
-  const samples = Math.min(rows?.shape[0] ?? 0, projectedSamples(sae));
+  // What normalises each sample keeps b_dec in another space than the rows.
+  const samples = normalizeActivations === 'none' ? Math.min(rows?.shape[0] ?? 0, projectedSamples(sae)) : 0;
   return {
     c_dec: { mean: mean ?? null, latents },
     ...(samples > 0 && { s_dec: { by_n: projections(directions, weights['b_dec']!, rows!, samples, dOut), samples } }),

@@ -271,7 +271,7 @@ class OpenSources implements AsyncDisposable {
     return this.#work.directions({ kind, ...request }, share => this.#options.onStart?.('directions', share));
   }
 
-  /** E‖y‖² − ‖E y‖² of what a run reconstructs, from the sample, or from held-out rows for a transcoder; undefined where there are none. */
+  /** E‖y‖² − ‖E y‖² of what a run's loss compares with, from the sample, or from held-out rows for a transcoder; undefined where there are none. */
   async variance(run: SaeRun, source: OpenSource): Promise<number | undefined> {
     if (source.targetWidth === undefined) return rowVariance((await this.#sample(run, source)).compared);
     if (!source.heldOutRows) return undefined;
@@ -317,10 +317,10 @@ class OpenSources implements AsyncDisposable {
   }
 }
 
-/** Rows seen before training, as they are encoded, and what they were multiplied with. */
+/** Rows seen before training, as training sees them, and what they were multiplied with. */
 interface Sample {
   readonly rows: HostTensor;
-  /** As their reconstruction is compared with them. */
+  /** The same as the loss compares them with reconstructions: a normalisation of each row is undone before. */
   readonly compared: HostTensor;
   readonly scale: number;
   readonly bias: Map<string, HostTensor>;
@@ -375,7 +375,7 @@ function readyRun(
   const { batchSize, steps } = settings;
   const isAlone = runs.length === 1;
   const numbers = stepNumbers(runs.map((run, i) => ({ ...run.settings, numbers: saes[i]!.architecture.scalars })));
-  const reports = watched ? reportsOf(settings, saes[0]!) : undefined;
+  const reports = watched ? reportsOf(settings, saes) : undefined;
   const { program, decoder } = saeStep({ ...settings, reports }, saes, numbers);
   // Runs that read one source may scale it differently, by other samples of it.
   const wanted = opened.map((source, i) => ({ source, scale: saes[i]!.config.inputScale }));
@@ -426,9 +426,16 @@ async function measuredLoss(
 /** Steps without firing after which a latent is reported as dead while training goes on: SAELens's `dead_feature_window`. */
 const REPORTED_DEAD_STEPS = 1000;
 
-/** What each step of a training reports beside its loss. */
-function reportsOf({ batchSize }: ResolvedSaeSettings, sae: SparseAutoencoder): SaeReports {
-  return { l0: true, ...(sae.countsFiring && { deadAfter: REPORTED_DEAD_STEPS * batchSize }) };
+/**
+ * What each step of a training reports beside its loss. Of many small autoencoders side by side nobody asks for the mean L0, and counting it is a
+ * twentieth of their step.
+ */
+function reportsOf({ batchSize }: ResolvedSaeSettings, saes: readonly SparseAutoencoder[]): SaeReports {
+  const { countsFiring } = saes[0]!;
+  return {
+    l0: saes.length === 1 || countsFiring,
+    ...(countsFiring && { deadAfter: REPORTED_DEAD_STEPS * batchSize }),
+  };
 }
 
 /** The step program of one autoencoder, or of several of one form side by side, with the numbers that they are given. */

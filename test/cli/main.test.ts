@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -116,10 +116,15 @@ describe('command line', () => {
       expect(toy.status, toy.stderr).to.equal(0);
       const { result } = JSON.parse(toy.stdout);
       expect(result.file).to.equal(join(toyFolder, 'toy-model.onnx'));
-      const flags = ['--toy-model', result.file, '--steps', '50', '--out', join(folder, 'sae')];
+      const records = ['--record-every', '20', '--tensorboard'];
+      const flags = ['--toy-model', result.file, '--steps', '50', '--out', join(folder, 'sae'), ...records];
       const sae = await runCommand(['train', 'sae', ...flags]);
       expect(sae.status, sae.stderr).to.equal(0);
       expect(sae.stdout).to.match(/SAE: recovered \d of 5 at step 0/);
+      expect(sae.stdout).to.match(/MCC 0\.\d+, uniqueness [01]\.\d+, F1 per latent 0\.\d+, shrinkage \d/);
+      const lines = (await readFile(join(folder, 'sae', 'metrics.jsonl'), 'utf8')).trimEnd().split('\n');
+      expect(lines.map(line => JSON.parse(line).step)).to.deep.equal([20, 40, 50]);
+      expect(await readdir(join(folder, 'sae', 'tensorboard', 'sae'))).to.have.length(1);
       const inspected = await runCommand(['inspect', join(folder, 'sae', 'sae.onnx'), '--json']);
       expect(JSON.parse(inspected.stdout).metadata.config.training.steps).to.equal(50);
     } finally {

@@ -217,6 +217,27 @@ describe('command line, models', () => {
     expect(others).to.include('not said (no monosemantic metadata)').and.include('pytorch');
   });
 
+  it("compares a file's directions with those of others", async () => {
+    const { directions } = JSON.parse(await done(['inspect', sae, '--against', sae, sae, '--json']));
+    expect(directions.others).to.have.length(2);
+    for (const { file: name, mcc, chance, uniqueness } of directions.others) {
+      expect(name).to.equal(sae);
+      expect(mcc).to.be.closeTo(1, 1e-6);
+      expect(uniqueness).to.equal(1);
+      // 48 random directions in 16 dimensions, matched one to one.
+      expect(chance).to.be.within(0.4, 0.7);
+    }
+    expect(directions.pw_mcc).to.be.closeTo(1, 1e-6);
+    const words = await done(['inspect', sae, '--against', sae]);
+    expect(words)
+      .to.match(/c_dec 0\.\d+, mean/)
+      .and.match(/MCC +random +uniqueness\n.* 1\.0000 /);
+    expect(words).to.not.include('PW-MCC');
+    const { status, stderr } = await runCommand(['inspect', sae, '--against', toyModel]);
+    expect(status).to.equal(2);
+    expect(stderr).to.match(/have \d+ numbers, those of .* 16/);
+  });
+
   it('draws a toy model, and an SAE beside it', async () => {
     const drawn = await done(['plot', toyModel, '--output', at('toy'), '--format', 'svg', 'html']);
     expect(drawn.trim().split('\n')).to.deep.equal([

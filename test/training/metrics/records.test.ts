@@ -116,7 +116,23 @@ describe('records of a training', () => {
     });
   }
 
-  it('sum the squared error as the loss does, and know scaled data', async () => {
+  for (const normalize of ['expected_average_only_in', 'layer_norm', 'constant_norm_rescale'] as const) {
+    it(`compare with the rows that the loss compares with: ${normalize}`, async () => {
+      const records: MetricsRecord[] = [];
+      // Away from zero, where no row has a norm to be scaled to.
+      const random = createRandomSource(4);
+      const values = Float32Array.from({ length: 6000 * WIDTH }, () => 1 + random.normal());
+      const rows = hostTensor(values, [6000, WIDTH]);
+      const settings = { ...SETTINGS, data: rows, normalize, steps: 500, learningRate: 0.003 };
+      const schedules = { learningRate: { decay: 'cosine' } } as const;
+      const { sae } = await trainSae({ ...settings, schedules }, { onRecord: record => records.push(record) });
+      const variance = new ExplainedVariance();
+      variance.add(rows, sae.forward(rows).reconstruction);
+      expect(records.at(-1)!.explained_variance).to.be.closeTo(variance.compute()!, 0.03);
+    });
+  }
+
+  it('sum the squared error as the loss does', async () => {
     const last = async (settings: object): Promise<MetricsRecord> => {
       const records: MetricsRecord[] = [];
       const options = { onRecord: (record: MetricsRecord) => void records.push(record) };
@@ -181,7 +197,15 @@ describe('records of a training', () => {
     const of = (values: Float32Array) => values.subarray(200).reduce((a, b) => a + b) / 30;
     const expected = runs.map(({ history }) => of(history.losses['mse']!));
     expect(records.at(-1)!.losses['mse']).to.be.closeTo((expected[0]! + expected[1]!) / 2, 1e-6);
-    expect(records.at(-1)!.explained_variance).to.be.within(0, 1);
+    // Against zeros the explained variance is 1 − E‖x‖² / variance.
+    await using opened = await data.open({ seed: 9, batchSize: 4096 });
+    for await (const { input } of opened.heldOut(4096, 4096)) {
+      const zeros = new ExplainedVariance();
+      zeros.add(input, { ...input, data: new Float32Array(input.data.length) });
+      const variance = input.data.reduce((sum, value) => sum + value ** 2, 0) / 4096 / (1 - zeros.compute()!);
+      const mse = (expected[0]! + expected[1]!) / 2;
+      expect(records.at(-1)!.explained_variance).to.be.closeTo(1 - (mse * WIDTH) / variance, 0.03);
+    }
 
     records.length = 0;
     const toy = { data: sparseFeatures({ nFeatures: 5, sparsity: 0.9 }), nHidden: 2, steps: 150, batchSize: 64 };
