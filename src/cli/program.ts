@@ -196,7 +196,7 @@ function plot(command: Command, terminal: Terminal): Command {
     .argument('<file>', 'an SAE or a toy model, .onnx')
     .summary('figures of a frozen model')
     .description('Figures of a frozen model: its directions in the plane, their norms and overlaps.')
-    .option('--target <toy model>', "draw how the SAE's latents match this model's features")
+    .option('--toy-model <file>', "draw how the SAE's latents match this model's features")
     .option('--output <path>', 'how figures are called, without extension (default: as the file)')
     .addOption(
       new Option('--format <format...>', 'one or more forms').choices(['svg', 'png', 'html']).default(['svg', 'png']),

@@ -246,11 +246,11 @@ describe('command line, models', () => {
       at('toy.html'),
     ]);
     const { figures } = JSON.parse(
-      await done(['plot', toyModel, '--target', toyModel, '--output', at('like'), '--format', 'png', '--json']),
+      await done(['plot', toyModel, '--toy-model', toyModel, '--output', at('like'), '--format', 'png', '--json']),
     );
     expect(figures).to.deep.equal([at('like.cosine-heat-map.png'), at('like.direction-snapshots.png')]);
     for (const figure of figures) expect((await readFile(figure)).subarray(1, 4).toString()).to.equal('PNG');
-    const { status, stderr } = await runCommand(['plot', sae, '--target', toyModel]);
+    const { status, stderr } = await runCommand(['plot', sae, '--toy-model', toyModel]);
     expect([status, stderr]).to.satisfy(
       ([code, text]: [number, string]) => code === 1 && text.includes('expected two single models'),
     );

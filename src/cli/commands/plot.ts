@@ -23,7 +23,7 @@ import type { Terminal } from '../terminal.ts';
 
 export interface PlotOptions extends NameOptions, ReportOptions {
   readonly output?: string;
-  readonly target?: string;
+  readonly toyModel?: string;
   readonly format: readonly ('svg' | 'png' | 'html')[];
 }
 
@@ -31,8 +31,8 @@ export interface PlotOptions extends NameOptions, ReportOptions {
 const MOST_FEATURES_IN_PAIRS = 512;
 
 export async function plot(file: string, options: PlotOptions, terminal: Terminal): Promise<void> {
-  const { output = file.replace(/\.onnx$/i, ''), target, format } = options;
-  const figures = target === undefined ? await ownFigures(file, options) : await comparison(file, target, options);
+  const { output = file.replace(/\.onnx$/i, ''), toyModel, format } = options;
+  const figures = toyModel === undefined ? await ownFigures(file, options) : await comparison(file, toyModel, options);
   const written: string[] = [];
   const write = async (path: string, data: string | Uint8Array): Promise<void> => {
     await writeFileAtomic(path, data);
@@ -84,7 +84,7 @@ async function ownFigures(file: string, options: PlotOptions): Promise<Figure[]>
   if (figures.length > 0) return figures;
   throw new InvalidValueError(
     `${file}: ${count} features of ${width} dimensions: directions are drawn in 2, all pairs for at most ` +
-      `${MOST_FEATURES_IN_PAIRS} features. With --target TOY_MODEL its latents are compared with known features`,
+      `${MOST_FEATURES_IN_PAIRS} features. With --toy-model FILE its latents are compared with known features`,
   );
 }
 
