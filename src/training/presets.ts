@@ -48,8 +48,9 @@ function seed({ kind }: PresetSubject): PresetSettings {
 }
 
 /**
- * Ours, for activations of models: their mean norm brought to √d, unit decoder rows from Gaussian draws, Adam without a first moment, dead latents
- * revived as SAELens does, and the rate falling over the last fifth.
+ * Ours, for activations of models: their mean norm brought to √d, and the rate falling over the last fifth. Those that choose latents have unit decoder
+ * rows from Gaussian draws, Adam without a first moment, and dead latents revived as SAELens does. Those with a penalty start small, with free rows of
+ * norm 0.1, and keep the first moment: from rows of norm 1 they find fewer features with more latents active.
  */
 function ours(subject: PresetSubject): PresetSettings {
   const { kind, steps } = subject;
@@ -58,9 +59,9 @@ function ours(subject: PresetSubject): PresetSettings {
     learningRate: 0.001,
     normalize: 'expected_average_only_in',
     schedules: { learningRate: lastFifth(steps) },
-    ...(CHOOSES_LATENTS.includes(kind) && {
-      activation: { auxK: { form: 'saelens', coefficient: 1, deadAfter: 200 } },
-    }),
+    ...(CHOOSES_LATENTS.includes(kind)
+      ? { activation: { auxK: { form: 'saelens', coefficient: 1, deadAfter: 200 } } }
+      : { decoder: 'free', start: { decoderNorm: 0.1 }, optimizer: { name: 'adam', betas: [0.9, 0.999] }, clip: 1 }),
     ...(HAS_L1.includes(kind) && { activation: { l1: 0.01 } }),
   };
 }
