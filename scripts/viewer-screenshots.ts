@@ -1,15 +1,15 @@
 /**
  * Takes the pictures of the viewer that the README shows (viewer/docs), from the built viewer in the bundled Chromium. The pages for
  * researchers show a synthetic dictionary: 512 features in 64 dimensions, the rarer the later, and an autoencoder that has them and as many
- * random directions.
+ * random directions. `example-ocr` shows what `npm run example:ocr` wrote before.
  */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright-core';
 import { createRandomSource } from '../src/data/random-source.ts';
 import { frozenSaeToOnnx } from '../src/export/frozen-sae-onnx.ts';
 import { writeNpy } from '../src/files/npy.ts';
-import { isIdle, openFiles, openView, startViewer } from '../test/viewer/built-viewer.ts';
+import { dropFiles, isIdle, openFiles, openView, startViewer } from '../test/viewer/built-viewer.ts';
 
 const FOLDER = fileURLToPath(new URL('../viewer/docs/', import.meta.url));
 const PAIR = '?model=star&model=sae-found';
@@ -89,6 +89,18 @@ const withRows = (view?: string, latent?: number) => async (page: Page) => {
   if (view) await openView(page, view);
 };
 
+/** The pages of `npm run example:ocr`, on a latent that follows a letter. */
+const EXAMPLE = fileURLToPath(new URL('../runs/example-ocr/', import.meta.url));
+const withExample = async (page: Page) => {
+  const names = await readdir(`${EXAMPLE}pages`);
+  const given = names.map(async name => ({ name: `ocr/${name}`, bytes: await readFile(`${EXAMPLE}pages/${name}`) }));
+  await dropFiles(page, ...(await Promise.all(given)));
+  await page.locator('.tiles[data-done=true]').waitFor();
+  await page.getByRole('form', { name: 'Go to a latent' }).getByLabel('Number of a latent').fill('604');
+  await page.keyboard.press('Enter');
+  await page.getByRole('list', { name: 'Top examples' }).waitFor();
+};
+
 const END = async (page: Page) => page.getByRole('slider', { name: 'Sparsity' }).fill('15');
 
 const SHOTS: readonly Shot[] = [
@@ -109,6 +121,7 @@ const SHOTS: readonly Shot[] = [
   { name: 'overview-dark', query: '', theme: 'dark', height: 1180, prepare: withRows() },
   { name: 'latent', query: '', height: 1180, prepare: withRows(undefined, 21) },
   { name: 'latent-phone', query: '', width: 390, height: 1500, prepare: withRows(undefined, 21) },
+  { name: 'example-ocr', query: '', height: 1100, prepare: withExample },
   { name: 'map', query: '', height: 900, prepare: withRows('Plane') },
 ];
 

@@ -1,6 +1,6 @@
 /** A model whose hidden tensors can be listed, read and replaced. */
 import { DisposedError, FileFormatError, InvalidShapeError, InvalidValueError } from '../errors.ts';
-import { encodeProto } from '../onnx/cut.ts';
+import { analyseCut, encodeProto } from '../onnx/cut.ts';
 import { requireSelfContained } from '../onnx/every-tensor.ts';
 import type { Dimension } from '../onnx/graph.ts';
 import { describeInputs, describeOutputs, type TensorDescription } from '../onnx/inspect.ts';
@@ -26,7 +26,7 @@ import { residualStream } from './residual-stream.ts';
 import { requireFloat, whyNotParted } from './seam.ts';
 import { inferTensors } from './tensor-types.ts';
 import { makeVariant, type TensorTypes, type VariantRequest } from './variant.ts';
-import type { HostFile } from './weights-on-disk.ts';
+import { type HostFile, placeOf, wholePlace } from './weights-on-disk.ts';
 
 export interface HostOptions {
   /** Where it runs. Default `auto`: the first of the runtime's providers that loads. */
@@ -362,11 +362,41 @@ export class HostModel {
     return opened;
   }
 
-  /** The values of a weight, as float32 or as its integers. @throws InvalidValueError where there is none of that name. */
-  weight(name: string): HostTensor<ArrayLike<number>> {
-    const tensor = (this.model.proto.graph.initializer ?? []).find(candidate => candidate.name === name);
-    if (!tensor) throw new InvalidValueError(`no weight named ${name} in ${this.file ?? 'the model'}`);
-    return readTensor(tensor, this.file);
+  /**
+   * The values of a weight, or of a tensor that the model computes from weights alone (a transpose, a cast, a dequantised matrix): as
+   * float32, or as its integers. Weights on disk are read by their range.
+   * @throws InvalidValueError where there is none of that name, or where it depends on the model's inputs.
+   */
+  async weight(name: string): Promise<HostTensor<ArrayLike<number>>> {
+    this.#checkOpen();
+    const initializer = this.model.proto.graph.initializer ?? [];
+    const nodes = this.model.proto.graph.node ?? [];
+    const tensor = initializer.find(candidate => candidate.name === name);
+    if (tensor) {
+      const place = placeOf(tensor);
+      if (!place) return readTensor(tensor, this.file);
+      const { dataLocation: _, externalData: __, ...inGraph } = tensor;
+      return readTensor({ ...inGraph, rawData: await wholePlace(this.folder!, place) }, this.file);
+    }
+    const about = this.file ?? 'the model';
+    if (!nodes.some(({ output }) => output?.includes(name))) {
+      const near = nearestNames(
+        name,
+        initializer.map(weight => weight.name ?? ''),
+      );
+      throw new InvalidValueError(`no weight named ${name} in ${about}; the nearest are ${near.join(', ')}`);
+    }
+    const { missing } = analyseCut(this.model, { inputs: [], outputs: [name] });
+    if (missing.length > 0) {
+      throw new InvalidValueError(`${name} of ${about} is no weight: it depends on the input ${missing.join(', ')}`);
+    }
+    const variant = await this.openVariant({ outputs: [{ tensor: name }] });
+    try {
+      const results = await variant.session.run({});
+      return fromTensor(results[variant.outputs[0]!]!, name);
+    } finally {
+      await variant.session.dispose();
+    }
   }
 
   #checkOpen(): void {

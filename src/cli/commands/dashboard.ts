@@ -173,7 +173,7 @@ async function readUnembedding(named: string, options: DashboardOptions): Promis
   }
   const host = await openHostFile(options.model, options);
   try {
-    const { data, shape } = host.weight(named);
+    const { data, shape } = await host.weight(named);
     return { data: Float32Array.from(data, Number), shape };
   } finally {
     await host.dispose();
