@@ -1,6 +1,6 @@
 /** One model file into the page: read by the worker, described, put into view. Every way in ends here. */
 import { signal } from '@preact/signals';
-import { transfer } from 'comlink';
+import { transfer } from '../../../src/workers/protocol.ts';
 import { type History, MOST_VALUES_HERE, type Model, type ModelSource } from '../data/model.ts';
 import { addModel, models, otherId, sae, saeId, toyId } from '../state/models.ts';
 import { view } from '../state/navigation.ts';

@@ -1,5 +1,5 @@
 /** What an inference worker does, on src/inference: read, open, run, and say which latents fire. */
-import { transfer } from 'comlink';
+
 import { FileFormatError } from '../../../src/errors.ts';
 import { openModel } from '../../../src/inference/load.ts';
 import { LoadedSae } from '../../../src/inference/loaded-sae.ts';
@@ -13,6 +13,7 @@ import { readInitializer } from '../../../src/onnx/tensor-values.ts';
 import { loadWebRuntime } from '../../../src/sessions/browser.ts';
 import type { Provider } from '../../../src/sessions/runtime.ts';
 import type { HostTensor } from '../../../src/tensor.ts';
+import { transfer } from '../../../src/workers/protocol.ts';
 import { ARCHITECTURES, factsOf } from '../data/facts.ts';
 import type { FiringBlock } from '../data/firings.ts';
 import type { Compute, LatentGeometry, ModelKind } from '../data/model.ts';
@@ -405,7 +406,7 @@ export function createInference(giveWasm: (wasm: ArrayBuffer) => void): Inferenc
 
     async hidden(toy, features) {
       const { hidden } = await runToy(toy, features);
-      return transfer(hidden!, [hidden!.data.buffer]);
+      return transfer(hidden!);
     },
 
     async winners(sae, basis, half, grid) {
