@@ -4,6 +4,7 @@ import type { FiringBlock } from '../data/firings.ts';
 import type { Compute, Fact, LatentGeometry, ModelKind } from '../data/model.ts';
 import type { PlaneBasis } from '../data/plane-basis.ts';
 import type { RowBlock } from '../data/rows.ts';
+import type { LiveTextApi } from './live-text.ts';
 
 /** A model file, read and made ready to run. */
 export interface OpenedModel {
@@ -68,7 +69,7 @@ export interface ProbeResult {
   readonly milliseconds: number;
 }
 
-export interface InferenceApi {
+export interface InferenceApi extends LiveTextApi {
   /** ONNX Runtime's wasm, once, before anything else: bytes, or base64 of them gzipped. */
   start(wasm: ArrayBuffer | string): Promise<void>;
   /**

@@ -21,6 +21,7 @@ import { readBlock } from '../data/rows.ts';
 import { unpacked } from '../data/shipped.ts';
 import { turn } from '../data/turn.ts';
 import type { ComputeReport, InferenceApi, OpenedModel } from './inference-api.ts';
+import { createLiveText } from './live-text.ts';
 
 interface OpenToy {
   readonly kind: 'toy-model';
@@ -329,6 +330,7 @@ export function createInference(giveWasm: (wasm: ArrayBuffer) => void): Inferenc
   }
 
   return {
+    ...createLiveText(),
     start: async wasm => giveWasm(typeof wasm === 'string' ? await unpacked(wasm) : wasm),
 
     async open(file, name, compute, beside = {}) {
