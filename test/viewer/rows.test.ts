@@ -107,7 +107,10 @@ describe('own rows in the viewer', function () {
       console.log(`      skipped: ${python} has no numpy (MONOSEMANTIC_PYTHON names another)`);
       this.skip();
     }
-    execFileSync(python, [script, folder, '48', '640', '8', '9000']);
+    // MONOSEMANTIC_BIG_ROWS=1: the size of a real autoencoder, with fifty random latents; some two minutes.
+    const [rows, ...sizes] = process.env['MONOSEMANTIC_BIG_ROWS'] ? [50_000, 512, 16_384, 32] : [9000, 48, 640, 8];
+    const drawn = process.env['MONOSEMANTIC_BIG_ROWS'] ? 50 : 12;
+    execFileSync(python, [script, folder, ...[...sizes, rows, drawn].map(String)]);
     const expected = JSON.parse(await readFile(join(folder, 'expected.json'), 'utf8')) as Expected;
     const page = await viewer.page('');
     const names = ['cfg.json', 'sae_weights.safetensors'];
@@ -133,7 +136,7 @@ describe('own rows in the viewer', function () {
     for (const wanted of expected.latents) {
       const shown = await latentJson(page, wanted.latent);
       expect(shown.latent).to.equal(wanted.latent);
-      expect(Math.round(shown.density * 9000)).to.equal(wanted.count);
+      expect(Math.round(shown.density * rows!)).to.equal(wanted.count);
       expect(shown.max).to.be.closeTo(wanted.max, 1e-4 * Math.max(1, wanted.max));
       expect(shown.top.map(({ row }) => row)).to.deep.equal(wanted.top.map(([row]) => row));
       shown.top.forEach(({ value }, i) => {

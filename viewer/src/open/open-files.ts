@@ -3,7 +3,7 @@ import type { Model } from '../data/model.ts';
 import { readHistory } from '../data/read-history.ts';
 import { countOf, readRowNames } from '../data/row-labels.ts';
 import { openRows } from '../data/rows.ts';
-import { showSplicedText, tokenizerName, typedText } from '../state/live-text.ts';
+import { showSplicedText, tokenizerName } from '../state/live-text.ts';
 import { addModel, models, sae } from '../state/models.ts';
 import { view } from '../state/navigation.ts';
 import { alertText, fail, say } from '../state/notices.ts';
@@ -14,6 +14,7 @@ import { chosenFiles } from './dropped-files.ts';
 import { openBundle } from './feature-bundles.ts';
 import { type FolderGroup, groupFiles, type OnnxGroup, type PlacedFile } from './file-groups.ts';
 import { keepModel } from './kept-models.ts';
+import { askForNames } from './name-tensors.ts';
 import { busy, goToModel, historyFits, openModelFile } from './opening.ts';
 
 /** The history of a file beside a model; undefined where that is no history: run folders hold other JSON. */
@@ -71,9 +72,6 @@ async function openText(file: File): Promise<void> {
   } else say(`${file.name} names ${count.toLocaleString('en')} rows.`);
 }
 
-/** What stands on the text page until a person types. */
-const FIRST_TEXT = 'the cat sat on the mat';
-
 /** Opens a language model with an autoencoder inside; false where the file is none. */
 async function openSpliced({ file, name, beside }: OnnxGroup): Promise<boolean> {
   const opened = await (await inference()).openText(file, name, beside);
@@ -106,7 +104,6 @@ export async function openFiles(files: readonly (File | PlacedFile)[]): Promise<
     await attempt(file.name, async () => {
       await (await inference()).useTokenizer(file, config);
       tokenizerName.value = file.name;
-      if (typedText.value === '') typedText.value = FIRST_TEXT;
     });
   }
   for (const group of groups) {
@@ -117,7 +114,10 @@ export async function openFiles(files: readonly (File | PlacedFile)[]): Promise<
         keeping.push(kept);
       } catch (error) {
         // A language model with an autoencoder inside is no autoencoder.
-        if (group.type !== 'onnx' || !(await openSpliced(group))) throw error;
+        if (group.type !== 'onnx') throw error;
+        if (await openSpliced(group)) return;
+        await askForNames(group, error);
+        throw error;
       }
     });
   }

@@ -49,7 +49,7 @@ async function encodersFor(model: Model, stale: () => boolean): Promise<Encoder[
       if (before) await api.close(before);
       opened.delete(worker);
       const bytes = await (await inference()).source(model.id);
-      await api.open(bytes.file, model.name, 'wasm', bytes.beside);
+      await api.openForRows(model.id, bytes.file, model.name, bytes.beside, bytes.names);
       opened.set(worker, model.id);
     }
     ready.push(api);

@@ -251,6 +251,7 @@ export function TextView() {
         <label class="field full">
           <span>{tokenizerName.value ? 'Text' : 'Token ids'}</span>
           <textarea
+            placeholder={tokenizerName.value ? 'Type something the model can go on from' : '1 5 3'}
             rows={3}
             value={typedText.value}
             spellcheck={false}

@@ -83,7 +83,13 @@ export function createLiveText(): LiveTextApi {
   let tokenizer: Tokenizer | undefined;
 
   function idsOf(text: string): number[] {
-    if (tokenizer) return tokenizer.encode(text).ids;
+    if (tokenizer) {
+      const ids: (number | undefined)[] = tokenizer.encode(text).ids;
+      // What a vocabulary without a token for the unknown does not hold has no id.
+      const at = ids.indexOf(undefined);
+      if (at >= 0) throw new InvalidValueError(`the tokenizer has no token for part ${at + 1} of the text`);
+      return ids as number[];
+    }
     const words = text.split(/[\s,]+/).filter(word => word !== '');
     const foreign = words.find(word => !/^\d+$/.test(word));
     if (foreign !== undefined) {
