@@ -1,5 +1,8 @@
 /** Live text in a real browser: a small language model with its autoencoder spliced in, against PyTorch's logits and features (test/host). */
 import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import type { AxeResults } from 'axe-core';
 import { expect } from 'chai';
 import type { Page } from 'playwright-core';
 import { type FileTensor, readNpy } from '../../src/files/index.ts';
@@ -9,6 +12,7 @@ import { alertOf, browserLacks, openFiles, openView, startViewer, type Viewer } 
 const pathOf = (name: string) => new URL(`../host/language-model/${name}`, import.meta.url).pathname;
 const array = (name: string): FileTensor => readNpy(readFileSync(pathOf(`${name}.npy`)));
 const { tensor } = JSON.parse(readFileSync(pathOf('scores.json'), 'utf8')) as { tensor: string };
+const axeSource = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 const D_SAE = 64;
 const LATENT = 7;
 
@@ -93,6 +97,17 @@ describe('text in the viewer', function () {
       for (const [word, share] of next)
         expect(share / 100, word).to.be.closeTo(expected.get(word)!, 6e-4 * (1 + share));
       expect(next.map(([, share]) => share)).to.deep.equal(next.map(([, share]) => share).sort((a, b) => b - a));
+    }
+    // With everything on it: tokens in their colours, bars, a latent to steer.
+    await page.locator('.text-latents button').first().click();
+    await page.getByRole('slider', { name: /^Add to latent/ }).waitFor();
+    await page.evaluate(await readFile(axeSource, 'utf8'));
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      await page.waitForTimeout(300);
+      const { violations } = (await page.evaluate('axe.run()')) as AxeResults;
+      const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+      expect(serious.map(({ id, nodes }) => `${id}: ${nodes[0]?.html} ${nodes[0]?.failureSummary}`)).to.deep.equal([]);
     }
     // Live: one word fewer, one token fewer.
     await field.fill('ape bee cow');

@@ -56,8 +56,8 @@ function Tokens() {
             <button
               key={i}
               type="button"
-              class={`chip token${strength > 0.62 ? ' strong' : ''}`}
-              style={{ '--strength': `${Math.round(78 * strength)}%` }}
+              class="chip token"
+              style={{ '--strength': `${Math.round(45 * strength)}%` }}
               aria-pressed={i === tokenInView.value}
               title={shown(values[i]!, 3)}
               onClick={() => {
