@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright-core';
 import { createRandomSource } from '../src/data/random-source.ts';
 import { frozenSaeToOnnx } from '../src/export/frozen-sae-onnx.ts';
-import { writeNpy } from '../src/files/npy.ts';
+import { readNpy, writeNpy } from '../src/files/npy.ts';
+import { splice } from '../src/host/index.ts';
 import { dropFiles, isIdle, openFiles, openView, startViewer } from '../test/viewer/built-viewer.ts';
 
 const FOLDER = fileURLToPath(new URL('../viewer/docs/', import.meta.url));
@@ -76,6 +77,30 @@ function synthetic() {
   ];
 }
 
+/** The tests' language model of twelve tokens with its autoencoder spliced in, and a tokenizer that gives each a word. */
+async function languageModel() {
+  const pathOf = (name: string) => fileURLToPath(new URL(`../test/host/language-model/${name}`, import.meta.url));
+  const array = async (name: string) => readNpy(await readFile(pathOf(name)));
+  const { tensor } = JSON.parse(await readFile(pathOf('scores.json'), 'utf8')) as { tensor: string };
+  const inputs = { input_ids: await array('ids.npy'), attention_mask: await array('mask.npy') };
+  const merged = await splice(pathOf('model.onnx'), pathOf('sae.onnx'), { tensor, steer: true, inputs });
+  const words = ['ape', 'bee', 'cow', 'dog', 'eel', 'fox', 'gnu', 'hen', 'ibis', 'jay', 'kid', 'lark'];
+  const vocab = Object.fromEntries(words.map((word, i) => [word, i]));
+  const tokenizer = {
+    version: '1.0',
+    added_tokens: [],
+    normalizer: null,
+    pre_tokenizer: { type: 'Whitespace' },
+    post_processor: null,
+    decoder: null,
+    model: { type: 'WordLevel', vocab, unk_token: 'ape' },
+  };
+  return [
+    { name: 'merged.onnx', bytes: await merged.bytes() },
+    { name: 'tokenizer.json', bytes: new TextEncoder().encode(JSON.stringify(tokenizer)) },
+  ];
+}
+
 const files = synthetic();
 const withRows = (view?: string, latent?: number) => async (page: Page) => {
   await openFiles(page, ...files);
@@ -138,6 +163,19 @@ try {
     await page.screenshot({ path: `${FOLDER}${name}.png` });
     await page.context().close();
     console.log(`viewer/docs/${name}.png`);
+  }
+  if (wanted.size === 0 || wanted.has('text')) {
+    const page = await viewer.page('', { viewport: { width: 1280, height: 980 } });
+    await openFiles(page, ...(await languageModel()));
+    await page.getByLabel('Text', { exact: true }).fill('ape eel fox lark bee kid kid dog cow');
+    await page.getByText('9 tokens').waitFor();
+    await page.locator('.text-latents button').first().click();
+    await page.getByRole('slider', { name: /^Add to latent/ }).focus();
+    await page.keyboard.press('End');
+    await page.locator('[data-test=steered]').waitFor();
+    await page.evaluate(() => scrollTo({ top: 0 }));
+    await page.screenshot({ path: `${FOLDER}text.png` });
+    console.log('viewer/docs/text.png');
   }
   if (wanted.size === 0 || wanted.has('train')) {
     const page = await viewer.page(`${PAIR}&view=train`, { viewport: { width: 1280, height: 1000 } });

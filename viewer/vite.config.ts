@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { defineConfig, type Plugin } from 'vite';
 import { viteSingleFile } from 'vite-plugin-singlefile';
+import { ACTIVATION_KINDS, flagsOf } from '../src/models/architectures/registry.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const require = createRequire(import.meta.url);
@@ -132,13 +133,16 @@ function contentSecurityPolicy(single: boolean): Plugin {
   };
 }
 
+/** The library's architectures with their settings, for the form that trains them: the registry itself needs TensorFlow.js, a page does not. */
+const architectures = ACTIVATION_KINDS.map(kind => ({ kind, settings: flagsOf(kind) }));
+
 export default defineConfig(({ mode }) => {
   const single = mode === 'single';
   return {
     root: here,
     base: './',
     publicDir: single ? false : join(here, 'public'),
-    define: { __SINGLE_FILE__: JSON.stringify(single) },
+    define: { __SINGLE_FILE__: JSON.stringify(single), __ARCHITECTURES__: JSON.stringify(architectures) },
     oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
     plugins: [
       withoutImplicitWasm(),

@@ -18,10 +18,9 @@ export interface ServeOptions {
   readonly files?: readonly string[];
 }
 
-/** The history beside a model, which is opened with it: its real path by its name. A link that leads out of the folder is none. */
-async function historiesBeside(file: string): Promise<[string, string][]> {
+/** Files of these names beside a model, the real path by the name. A link that leads out of the folder is none. */
+async function filesBeside(file: string, wanted: readonly string[]): Promise<[string, string][]> {
   const folder = dirname(resolve(file));
-  const wanted = ['history.json', `${basename(file, extname(file))}.history.json`];
   const found: [string, string][] = [];
   for (const name of await readdir(folder)) {
     if (!wanted.includes(name)) continue;
@@ -44,18 +43,27 @@ export async function serveViewer({ folder, port = 0, files = [] }: ServeOptions
     });
   });
   const named = new Map<string, string>();
+  /** What the page is told to open. */
+  const opened: string[] = [];
   for (const file of files) {
     const real = await realpath(file).catch((cause: unknown) => {
       throw new FileFormatError('there is no such file', { file, cause });
     });
-    for (const [name, path] of [[basename(file), real] as const, ...(await historiesBeside(file))]) {
-      named.set(`/open/${named.size}/${name}`, path);
+    const number = named.size;
+    const own = basename(file);
+    const histories = await filesBeside(file, ['history.json', `${basename(file, extname(file))}.history.json`]);
+    for (const [name, path] of [[own, real] as const, ...histories]) {
+      named.set(`/open/${number}/${name}`, path);
+      opened.push(`/open/${number}/${name}`);
     }
+    // The page asks for its tensors beside the model, and opens nothing of that name by itself.
+    const data = await filesBeside(file, [`${own}.data`, `${own}_data`]);
+    for (const [name, path] of data) named.set(`/open/${number}/${name}`, path);
   }
 
   const server = await startStaticServer({ folders: [root], named, port });
   // Encoded as an address, and once more as a part of the query.
-  const addresses = [...named.keys()].map(path => path.split('/').map(encodeURIComponent).join('/'));
+  const addresses = opened.map(path => path.split('/').map(encodeURIComponent).join('/'));
   const query = new URLSearchParams(addresses.map(path => ['model', path]));
   return { ...server, url: query.size > 0 ? `${server.address}?${query}` : server.address };
 }

@@ -29,7 +29,7 @@ import { convertOpset } from './opset.ts';
 import { codeOf, openSeam } from './seam.ts';
 
 /** Key of the metadata that says what was spliced, as JSON. */
-const SPLICE_KEY = 'monosemantic.splice';
+export const SPLICE_KEY = 'monosemantic.splice';
 
 export interface SpliceOptions extends SaeNames {
   /** The tensor that the autoencoder reads, and that its reconstruction replaces. */

@@ -20,6 +20,8 @@ export interface Progress extends LiveMetrics {
   readonly steps: number;
   /** The loss of the last step's batch; side by side, the sum over all instances. */
   readonly loss: number;
+  /** The engine's metrics of the steps that it ran since the last report (see `TrainingStep`): side by side, one value for each instance and step. */
+  readonly metrics: Readonly<Record<string, Float32Array>>;
 }
 
 /** How a run goes, whatever is trained. */
@@ -175,7 +177,7 @@ export async function train(options: TrainOptions): Promise<Trained> {
       position = after();
       if (isWatched) {
         const live = monitor.advance(step - count, step);
-        options.onProgress?.({ step, steps, loss: metrics['loss']!.at(-1)!, ...live });
+        options.onProgress?.({ step, steps, loss: metrics['loss']!.at(-1)!, metrics, ...live });
       }
       await look();
       if (checkpoint && step - (saved ?? 0) >= checkpoint.every) await save();

@@ -7,6 +7,7 @@ import type { Progress } from '../../src/training/train.ts';
 const PROGRESS: Progress = {
   step: 500,
   steps: 2000,
+  metrics: {},
   loss: 0.0123,
   losses: { mse: 0.01, l1: 0.0023 },
   l0: 31.25,

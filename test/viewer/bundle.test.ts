@@ -3,11 +3,21 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { startStaticServer } from '../../src/cli/static-server.ts';
 import { buildFeatureBundle } from '../../src/features/build-bundle.ts';
 import { rowsOf } from '../../src/features/feature-rows.ts';
 import { openFeatureBundle } from '../../src/features/open-bundle.ts';
 import { writeCase } from '../features/bundle-cases.ts';
-import { browserLacks, downloaded, dropFiles, openFiles, openView, startViewer, type Viewer } from './built-viewer.ts';
+import {
+  browserLacks,
+  DIST,
+  downloaded,
+  dropFiles,
+  openFiles,
+  openView,
+  startViewer,
+  type Viewer,
+} from './built-viewer.ts';
 
 const LATENT = 123;
 
@@ -88,5 +98,17 @@ describe('feature bundles in the viewer', function () {
     expect(await page.getByRole('alert').innerText()).to.equal('');
     expect(viewer.problems).to.deep.equal([]);
     await page.context().close();
+  });
+
+  it('opens the same by the address of its folder', async () => {
+    const server = await startStaticServer({ folders: [DIST, folder], named: new Map(), port: 0 });
+    const context = await viewer.browser.newContext({ reducedMotion: 'reduce' });
+    const page = await context.newPage();
+    await page.goto(`${server.address}?bundle=pages`);
+    await page.locator('.tiles[data-done=true]').waitFor();
+    expect(Number(await page.locator('[data-test=l0]').innerText())).to.be.closeTo(8, 0.005);
+    expect(decodeURIComponent(new URL(page.url()).search)).to.contain('pages/bundle.json');
+    await context.close();
+    await server.close();
   });
 });

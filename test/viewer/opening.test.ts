@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import type { Page } from 'playwright-core';
+import { serveViewer } from '../../src/cli/serve-viewer.ts';
 import { createRandomSource } from '../../src/data/random-source.ts';
 import { freezeToyModel } from '../../src/export/freeze.ts';
 import { ParallelToyModel } from '../../src/models/parallel-toy-model.ts';
@@ -15,6 +16,7 @@ import {
   alertOf,
   autoencoderOf,
   browserLacks,
+  DIST,
   dropFiles,
   type GivenFile,
   isIdle,
@@ -193,6 +195,56 @@ describe('opening files in the viewer', function () {
     await page.context().close();
   });
 
+  it('asks which tensor is what where a stranger’s file leaves it open, and opens it by the names given', async () => {
+    const page = await viewer.page('?model=star&view=sample');
+    // A reconstruction that goes through a Relu names no decoder.
+    const encoder = Float32Array.of(1, 0, 0.5, 0.25, 0, 1, 0.5, 0, 0, 0, 0, 1);
+    const decoder = Float32Array.of(1, 0, 0, 0, 1, 0, 0.25, 0.5, 0, -1, 0, 1);
+    const weight = (name: string, shape: number[], data: Float32Array): Initializer => ({
+      name,
+      type: 'float32',
+      shape,
+      data,
+    });
+    const node = (op: string, inputs: string[], output: string) => ({ op, inputs, outputs: [output], attributes: {} });
+    const bytes = encodeModel({
+      name: 'stranger',
+      nodes: [
+        node('MatMul', ['x', 'E'], 'before'),
+        node('Relu', ['before'], 'code'),
+        node('MatMul', ['code', 'D'], 'after'),
+        node('Relu', ['after'], 'y'),
+      ],
+      initializers: [weight('E', [3, 4], encoder), weight('D', [4, 3], decoder)],
+      inputs: [{ name: 'x', type: 'float32', shape: ['batch', 3] }],
+      outputs: [{ name: 'y', type: 'float32', shape: ['batch', 3] }],
+    });
+    await openFiles(page, { name: 'stranger.onnx', bytes });
+    const form = page.getByRole('form', { name: 'Which tensor is what' });
+    await form.waitFor();
+    // Names that do not fit are refused in words, and the form stays.
+    await form.getByLabel('Features').selectOption('y');
+    await form.getByLabel('Reconstruction').selectOption('before');
+    await form.getByLabel('Decoder').selectOption('D');
+    await form.getByRole('button', { name: 'Open it so' }).click();
+    expect(await alertOf(page)).to.match(/stranger\.onnx could not be opened by these names/);
+    await form.getByLabel('Features').selectOption('code');
+    await form.getByLabel('Reconstruction').selectOption('y');
+    await form.getByRole('button', { name: 'Open it so' }).click();
+    await form.waitFor({ state: 'detached' });
+    expect(await autoencoderOf(page)).to.equal('stranger.onnx');
+    await setActivations(page, [0.5, -0.25, 0.25]);
+    const probe = await probeOf(page);
+    // x E = [.5, −.25, .125, .375]; its positive part times D is [.15625, .0625, .375].
+    expect(probe.features).to.deep.equal([0.5, 0, 0.125, 0.375]);
+    expect(probe.reconstruction).to.deep.equal([0.15625, 0.0625, 0.375]);
+    // A reload finds it again by the same names.
+    await page.reload();
+    await isIdle(page);
+    expect(await autoencoderOf(page)).to.equal('stranger.onnx');
+    await page.context().close();
+  });
+
   it('opens a SAELens folder with its side files under the folder’s name, and gives SAELens’s answers', async () => {
     const page = await viewer.page('?view=sample');
     const path = fixture('reference/saelens/topk');
@@ -264,6 +316,25 @@ describe('opening files in the viewer', function () {
     );
     for (const [d, value] of expected.entries()) expect(probe.reconstruction![d]).to.be.closeTo(value, 1e-4);
     await page.context().close();
+  });
+
+  it('opens a model by its address with the data that lies beside it, as `view` serves both', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'monosemantic-'));
+    const { model, data } = withExternalData(wideSae(6, 9), 'big.onnx.data');
+    await writeFile(join(folder, 'big.onnx'), model);
+    await writeFile(join(folder, 'big.onnx.data'), data);
+    const server = await serveViewer({ folder: DIST, files: [join(folder, 'big.onnx')] });
+    const context = await viewer.browser.newContext({ reducedMotion: 'reduce' });
+    const page = await context.newPage();
+    await page.goto(server.url);
+    await page.getByRole('heading', { name: 'big.onnx', level: 1 }).waitFor();
+    await isIdle(page);
+    expect(await page.getByRole('alert').innerText()).to.equal('');
+    // Its own address finds it again.
+    expect(new URL(page.url()).searchParams.get('model')).to.match(/\/open\/0\/big\.onnx$/);
+    await context.close();
+    await server.close();
+    await rm(folder, { recursive: true });
   });
 
   it('says so where the toy model in view is not the one that the autoencoder was trained on', async () => {

@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { angularGaps } from '../../src/analysis/regular-polygon.ts';
-import { loadToyModel } from '../../src/inference/node.ts';
-import { browserLacks, startViewer, type Viewer } from './built-viewer.ts';
+import { loadSae, loadToyModel } from '../../src/inference/node.ts';
+import { ACTIVATION_KINDS } from '../../src/models/architectures/registry.ts';
+import { alertOf, browserLacks, startViewer, type Viewer } from './built-viewer.ts';
 
 describe('training in the viewer', function () {
   this.timeout(180_000);
@@ -117,6 +118,60 @@ describe('training in the viewer', function () {
     const name = page.waitForEvent('download');
     await page.getByRole('button', { name: 'Download .onnx' }).click();
     expect((await name).suggestedFilename()).to.equal('toy-5-2-seed-5.onnx');
+    await page.context().close();
+  });
+
+  it('trains every architecture that the library has, seeds side by side, and draws each term of the loss', async () => {
+    const page = await viewer.page('?model=star&view=train');
+    const form = page.getByRole('form', { name: 'Settings of the training' });
+    await form.getByLabel('Start anew when a setting changes').uncheck();
+    await form.getByText('Autoencoder', { exact: true }).click();
+    const choice = form.getByLabel('Architecture');
+    await choice.waitFor();
+    const kinds = await choice
+      .locator('option')
+      .evaluateAll(options => options.map(o => (o as HTMLOptionElement).value));
+    expect(kinds).to.deep.equal(ACTIVATION_KINDS);
+    await form.getByLabel('Steps', { exact: true }).fill('60');
+    await form.getByLabel('How many seeds').fill('2');
+    await form.getByLabel('How many seeds').blur();
+    /** Terms of the loss that each draws beside the total; none where it has one term alone. */
+    const terms: Record<string, string[]> = {
+      relu: ['total', 'mse', 'l1'],
+      topk: [],
+      jumprelu: ['total', 'mse', 'l0'],
+      batchtopk: [],
+      gated: ['total', 'mse', 'l1', 'via_gate'],
+      matryoshka: ['total', 'mse', 'mse_2'],
+    };
+    for (const kind of kinds) {
+      await choice.selectOption(kind);
+      await form.getByRole('button', { name: 'Train' }).click();
+      const seeds = page.getByRole('region', { name: 'Seeds' });
+      await seeds.getByRole('button', { name: /^seed 1 \d of 5, loss/ }).waitFor();
+      await page.getByText('Done 60').waitFor();
+      const drawn = await page.getByRole('figure', { name: 'Loss' }).locator('svg text').allTextContents();
+      expect([...terms[kind]!].sort(), kind).to.deep.equal(
+        ['total', 'mse', 'l1', 'l0', 'via_gate', 'mse_2'].filter(name => drawn.includes(name)).sort(),
+      );
+      const losses = await seeds.getByRole('button').allInnerTexts();
+      expect(losses[0]!.split('loss')[1], kind).not.to.equal(losses[1]!.split('loss')[1]);
+      const downloading = page.waitForEvent('download');
+      await page.getByRole('button', { name: 'Download .onnx' }).click();
+      const file = join(folder, `${kind}.onnx`);
+      await (await downloading).saveAs(file);
+      await using sae = await loadSae(file, { provider: 'cpu' });
+      const { activation } = (sae.metadata.config?.['training'] ?? {}) as { activation?: { kind?: string } };
+      expect(activation?.kind ?? sae.metadata.config?.['architecture'], kind).to.be.a('string');
+      expect(sae.dSae).to.equal(5);
+    }
+    // What an architecture refuses is said in words, and nothing stays busy.
+    await choice.selectOption('topk');
+    await form.getByLabel('k', { exact: true }).fill('9');
+    await form.getByLabel('k', { exact: true }).blur();
+    await form.getByRole('button', { name: 'Train' }).click();
+    expect(await alertOf(page)).to.match(/k must be less than or equal to d_sae 5/);
+    await form.getByRole('button', { name: 'Train' }).waitFor();
     await page.context().close();
   });
 });

@@ -12,6 +12,7 @@ const TITLES = [
   'Overview',
   'Latent',
   'Sample',
+  'Text',
   'Plane',
   'Matches',
   'Compare',

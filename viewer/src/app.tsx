@@ -17,6 +17,7 @@ import { PlaneView } from './views/plane.tsx';
 import { SampleView } from './views/sample.tsx';
 import { SeedsView } from './views/seeds.tsx';
 import { StoryView } from './views/story.tsx';
+import { TextView } from './views/text.tsx';
 import { ToyModelView } from './views/toy-model.tsx';
 import { TrainView } from './views/train.tsx';
 import { TrainingView } from './views/training.tsx';
@@ -26,6 +27,7 @@ const VIEWS: Record<ViewId, () => preact.JSX.Element> = {
   overview: OverviewView,
   latent: LatentView,
   sample: SampleView,
+  text: TextView,
   plane: PlaneView,
   matches: MatchesView,
   compare: CompareView,

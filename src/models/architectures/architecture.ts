@@ -86,6 +86,8 @@ export interface SettingFlag {
   readonly flag: string;
   readonly says: string;
   readonly takes: 'a positive number' | 'a number of at least 0' | 'a count' | 'a name' | 'nothing';
+  /** The names that may be given, where they are few; the first is the default. */
+  readonly choices?: readonly string[];
 }
 
 /** Values that the command line gave, by the camel-cased names of their flags; `true` for a flag without a value. */

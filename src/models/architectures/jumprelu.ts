@@ -241,7 +241,12 @@ function decoderNorms(form: string, decoder: tf.Tensor): tf.Tensor {
 }
 
 export const jumpreluFlags: readonly SettingFlag[] = [
-  { flag: '--sparsity-loss <name>', says: `of jumprelu: ${SPARSITY_LOSSES.join(', ')}`, takes: 'a name' },
+  {
+    flag: '--sparsity-loss <name>',
+    says: `of jumprelu: ${SPARSITY_LOSSES.join(', ')}`,
+    takes: 'a name',
+    choices: SPARSITY_LOSSES,
+  },
   {
     flag: '--l0-coefficient <weight>',
     says: 'weight of the sparsity loss (jumprelu)',

@@ -132,7 +132,12 @@ export const matryoshkaFlags: readonly SettingFlag[] = [
     says: 'latents of each prefix that must reconstruct alone, such as 128,512,2048 (matryoshka)',
     takes: 'a name',
   },
-  { flag: '--prefix-losses <name>', says: `of matryoshka: ${PREFIX_LOSSES.join(', ')} (default sum)`, takes: 'a name' },
+  {
+    flag: '--prefix-losses <name>',
+    says: `of matryoshka: ${PREFIX_LOSSES.join(', ')} (default sum)`,
+    takes: 'a name',
+    choices: PREFIX_LOSSES,
+  },
   ...batchTopkFlags,
   { flag: '--aux-k-per-block', says: 'revive dead latents block by block (matryoshka, --aux-k)', takes: 'nothing' },
 ];

@@ -2,6 +2,7 @@
 import { allowAddress, askedAddress } from '../open/addresses.ts';
 import { opening } from '../open/opening.ts';
 import { alertText, statusText } from '../state/notices.ts';
+import { NameTensors } from './name-tensors.tsx';
 
 export function Notices() {
   const asked = askedAddress.value;
@@ -23,6 +24,7 @@ export function Notices() {
           </>
         )}
       </div>
+      <NameTensors />
       {asked && (
         <section class="alert ask" aria-label="Another site">
           <span>

@@ -16,6 +16,8 @@ export type ModelSource =
 export interface History {
   readonly steps: readonly number[];
   readonly loss: readonly number[];
+  /** The terms of the loss by name, [frames] each, where the run tells them apart. */
+  readonly losses?: Readonly<Record<string, readonly number[]>>;
   /** [frames, directions, dimensions]. */
   readonly directions: readonly (readonly (readonly number[])[])[];
   /** Of an autoencoder: where its directions start from, [frames, dimensions]; older files lack it. */

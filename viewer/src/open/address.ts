@@ -106,7 +106,9 @@ let restoring = false;
 export async function restore(query: URLSearchParams = currentQuery()): Promise<void> {
   restoring = true;
   try {
-    const names = query.getAll('model').slice(0, MOST_MODELS);
+    // A bundle is named by its folder; what is open in the page is named by the file that describes it.
+    const folders = query.getAll('bundle').map(folder => `${folder.replace(/\/*$/, '/')}bundle.json`);
+    const names = [...query.getAll('model'), ...folders].slice(0, MOST_MODELS);
     const opened: Model[] = [];
     for (const name of names) {
       const model = await openNamed(name);

@@ -2,6 +2,7 @@
 import { signal } from '@preact/signals';
 import type { Model } from '../data/model.ts';
 import { alertText, fail } from '../state/notices.ts';
+import { inference } from '../workers/inference-client.ts';
 import { openBundle } from './feature-bundles.ts';
 import { openFiles } from './open-files.ts';
 import { busy, openModelFile } from './opening.ts';
@@ -47,6 +48,16 @@ async function fetched(url: URL): Promise<Blob> {
   return response.blob();
 }
 
+/** The files with the data of a model that is at `url`, which lie beside it, by the names that the model gives them. */
+async function dataOf(file: Blob, url: URL): Promise<Readonly<Record<string, Blob>>> {
+  const names = await (await inference()).dataFiles(file, nameIn(url));
+  const beside = names.map(async name => {
+    const path = name.split('/').map(encodeURIComponent).join('/');
+    return [name, await fetched(new URL(path, url))] as const;
+  });
+  return Object.fromEntries(await Promise.all(beside));
+}
+
 /** Opens a model, or another file that can be opened, by its address. */
 export async function openAddress(address: string, show = true): Promise<Model | undefined> {
   let url: URL;
@@ -79,7 +90,10 @@ export async function openAddress(address: string, show = true): Promise<Model |
         followed.value = [...followed.value, address];
         return undefined;
       }
-      return openModelFile({ name, source: { type: 'url', url: address }, file }, show);
+      return openModelFile(
+        { name, source: { type: 'url', url: address }, file, beside: await dataOf(file, url) },
+        show,
+      );
     });
   } catch (error) {
     const reason =

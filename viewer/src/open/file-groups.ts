@@ -26,6 +26,8 @@ export interface Groups {
   /** Folders with bundle.json: feature pages. */
   readonly bundles: readonly { readonly name: string; readonly files: readonly File[] }[];
   readonly activations: readonly File[];
+  /** A tokenizer.json with the tokenizer_config.json beside it. */
+  readonly tokenizers: readonly { readonly file: File; readonly config: File | undefined }[];
   /** Labels, tokens, or a history: told apart by what they hold. */
   readonly texts: readonly File[];
   readonly others: readonly File[];
@@ -50,6 +52,7 @@ export function groupFiles(files: readonly PlacedFile[]): Groups {
   const models: (OnnxGroup | FolderGroup)[] = [];
   const bundles: { name: string; files: readonly File[] }[] = [];
   const activations: File[] = [];
+  const tokenizers: { file: File; config: File | undefined }[] = [];
   const texts: File[] = [];
   const others: File[] = [];
 
@@ -90,6 +93,13 @@ export function groupFiles(files: readonly PlacedFile[]): Groups {
       const name = last(folder) || (config ? 'SAELens autoencoder' : 'Gemma Scope autoencoder');
       models.push({ type: 'folder', name, files: Object.fromEntries(useful.map(file => [file.name, file])) });
     }
+    const tokenizer = inside.find(({ name }) => name.toLowerCase() === 'tokenizer.json');
+    const itsConfig = inside.find(({ name }) => name.toLowerCase() === 'tokenizer_config.json');
+    if (tokenizer) {
+      tokenizers.push({ file: tokenizer, config: itsConfig });
+      taken.add(tokenizer);
+      if (itsConfig) taken.add(itsConfig);
+    }
     for (const file of inside) {
       if (taken.has(file)) continue;
       const kind = extension(file.name);
@@ -100,5 +110,5 @@ export function groupFiles(files: readonly PlacedFile[]): Groups {
       else others.push(file);
     }
   }
-  return { models, bundles, activations, texts, others };
+  return { models, bundles, activations, tokenizers, texts, others };
 }

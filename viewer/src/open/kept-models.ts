@@ -3,6 +3,7 @@
  * them again. Nothing leaves the browser; what cannot be kept is warned of before the page closes.
  */
 import { signal } from '@preact/signals';
+import type { SaeNames } from '../../../src/inference/model-options.ts';
 import type { History, Model } from '../data/model.ts';
 import { models } from '../state/models.ts';
 import { busy, openModelFile } from './opening.ts';
@@ -19,6 +20,7 @@ interface KeptModel {
   readonly type: 'file' | 'trained';
   readonly file: Blob;
   readonly beside: Readonly<Record<string, Blob>>;
+  readonly names?: SaeNames | undefined;
   readonly history: History | undefined;
   readonly notes: readonly string[];
   readonly bytes: number;
@@ -45,7 +47,7 @@ async function store(mode: IDBTransactionMode): Promise<IDBObjectStore> {
 /** Keeps a model's files; where the browser cannot, the model counts as unkept. */
 export async function keepModel(
   model: Model,
-  { name, file, beside }: { name: string; file: Blob; beside: Readonly<Record<string, Blob>> },
+  { name, file, beside, names }: Pick<KeptModel, 'name' | 'file' | 'beside' | 'names'>,
 ): Promise<void> {
   const type = model.source.type;
   if (type !== 'file' && type !== 'trained') return;
@@ -60,6 +62,7 @@ export async function keepModel(
       // The database copies what the files hold.
       file,
       beside,
+      names,
       history,
       notes,
       bytes,
@@ -91,8 +94,8 @@ export async function openKept(hash: string, show = true): Promise<Model | undef
     return undefined;
   }
   if (!kept) return undefined;
-  const { name, type, file, beside, history, notes } = kept;
-  return busy(name, () => openModelFile({ name, source: { type }, file, beside, history, notes }, show));
+  const { name, type, file, beside, names, history, notes } = kept;
+  return busy(name, () => openModelFile({ name, source: { type }, file, beside, names, history, notes }, show));
 }
 
 /** Asks before the page closes while it holds what would be lost. `isBusy` tells of work that would be lost. */

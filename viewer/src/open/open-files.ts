@@ -3,14 +3,18 @@ import type { Model } from '../data/model.ts';
 import { readHistory } from '../data/read-history.ts';
 import { countOf, readRowNames } from '../data/row-labels.ts';
 import { openRows } from '../data/rows.ts';
+import { showSplicedText, tokenizerName } from '../state/live-text.ts';
 import { addModel, models, sae } from '../state/models.ts';
+import { view } from '../state/navigation.ts';
 import { alertText, fail, say } from '../state/notices.ts';
 import { ownRows, rowNames } from '../state/rows.ts';
+import { inference } from '../workers/inference-client.ts';
 import { training } from '../workers/training-client.ts';
 import { chosenFiles } from './dropped-files.ts';
 import { openBundle } from './feature-bundles.ts';
 import { type FolderGroup, groupFiles, type OnnxGroup, type PlacedFile } from './file-groups.ts';
 import { keepModel } from './kept-models.ts';
+import { askForNames } from './name-tensors.ts';
 import { busy, goToModel, historyFits, openModelFile } from './opening.ts';
 
 /** The history of a file beside a model; undefined where that is no history: run folders hold other JSON. */
@@ -68,12 +72,21 @@ async function openText(file: File): Promise<void> {
   } else say(`${file.name} names ${count.toLocaleString('en')} rows.`);
 }
 
+/** Opens a language model with an autoencoder inside; false where the file is none. */
+async function openSpliced({ file, name, beside }: OnnxGroup): Promise<boolean> {
+  const opened = await (await inference()).openText(file, name, beside);
+  if (!opened) return false;
+  showSplicedText(opened);
+  view.value = 'text';
+  return true;
+}
+
 /** Opens files; each that fails gives one alert, and what was open stays. Goes to the page of what was opened. */
 export async function openFiles(files: readonly (File | PlacedFile)[]): Promise<void> {
   if (files.length === 0) return;
   alertText.value = undefined;
   const placed = files.flatMap(file => ('folder' in file ? [file] : chosenFiles([file])));
-  const { models: groups, bundles, activations, texts, others } = groupFiles(placed);
+  const { models: groups, bundles, activations, tokenizers, texts, others } = groupFiles(placed);
   const opened: string[] = [];
   const keeping: Promise<void>[] = [];
   let shown: Model | undefined;
@@ -86,11 +99,26 @@ export async function openFiles(files: readonly (File | PlacedFile)[]): Promise<
     }
   };
 
+  // First: a model that is opened with its tokenizer reads by it from the start.
+  for (const { file, config } of tokenizers) {
+    await attempt(file.name, async () => {
+      await (await inference()).useTokenizer(file, config);
+      tokenizerName.value = file.name;
+    });
+  }
   for (const group of groups) {
     await attempt(group.name, async () => {
-      const { model, kept } = await openGroup(group);
-      shown = model;
-      keeping.push(kept);
+      try {
+        const { model, kept } = await openGroup(group);
+        shown = model;
+        keeping.push(kept);
+      } catch (error) {
+        // A language model with an autoencoder inside is no autoencoder.
+        if (group.type !== 'onnx') throw error;
+        if (await openSpliced(group)) return;
+        await askForNames(group, error);
+        throw error;
+      }
     });
   }
   for (const { name, files: inside } of bundles) {

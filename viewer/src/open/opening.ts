@@ -1,6 +1,7 @@
 /** One model file into the page: read by the worker, described, put into view. Every way in ends here. */
 import { signal } from '@preact/signals';
-import { transfer } from 'comlink';
+import type { SaeNames } from '../../../src/inference/model-options.ts';
+import { transfer } from '../../../src/workers/protocol.ts';
 import { type History, MOST_VALUES_HERE, type Model, type ModelSource } from '../data/model.ts';
 import { addModel, models, otherId, sae, saeId, toyId } from '../state/models.ts';
 import { view } from '../state/navigation.ts';
@@ -24,6 +25,8 @@ export interface Incoming {
   readonly file: Blob;
   /** Files that hold its external data, by name. */
   readonly beside?: Readonly<Record<string, Blob>> | undefined;
+  /** Which tensor is what, where the file leaves that open. */
+  readonly names?: SaeNames | undefined;
   readonly history?: History | undefined;
   readonly notes?: readonly string[] | undefined;
 }
@@ -40,10 +43,10 @@ export const historyFits = (
 
 /** Opens one model file. `show` brings it into view. Rejects with a readable sentence. */
 export async function openModelFile(incoming: Incoming, show: boolean): Promise<Model> {
-  const { name, source, file, beside, history, notes = [] } = incoming;
+  const { name, source, file, beside, names, history, notes = [] } = incoming;
   if (file.size > MOST_BYTES) throw new Error(`${file.size} bytes; at most ${MOST_BYTES} can be opened here`);
   const api = await inference();
-  const opened = await api.open(file, name, compute.value, beside);
+  const opened = await api.open(file, name, compute.value, beside, names);
   const added: Model[] = [];
   for (const { compute: report, instance, directions, ...rest } of opened) {
     const known = models.value.find(model => model.id === rest.id);

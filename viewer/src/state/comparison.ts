@@ -1,6 +1,5 @@
 /** Two autoencoders side by side: which latents they share, and what each has alone. */
 import { computed, effect, signal } from '@preact/signals';
-import { proxy } from 'comlink';
 import type { Comparison } from '../workers/analysis-api.ts';
 import { analysis } from '../workers/analysis-client.ts';
 import { type FiringsOf, firings, runRows } from './firings.ts';
@@ -27,13 +26,9 @@ export const comparison = resource<Comparison>(
       once: true,
       ask: () => {
         compared.value = 0;
-        return analysis().compare(
-          a.id,
-          b.id,
-          proxy((share: number) => {
-            compared.value = share;
-          }),
-        );
+        return analysis().compare(a.id, b.id, (share: number) => {
+          compared.value = share;
+        });
       },
     };
   },

@@ -13,13 +13,13 @@ import { sae } from './models.ts';
 import { fail } from './notices.ts';
 import { namesOfRows, rows } from './rows.ts';
 
-/** Multiplications of one block, about a tenth of a second of WASM. */
-const BLOCK = 6e8;
+/** Multiplications of one block, some .2 s of WASM: the weights are read once a block. */
+const BLOCK = 1.2e9;
 /** Whole runs below this go through the worker that answers probes, in short blocks. */
 const SHORT_RUN = 4e9;
 const SHORT_BLOCK = 1.5e8;
-/** Rows of the sample that comes first. */
-const SAMPLE = 4096;
+/** Rows after which the page looks for the first time. */
+const SAMPLE = 1024;
 /** Milliseconds between two looks at a long run. */
 const LOOK = 2500;
 /** Finished runs that are kept for coming back to them. */
@@ -49,7 +49,7 @@ async function encodersFor(model: Model, stale: () => boolean): Promise<Encoder[
       if (before) await api.close(before);
       opened.delete(worker);
       const bytes = await (await inference()).source(model.id);
-      await api.open(bytes.file, model.name, 'wasm', bytes.beside);
+      await api.openForRows(model.id, bytes.file, model.name, bytes.beside, bytes.names);
       opened.set(worker, model.id);
     }
     ready.push(api);
@@ -57,12 +57,20 @@ async function encodersFor(model: Model, stale: () => boolean): Promise<Encoder[
   return ready;
 }
 
-/** The first rows of each block in the order in which they are run: a sample spread over all of them, then the rest. */
+/**
+ * The first rows of each block in the order in which they are run: their numbers with the bits reversed, so that what was run so far is
+ * spread over all rows at any time.
+ */
 function blockOrder(count: number, size: number): number[] {
-  const starts = Array.from({ length: Math.ceil(count / size) }, (_, i) => i * size);
-  const sampled = Math.min(starts.length, Math.max(1, Math.ceil(SAMPLE / size)));
-  const first = new Set(Array.from({ length: sampled }, (_, i) => Math.floor((i * starts.length) / sampled)));
-  return [...[...first].map(i => starts[i]!), ...starts.filter((_, i) => !first.has(i))];
+  const blocks = Math.ceil(count / size);
+  const bits = Math.max(1, Math.ceil(Math.log2(blocks)));
+  const order: number[] = [];
+  for (let i = 0; i < 2 ** bits; i++) {
+    let block = 0;
+    for (let bit = 0; bit < bits; bit++) if (i & (1 << bit)) block |= 1 << (bits - 1 - bit);
+    if (block < blocks) order.push(block * size);
+  }
+  return order;
 }
 
 function labelsFor(names: RowNames | undefined) {

@@ -9,6 +9,7 @@ export const VIEW_GROUPS = [
       { id: 'overview', title: 'Overview' },
       { id: 'latent', title: 'Latent' },
       { id: 'sample', title: 'Sample' },
+      { id: 'text', title: 'Text' },
       { id: 'plane', title: 'Plane' },
       { id: 'matches', title: 'Matches' },
       { id: 'compare', title: 'Compare' },

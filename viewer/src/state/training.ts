@@ -1,15 +1,9 @@
 /** Training on this page: what to train, how it goes, and what came out, for one seed or several in turn. */
 import { computed, signal } from '@preact/signals';
-import { proxy } from 'comlink';
+import { ARCHITECTURE_FORMS, FIRST_VALUES, flagValues } from '../data/architecture-form.ts';
 import { type Matrix, matchDirections, rowsOf } from '../data/matching.ts';
 import type { History, ModelKind } from '../data/model.ts';
-import type {
-  ActivationName,
-  InitialisationName,
-  TrainedModel,
-  TrainingProgress,
-  TrainingSettings,
-} from '../workers/training-api.ts';
+import type { InitialisationName, TrainedModel, TrainingProgress, TrainingSettings } from '../workers/training-api.ts';
 import { training } from '../workers/training-client.ts';
 import { toy } from './models.ts';
 import { fail, say } from './notices.ts';
@@ -23,13 +17,13 @@ export const trainingSettings = signal({
   restarts: 8,
   toySteps: 10_000,
   dSae: 5,
-  activation: 'topk' as ActivationName,
-  k: 1,
-  l1: 0.1,
+  architecture: 'topk',
+  /** The settings of every architecture, by name, as they stand in the form. */
+  own: FIRST_VALUES,
   initialisation: 'spread' as InitialisationName,
   saeSteps: 10_000,
   seed: 0,
-  /** How many seeds are trained, one after the other. */
+  /** How many seeds are trained: autoencoders side by side, toy models one after the other. */
   seeds: 1,
 });
 /** A change of a setting starts anew, once something was trained. */
@@ -78,33 +72,46 @@ export function foundBy(
   return goal && { found: matchDirections(directions, goal).recovered, of: goal.length };
 }
 
-function wanted(seed: number): { readonly settings: TrainingSettings; readonly name: string } | undefined {
+/** The form of the architecture that is chosen. */
+export const architectureForm = computed(
+  () => ARCHITECTURE_FORMS.find(({ kind }) => kind === trainingSettings.value.architecture) ?? ARCHITECTURE_FORMS[0]!,
+);
+
+interface Wanted {
+  readonly settings: TrainingSettings;
+  readonly seeds: readonly number[];
+}
+
+/** The trainings that the settings ask for, which follow one another. */
+function wanted(): readonly Wanted[] {
   const s = trainingSettings.value;
+  const seeds = Array.from({ length: s.seeds }, (_, i) => s.seed + i);
   if (trainingKind.value === 'toy-model') {
-    const { nFeatures, nHidden, sparsity, importance, restarts } = s;
-    return {
-      settings: { kind: 'toy-model', nFeatures, nHidden, sparsity, importance, restarts, steps: s.toySteps, seed },
-      name: `toy-${nFeatures}-${nHidden}-seed-${seed}`,
-    };
+    const { nFeatures, nHidden, sparsity, importance, restarts, toySteps: steps } = s;
+    const shared = { kind: 'toy-model', nFeatures, nHidden, sparsity, importance, restarts, steps } as const;
+    return seeds.map(seed => ({ settings: { ...shared, seed }, seeds: [seed] }));
   }
   const source = toy.value;
-  if (!source?.directions) return undefined;
-  return {
-    settings: {
-      kind: 'sparse-autoencoder',
-      weight: rowsOf(source.directions),
-      trainedOn: source.sha256,
-      sparsity: source.sparsity ?? s.sparsity,
-      dSae: s.dSae,
-      activation: s.activation,
-      k: Math.min(s.k, s.dSae),
-      l1: s.l1,
-      initialisation: s.initialisation,
-      steps: s.saeSteps,
-      seed,
-    },
-    name: `sae-${s.activation}-${s.dSae}-${s.initialisation}-seed-${seed}`,
-  };
+  if (!source?.directions) return [];
+  const form = architectureForm.value;
+  const settings = {
+    kind: 'sparse-autoencoder',
+    weight: rowsOf(source.directions),
+    trainedOn: source.sha256,
+    sparsity: source.sparsity ?? s.sparsity,
+    dSae: s.dSae,
+    architecture: form.kind,
+    flags: flagValues(form, s.own),
+    initialisation: s.initialisation,
+    steps: s.saeSteps,
+    seeds,
+  } as const;
+  return [{ settings, seeds }];
+}
+
+function nameOf(settings: TrainingSettings, seed: number): string {
+  if (settings.kind === 'toy-model') return `toy-${settings.nFeatures}-${settings.nHidden}-seed-${seed}`;
+  return `sae-${settings.architecture}-${settings.dSae}-${settings.initialisation}-seed-${seed}`;
 }
 
 export const isTraining = (): boolean => phase.value !== 'idle' && phase.value !== 'done';
@@ -123,34 +130,30 @@ export async function startTraining(): Promise<void> {
 }
 
 async function run(stale: () => boolean): Promise<void> {
-  const { seed: first, seeds } = trainingSettings.value;
-  const runs = Array.from({ length: seeds }, (_, i) => first + i).flatMap(seed => {
-    const made = wanted(seed);
-    return made ? [{ seed, ...made }] : [];
-  });
+  const runs = wanted();
   if (runs.length === 0) return;
-  const [{ settings: one }] = runs as [(typeof runs)[0]];
+  const [{ settings: one }] = runs as [Wanted];
   trainingGoal.value = one.kind === 'sparse-autoencoder' ? one.weight : undefined;
   trainedKind.value = one.kind;
   seedInView.value = undefined;
-  trainedSeeds.value = runs.map(({ seed, name }) => ({ seed, name, progress: undefined, result: undefined }));
+  trainedSeeds.value = runs.flatMap(({ settings, seeds }) =>
+    seeds.map(seed => ({ seed, name: nameOf(settings, seed), progress: undefined, result: undefined })),
+  );
   phase.value = 'starting';
   const update = (seed: number, change: Partial<SeedOfTraining>): void => {
     trainedSeeds.value = trainedSeeds.value.map(entry => (entry.seed === seed ? { ...entry, ...change } : entry));
   };
   try {
     const api = await training();
-    for (const { seed, settings } of runs) {
+    for (const { seeds, settings } of runs) {
       if (stale() || stopped) break;
-      const result = await api.train(
-        settings,
-        proxy((progress: TrainingProgress) => {
-          if (stale()) return;
-          if (phase.value === 'starting') phase.value = 'running';
-          update(seed, { progress });
-        }),
-      );
-      if (!stale()) update(seed, { result });
+      const results = await api.train(settings, (progress: TrainingProgress) => {
+        if (stale()) return;
+        if (phase.value === 'starting') phase.value = 'running';
+        update(seeds[progress.index]!, { progress });
+      });
+      if (stale()) break;
+      for (const [i, result] of results.entries()) update(seeds[i]!, { result });
     }
     if (stale()) return;
     phase.value = 'done';

@@ -48,13 +48,15 @@ const selfMatrix = resource(
     const encoder = sae.value;
     if (!encoder?.runs || truth.value) return undefined;
     const density = statistics.value?.density;
-    const latents = Array.from({ length: encoder.codeSize }, (_, i) => i)
-      .sort((a, b) => (density?.[b] ?? 0) - (density?.[a] ?? 0) || a - b)
-      .slice(0, MOST_SELF)
-      .sort((a, b) => a - b);
     return {
       about: encoder.id,
-      ask: async () => ({ rows: latents, columns: latents, values: await analysis().cosines(encoder.id, latents) }),
+      ask: async () => {
+        const latents = Array.from({ length: encoder.codeSize }, (_, i) => i)
+          .sort((a, b) => (density?.[b] ?? 0) - (density?.[a] ?? 0) || a - b)
+          .slice(0, MOST_SELF)
+          .sort((a, b) => a - b);
+        return { rows: latents, columns: latents, values: await analysis().cosines(encoder.id, latents) };
+      },
     };
   },
   () => view.value === 'matches',

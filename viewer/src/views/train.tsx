@@ -1,5 +1,5 @@
 /** Training here: a toy model with restarts, or an autoencoder on the toy model in view; directions move while it learns. */
-import { line } from '@observablehq/plot';
+import { line, text } from '@observablehq/plot';
 import type { JSX } from 'preact';
 import { Figure } from '../components/figure.tsx';
 import { Empty, Lead } from '../components/lead.tsx';
@@ -8,6 +8,7 @@ import { PlotChart } from '../components/plot-chart.tsx';
 import { saveBytes, saveText } from '../components/save-figure.ts';
 import { Segmented } from '../components/segmented.tsx';
 import { Term } from '../components/term.tsx';
+import { ARCHITECTURE_FORMS, FIRST_VALUES, type SettingField } from '../data/architecture-form.ts';
 import {
   biasTrail,
   extentOf,
@@ -29,6 +30,7 @@ import { toy } from '../state/models.ts';
 import { view } from '../state/navigation.ts';
 import { fail } from '../state/notices.ts';
 import {
+  architectureForm,
   changeSetting,
   controlTraining,
   foundBy,
@@ -45,7 +47,7 @@ import {
   trainingKind,
   trainingSettings,
 } from '../state/training.ts';
-import type { ActivationName, InitialisationName } from '../workers/training-api.ts';
+import type { InitialisationName } from '../workers/training-api.ts';
 
 type NumberKey = {
   [K in keyof typeof trainingSettings.value]: (typeof trainingSettings.value)[K] extends number ? K : never;
@@ -79,18 +81,87 @@ function NumberField({ name, title, min, max, step = 1 }: NumberFieldProps): JSX
   );
 }
 
-const ACTIVATIONS: readonly (readonly [ActivationName, string])[] = [
-  ['topk', 'TopK'],
-  ['batchtopk', 'BatchTopK'],
-  ['relu', 'ReLU with L1'],
-];
+/** A field for a setting of an architecture, as the registry describes it. */
+function OwnField({ field }: { readonly field: SettingField }): JSX.Element {
+  const { name, title, says, takes, choices } = field;
+  const { own } = trainingSettings.value;
+  const value = own[name] ?? '';
+  const change = (text: string): void => changeSetting({ own: { ...own, [name]: text } });
+  if (takes === 'nothing') {
+    return (
+      <label class="check small full" title={says}>
+        <input
+          type="checkbox"
+          checked={value !== ''}
+          onChange={event => change(event.currentTarget.checked ? 'on' : '')}
+        />
+        {title}
+      </label>
+    );
+  }
+  const id = `own-${name}`;
+  const onChange = (event: { readonly currentTarget: { readonly value: string } }): void =>
+    change(event.currentTarget.value);
+  return (
+    <div class="field" title={says}>
+      <label for={id}>{title}</label>
+      {choices && (
+        <select id={id} value={value || choices[0]!} onChange={onChange}>
+          {choices.map(choice => (
+            <option key={choice} value={choice}>
+              {choice}
+            </option>
+          ))}
+        </select>
+      )}
+      {!choices && takes === 'a name' && <input id={id} list={undefined} value={value} onChange={onChange} />}
+      {!choices && takes !== 'a name' && (
+        <input
+          id={id}
+          type="number"
+          min={0}
+          step={takes === 'a count' ? 1 : 'any'}
+          placeholder="default"
+          value={value}
+          onChange={onChange}
+        />
+      )}
+    </div>
+  );
+}
+
+/** Settings of the chosen architecture: those that the form fills in stand open, the others fold away. */
+function OwnFields(): JSX.Element {
+  const { fields } = architectureForm.value;
+  const isFirst = ({ name }: SettingField) => FIRST_VALUES[name] !== undefined;
+  const others = fields.filter(field => !isFirst(field));
+  return (
+    <>
+      {fields.filter(isFirst).map(field => (
+        <OwnField key={field.name} field={field} />
+      ))}
+      {others.length > 0 && (
+        <details class="full">
+          <summary class="small">More settings of {architectureForm.value.title}</summary>
+          <div class="form">
+            {others.map(field => (
+              <OwnField key={field.name} field={field} />
+            ))}
+          </div>
+        </details>
+      )}
+    </>
+  );
+}
+
+/** The total, then the terms in the order of the library. */
+const TERM_COLOURS = ['var(--ink)', 'var(--accent)', 'var(--negative)', 'var(--unmatched)', 'var(--bad)'];
 
 const INITIALISATIONS: readonly InitialisationName[] = ['spread', 'activations', 'blend', 'gaussian'];
 
 function Form() {
   const busy = isTraining();
   const isToy = trainingKind.value === 'toy-model';
-  const { activation } = trainingSettings.value;
   return (
     <form
       class="panel"
@@ -131,27 +202,20 @@ function Form() {
           </p>
           <div class="form">
             <label class="field full">
-              <span>Activation</span>
+              <span>Architecture</span>
               <select
-                value={activation}
-                onChange={event => {
-                  const wanted = ACTIVATIONS.find(([name]) => name === event.currentTarget.value)?.[0] ?? 'topk';
-                  changeSetting({ activation: wanted });
-                }}
+                value={architectureForm.value.kind}
+                onChange={event => changeSetting({ architecture: event.currentTarget.value })}
               >
-                {ACTIVATIONS.map(([name, title]) => (
-                  <option key={name} value={name}>
+                {ARCHITECTURE_FORMS.map(({ kind, title }) => (
+                  <option key={kind} value={kind}>
                     {title}
                   </option>
                 ))}
               </select>
             </label>
             <NumberField name="dSae" title="Latents" min={1} max={512} />
-            {activation === 'relu' ? (
-              <NumberField name="l1" title="Weight of L1" min={0} max={10} step={0.001} />
-            ) : (
-              <NumberField name="k" title="k" min={1} max={64} />
-            )}
+            <OwnFields />
             <label class="field full">
               <span>Initialisation</span>
               <select
@@ -292,9 +356,15 @@ export function TrainView() {
   const history = historyOfTraining(entry);
   const found = foundBy(entry);
   const isToy = trainedKind.value === 'toy-model';
-  const curve =
-    history?.steps.map((step, i) => ({ step: Math.max(1, step), loss: history.loss[i]! })).filter(d => d.loss > 0) ??
-    [];
+  // The total first, then its terms by name.
+  const curves: Readonly<Record<string, readonly number[]>> = history
+    ? { ...(history.losses && { total: history.loss }), ...(history.losses ?? { loss: history.loss }) }
+    : {};
+  const names = Object.keys(curves);
+  const points = Object.entries(curves).flatMap(([term, values]) =>
+    values.map((loss, i) => ({ term, step: Math.max(1, history!.steps[i]!), loss })).filter(({ loss }) => loss > 0),
+  );
+  const ends = names.flatMap(name => points.findLast(({ term }) => term === name) ?? []);
   const finished = done !== undefined;
   return (
     <>
@@ -380,11 +450,13 @@ export function TrainView() {
               note={
                 isToy
                   ? 'Squared error, weighted by importance'
-                  : 'Mean squared error of the reconstruction, and any penalty'
+                  : names.length > 1
+                    ? 'The total and its terms: mse is the mean squared error of the reconstruction'
+                    : 'Mean squared error of the reconstruction'
               }
               table={() => ({
-                columns: ['Step', 'Loss'],
-                rows: history.steps.map((step, i) => [step, history.loss[i]!]),
+                columns: ['Step', ...names.map(name => (name === 'loss' ? 'Loss' : name))],
+                rows: history.steps.map((step, i) => [step, ...names.map(name => curves[name]![i]!)]),
               })}
             >
               <PlotChart
@@ -393,6 +465,8 @@ export function TrainView() {
                 inputs={[history]}
                 options={() => ({
                   marginLeft: 52,
+                  marginRight: names.length > 1 ? 56 : 16,
+                  color: { domain: names, range: TERM_COLOURS },
                   x: {
                     type: 'log',
                     label: 'step',
@@ -401,7 +475,12 @@ export function TrainView() {
                     domain: [1, now?.steps ?? history.steps.at(-1)!],
                   },
                   y: { type: 'log', label: 'loss', grid: true, ticks: 3, tickFormat: '~g' },
-                  marks: [line(curve, { x: 'step', y: 'loss', stroke: 'var(--accent)', strokeWidth: 1.75 })],
+                  marks: [
+                    line(points, { x: 'step', y: 'loss', z: 'term', stroke: 'term', strokeWidth: 1.75 }),
+                    ...(names.length > 1
+                      ? [text(ends, { x: 'step', y: 'loss', text: 'term', fill: 'term', dx: 6, textAnchor: 'start' })]
+                      : []),
+                  ],
                 })}
               />
             </Figure>

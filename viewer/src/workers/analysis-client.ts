@@ -1,12 +1,12 @@
 /** The page's end of the analysis worker. */
-import { type Remote, wrap } from 'comlink';
 import type { AnalysisApi } from './analysis-api.ts';
+import { type Remote, remote } from './remote.ts';
 import { startAnalysisWorker } from './start-workers.ts';
 
 let started: Remote<AnalysisApi> | undefined;
 
-/** The worker, started on first use. */
+/** The worker, started on first use. One that died stays dead: what it held, a page that is opened anew has again. */
 export function analysis(): Remote<AnalysisApi> {
-  started ??= wrap<AnalysisApi>(startAnalysisWorker());
+  started ??= remote<AnalysisApi>(startAnalysisWorker(), 'the worker for directions and statistics', () => {});
   return started;
 }

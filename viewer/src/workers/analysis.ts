@@ -1,7 +1,8 @@
 /** What the analysis worker does. It holds directions and firings; nothing here touches ONNX Runtime, so nothing waits for a model. */
-import { transfer } from 'comlink';
+
 import { cosineSimilarityMatrix } from '../../../src/analysis/cosine-similarity.ts';
 import type { HostTensor } from '../../../src/tensor.ts';
+import { transfer } from '../../../src/workers/protocol.ts';
 import { FiringRun } from '../data/firing-run.ts';
 import type { Neighbour } from '../data/firings.ts';
 import { type Matching, matchDirections, trainingEvents } from '../data/matching.ts';
@@ -144,7 +145,7 @@ export function createAnalysis(): AnalysisApi {
       });
       const rows = { data: picked, shape: [latents.length, width] };
       const { data: values } = cosineSimilarityMatrix(rows, rows);
-      return transfer(values, [values.buffer]);
+      return transfer(values);
     },
     match(id, trueDirections, alive) {
       return matchDirections(directions(id).raw, trueDirections, alive);

@@ -1,5 +1,6 @@
 /** The analysis worker: reckons over directions and firings, so that the page never does. */
-import { expose } from 'comlink';
+import { serve } from '../../../src/workers/serve.ts';
+import { ownWebPort } from '../../../src/workers/web.ts';
 import { createAnalysis } from './analysis.ts';
 
-expose(createAnalysis());
+serve(ownWebPort(), createAnalysis());

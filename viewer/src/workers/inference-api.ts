@@ -1,9 +1,11 @@
 /** What the page asks of an inference worker. Everything that touches a model file or ONNX Runtime happens there. */
+import type { SaeNames } from '../../../src/inference/model-options.ts';
 import type { HostTensor } from '../../../src/tensor.ts';
 import type { FiringBlock } from '../data/firings.ts';
 import type { Compute, Fact, LatentGeometry, ModelKind } from '../data/model.ts';
 import type { PlaneBasis } from '../data/plane-basis.ts';
 import type { RowBlock } from '../data/rows.ts';
+import type { LiveTextApi } from './live-text.ts';
 
 /** A model file, read and made ready to run. */
 export interface OpenedModel {
@@ -32,6 +34,21 @@ export interface ComputeReport {
   readonly provider: string;
   /** Why the providers before it were refused; empty where the first choice runs. */
   readonly refused: readonly string[];
+}
+
+/** A tensor by its name, and its shape in words. */
+export interface Candidate {
+  readonly name: string;
+  readonly shape: string;
+}
+
+/** What the tensors of an autoencoder may be called in a file that does not say so. */
+export interface TensorCandidates {
+  readonly inputs: readonly Candidate[];
+  /** Computed tensors: features and reconstruction are among them. */
+  readonly computed: readonly Candidate[];
+  /** Matrices of weights: the decoder is among them. */
+  readonly matrices: readonly Candidate[];
 }
 
 /** A latent held at a value, whatever the encoder says; 0 ablates it. */
@@ -68,14 +85,33 @@ export interface ProbeResult {
   readonly milliseconds: number;
 }
 
-export interface InferenceApi {
+export interface InferenceApi extends LiveTextApi {
   /** ONNX Runtime's wasm, once, before anything else: bytes, or base64 of them gzipped. */
   start(wasm: ArrayBuffer | string): Promise<void>;
   /**
    * Reads a file and makes it ready: one model, or each instance of a parallel one. `beside` are the files that hold its external
-   * data, by name. Rejects with one readable sentence; what was open stays open.
+   * data, by name; `names` says which tensor is what where the file leaves that open. Rejects with one readable sentence; what was open
+   * stays open.
    */
-  open(file: Blob, name: string, compute: Compute, beside?: Readonly<Record<string, Blob>>): Promise<OpenedModel[]>;
+  open(
+    file: Blob,
+    name: string,
+    compute: Compute,
+    beside?: Readonly<Record<string, Blob>>,
+    names?: SaeNames,
+  ): Promise<OpenedModel[]>;
+  /** Opens an autoencoder under its id to run rows and nothing else, on WASM: what is said of its weights, the page knows already. */
+  openForRows(
+    id: string,
+    file: Blob,
+    name: string,
+    beside: Readonly<Record<string, Blob>>,
+    names: SaeNames | undefined,
+  ): Promise<void>;
+  /** Names of the files beside the model that hold its data, relative to it; none where it holds all of it. */
+  dataFiles(file: Blob, name: string): Promise<readonly string[]>;
+  /** Tensors of a file that a person may name: for files that leave open what is what. */
+  candidates(file: Blob, name: string): Promise<TensorCandidates>;
   /** Frees a model's sessions and bytes. */
   close(id: string): Promise<void>;
   /** Runs a model that is open on another provider from now on; on failure it stays where it was. */
@@ -90,5 +126,5 @@ export interface InferenceApi {
   /** The sum of the given rows, [width]. */
   sumOf(blocks: readonly RowBlock[], width: number): Promise<Float64Array>;
   /** The file as it was given, and the files that hold its external data. */
-  source(id: string): { file: Blob; beside: Readonly<Record<string, Blob>> };
+  source(id: string): { file: Blob; beside: Readonly<Record<string, Blob>>; names: SaeNames | undefined };
 }

@@ -1,11 +1,12 @@
 /** The page's end of the inference workers: one that answers at once, and some that run rows. */
-import { type Remote, transfer, wrap } from 'comlink';
+import { transfer } from '../../../src/workers/protocol.ts';
 import { onnxRuntimeWasm } from '../data/shipped.ts';
 import type { InferenceApi } from './inference-api.ts';
+import { type Remote, remote } from './remote.ts';
 import { startInferenceWorker } from './start-workers.ts';
 
-async function start(): Promise<Remote<InferenceApi>> {
-  const api = wrap<InferenceApi>(startInferenceWorker());
+async function start(subject: string, onDeath: () => void): Promise<Remote<InferenceApi>> {
+  const api = remote<InferenceApi>(startInferenceWorker(), subject, onDeath);
   const wasm = await onnxRuntimeWasm();
   await api.start(typeof wasm === 'string' ? wasm : transfer(wasm, [wasm]));
   return api;
@@ -15,7 +16,8 @@ let first: Promise<Remote<InferenceApi>> | undefined;
 
 /** The worker that opens models and answers probes: nothing long is ever asked of it. */
 export function inference(): Promise<Remote<InferenceApi>> {
-  first ??= start();
+  // One that died stays dead: the models that it held, a page that is opened anew has again.
+  first ??= start('the worker for models', () => {});
   return first;
 }
 
@@ -23,9 +25,17 @@ export function inference(): Promise<Remote<InferenceApi>> {
 const MOST_ENCODERS = 3;
 const encoders: Promise<Remote<InferenceApi>>[] = [];
 
-/** The workers that run many rows, started on first use: as many as there are cores, but one. */
+/**
+ * The workers that run many rows, started on first use: as many as there are cores but one, and two at least. On two cores a second
+ * worker takes a third off the time of 50,000 rows, and a slider is as quick: the system shares cores out fairly.
+ */
 export function encodingWorkers(): readonly Promise<Remote<InferenceApi>>[] {
-  const wanted = Math.max(1, Math.min(MOST_ENCODERS, navigator.hardwareConcurrency - 1 || 1));
-  while (encoders.length < wanted) encoders.push(start());
+  const wanted = Math.max(2, Math.min(MOST_ENCODERS, navigator.hardwareConcurrency - 1));
+  while (encoders.length < wanted) {
+    const started = start('a worker for rows', () => {
+      encoders.splice(encoders.indexOf(started), 1);
+    });
+    encoders.push(started);
+  }
   return encoders;
 }

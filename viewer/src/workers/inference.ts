@@ -1,18 +1,21 @@
 /** What an inference worker does, on src/inference: read, open, run, and say which latents fire. */
-import { transfer } from 'comlink';
+
 import { FileFormatError } from '../../../src/errors.ts';
 import { openModel } from '../../../src/inference/load.ts';
 import { LoadedSae } from '../../../src/inference/loaded-sae.ts';
 import { LoadedToyModel } from '../../../src/inference/loaded-toy-model.ts';
+import type { SaeNames } from '../../../src/inference/model-options.ts';
 import { saeRequest, toyModelRequest } from '../../../src/inference/requests.ts';
-import { hasExternalData, inlineExternalData } from '../../../src/onnx/external-data.ts';
-import { describeInitializers } from '../../../src/onnx/inspect.ts';
+import { describeTensors } from '../../../src/inference/signature.ts';
+import { externalRange, hasExternalData, inlineExternalData, isExternal } from '../../../src/onnx/external-data.ts';
+import { describeInitializers, describeInputs, type TensorDescription } from '../../../src/onnx/inspect.ts';
 import { type ModelMetadata, parseMetadata } from '../../../src/onnx/metadata.ts';
 import { metadataProperties, type OnnxModel, readModel } from '../../../src/onnx/read.ts';
 import { readInitializer } from '../../../src/onnx/tensor-values.ts';
 import { loadWebRuntime } from '../../../src/sessions/browser.ts';
 import type { Provider } from '../../../src/sessions/runtime.ts';
 import type { HostTensor } from '../../../src/tensor.ts';
+import { transfer } from '../../../src/workers/protocol.ts';
 import { ARCHITECTURES, factsOf } from '../data/facts.ts';
 import type { FiringBlock } from '../data/firings.ts';
 import type { Compute, LatentGeometry, ModelKind } from '../data/model.ts';
@@ -20,6 +23,7 @@ import { readBlock } from '../data/rows.ts';
 import { unpacked } from '../data/shipped.ts';
 import { turn } from '../data/turn.ts';
 import type { ComputeReport, InferenceApi, OpenedModel } from './inference-api.ts';
+import { createLiveText } from './live-text.ts';
 
 interface OpenToy {
   readonly kind: 'toy-model';
@@ -68,15 +72,21 @@ async function choose(compute: Compute, model: OnnxModel): Promise<{ provider: P
 }
 
 /** What the file holds; what it does not say is inferred as an autoencoder first. */
-async function load(model: OnnxModel, metadata: ModelMetadata, provider: Provider | 'auto'): Promise<Open> {
+async function load(
+  model: OnnxModel,
+  metadata: ModelMetadata,
+  provider: Provider | 'auto',
+  names: SaeNames | undefined,
+): Promise<Open> {
   const asSae = async (): Promise<OpenSae> => {
-    const loaded = new LoadedSae(await openModel(model, saeRequest({ provider }), runtime));
+    const loaded = new LoadedSae(await openModel(model, saeRequest({ ...names, provider }), runtime));
     return { kind: 'sparse-autoencoder', model, loaded };
   };
   const asToy = async (): Promise<OpenToy> => {
     const loaded = new LoadedToyModel(await openModel(model, toyModelRequest({ provider }), runtime));
     return { kind: 'toy-model', model, loaded };
   };
+  if (names) return asSae();
   if (metadata.kind !== undefined) return metadata.kind === 'sparse-autoencoder' ? asSae() : asToy();
   try {
     return await asSae();
@@ -88,15 +98,20 @@ async function load(model: OnnxModel, metadata: ModelMetadata, provider: Provide
   }
 }
 
-async function loadOn(model: OnnxModel, metadata: ModelMetadata, compute: Compute): Promise<[Open, ComputeReport]> {
+async function loadOn(
+  model: OnnxModel,
+  metadata: ModelMetadata,
+  compute: Compute,
+  names: SaeNames | undefined,
+): Promise<[Open, ComputeReport]> {
   const { provider, refused } = await choose(compute, model);
   try {
-    const open = await load(model, metadata, provider);
+    const open = await load(model, metadata, provider, names);
     const attempts = open.loaded.attempts.map(attempt => `${attempt.provider}: ${attempt.reason}`);
     return [open, { provider: open.loaded.provider, refused: [...refused, ...attempts] }];
   } catch (error) {
     if (compute !== 'webgpu' || error instanceof FileFormatError) throw error;
-    const open = await load(model, metadata, 'wasm');
+    const open = await load(model, metadata, 'wasm', names);
     return [open, { provider: open.loaded.provider, refused: [(error as Error).message.split('\n', 1)[0]!] }];
   }
 }
@@ -108,6 +123,17 @@ const record = (value: unknown): Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 const number = (value: unknown): number | undefined =>
   typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+
+/** A model of these bytes with the data that lies in the files `beside` it. */
+async function readWhole(bytes: Uint8Array, name: string, beside: Readonly<Record<string, Blob>>): Promise<OnnxModel> {
+  const model = readModel(bytes, { file: name });
+  if (!hasExternalData(model)) return model;
+  return inlineExternalData(model, async (location, offset, length) => {
+    const other = beside[location] ?? beside[location.split('/').at(-1)!];
+    if (!other) throw new FileFormatError(`its data is in '${location}': open both together`, { file: name });
+    return new Uint8Array(await other.slice(offset, offset + length).arrayBuffer());
+  });
+}
 
 /** The directions of the file, or, where it does not name them, what each latent alone decodes to. */
 async function directionsOf(sae: LoadedSae, bias: HostTensor): Promise<HostTensor> {
@@ -185,7 +211,7 @@ interface LinearDecoder {
 /** What the worker offers; `giveWasm` hands ONNX Runtime its wasm. */
 export function createInference(giveWasm: (wasm: ArrayBuffer) => void): InferenceApi {
   const entries = new Map<string, Entry>();
-  const files = new Map<string, { file: Blob; beside: Readonly<Record<string, Blob>> }>();
+  const files = new Map<string, ReturnType<InferenceApi['source']>>();
   /** By autoencoder; undefined where its decoder does more than add directions. */
   const decoders = new Map<string, LinearDecoder | undefined>();
 
@@ -264,9 +290,15 @@ export function createInference(giveWasm: (wasm: ArrayBuffer) => void): Inferenc
     const bias = await biasOf(loaded);
     const decoder = { directions: await directionsOf(loaded, bias), bias: bias.data };
     const count = Math.min(CHECKED_ROWS, fired.count);
-    const { reconstruction } = await loaded.forward(rows.subarray(0, count * loaded.dIn), {
-      shape: [count, loaded.dIn],
-    });
+    // By the decoder alone, whose session is open already: a session for the whole would hold every weight once more.
+    const features = new Float32Array(count * loaded.dSae);
+    for (let row = 0; row < count; row++) {
+      for (let at = fired.offsets[row]!; at < fired.offsets[row + 1]!; at++) {
+        features[row * loaded.dSae + fired.indices[at]!] = fired.values[at]!;
+      }
+    }
+    const inputs = await loaded.decoderInputs(rows.subarray(0, count * loaded.dIn), { shape: [count, loaded.dIn] });
+    const reconstruction = await loaded.decode(features, { shape: [count, loaded.dSae], inputs });
     const added = addDirections(decoder, fired);
     let [error, scale] = [0, 1e-12];
     reconstruction.data.forEach((value, i) => {
@@ -328,22 +360,14 @@ export function createInference(giveWasm: (wasm: ArrayBuffer) => void): Inferenc
   }
 
   return {
+    ...createLiveText(),
     start: async wasm => giveWasm(typeof wasm === 'string' ? await unpacked(wasm) : wasm),
 
-    async open(file, name, compute, beside = {}) {
+    async open(file, name, compute, beside = {}, names = undefined) {
       const bytes = new Uint8Array(await file.arrayBuffer());
-      const read = readModel(bytes, { file: name });
-      const model = hasExternalData(read)
-        ? await inlineExternalData(read, async (location, offset, length) => {
-            const other = beside[location] ?? beside[location.split('/').at(-1)!];
-            if (!other) {
-              throw new FileFormatError(`its data is in '${location}': open both together`, { file: name });
-            }
-            return new Uint8Array(await other.slice(offset, offset + length).arrayBuffer());
-          })
-        : read;
+      const model = await readWhole(bytes, name, beside);
       const metadata = parseMetadata(metadataProperties(model), name);
-      const [open, report] = await loadOn(model, metadata, compute);
+      const [open, report] = await loadOn(model, metadata, compute, names);
       const sha256 = hex(await crypto.subtle.digest('SHA-256', bytes));
       const opened = await describe(open, sha256, report, metadata);
       for (const { id, instance } of opened) {
@@ -351,8 +375,37 @@ export function createInference(giveWasm: (wasm: ArrayBuffer) => void): Inferenc
         entries.set(id, { open, instance });
         if (before && before.open !== open && instance === undefined) await before.open.loaded.dispose();
       }
-      files.set(sha256, { file, beside });
+      files.set(sha256, { file, beside, names });
       return transfer(opened, [...new Set(opened.map(({ directions }) => directions.data.buffer as ArrayBuffer))]);
+    },
+
+    async openForRows(id, file, name, beside, names) {
+      const model = await readWhole(new Uint8Array(await file.arrayBuffer()), name, beside);
+      const metadata = parseMetadata(metadataProperties(model), name);
+      entries.set(id, { open: await load(model, metadata, 'wasm', names), instance: undefined });
+    },
+
+    async dataFiles(file, name) {
+      const { proto } = readModel(new Uint8Array(await file.arrayBuffer()), { file: name });
+      const outside = (proto.graph.initializer ?? []).filter(isExternal);
+      return [...new Set(outside.map(tensor => externalRange(tensor, name).location))];
+    },
+
+    async candidates(file, name) {
+      const model = readModel(new Uint8Array(await file.arrayBuffer()), { file: name });
+      const inputs = describeInputs(model);
+      const given = new Set(inputs.map(input => input.name));
+      const shown = ({ name: tensor, shape }: TensorDescription) => ({
+        name: tensor,
+        shape: shape ? `[${shape.join(', ')}]` : '',
+      });
+      return {
+        inputs: inputs.map(shown),
+        computed: [...describeTensors(model).values()].filter(tensor => !given.has(tensor.name)).map(shown),
+        matrices: describeInitializers(model)
+          .filter(({ shape }) => shape?.length === 2)
+          .map(shown),
+      };
     },
 
     async close(id) {
@@ -367,7 +420,7 @@ export function createInference(giveWasm: (wasm: ArrayBuffer) => void): Inferenc
     async move(id, compute) {
       const { open, instance } = entry(id);
       const metadata = parseMetadata(metadataProperties(open.model));
-      const [moved, report] = await loadOn(open.model, metadata, compute);
+      const [moved, report] = await loadOn(open.model, metadata, compute, files.get(id.split('#', 1)[0]!)?.names);
       entries.set(id, { open: moved, instance });
       if (![...entries.values()].some(other => other.open === open)) await open.loaded.dispose();
       return report;
@@ -405,7 +458,7 @@ export function createInference(giveWasm: (wasm: ArrayBuffer) => void): Inferenc
 
     async hidden(toy, features) {
       const { hidden } = await runToy(toy, features);
-      return transfer(hidden!, [hidden!.data.buffer]);
+      return transfer(hidden!);
     },
 
     async winners(sae, basis, half, grid) {

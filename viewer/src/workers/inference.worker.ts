@@ -1,9 +1,12 @@
 /** The inference worker: opens model files and runs them, so that the page never waits for either. */
-import { expose } from 'comlink';
+
 import * as ort from 'onnxruntime-web/webgpu';
+import { serve } from '../../../src/workers/serve.ts';
+import { ownWebPort } from '../../../src/workers/web.ts';
 import { createInference } from './inference.ts';
 
-expose(
+serve(
+  ownWebPort(),
   createInference(wasm => {
     ort.env.wasm.wasmBinary = wasm;
   }),

@@ -1,4 +1,5 @@
 /** What the page asks of the training worker: training itself, and the conversions that need TensorFlow.js. */
+import type { FlagValues } from '../../../src/models/architectures/architecture.ts';
 import type { History } from '../data/model.ts';
 
 export type InitialisationName = 'gaussian' | 'activations' | 'spread' | 'blend';
@@ -17,9 +18,7 @@ export interface ToySettings {
   readonly seed: number;
 }
 
-export type ActivationName = 'topk' | 'batchtopk' | 'relu';
-
-/** An autoencoder on the activations of a toy model. */
+/** Autoencoders on the activations of a toy model: one for each seed, trained side by side. */
 export interface SaeSettings {
   readonly kind: 'sparse-autoencoder';
   /** [n_features, n_hidden] of the toy model whose activations it learns. */
@@ -28,23 +27,24 @@ export interface SaeSettings {
   readonly trainedOn: string;
   readonly sparsity: number;
   readonly dSae: number;
-  readonly activation: ActivationName;
-  /** Latents a sample, of TopK and BatchTopK. */
-  readonly k: number;
-  /** Weight of the L1 penalty, of ReLU. */
-  readonly l1: number;
+  /** The architecture's name in the library's registry. */
+  readonly architecture: string;
+  /** Its own settings, as the command line's flags name them. */
+  readonly flags: FlagValues;
   readonly initialisation: InitialisationName;
   readonly steps: number;
-  readonly seed: number;
+  readonly seeds: readonly number[];
 }
 
 export type TrainingSettings = ToySettings | SaeSettings;
 
 export interface TrainingProgress {
+  /** Which of the models that are trained side by side. */
+  readonly index: number;
   /** Completed steps. */
   readonly step: number;
   readonly steps: number;
-  /** Every loss so far is not sent: these are the snapshots. */
+  /** Every loss so far is not sent: these are the snapshots, with the losses as they were then. */
   readonly history: History;
   readonly stepsPerSecond: number;
   /** What runs it. */
@@ -60,8 +60,8 @@ export interface TrainedModel {
 
 export interface TrainingApi {
   start(wasm: ArrayBuffer | string): Promise<void>;
-  /** Trains until the steps are done or `stop` is called; resolves with the model as it stands then. */
-  train(settings: TrainingSettings, progress: (progress: TrainingProgress) => void): Promise<TrainedModel>;
+  /** Trains until the steps are done or `stop` is called; resolves with the models as they stand then, one for each seed. */
+  train(settings: TrainingSettings, progress: (progress: TrainingProgress) => void): Promise<readonly TrainedModel[]>;
   pause(): void;
   resume(): void;
   stop(): void;

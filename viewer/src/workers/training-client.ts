@@ -1,6 +1,7 @@
 /** The page's end of the training worker. It starts only when something is trained or converted. */
-import { type Remote, transfer, wrap } from 'comlink';
+import { transfer } from '../../../src/workers/protocol.ts';
 import { onnxRuntimeWasm } from '../data/shipped.ts';
+import { type Remote, remote } from './remote.ts';
 import { startTrainingWorker } from './start-workers.ts';
 import type { TrainingApi } from './training-api.ts';
 
@@ -9,7 +10,9 @@ let started: Promise<Remote<TrainingApi>> | undefined;
 /** The worker, started with ONNX Runtime's wasm on first use. */
 export function training(): Promise<Remote<TrainingApi>> {
   started ??= (async () => {
-    const api = wrap<TrainingApi>(startTrainingWorker());
+    const api = remote<TrainingApi>(startTrainingWorker(), 'the training worker', () => {
+      started = undefined;
+    });
     const wasm = await onnxRuntimeWasm();
     await api.start(typeof wasm === 'string' ? wasm : transfer(wasm, [wasm]));
     return api;

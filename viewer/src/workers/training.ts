@@ -1,5 +1,5 @@
 /** What the training worker does: the toy models' and autoencoders' own training programs, on the onnxruntime engine in WASM. */
-import { transfer } from 'comlink';
+
 import type { GeneratedSource } from '../../../src/data/generated-source.ts';
 import { importanceDecayByRatio } from '../../../src/data/schedules.ts';
 import { sparseFeatures } from '../../../src/data/sparse-features.ts';
@@ -8,13 +8,15 @@ import type { Engine } from '../../../src/engines/engine.ts';
 import { createOnnxRuntimeEngine } from '../../../src/engines/onnxruntime.ts';
 import { frozenSaeToOnnx } from '../../../src/export/frozen-sae-onnx.ts';
 import { loadSaeFromFiles } from '../../../src/export/load-sae-checkpoint.ts';
-import type { ActivationConfig } from '../../../src/models/architectures/registry.ts';
+import { ACTIVATION_KINDS, type ActivationKind, configFromFlags } from '../../../src/models/architectures/registry.ts';
 import { loadWebRuntime } from '../../../src/sessions/browser.ts';
 import { fromNested, type HostTensor } from '../../../src/tensor.ts';
-import { trainSae, trainToyModel } from '../../../src/training/browser.ts';
+import { trainSaes, trainToyModel } from '../../../src/training/browser.ts';
 import { finalLoss, type ModelSnapshot, type TrainingHistory } from '../../../src/training/history.ts';
 import type { RunReport, TrainingOptions } from '../../../src/training/run-settings.ts';
 import { snapshotSteps } from '../../../src/training/snapshot-steps.ts';
+import { lossTerms } from '../../../src/training/training-step.ts';
+import { transfer } from '../../../src/workers/protocol.ts';
 import type { History } from '../data/model.ts';
 import { unpacked } from '../data/shipped.ts';
 import type {
@@ -84,15 +86,21 @@ class Control {
   }
 }
 
-/** Frames of the models of a run, and the loss of each as far as it is known. */
+/** A model as it stood at a step, and its losses then. */
+interface Frame extends ModelSnapshot {
+  readonly loss: number;
+  readonly terms: Readonly<Record<string, number>>;
+}
+
+/** Frames of the models of a run. The restarts of a toy model are one model on the page: the first stands for all while they train. */
 class Frames {
   readonly #steps: number;
   readonly #kept: ReadonlySet<number>;
   readonly #started = performance.now();
-  readonly #frames: ModelSnapshot[][];
+  readonly #frames: Frame[][];
   readonly #tell: (progress: TrainingProgress) => void;
   readonly #isSae: boolean;
-  #loss = Number.NaN;
+  #metrics: Readonly<Record<string, Float32Array>> = {};
 
   constructor({ kind, steps }: TrainingSettings, models: number, tell: (progress: TrainingProgress) => void) {
     this.#steps = steps;
@@ -109,25 +117,32 @@ class Frames {
       signal,
       stepsPerCall: STEPS_PER_CALL,
       snapshotAt: [...new Set([...this.#kept, ...updates])].sort((a, b) => a - b),
-      onProgress: ({ loss }) => {
-        this.#loss = loss / this.#frames.length;
+      onProgress: ({ metrics }) => {
+        this.#metrics = metrics;
       },
       onSnapshot: (snapshot, index) => {
-        this.#frames[index]!.push(snapshot);
-        // The last model's snapshot completes a frame.
-        if (index === this.#frames.length - 1 && snapshot.step > 0) this.#report(snapshot.step);
+        const own = (values: Float32Array | undefined): number =>
+          values?.at(values.length === 1 || !this.#metrics['losses'] ? -1 : index - this.#frames.length) ?? Number.NaN;
+        const terms = Object.entries(lossTerms(this.#metrics)).map(([name, values]) => [name, own(values)] as const);
+        const loss = own(this.#metrics['losses'] ?? this.#metrics['loss']);
+        this.#frames[index]!.push({ ...snapshot, loss, terms: Object.fromEntries(terms) });
+        if (snapshot.step > 0 && (this.#isSae || index === 0)) this.#report(index, snapshot.step);
       },
     };
   }
 
-  #report(step: number): void {
-    const shown = this.#frames[0]!.filter((frame, i, all) => this.#kept.has(frame.step) || i === all.length - 1);
+  #report(index: number, step: number): void {
+    const shown = this.#frames[index]!.filter((frame, i, all) => this.#kept.has(frame.step) || i === all.length - 1);
+    const names = Object.keys(shown.at(-1)!.terms);
+    const losses = names.map(name => [name, shown.map(({ terms }) => terms[name] ?? Number.NaN)]);
     this.#tell({
+      index,
       step,
       steps: this.#steps,
       history: {
         steps: shown.map(frame => frame.step),
-        loss: shown.map(() => this.#loss),
+        loss: shown.map(frame => frame.loss),
+        ...(names.length > 1 && { losses: Object.fromEntries(losses) }),
         directions: shown.map(({ directions }) => rowsOf(directions)),
         ...(this.#isSae && { b_dec: shown.map(({ bias }) => Array.from(bias.data)) }),
       },
@@ -138,12 +153,15 @@ class Frames {
 }
 
 /** A finished training's history: its kept snapshots, and where it ended. */
-function historyOf({ loss, snapshots, steps }: TrainingHistory, settings: TrainingSettings): History {
+function historyOf({ loss, losses, snapshots, steps }: TrainingHistory, settings: TrainingSettings): History {
   const kept = new Set(snapshotSteps(settings.steps));
   const shown = snapshots.filter(({ step }, i) => kept.has(step) || i === snapshots.length - 1);
+  const at = (values: Float32Array) => shown.map(({ step }) => values[Math.min(step, steps - 1)] ?? Number.NaN);
+  const terms = Object.entries(losses);
   return {
     steps: shown.map(({ step }) => step),
-    loss: shown.map(({ step }) => loss[Math.min(step, steps - 1)] ?? Number.NaN),
+    loss: at(loss),
+    ...(terms.length > 1 && { losses: Object.fromEntries(terms.map(([name, values]) => [name, at(values)])) }),
     directions: shown.map(({ directions }) => rowsOf(directions)),
     ...(settings.kind === 'sparse-autoencoder' && { b_dec: shown.map(({ bias }) => Array.from(bias.data)) }),
   };
@@ -152,11 +170,12 @@ function historyOf({ loss, snapshots, steps }: TrainingHistory, settings: Traini
 /** What a file says of its training, as the scripts say it. */
 const trainingRecord = (
   settings: ToySettings | SaeSettings,
+  seed: number,
   { history, engine }: RunReport & { readonly history: TrainingHistory },
   batch: number,
   optimizer: string,
 ) => ({
-  seed: settings.seed,
+  seed,
   data: { kind: 'sparse', sparsity: settings.sparsity },
   steps: history.steps,
   batch,
@@ -174,7 +193,7 @@ async function trainToy(
   engine: Engine,
   control: Control,
   progress: (progress: TrainingProgress) => void,
-): Promise<TrainedModel> {
+): Promise<TrainedModel[]> {
   const { nFeatures, nHidden, sparsity, restarts, steps, seed } = settings;
   const data = control.holding(sparseFeatures({ nFeatures, sparsity }));
   const result = await trainToyModel(
@@ -190,44 +209,47 @@ async function trainToy(
     new Frames(settings, restarts, progress).options(engine, control.signal),
   );
   requireSteps(result);
-  const onnx = result.model.toOnnx(trainingRecord(settings, result, TOY_BATCH, 'adamw'));
-  return {
-    onnx: onnx.slice(),
-    history: historyOf(result.history, settings),
-    losses: result.restarts.map(({ history }) => finalLoss(history.loss)),
-  };
+  const onnx = result.model.toOnnx(trainingRecord(settings, seed, result, TOY_BATCH, 'adamw'));
+  const losses = result.restarts.map(({ history }) => finalLoss(history.loss));
+  return [{ onnx: onnx.slice(), history: historyOf(result.history, settings), losses }];
 }
 
-async function trainAutoencoder(
+function activationOf({ architecture, flags }: SaeSettings) {
+  const kind = ACTIVATION_KINDS.find(name => name === architecture);
+  if (!kind) throw new Error(`there is no architecture "${architecture}"`);
+  return configFromFlags(kind satisfies ActivationKind, flags);
+}
+
+async function trainAutoencoders(
   settings: SaeSettings,
   engine: Engine,
   control: Control,
   progress: (progress: TrainingProgress) => void,
-): Promise<TrainedModel> {
-  const { dSae, k, l1, steps, seed, sparsity, initialisation, trainedOn } = settings;
-  const activation: ActivationConfig =
-    settings.activation === 'relu' ? { kind: 'relu', l1 } : { kind: settings.activation, k };
+): Promise<TrainedModel[]> {
+  const { dSae, steps, seeds, sparsity, initialisation, trainedOn } = settings;
   const weight = fromNested(settings.weight);
   const features = sparseFeatures({ nFeatures: weight.shape[0]!, sparsity });
-  const result = await trainSae(
+  const results = await trainSaes(
     {
       data: control.holding(toyModelActivations(weight, features)),
       dSae,
-      activation,
+      activation: activationOf(settings),
       start: { directions: initialisation },
       batchSize: SAE_BATCH,
       steps,
-      seed,
+      vary: seeds.map(seed => ({ seed })),
     },
-    new Frames(settings, 1, progress).options(engine, control.signal),
+    new Frames(settings, seeds.length, progress).options(engine, control.signal),
   );
-  requireSteps(result);
-  const training = trainingRecord(settings, result, SAE_BATCH, 'adam');
-  return {
-    onnx: result.sae.toOnnx({ training, trainedOn }).slice(),
-    history: historyOf(result.history, settings),
-    losses: [finalLoss(result.history.loss)],
-  };
+  return results.map((result, i) => {
+    requireSteps(result);
+    const training = trainingRecord(settings, seeds[i]!, result, SAE_BATCH, 'adam');
+    return {
+      onnx: result.sae.toOnnx({ training, trainedOn }).slice(),
+      history: historyOf(result.history, settings),
+      losses: [finalLoss(result.history.loss)],
+    };
+  });
 }
 
 /** What the worker offers; `giveWasm` hands ONNX Runtime its wasm. */
@@ -241,8 +263,11 @@ export function createTraining(giveWasm: (wasm: ArrayBuffer) => void): TrainingA
       const trained =
         settings.kind === 'toy-model'
           ? await trainToy(settings, engine, control, progress)
-          : await trainAutoencoder(settings, engine, control, progress);
-      return transfer(trained, [trained.onnx.buffer]);
+          : await trainAutoencoders(settings, engine, control, progress);
+      return transfer(
+        trained,
+        trained.map(({ onnx }) => onnx.buffer),
+      );
     },
     pause: () => control.pause(),
     resume: () => control.resume(),

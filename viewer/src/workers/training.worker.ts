@@ -1,9 +1,12 @@
 /** The training worker: the same compiled step as the scripts, on onnxruntime-web. */
-import { expose } from 'comlink';
+
 import * as ort from 'onnxruntime-web/webgpu';
+import { serve } from '../../../src/workers/serve.ts';
+import { ownWebPort } from '../../../src/workers/web.ts';
 import { createTraining } from './training.ts';
 
-expose(
+serve(
+  ownWebPort(),
   createTraining(wasm => {
     ort.env.wasm.wasmBinary = wasm;
   }),
