@@ -26,8 +26,7 @@ const MOST_ENCODERS = 3;
 const encoders: Promise<Remote<InferenceApi>>[] = [];
 
 /**
- * The workers that run many rows, started on first use: as many as there are cores but one, and two at least. On two cores a second
- * worker takes a third off the time of 50,000 rows, and a slider is as quick: the system shares cores out fairly.
+ * The workers that run many rows, started on first use: as many as there are cores but one, and two at least.
  */
 export function encodingWorkers(): readonly Promise<Remote<InferenceApi>>[] {
   const wanted = Math.max(2, Math.min(MOST_ENCODERS, navigator.hardwareConcurrency - 1));
