@@ -1,5 +1,5 @@
 /** From a plan to units of work: runs that train side by side. They follow from the plan alone, so that who does them changes no bit. */
-import { FileFormatError, InvalidShapeError, InvalidTypeError, InvalidValueError } from '../errors.ts';
+import { FileFormatError, InvalidShapeError, InvalidTypeError, InvalidValueError, UsageError } from '../errors.ts';
 import { canonicalHash } from './canonical-hash.ts';
 import { type PlannedRun, type PlanSettings, plannedRuns, type SweepPlan } from './plan.ts';
 import type { ResolvedSettings, RunKind, RunTask } from './run-kind.ts';
@@ -40,7 +40,7 @@ export async function nameRun(kind: RunKind, { index, settings: given }: Planned
     const task = await kind.task(settings);
     return { id: idOf(kind, settings, task), given, settings, task };
   } catch (error) {
-    const isOfSettings = [InvalidValueError, InvalidShapeError, InvalidTypeError, FileFormatError].some(
+    const isOfSettings = [InvalidValueError, InvalidShapeError, InvalidTypeError, FileFormatError, UsageError].some(
       type => error instanceof type,
     );
     if (!isOfSettings) throw error;
