@@ -253,7 +253,7 @@ function sweep(command: Command, terminal: Terminal): Command {
     .addHelpText(
       'after',
       `
-A plan: {"train": "sae", "base": {"steps": 2000}, "grid": {"k": [1, 2], "init": ["gaussian", "spread"]}, "seeds": 4}
+A plan: {"train": "sae", "base": {"steps": 2000}, "grid": {"k": [1, 2]}, "seeds": 4}
 Settings have the names of train's options in camel case; docs/sweeps.md and examples/plans/ show more.`,
     )
     .action(async (plan, options) => (await import('./commands/sweep.ts')).sweep(plan, options, terminal));
