@@ -99,6 +99,26 @@ export class DivergenceError extends Error {
   }
 }
 
+/** A server of a queue that cannot be reached, or does not let us in. */
+export class QueueUnavailableError extends Error {
+  override readonly name = 'QueueUnavailableError';
+  readonly address: string;
+  constructor(address: string, reason: string, cause?: unknown) {
+    super(harmless(`${address}: ${reason}`), { cause });
+    this.address = address;
+  }
+}
+
+/** Runs of a sweep that could not be done, for a reason that is not theirs. */
+export class SweepFailedError extends Error {
+  override readonly name = 'SweepFailedError';
+}
+
+/** Work of another version of this package. */
+export class VersionMismatchError extends Error {
+  override readonly name = 'VersionMismatchError';
+}
+
 /** An optional package that is not installed and is needed for what was asked. */
 export class MissingPackageError extends Error {
   override readonly name = 'MissingPackageError';

@@ -28,4 +28,5 @@ export { ReconstructionNorm, type ReconstructionNorms } from './reconstruction-n
 export { type FeatureRecovery, type Recovery, type RecoveryOptions, recovery } from './recovery.ts';
 export { angularGaps, isRegularPolygon, type PolygonOptions } from './regular-polygon.ts';
 export { sphericalCapShare } from './spherical-cap.ts';
+export { type MeanInterval, studentInterval, studentQuantile } from './student-interval.ts';
 export { type Interval, wilsonInterval } from './wilson-interval.ts';

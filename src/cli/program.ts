@@ -1,6 +1,6 @@
 /** Everything that can be said on the command line. What a command then does is in `commands/`, imported when it is asked for. */
-import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
+import { packageVersion } from '../sweeps/package-version.ts';
 import { addHostDataOptions, addHostRunOptions } from './host-options.ts';
 import {
   addNameOptions,
@@ -25,7 +25,7 @@ export function buildProgram(terminal: Terminal): Command {
     .description(
       'Sparse autoencoders (SAEs) and toy models of superposition: look into .onnx files, run, convert, train.',
     )
-    .version(version())
+    .version(packageVersion())
     .enablePositionalOptions()
     .configureHelp({ helpWidth: 100, subcommandTerm: commandTerm, sortSubcommands: false })
     .addHelpText(
@@ -46,6 +46,8 @@ Exit status: 0 done, 1 it failed (file, device, numbers), 2 wrong usage.`,
     verify,
     plot,
     train,
+    sweep,
+    worker,
     tensors,
     activations,
     evaluate,
@@ -62,12 +64,6 @@ Exit status: 0 done, 1 it failed (file, device, numbers), 2 wrong usage.`,
 function commandTerm(command: Command): string {
   const operands = command.registeredArguments.map(argument => (argument.variadic ? '…' : `<${argument.name()}>`));
   return [command.name(), ...operands].join(' ');
-}
-
-function version(): string {
-  // Two folders up in the sources and in the build alike.
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }
 
 function inspect(command: Command, terminal: Terminal): Command {
@@ -218,6 +214,91 @@ function train(command: Command, terminal: Terminal): Command {
     .passThroughOptions()
     .allowUnknownOption()
     .action(async (what, args) => (await import('./commands/train.ts')).train(what, args, terminal));
+}
+
+function sweep(command: Command, terminal: Terminal): Command {
+  command
+    .name('sweep')
+    .enablePositionalOptions()
+    .argument('<plan>', 'a plan of runs, .json')
+    .summary('many runs from a plan, here or on many machines')
+    .description(
+      'Does the runs of a plan: a base configuration of train toy or train sae, a grid and a list of overrides, seeds. Stopped and started again, it does nothing twice.',
+    )
+    .option('--out <folder>', 'the folder of the sweep (needed)')
+    .addOption(
+      new Option('--shard <i/n>', 'only the i-th of n parts, of which each machine does one').conflicts('queue'),
+    )
+    .option('--queue <url>', 'redis://host:port: put the work there for `monosemantic worker`, and wait for it')
+    .option('--queue-name <name>', 'of the queue, where a server has several sweeps', 'monosemantic')
+    .addOption(
+      new Option('--engine <name>', 'where steps run (default: auto)').choices([
+        'auto',
+        'onnxruntime',
+        'tensorflow',
+        'webgpu',
+        'wasm',
+        'cpu',
+      ]),
+    )
+    .option(
+      '--threads <n>',
+      'threads to train with, the same for all who take part (default: one per core)',
+      positiveInteger,
+    )
+    .option('--checkpoint-every <steps>', 'steps between checkpoints', positiveInteger, 5000)
+    .option('--retry-failed', 'try runs again that failed')
+    .option('--dry-run', 'train nothing: count runs, groups and what is done')
+    .option('--list', 'train nothing: a line for each run')
+    .addHelpText(
+      'after',
+      `
+A plan: {"train": "sae", "base": {"steps": 2000}, "grid": {"k": [1, 2]}, "seeds": 4}
+Settings have the names of train's options in camel case; docs/sweeps.md and examples/plans/ show more.`,
+    )
+    .action(async (plan, options) => (await import('./commands/sweep.ts')).sweep(plan, options, terminal));
+  const status = prepareCommand(command.createCommand('status'), terminal)
+    .argument('<folder>', 'of a sweep')
+    .summary('how far a sweep is')
+    .description('How far a sweep is: runs done, failed, under way and missing, and the failures.')
+    .action(async (folder, options) => (await import('./commands/sweep.ts')).status(folder, options, terminal));
+  const report = prepareCommand(command.createCommand('report'), terminal)
+    .argument('[folder]', 'of a sweep')
+    .summary('tables, figures and one HTML page of a sweep')
+    .description(
+      'Writes runs.csv, summary.csv (means over seeds with 95% intervals), report.html and figures into the folder of a sweep. It reads files alone: a sweep that is not finished has a report too.',
+    )
+    .option('--compare <folders...>', 'two sweeps: their differences, configuration by configuration')
+    .option('--output <folder>', 'where the report goes (default: the folder of the sweep, report/)')
+    .option('--metrics <names...>', 'metrics to draw (default: those that vary most plainly)')
+    .action(async (folder, options) => (await import('./commands/sweep.ts')).report(folder, options, terminal));
+  const schema = prepareCommand(command.createCommand('schema'), terminal)
+    .summary('the JSON schema of plans')
+    .description('Prints the JSON schema of plans, for editors.')
+    .action(async () => (await import('./commands/sweep.ts')).schema(terminal));
+  for (const part of [status, report]) command.addCommand(addReportOptions(part));
+  command.addCommand(schema);
+  return addReportOptions(command);
+}
+
+function worker(command: Command, terminal: Terminal): Command {
+  command
+    .name('worker')
+    .summary("does a sweep's work from a queue")
+    .description(
+      'Takes work from a queue, one group of runs at a time, until Ctrl-C: then the group goes back into the queue. A group whose worker died is taken over by another one.',
+    )
+    .requiredOption('--queue <url>', 'redis://host:port, as given to sweep')
+    .option('--queue-name <name>', 'as given to sweep', 'monosemantic')
+    .option(
+      '--out <folder>',
+      'the folder of the sweep, where machines share it (default: results go back through the queue)',
+    )
+    .option('--until-empty', 'end where nothing is left in the queue')
+    .option('--lock <seconds>', 'after which a worker that says nothing counts as dead', positiveNumber, 30)
+    .option('--checkpoint-every <steps>', 'steps between checkpoints', positiveInteger, 5000)
+    .action(async options => (await import('./commands/sweep.ts')).worker(options, terminal));
+  return addReportOptions(command);
 }
 
 function tensors(command: Command, terminal: Terminal): Command {

@@ -126,6 +126,38 @@ function scoreOnFeatures(
   });
 }
 
+/** The hidden activations of a toy model of weight [n_features, n_hidden] on sparse features. */
+export function toyModelData({ sparsity }: Pick<SaeRunSettings, 'sparsity'>, weight: HostTensor): ActivationSource {
+  return toyModelActivations(weight, sparseFeatures({ nFeatures: weight.shape[0]!, sparsity }));
+}
+
+/** What a trained autoencoder found of the toy model's directions at step 0 and at the end, and the record that its file holds. */
+export function saeOutcome(
+  settings: SaeRunSettings,
+  { file, weight }: { readonly file: string; readonly weight: HostTensor },
+  { sae, start, history, engine }: SaeTrainingResult,
+  heldOut: HostTensor,
+  optimizer: SaeSettings['optimizer'],
+) {
+  const { sparsity, batchSize, steps, seed } = settings;
+  const { loss } = history;
+  const [before, after] = [scoreSae(start, weight, heldOut), scoreSae(sae, weight, heldOut)];
+  const truth = scoreOnFeatures(sae, weight, settings);
+  const record = {
+    seed,
+    data: { kind: 'sparse', sparsity, toy_model: basename(file) },
+    steps,
+    batch: batchSize,
+    optimizer,
+    engine: `${engine.engine} (${engine.provider})`,
+    metrics: {
+      step_0: { loss: loss[0]!, recovered: before.recovered },
+      end: { loss: loss.at(-1)!, recovered: after.recovered, ...truth },
+    },
+  };
+  return { before, after, truth, record };
+}
+
 export interface SaeRun {
   readonly sae: SparseAutoencoder;
   readonly file: string;
@@ -145,10 +177,10 @@ export async function runSae(
   toyModel: { readonly file: string; readonly weight: HostTensor },
   context: ExperimentContext,
 ): Promise<SaeRun> {
-  const { activation, init, sparsity, batchSize, steps, seed } = settings;
+  const { activation, init, steps, seed } = settings;
   const { file: toyModelFile, weight } = toyModel;
   const [nFeatures, dIn] = weight.shape as [number, number];
-  const data = toyModelActivations(weight, sparseFeatures({ nFeatures, sparsity }));
+  const data = toyModelData(settings, weight);
   const training = saeSettings(settings, data);
   const panels = [0, 1, 2, 3, 4].map(quarter => Math.round((steps * quarter) / 4));
   const trainedOn = await sha256OfFile(toyModelFile);
@@ -158,29 +190,15 @@ export async function runSae(
     snapshotAt: snapshotSteps(steps, 60, panels),
   });
   requireFinished(run, 'the autoencoder', context);
-  const { sae, start, history } = run;
-  const { loss, snapshots } = history;
+  const { sae, history } = run;
   const heldOut = await heldOutActivations(data, settings);
-  const [before, after] = [scoreSae(start, weight, heldOut), scoreSae(sae, weight, heldOut)];
-  const truth = scoreOnFeatures(sae, weight, settings);
-  const record = {
-    seed,
-    data: { kind: 'sparse', sparsity, toy_model: basename(toyModelFile) },
-    steps,
-    batch: batchSize,
-    optimizer: training.optimizer,
-    engine: `${run.engine.engine} (${run.engine.provider})`,
-    metrics: {
-      step_0: { loss: loss[0]!, recovered: before.recovered },
-      end: { loss: loss.at(-1)!, recovered: after.recovered, ...truth },
-    },
-  };
+  const { before, after, truth, record } = saeOutcome(settings, toyModel, run, heldOut, training.optimizer);
   const file = join(context.folder, 'sae.onnx');
   await sae.save(file, { training: record, init, trainedOn });
   await writeJson(join(context.folder, 'history.json'), historyFile(history), false);
   await writeJson(join(context.folder, 'sae.json'), { ...record, before, after });
   if (dIn === 2) {
-    const shown = snapshots.filter(({ step }) => panels.includes(step));
+    const shown = history.snapshots.filter(({ step }) => panels.includes(step));
     const figure = plotDirectionSnapshots(
       weight,
       shown.map(({ step, directions }) => ({ label: `SAE@${step}`, directions })),

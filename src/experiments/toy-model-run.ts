@@ -47,23 +47,21 @@ export interface ToyModelRun {
   readonly run: ToyModelTrainingResult;
 }
 
-/** Runs the experiment: writes `toy-model.onnx`, `toy-model.json` and the figure `toy-model-directions` into the run's folder. */
-export async function runToyModel(settings: ToyModelSettings, context: ExperimentContext): Promise<ToyModelRun> {
-  const { nFeatures, nHidden, restarts, sparsity, importanceRatio, batchSize, steps, seed } = settings;
+/** The settings of training that an experiment's settings name. */
+export function toyModelTraining({ nFeatures, sparsity, importanceRatio, ...settings }: ToyModelSettings) {
+  const { nHidden, restarts, batchSize, steps, seed } = settings;
   const importance = importanceDecayByRatio(nFeatures, importanceRatio);
-  const label = restarts > 1 ? `toy models (${restarts} restarts)` : 'toy model';
-  const run = await trainToyModel(
-    { data: sparseFeatures({ nFeatures, sparsity }), nHidden, restarts, importance, batchSize, steps, seed },
-    trainingOptions(context, { name: 'toy-model', label, steps, alone: true }),
-  );
-  requireFinished(run, 'the toy model', context);
-  const { model, loss, best } = run;
+  return { data: sparseFeatures({ nFeatures, sparsity }), nHidden, restarts, importance, batchSize, steps, seed };
+}
+
+/** How the restarts ended, and the record that the model's file holds. */
+export function toyModelOutcome(settings: ToyModelSettings, run: ToyModelTrainingResult) {
+  const { nHidden, restarts, sparsity, importanceRatio, batchSize, steps, seed } = settings;
   const losses = run.restarts.map(restart => restart.loss);
   const stars =
     nHidden === 2
       ? run.restarts.filter(restart => isRegularPolygon(restart.model.featureDirections())).length
       : undefined;
-  const file = join(context.folder, 'toy-model.onnx');
   const record = {
     seed,
     data: { kind: 'sparse', sparsity, importance_ratio: importanceRatio },
@@ -72,14 +70,28 @@ export async function runToyModel(settings: ToyModelSettings, context: Experimen
     optimizer: TOY_MODEL_OPTIMIZER,
     engine: `${run.engine.engine} (${run.engine.provider})`,
     restarts,
-    kept: best,
-    metrics: { step_0: { loss: run.history.loss[0]! }, end: { loss } },
+    kept: run.best,
+    metrics: { step_0: { loss: run.history.loss[0]! }, end: { loss: run.loss } },
   };
+  return { losses, stars, record };
+}
+
+/** Runs the experiment: writes `toy-model.onnx`, `toy-model.json` and the figure `toy-model-directions` into the run's folder. */
+export async function runToyModel(settings: ToyModelSettings, context: ExperimentContext): Promise<ToyModelRun> {
+  const { nFeatures, nHidden, restarts, sparsity, steps } = settings;
+  const label = restarts > 1 ? `toy models (${restarts} restarts)` : 'toy model';
+  const training = toyModelTraining(settings);
+  const stretch = { name: 'toy-model', label, steps, alone: true };
+  const run = await trainToyModel(training, trainingOptions(context, stretch));
+  requireFinished(run, 'the toy model', context);
+  const { model, loss } = run;
+  const { losses, stars, record } = toyModelOutcome(settings, run);
+  const file = join(context.folder, 'toy-model.onnx');
   await model.save(file, record);
   await writeJson(join(context.folder, 'toy-model.json'), { ...record, losses, ...(stars !== undefined && { stars }) });
   if (nHidden === 2) {
     const figure = plotFeatureDirections(model.featureDirections(), {
-      importance: Array.from(importance.data),
+      importance: Array.from(training.importance.data),
       title: `A ${nFeatures}→${nHidden}→${nFeatures} toy model`,
       subtitle: `feature directions after ${steps.toLocaleString('en')} steps; sparsity ${sparsity}`,
     });

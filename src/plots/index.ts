@@ -28,5 +28,6 @@ export {
   type RecoverySeries,
 } from './recovery.ts';
 export { plotScaling, type ScalingOptions, type ScalingSeries } from './scaling.ts';
+export { plotSettingEffect, type SettingEffectOptions, type SettingSeries } from './setting-effect.ts';
 export { plotSparsitySweep, type SparsitySweepOptions, type SparsitySweepSeries } from './sparsity-sweep.ts';
 export { plotTrainingCurves, type TrainingCurve, type TrainingCurvesOptions } from './training-curves.ts';

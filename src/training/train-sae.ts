@@ -150,17 +150,27 @@ const LARGEST_SIDE_BY_SIDE = 4_000_000;
 /** Runs that train side by side, each group in its order; groups in the order of their first run. */
 function grouped(runs: readonly SaeRun[]): SaeRun[][] {
   const groups = new Map<string, SaeRun[]>();
-  const sources: unknown[] = [];
   for (const run of runs) {
-    const { source, settings } = run;
-    if (!sources.includes(settings.data)) sources.push(settings.data);
-    // The width of given data is known once they are open; one object has one width.
-    const width = isGenerated(source) ? source.width : `data ${sources.indexOf(settings.data)}`;
-    const isSmall = typeof width === 'number' && settings.batchSize * width * settings.dSae <= LARGEST_SIDE_BY_SIDE;
-    const key = isSmall ? `${width} ${run.form}` : `alone ${groups.size}`;
+    const key = sideBySideKey(run) ?? `alone ${groups.size}`;
     groups.set(key, [...(groups.get(key) ?? []), run]);
   }
   return [...groups.values()];
+}
+
+/** The same for all runs that train side by side; undefined for one that trains alone. The width of given data is known once they are open. */
+function sideBySideKey({ source, settings, form }: SaeRun): string | undefined {
+  if (!isGenerated(source)) return undefined;
+  const isSmall = settings.batchSize * source.width * settings.dSae <= LARGEST_SIDE_BY_SIDE;
+  return isSmall ? `${source.width} ${form}` : undefined;
+}
+
+/**
+ * What must be the same for autoencoders to train side by side (see trainSaes).
+ * @returns the same text for all that do; undefined for one that trains alone
+ * @throws as `trainSae` for settings out of range
+ */
+export function saeForm(settings: SaeSettings): string | undefined {
+  return sideBySideKey(new SaeRun(resolveSaeSettings(settings)));
 }
 
 async function trainGroup(

@@ -226,15 +226,27 @@ function asTensor(importance: HostTensor | readonly number[]): HostTensor {
 function grouped(runs: readonly ToyRun[]): ToyRun[][] {
   const groups = new Map<string, ToyRun[]>();
   for (const run of runs) {
-    const { data, seed, learningRate, optimizer, importance, ...shared } = run.settings;
-    const { learningRate: _, ...form } = optimizer;
-    const width = isGenerated(run.source) ? run.source.width : undefined;
-    // What is not generated has a width that is known once it is open; it is not laid side by side.
-    const own = width ?? `alone ${groups.size}`;
-    const key = JSON.stringify([own, shared, form, importance && Array.from(importance.data)]);
+    const key = sideBySideKey(run) ?? `alone ${groups.size}`;
     groups.set(key, [...(groups.get(key) ?? []), run]);
   }
   return [...groups.values()];
+}
+
+/** What is not generated has a width that is known once it is open; it is not laid side by side. */
+function sideBySideKey({ source, settings }: ToyRun): string | undefined {
+  if (!isGenerated(source)) return undefined;
+  const { data, seed, learningRate, optimizer, importance, ...shared } = settings;
+  const { learningRate: _, ...form } = optimizer;
+  return JSON.stringify([source.width, shared, form, importance && Array.from(importance.data)]);
+}
+
+/**
+ * What must be the same for toy models to train side by side (see trainToyModels).
+ * @returns the same text for all that do; undefined for one that trains alone
+ * @throws InvalidValueError for settings out of range
+ */
+export function toyModelForm(settings: ToyModelSettings): string | undefined {
+  return sideBySideKey(instancesOf(settings, 0)[0]!);
 }
 
 async function trainGroup(

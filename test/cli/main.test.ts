@@ -17,6 +17,8 @@ const COMMANDS = [
   'verify',
   'plot',
   'train',
+  'sweep',
+  'worker',
   'tensors',
   'activations',
   'evaluate',

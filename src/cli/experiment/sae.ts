@@ -131,16 +131,21 @@ function printableSettings(options: SaeOptions): object {
   return settings;
 }
 
-async function onToyModel(options: SaeOptions, context: ExperimentContext) {
-  const { toyModel, sparsity, steps, seed } = options;
-  await using model = await loadToyModel(toyModel, { provider: 'cpu' });
-  const weight = await model.featureDirections();
+/** The settings of an autoencoder on a toy model's activations. */
+export function toyModelSaeSettings(options: SaeOptions): SaeRunSettings {
+  const { sparsity, steps, seed } = options;
   const { data: _, dSae, activation, holdOut: __, ...practice } = resolvedSettings(options);
   const { decoder, batchSize, learningRate, start } = practice;
   const init = typeof start.directions === 'string' ? start.directions : SAE_DEFAULTS.init;
   const settings = { dSae, activation, decoder, init, sparsity, batchSize, steps, learningRate, seed };
-  const asked = { ...practice, start: { ...start, directions: init } };
-  const result = await runSae({ ...settings, practice: asked }, { file: toyModel, weight }, context);
+  return { ...settings, practice: { ...practice, start: { ...start, directions: init } } };
+}
+
+async function onToyModel(options: SaeOptions, context: ExperimentContext) {
+  const { toyModel } = options;
+  await using model = await loadToyModel(toyModel, { provider: 'cpu' });
+  const weight = await model.featureDirections();
+  const result = await runSae(toyModelSaeSettings(options), { file: toyModel, weight }, context);
   context.log(recoveryTable(await probe({ toyModel, sae: result.file }, options)));
   context.log(describeSae(result));
   const { file, before, after, truth, run } = result;
@@ -148,22 +153,34 @@ async function onToyModel(options: SaeOptions, context: ExperimentContext) {
 }
 
 function onFiles(options: SaeOptions, files: readonly string[], context: ExperimentContext) {
-  const { tensor, target, targetTensor, shuffleBuffer, dropNormAbove } = options;
-  const data = activationFiles(files, { tensor, target, targetTensor, shuffleBuffer, dropNormAbove });
-  return onActivations(options, data, context);
+  return onActivations(options, filesData(options, files), context);
 }
 
-async function onModel(options: SaeOptions, model: string, context: ExperimentContext) {
+function filesData(options: SaeOptions, files: readonly string[]): ActivationSource {
+  const { tensor, target, targetTensor, shuffleBuffer, dropNormAbove } = options;
+  return activationFiles(files, { tensor, target, targetTensor, shuffleBuffer, dropNormAbove });
+}
+
+function onModel(options: SaeOptions, model: string, context: ExperimentContext) {
+  return withModelData(options, model, context.signal, data => onActivations(options, data, context));
+}
+
+/** Calls `use` with what the model computes, which is open until it settles. */
+async function withModelData<T>(
+  options: SaeOptions,
+  model: string,
+  signal: AbortSignal | undefined,
+  use: (data: ActivationSource) => Promise<T>,
+): Promise<T> {
   const { tensor, dropFirst, dropNormAbove, shuffleBuffer, hostBatchSize } = options;
   if (tensor === undefined) throw new UsageError('--model needs --tensor: `monosemantic tensors` lists what there is');
   // The training's --provider is not the model's, and its batch size is not the one that the model runs at.
   const { batchSize: _, ...data } = options;
-  const opened = await openHostData(model, { ...data, tensor, provider: 'cpu' }, { signal: context.signal });
+  const opened = await openHostData(model, { ...data, tensor, provider: 'cpu' }, { signal });
   try {
     const { target, channelsAxis, dropTokens } = opened.rows;
     const rows = { tensor, target, channelsAxis, dropTokens, dropFirst, dropNormAbove, shuffleBuffer, hostBatchSize };
-    const source = modelActivations(opened.host, { ...rows, data: opened.data });
-    return await onActivations(options, source, context);
+    return await use(modelActivations(opened.host, { ...rows, data: opened.data }));
   } finally {
     await opened.close();
   }
@@ -174,6 +191,17 @@ async function onActivations(options: SaeOptions, data: ActivationSource, contex
   context.log(describeActivationSae(result));
   const { file, before, after, run } = result;
   return { file, before, after, engine: run.engine };
+}
+
+/** The settings of an autoencoder on files or on what a model computes, and a way to its data, which may be open only meanwhile. */
+export function activationSae(options: SaeOptions) {
+  const { model, activations } = options;
+  const { data: _, ...settings } = resolvedSettings(options);
+  return {
+    settings,
+    withData: <T>(signal: AbortSignal | undefined, use: (data: ActivationSource) => Promise<T>): Promise<T> =>
+      model === undefined ? use(filesData(options, activations!)) : withModelData(options, model, signal, use),
+  };
 }
 
 /** Whether an architecture keeps a number of latents, which has no default but beside a toy model. */

@@ -1,0 +1,34 @@
+/** `monosemantic/sweeps`: sweeps from the library, with the settings of `train toy` and `train sae`. */
+import { packageVersion } from '../../sweeps/package-version.ts';
+import type { SweepPlan } from '../../sweeps/plan.ts';
+import { runSweep, type SweepOptions } from '../../sweeps/sweep.ts';
+import type { SweepFolder } from '../../sweeps/sweep-folder.ts';
+import { runWorker, type WorkerOptions } from '../../sweeps/worker.ts';
+import { RUN_KINDS } from './run-kinds.ts';
+
+export { inShards, inThisProcess, type SweepExecutor, type SweepWork } from '../../sweeps/executor.ts';
+export type { PlanSettings, SettingValue, SweepPlan } from '../../sweeps/plan.ts';
+export { type ReportOptions, writeComparison, writeReport } from '../../sweeps/report.ts';
+export { type ConfigurationSummary, type SweepSummary, summariseSweep } from '../../sweeps/summary.ts';
+export type { SweepOptions } from '../../sweeps/sweep.ts';
+export { type RunFailure, type RunResult, SweepFolder } from '../../sweeps/sweep-folder.ts';
+export { type QueueOptions, throughQueue } from '../../sweeps/through-queue.ts';
+export type { WorkerOptions } from '../../sweeps/worker.ts';
+
+/**
+ * Does the runs of a plan. What is done in the folder is not done again, and a group that was begun goes on from its checkpoint.
+ * @param plan a base configuration, a grid and a list of overrides, seeds
+ * @param options `out`, the folder; the executor, default this process
+ * @returns the folder with its results
+ * @throws InvalidValueError for a plan that says what cannot be: which run, which setting
+ * @throws FolderInUseError where the folder was begun by another version, on another engine or with other threads
+ * @throws the reason of `signal` where it was stopped
+ */
+export function sweep(plan: SweepPlan, options: SweepOptions): Promise<SweepFolder> {
+  return runSweep(plan, options, { kinds: RUN_KINDS, version: packageVersion() });
+}
+
+/** Takes groups from a queue and does them, until `signal` is aborted or, where that is asked for, the queue is empty. */
+export function work(options: WorkerOptions): Promise<number> {
+  return runWorker(options, { kinds: RUN_KINDS, version: packageVersion() });
+}

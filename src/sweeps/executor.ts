@@ -1,0 +1,72 @@
+/** Who does the groups of a sweep: this process, or one of several that share them by number. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { FolderInUseError, InvalidValueError } from '../errors.ts';
+import type { RunGroup } from './groups.ts';
+import type { RunKind } from './run-kind.ts';
+import type { SweepConditions, SweepFolder } from './sweep-folder.ts';
+
+/** What there is to do. */
+export interface SweepWork {
+  readonly kind: RunKind;
+  readonly folder: SweepFolder;
+  readonly conditions: SweepConditions;
+  /** Those of which a run is missing, anew at each call. */
+  readonly missing: () => AsyncIterable<RunGroup>;
+  /** Does one here. FolderInUseError where another process is at it. */
+  readonly perform: (group: RunGroup) => Promise<void>;
+  readonly signal: AbortSignal | undefined;
+  readonly log: (line: string) => void;
+}
+
+/** Sees to it that groups are done, and settles when those that are its own are. */
+export interface SweepExecutor {
+  /** In words, for a person. */
+  readonly name: string;
+  execute(work: SweepWork): Promise<void>;
+}
+
+/** Milliseconds until groups are looked at again that another process is at. */
+const LOOK_AGAIN = 1000;
+
+/** Does all groups in this process, one after another, each with all threads. */
+export function inThisProcess(): SweepExecutor {
+  return { name: 'in this process', execute: work => performAll(work, () => true) };
+}
+
+/**
+ * Does every n-th group in this process: n machines that run shards 1 to n do all, and need not know of one another.
+ * @param shard from 1 to `of`
+ * @throws InvalidValueError where there is no such shard
+ */
+export function inShards(shard: number, of: number): SweepExecutor {
+  if (!Number.isSafeInteger(of) || of < 1 || !Number.isSafeInteger(shard) || shard < 1 || shard > of) {
+    throw new InvalidValueError(`a shard must be one of 1/n to n/n, got ${shard}/${of}`);
+  }
+  return {
+    name: `shard ${shard} of ${of}`,
+    execute: work => performAll(work, ({ index }) => index % of === shard - 1),
+  };
+}
+
+async function performAll(
+  { missing, perform, signal, log }: SweepWork,
+  isOwn: (group: RunGroup) => boolean,
+): Promise<void> {
+  for (;;) {
+    let isElsewhere = false;
+    for await (const group of missing()) {
+      if (!isOwn(group)) continue;
+      signal?.throwIfAborted();
+      try {
+        await perform(group);
+        log(`group ${group.index + 1}: ${group.runs.length} ${group.runs.length === 1 ? 'run' : 'runs'} done`);
+      } catch (error) {
+        // Another process shares the folder. What it leaves is done here.
+        if (!(error instanceof FolderInUseError)) throw error;
+        isElsewhere = true;
+      }
+    }
+    if (!isElsewhere) return;
+    await sleep(LOOK_AGAIN, undefined, { signal });
+  }
+}

@@ -1,0 +1,86 @@
+/** Does a unit of work: trains a group side by side and writes what its runs came to. */
+import { existsSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
+import type { Engine } from '../engines/engine.ts';
+import {
+  DivergenceError,
+  FileFormatError,
+  FileWriteError,
+  InvalidShapeError,
+  InvalidTypeError,
+  InvalidValueError,
+} from '../errors.ts';
+import { lockFolder } from '../files/folder-lock.ts';
+import type { NamedRun, RunGroup } from './groups.ts';
+import type { SweepConditions, SweepFolder } from './sweep-folder.ts';
+
+/** How groups are done. */
+export interface GroupOptions {
+  readonly folder: SweepFolder;
+  readonly engine: Engine;
+  readonly conditions: SweepConditions;
+  readonly signal?: AbortSignal | undefined;
+  /** Steps between checkpoints. */
+  readonly checkpointEvery: number;
+}
+
+/**
+ * Trains what is missing of a group, and writes results, models and failures. A group that was begun goes on from its checkpoint, whoever began it.
+ * @throws FolderInUseError where another process is at this group
+ * @throws the reason of the signal where it was stopped; the checkpoint stands
+ */
+export async function performGroup(group: RunGroup, options: GroupOptions): Promise<void> {
+  const { folder } = options;
+  const isMissing = ({ id }: NamedRun): boolean => !folder.isDone(id);
+  if (!group.runs.some(isMissing)) return;
+  const checkpoints = folder.checkpoints(group.id);
+  // Whoever was killed while it wrote results left some. The whole group goes on: its checkpoint is of the whole.
+  const wasBegun = existsSync(checkpoints);
+  await mkdir(checkpoints, { recursive: true }).catch((cause: unknown) => {
+    throw new FileWriteError(checkpoints, cause);
+  });
+  {
+    await using _ = await lockFolder(checkpoints, 'work', { signal: options.signal });
+    const runs = wasBegun ? group.runs : group.runs.filter(isMissing);
+    if (group.runs.some(isMissing)) await trainRuns(runs, 'runs', checkpoints, options);
+  }
+  await rm(checkpoints, { recursive: true, force: true });
+}
+
+/** Trains runs side by side. One that diverges stops all: then each half is trained for itself, down to the run that it is. */
+async function trainRuns(
+  runs: readonly NamedRun[],
+  checkpointName: string,
+  checkpoints: string,
+  options: GroupOptions,
+): Promise<void> {
+  const { folder, engine, conditions, signal, checkpointEvery } = options;
+  if (runs.every(({ id }) => folder.isDone(id))) return;
+  const tasks = runs.map(({ task }) => task);
+  try {
+    const how = { engine, signal, checkpoints, checkpointName, checkpointEvery };
+    const trained = await tasks[0]!.train(tasks, how);
+    signal?.throwIfAborted();
+    for (const [i, { metrics, model, engine: on }] of trained.entries()) {
+      const { id, settings, task } = runs[i]!;
+      const result = { id, settings, contents: task.contents, metrics, made: { ...conditions, on } };
+      if (!folder.isDone(id)) await folder.writeResult(result, model);
+    }
+  } catch (error) {
+    if (!isOfRuns(error)) throw error;
+    if (runs.length === 1) {
+      const { id, settings } = runs[0]!;
+      await folder.writeFailure({ id, settings, error: error.name, message: error.message });
+      return;
+    }
+    const half = Math.ceil(runs.length / 2);
+    await trainRuns(runs.slice(0, half), `${checkpointName}-a`, checkpoints, options);
+    await trainRuns(runs.slice(half), `${checkpointName}-b`, checkpoints, options);
+  }
+}
+
+/** Whether an error belongs to what was to be trained, and would come again; others are of the machine. */
+function isOfRuns(error: unknown): error is Error {
+  const types = [DivergenceError, InvalidValueError, InvalidShapeError, InvalidTypeError, FileFormatError];
+  return types.some(type => error instanceof type);
+}

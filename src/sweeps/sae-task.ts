@@ -1,0 +1,146 @@
+/** Sparse autoencoders as runs of a sweep: on a toy model's activations, on files, or on what a model computes. */
+import { ExplainedVariance } from '../analysis/explained-variance.ts';
+import { FiringDensity } from '../analysis/firing-density.ts';
+import { L0 } from '../analysis/l0.ts';
+import type { ActivationSource } from '../data/activation-source.ts';
+import { scoreHeldOut } from '../experiments/held-out-score.ts';
+import {
+  heldOutActivations,
+  type SaeRunSettings,
+  saeOutcome,
+  saeSettings,
+  toyModelData,
+} from '../experiments/sae-run.ts';
+import { sha256OfFile } from '../files/file-hash.ts';
+import { loadToyModel } from '../inference/node.ts';
+import type { HostTensor } from '../tensor.ts';
+import { finalLoss } from '../training/history.ts';
+import { trainSaes } from '../training/node.ts';
+import type { ResolvedSaeSettings, SaeSettings } from '../training/sae-settings.ts';
+import { type SaeTrainingResult, saeForm } from '../training/train-sae.ts';
+import type { GroupTraining, Metrics, RunTask, TrainedRun } from './run-kind.ts';
+import { secondsOf } from './run-seconds.ts';
+import { trainingOptions } from './training-options.ts';
+
+/** A frozen toy model whose directions are to be found. */
+interface ToyModelTruth {
+  readonly file: string;
+  readonly sha256: string;
+  /** [n_features, n_hidden]. */
+  readonly weight: HostTensor;
+}
+
+class ToyModelSaeTask implements RunTask {
+  readonly contents: Readonly<Record<string, string>>;
+  readonly form: string | undefined;
+  readonly seconds: number;
+  readonly settings: SaeRunSettings;
+  readonly truth: ToyModelTruth;
+  readonly training: SaeSettings;
+  readonly data: ActivationSource;
+
+  constructor(settings: SaeRunSettings, truth: ToyModelTruth) {
+    this.settings = settings;
+    this.truth = truth;
+    this.contents = { toyModel: truth.sha256 };
+    this.data = toyModelData(settings, truth.weight);
+    this.training = saeSettings(settings, this.data);
+    this.form = saeForm(this.training);
+    this.seconds = secondsOf(settings, 2 * truth.weight.shape[1]! * settings.dSae);
+  }
+
+  async train(tasks: readonly RunTask[], how: GroupTraining): Promise<readonly TrainedRun[]> {
+    const all = tasks as readonly ToyModelSaeTask[];
+    const vary = all.map(({ training }) => training);
+    const trained = await trainSaes({ ...this.training, vary }, trainingOptions(how));
+    // What was stopped is not measured.
+    how.signal?.throwIfAborted();
+    const runs: TrainedRun[] = [];
+    for (const [i, task] of all.entries()) runs.push(await task.#outcome(trained[i]!));
+    return runs;
+  }
+
+  async #outcome(trained: SaeTrainingResult): Promise<TrainedRun> {
+    const { sae, engine, dead } = trained;
+    const heldOut = await heldOutActivations(this.data, this.settings);
+    const { optimizer } = this.training;
+    const { before, after, truth, record } = saeOutcome(this.settings, this.truth, trained, heldOut, optimizer);
+    const { features, reconstruction } = sae.forward(heldOut);
+    const [variance, l0, firing] = [new ExplainedVariance(), new L0(), new FiringDensity()];
+    variance.add(heldOut, reconstruction);
+    l0.add(features);
+    firing.add(features);
+    const metrics = {
+      recovered: after.recovered,
+      recovered_share: after.share,
+      recovered_at_start: before.recovered,
+      mean_cosine: after.meanCosine,
+      explained_variance: variance.compute() ?? null,
+      l0: l0.compute(),
+      never_fired: firing.compute().dead.length,
+      ...(dead && { dead: dead.count }),
+      ...truth,
+      loss: lossOf(trained),
+    };
+    const { init } = this.settings;
+    const model = sae.toOnnx({ training: record, init, trainedOn: this.truth.sha256 });
+    return { metrics, model, engine: `${engine.engine} (${engine.provider})` };
+  }
+}
+
+function lossOf({ history: { loss } }: SaeTrainingResult): number | null {
+  return loss.length === 0 ? null : finalLoss(loss);
+}
+
+const truths = new Map<string, Promise<ToyModelTruth>>();
+
+/** Reads a toy model once. */
+function truthIn(file: string): Promise<ToyModelTruth> {
+  const known = truths.get(file);
+  if (known) return known;
+  const read = (async (): Promise<ToyModelTruth> => {
+    await using model = await loadToyModel(file, { provider: 'cpu' });
+    return { file, sha256: await sha256OfFile(file), weight: await model.featureDirections() };
+  })();
+  truths.set(file, read);
+  // A file that is not there yet may come.
+  read.catch(() => truths.delete(file));
+  return read;
+}
+
+/** An autoencoder to train on the activations of the frozen toy model `file`. Errors as `trainSae` and `loadToyModel`. */
+export async function toyModelSaeTask(settings: SaeRunSettings, file: string): Promise<RunTask> {
+  return new ToyModelSaeTask(settings, await truthIn(file));
+}
+
+/** An autoencoder to train on given activations, which `withData` opens for as long as they are used. It trains alone. */
+export function activationSaeTask(
+  settings: Omit<ResolvedSaeSettings, 'data'>,
+  withData: <T>(signal: AbortSignal | undefined, use: (data: ActivationSource) => Promise<T>) => Promise<T>,
+): RunTask {
+  return {
+    contents: {},
+    form: undefined,
+    seconds: secondsOf(settings, settings.dSae),
+    train: (_, how) =>
+      withData(how.signal, async data => {
+        const { batchSize, seed, holdOut } = settings;
+        await using opened = await data.open({ seed, batchSize, holdOut, signal: how.signal });
+        const [trained] = await trainSaes({ ...settings, data, vary: [{}] }, trainingOptions(how));
+        how.signal?.throwIfAborted();
+        const { sae, engine, dead } = trained!;
+        const score = await scoreHeldOut(sae.freeze(), opened);
+        const metrics: Metrics = {
+          ...(score && {
+            explained_variance: score.explained_variance,
+            l0: score.l0,
+            never_fired: score.never_fired,
+            shrinkage: score.shrinkage,
+          }),
+          ...(dead && { dead: dead.count }),
+          loss: lossOf(trained!),
+        };
+        return [{ metrics, model: sae.toOnnx(), engine: `${engine.engine} (${engine.provider})` }];
+      }),
+  };
+}
