@@ -10,7 +10,7 @@ import { freePort, noRedis, type Running, resultsOf, start, startRedis, until } 
 /** Eight groups of two, long enough that a worker can be stopped in the middle. */
 const PLAN: SweepPlan = {
   train: 'toy',
-  base: { steps: 6000, batchSize: 256 },
+  base: { steps: 3000, batchSize: 256 },
   grid: { nHidden: [2, 3], sparsity: [0.8, 0.9] },
   seeds: 4,
   groupSize: 2,
@@ -47,7 +47,7 @@ describe('a sweep', function () {
 
   it('gives the same bytes as four shards, of which one was stopped half-way', async () => {
     const out = join(folder, 'shards');
-    const stopped = run('sweep', plan, '--out', out, '--threads', '2', '--shard', '1/4', '--checkpoint-every', '500');
+    const stopped = run('sweep', plan, '--out', out, '--threads', '2', '--shard', '1/4', '--checkpoint-every', '250');
     await until(stopped, 'group 1:');
     stopped.child.kill('SIGINT');
     expect(await stopped.ended).to.equal(130);
@@ -56,6 +56,27 @@ describe('a sweep', function () {
       expect(await shard.ended, shard.said()).to.equal(0);
     }
     expect(resultsOf(out)).to.deep.equal(resultsOf(here));
+  });
+
+  it('gives autoencoders of several architectures the same bytes as two shards', async () => {
+    const own = join(folder, 'saes.json');
+    const architectures = [
+      { activation: 'topk', k: 1 },
+      { activation: 'batchtopk', k: 1 },
+      { activation: 'relu', l1: 0.01 },
+      { activation: 'jumprelu', l0Coefficient: 0.01 },
+    ];
+    const saes: SweepPlan = { train: 'sae', base: { steps: 300 }, list: architectures, seeds: 3, groupSize: 3 };
+    writeFileSync(own, JSON.stringify(saes));
+    const [whole, parts] = [join(folder, 'saes'), join(folder, 'sae-shards')];
+    const all = run('sweep', own, '--out', whole, '--threads', '2');
+    expect(await all.ended, all.said()).to.equal(0);
+    for (const i of [1, 2]) {
+      const shard = run('sweep', own, '--out', parts, '--threads', '2', '--shard', `${i}/2`);
+      expect(await shard.ended, shard.said()).to.equal(0);
+    }
+    expect(Object.keys(resultsOf(whole))).to.have.length.at.least(24);
+    expect(resultsOf(parts)).to.deep.equal(resultsOf(whole));
   });
 
   it('refuses a folder that was begun with other threads', async () => {
@@ -90,7 +111,7 @@ describe('a sweep', function () {
       const all = run('sweep', plan, '--out', out, '--threads', '2', '--queue', queue);
       await until(all, 'in the queue');
       const worker = (): Running =>
-        run('worker', '--queue', queue, '--out', out, '--lock', '3', '--checkpoint-every', '500', '--until-empty');
+        run('worker', '--queue', queue, '--out', out, '--lock', '3', '--checkpoint-every', '250', '--until-empty');
       const [killed, stopped] = [worker(), worker()];
       await Promise.all([until(killed, 'begin'), until(stopped, 'begin')]);
       killed.child.kill('SIGKILL');
