@@ -6,11 +6,17 @@ import { InvalidValueError, MissingPackageError, QueueUnavailableError } from '.
 const CONNECT = 5000;
 const LONGEST_WAIT = 3000;
 
+/** What of these packages is used. */
+export interface QueuePackages {
+  readonly Redis: typeof Redis;
+  readonly bullmq: Pick<typeof import('bullmq'), 'Queue' | 'QueueEvents' | 'Worker' | 'DelayedError' | 'WaitingError'>;
+}
+
 /** The packages of the queue, which are optional. MissingPackageError where they are not installed. */
-export async function loadQueuePackages() {
+export async function loadQueuePackages(): Promise<QueuePackages> {
   try {
-    const [{ Redis }, bullmq] = await Promise.all([import('ioredis'), import('bullmq')]);
-    return { Redis, bullmq };
+    const [ioredis, bullmq] = await Promise.all([import('ioredis'), import('bullmq')]);
+    return { Redis: ioredis.Redis, bullmq };
   } catch (cause) {
     throw new MissingPackageError('--queue needs the packages bullmq and ioredis: npm install bullmq ioredis', {
       cause,

@@ -368,9 +368,9 @@ describe('the sparse update', () => {
       };
       await repeat(300);
       const before = process.memoryUsage().rss;
-      await repeat(1500);
-      // A leak of one batch and its pre-activations a step would be 22 MB.
-      expect(process.memoryUsage().rss - before).to.be.below(15e6);
+      await repeat(3000);
+      // A leak of one batch and its pre-activations a step would be 44 MB; what other tests left is collected meanwhile or not.
+      expect(process.memoryUsage().rss - before).to.be.below(30e6);
     });
   });
 
