@@ -3,7 +3,7 @@
  * while that process lives; it is taken over from a process that died, however it died. Node only.
  */
 import { randomBytes } from 'node:crypto';
-import { constants, copyFile, link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { constants, copyFile, link, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FileWriteError, FolderInUseError } from '../errors.ts';
@@ -130,15 +130,23 @@ async function changeOf(path: string): Promise<number | undefined> {
   );
 }
 
-/** Removes the lock of `token`, of which several may have found that its holder died: only one of them moves it away. */
+/**
+ * Removes the lock of the dead holder of `token`. Several may have found that it died: who creates the guard of this very holder may remove its lock, and
+ * a lock that somebody else has taken since has another token. A guard whose owner died between the two is removed.
+ */
 async function removeDead(path: string, token: string): Promise<void> {
-  const aside = `${path}.${token || 'unread'}.dead`;
+  const guard = `${path}.${token.replace(/[^0-9a-z]/gi, '') || 'unread'}.dead`;
   try {
-    await rename(path, aside);
+    await writeFile(guard, JSON.stringify({ ...ownProcess(), token }), { flag: 'wx' });
   } catch {
+    const owner = await holderOf(guard);
+    if (owner && isAlive(owner) === false) await rm(guard, { force: true });
+    await sleep(5);
     return;
   }
-  // Somebody was faster, and this is the new lock: it gets its name back unless that is taken.
-  if ((await holderOf(aside))?.token !== token) await link(aside, path).catch(() => undefined);
-  await rm(aside, { force: true });
+  try {
+    if ((await holderOf(path))?.token === token) await rm(path, { force: true });
+  } finally {
+    await rm(guard, { force: true });
+  }
 }
