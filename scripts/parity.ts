@@ -17,6 +17,7 @@ import { FiringDensity } from '../src/analysis/firing-density.ts';
 import { L0 } from '../src/analysis/l0.ts';
 import { LatentF1 } from '../src/analysis/latent-detection.ts';
 import { recovery } from '../src/analysis/recovery.ts';
+import { type MeanInterval, studentInterval } from '../src/analysis/student-interval.ts';
 import { positiveInteger, positiveNumber } from '../src/cli/options.ts';
 import { activationFiles } from '../src/data/activation-files.ts';
 import { createRandomSource } from '../src/data/random-source.ts';
@@ -271,22 +272,9 @@ async function byOurs(own: Case, preset: PresetName, seed: number, data: Data): 
   };
 }
 
-/** Two-sided 95% quantiles of Student's t by degrees of freedom. */
-const T95 = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262];
-
-function interval(values: readonly number[]): { readonly mean: number; readonly half: number } {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  const half =
-    values.length < 2
-      ? Number.NaN
-      : (T95[values.length - 2] ?? 1.96) * Math.sqrt(squares / (values.length - 1) / values.length);
-  return { mean, half };
-}
-
-function inWords(metric: Metric, { mean, half }: { readonly mean: number; readonly half: number }): string {
+function inWords(metric: Metric, { mean, high }: MeanInterval): string {
   const digits = { explained_variance: 4, l0: 2, silent: 1, found: 1, f1: 3, processor_seconds: 0 }[metric];
-  return `${mean.toFixed(digits)} ± ${half.toFixed(digits)}`;
+  return `${mean.toFixed(digits)} ± ${(high - mean).toFixed(digits)}`;
 }
 
 const folder = options.out;
@@ -319,11 +307,11 @@ for (const own of casesOf({ ...options, dIn })) {
       const own = all.map(score => score[metric] ?? Number.NaN);
       if (own.some(Number.isNaN)) return [];
       const paired = way === 'SAELens' || !rival ? own : own.map((value, i) => value - rival[i]![metric]!);
-      return [`${metric} ${way === 'SAELens' || !rival ? '' : 'Δ '}${inWords(metric, interval(paired))}`];
+      return [`${metric} ${way === 'SAELens' || !rival ? '' : 'Δ '}${inWords(metric, studentInterval(paired))}`];
     });
     const active = all.map(({ aux_k_steps }) => aux_k_steps ?? 0);
     console.log(
-      `${own.name.padEnd(11)}${way.padEnd(15)}${parts.join('  ')}  AuxK in ${Math.round(interval(active).mean)} steps`,
+      `${own.name.padEnd(11)}${way.padEnd(15)}${parts.join('  ')}  AuxK in ${Math.round(studentInterval(active).mean)} steps`,
     );
   }
 }

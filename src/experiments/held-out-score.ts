@@ -6,6 +6,7 @@ import { type L0Distribution, L0Histogram } from '../analysis/l0-histogram.ts';
 import { ReconstructionNorm } from '../analysis/reconstruction-norm.ts';
 import type { OpenSource } from '../data/activation-source.ts';
 import { frozenSaeToOnnx } from '../export/frozen-sae-onnx.ts';
+import { gathered } from '../host/activation-rows.ts';
 import { loadSae } from '../inference/node.ts';
 import type { FrozenSae } from '../models/frozen-sae.ts';
 import { type HostTensor, rowNorms } from '../tensor.ts';
@@ -65,7 +66,7 @@ export async function scoreHeldOut(
     if (normLimit !== undefined) {
       const kept = Array.from(rowNorms(input).entries()).flatMap(([row, norm]) => (norm <= normLimit ? [row] : []));
       sinks += input.shape[0]! - kept.length;
-      if (kept.length > 0) short.add(pickedRows(target, kept), pickedRows(reconstruction, kept));
+      if (kept.length > 0) short.add(gathered(target, kept), gathered(reconstruction, kept));
     }
     samples += input.shape[0]!;
     first ??= target;
@@ -89,14 +90,6 @@ export async function scoreHeldOut(
     density: densityHistogram(density),
     ...(dictionary && { dictionary: scoreDictionary(sae, first) }),
   };
-}
-
-/** These rows of [n, d]. */
-function pickedRows({ data, shape }: HostTensor, rows: readonly number[]): HostTensor {
-  const width = shape[1]!;
-  const picked = new Float32Array(rows.length * width);
-  for (const [at, row] of rows.entries()) picked.set(data.subarray(row * width, (row + 1) * width), at * width);
-  return { data: picked, shape: [rows.length, width] };
 }
 
 /** What of a score a person should know: numbers that are undefined, and an autoencoder that learned nothing. */
