@@ -97,6 +97,7 @@ export type { ModelSnapshot, TrainingHistory } from './training/history.ts';
 export type { LearningRateSchedule } from './training/learning-rate.ts';
 export { toyModelTrainable, weightedMse } from './training/losses.ts';
 export { type AdamOptions, adam, type Optimizer } from './training/optimizers.ts';
+export type { ResampleOptions } from './training/resample.ts';
 export type { RunReport, TrainingOptions } from './training/run-settings.ts';
 export type { ManySaeSettings, SaeSettings, SaeStartSettings } from './training/sae-settings.ts';
 export type { Ramp, Schedules } from './training/schedules.ts';

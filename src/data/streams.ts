@@ -25,6 +25,8 @@ export const STREAMS = {
   toyModelActivations: 8,
   /** The dictionary and bias of dictionary features. */
   dictionary: 9,
+  /** The rows that dead latents begin anew from. */
+  resampling: 11,
 } as const;
 
 export type StreamName = keyof typeof STREAMS;

@@ -37,6 +37,7 @@ export function trainingOptions(
     overwrite: true,
     onStart: context.preparing,
     onResume: step => context.log(`${label}: goes on after ${step} of ${steps} steps`),
+    onResample: (step, latents) => context.log(`${label}: after ${step} steps ${latents} dead latents began anew`),
     ...(records && {
       recordEvery: records.every,
       metricsFile: join(context.folder, alone ? METRICS : `${name}.${METRICS}`),

@@ -60,8 +60,8 @@ export interface Trainable {
   project?(parameters: Tensors): Tensors;
   /** Gradients as the optimizer takes them. Default as they are. */
   projectGradients?(parameters: Tensors, gradients: Tensors): Tensors;
-  /** Parameters as each step leaves them: decoder rows of unit norm. Default as they are. */
-  constrain?(parameters: Tensors): Tensors;
+  /** Parameters as each step leaves them: decoder rows of unit norm. `buffers` as they are after the batch. Default as they are. */
+  constrain?(parameters: Tensors, buffers: Tensors): Tensors;
 }
 
 /** What a step's loss is computed from. */

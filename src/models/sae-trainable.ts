@@ -1,14 +1,18 @@
 /** A sparse autoencoder as a training step sees it: its architecture's forward pass and loss, and the count of samples since each latent fired. */
 import * as tf from '@tensorflow/tfjs';
 import type { Forward, ForwardInputs, SaeArchitecture, SaeShape } from './architectures/architecture.ts';
-import { constrainParameters, projectGradients } from './decoder.ts';
+import { constrainParameters, decoderParameter, projectGradients } from './decoder.ts';
+import { countedFiring } from './firing-rate.ts';
 import { meanSquare } from './mean-square.ts';
-import type { Tensors, Trainable } from './model.ts';
+import type { ModelState, Tensors, Trainable } from './model.ts';
 import { denormalizeRows, normalizeRows } from './normalisation.ts';
 
 /** Names of a batch's inputs: what is encoded, and what a transcoder reconstructs instead. */
 export const ACTIVATIONS = 'activations';
 export const TARGET = 'target';
+
+/** The buffer that holds the unit directions at which decoder rows started, where they are held near them. */
+export const STARTED = 'started';
 
 /** What of an autoencoder training needs. */
 interface TrainedSae {
@@ -26,6 +30,8 @@ export interface SaeReports {
 
 /** Samples of a batch whose active latents are counted: all of them would take a pass over [batch, d_sae], the mean over steps is as good. */
 const L0_SAMPLES = 64;
+/** Below every norm that is divided by. */
+const TINY = 1e-30;
 
 /**
  * The loss `mse`, the mean over the batch, and the mean or sum over d_out, of (ŷ − y)², times the architecture's weight for it, beside its own terms. For instances side
@@ -47,7 +53,11 @@ export function saeTrainable(
       const mean = meanSquare(forward.error, [rank - 2, rank - 1]);
       const weight = (shape.reconstructionLoss === 'sum' ? shape.dOut : 1) * (architecture.mseWeight ?? 1);
       const mse = weight === 1 ? mean : tf.mul(mean, weight);
-      const next = buffers['silent'] ? { silent: silentSamples(buffers['silent'], forward.features) } : {};
+      const { firingWindow } = architecture;
+      const next = {
+        ...(buffers['silent'] && { silent: silentSamples(buffers['silent'], forward.features) }),
+        ...(firingWindow !== undefined && countedFiring(buffers, forward.features, firingWindow)),
+      };
       const reports = {
         ...(l0 && { l0: activeLatents(forward) }),
         ...(deadAfter !== undefined && { dead: latentsSilentFor(deadAfter, buffers['silent']!) }),
@@ -61,8 +71,33 @@ export function saeTrainable(
     ...(architecture.project && { project: parameters => architecture.project!(parameters) }),
     projectGradients: (parameters: Tensors, gradients: Tensors) =>
       projectGradients(shape.decoder, parameters, gradients),
-    constrain: (parameters: Tensors) => constrainParameters(shape.decoder, parameters),
+    constrain: (parameters: Tensors, buffers: Tensors) => {
+      const kept = withinCone(shape, parameters, buffers[STARTED]);
+      return constrainParameters(shape.decoder, kept);
+    },
   };
+}
+
+/** What one batch `input` [batch, d_in] makes of an autoencoder in the form of training, with every number as it is set. */
+export function forwardOf(
+  { architecture, shape }: TrainedSae,
+  { parameters, buffers }: ModelState<Tensors>,
+  input: tf.Tensor,
+  target: tf.Tensor = input,
+): Forward {
+  const scalars = scalarsAt(architecture, input.shape[0]!);
+  const projected = architecture.project?.(parameters) ?? parameters;
+  return architecture.forward({ shape, parameters: projected, buffers, ...normalized(shape, input), target, scalars });
+}
+
+/** Every number of the architecture as a batch of so many samples takes it. */
+export function scalarsAt({ scalars }: SaeArchitecture, batchSize: number): Record<string, { readonly value: number }> {
+  return Object.fromEntries(
+    Object.entries(scalars).map(([name, { value, perStep }]) => [
+      name,
+      { value: perStep?.(value, batchSize) ?? value },
+    ]),
+  );
 }
 
 /** What is encoded, and how its reconstruction becomes one of the activations as they were. A transcoder's target is of other ones. */
@@ -74,6 +109,27 @@ export function normalized(
   const { x, statistics } = normalizeRows(normalize, input);
   if (!applyBDecToInput) return { input: x, raw: input };
   return { input: x, raw: input, undo: decoded => denormalizeRows(normalize, statistics, decoded) };
+}
+
+/** Decoder rows whose cosine with where they started is at least what `shape` says: one that is beyond is turned back in their plane, its norm kept. */
+function withinCone(
+  { decoder, leastDecoderCosine: least }: SaeShape,
+  parameters: Tensors,
+  started: tf.Tensor | undefined,
+): Tensors {
+  if (least === undefined || !started) return parameters;
+  const name = decoderParameter(decoder);
+  const rows = parameters[name]!;
+  const norms = tf.sqrt(tf.sum(tf.square(rows), -1, true));
+  const along = tf.sum(tf.mul(rows, started), -1, true);
+  const across = tf.sub(rows, tf.mul(started, along));
+  const acrossNorm = tf.maximum(tf.sqrt(tf.sum(tf.square(across), -1, true)), TINY);
+  const turned = tf.add(tf.mul(started, least), tf.mul(across, tf.div(Math.sqrt(1 - least ** 2), acrossNorm)));
+  const isWithin = tf.cast(tf.greaterEqual(along, tf.mul(norms, least)), 'float32');
+  return {
+    ...parameters,
+    [name]: tf.add(tf.mul(rows, isWithin), tf.mul(tf.mul(turned, norms), tf.sub(1, isWithin))),
+  };
 }
 
 /** Samples since each latent last fired, [...lead, d_sae]: 0 for those that fired in this batch. */

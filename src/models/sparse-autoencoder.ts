@@ -13,11 +13,12 @@ import { type ActivationConfig, createArchitecture } from './architectures/regis
 import { DECODER_FORMS, type DecoderForm, decoderParameter, decoderRows } from './decoder.ts';
 import { requirePositiveInteger } from './dimensions.ts';
 import { requireSamples, runEagerly } from './eager.ts';
+import { firingRateBuffers } from './firing-rate.ts';
 import { foldActivationScale } from './fold-activation-scale.ts';
 import { applyFrozenSae, decoderInputsOf, type FrozenSae } from './frozen-sae.ts';
 import type { ModelState } from './model.ts';
 import { ACTIVATION_NORMALIZATIONS, type ActivationNormalization } from './normalisation.ts';
-import { normalized, saeTrainable } from './sae-trainable.ts';
+import { forwardOf, STARTED, saeTrainable, scalarsAt } from './sae-trainable.ts';
 import { unitRows } from './unit-rows.ts';
 
 export interface SparseAutoencoderConfig {
@@ -38,6 +39,10 @@ export interface SparseAutoencoderConfig {
   readonly normalize?: ActivationNormalization;
   /** What activations are multiplied with in training; freezing folds it into the weights. Default 1. */
   readonly inputScale?: number;
+  /** The least cosine of each decoder row with where it started, in [0, 1): training brings it back to that. Default 0: rows go where they will. */
+  readonly leastDecoderCosine?: number;
+  /** Whether training counts when each latent last fired. Default where the architecture asks for it, or there are more than 64 latents. */
+  readonly countsFiring?: boolean;
 }
 
 /** Where the parameters start. */
@@ -73,13 +78,16 @@ export class SparseAutoencoder {
    */
   constructor(config: SparseAutoencoderConfig, random: RandomSource, start: SparseAutoencoderStart = {}) {
     const { dIn, dSae, dOut = dIn, decoder = 'reparametrise', transcoder = dOut !== dIn, skip = false } = config;
-    const { reconstructionLoss = 'mean', normalize = 'none', inputScale = 1 } = config;
+    const { reconstructionLoss = 'mean', normalize = 'none', inputScale = 1, leastDecoderCosine = 0 } = config;
     for (const [name, size] of Object.entries({ dIn, dSae, dOut })) requirePositiveInteger(size, name);
     requireChoice('decoder', decoder, DECODER_FORMS);
     requireChoice('reconstructionLoss', reconstructionLoss, ['mean', 'sum']);
     requireChoice('normalize', normalize, ACTIVATION_NORMALIZATIONS);
     if (!(inputScale > 0 && Number.isFinite(inputScale))) {
       throw new InvalidValueError(`inputScale must be positive, got ${inputScale}`);
+    }
+    if (!(leastDecoderCosine >= 0 && leastDecoderCosine < 1)) {
+      throw new InvalidValueError(`leastDecoderCosine must lie in [0, 1), got ${leastDecoderCosine}`);
     }
     if (normalize !== 'none' && 'auxK' in config.activation && config.activation.auxK) {
       throw new InvalidValueError(
@@ -89,9 +97,14 @@ export class SparseAutoencoder {
     if (!transcoder && dOut !== dIn) {
       throw new InvalidValueError(`d_out is ${dOut} and d_in ${dIn}: only a transcoder reconstructs another width`);
     }
-    this.config = { ...config, dOut, decoder, transcoder, skip, reconstructionLoss, normalize, inputScale };
-    this.shape = { dIn, dSae, dOut, decoder, applyBDecToInput: !transcoder, skip, reconstructionLoss, normalize };
     this.architecture = createArchitecture(config.activation, dSae);
+    const asks = this.architecture.asksForFiring === true || dSae > FEW_LATENTS;
+    const resolved = { dOut, decoder, transcoder, skip, reconstructionLoss, normalize, inputScale, leastDecoderCosine };
+    this.config = { ...config, ...resolved, countsFiring: asks || config.countsFiring === true };
+    this.shape = {
+      ...{ dIn, dSae, dOut, decoder, applyBDecToInput: !transcoder, skip, reconstructionLoss, normalize },
+      ...(leastDecoderCosine > 0 && { leastDecoderCosine }),
+    };
     this.state = start.state ?? this.#initial(random, start);
   }
 
@@ -102,7 +115,7 @@ export class SparseAutoencoder {
 
   /** Whether training counts when each latent last fired. Few latents are spared it: the count would be a tenth of their step. */
   get countsFiring(): boolean {
-    return this.architecture.asksForFiring === true || this.config.dSae > FEW_LATENTS;
+    return this.config.countsFiring;
   }
 
   /** Decoder rows of one norm, W_enc their transpose, b_enc zero, b_dec the given bias. */
@@ -136,6 +149,8 @@ export class SparseAutoencoder {
       buffers: {
         ...this.architecture.buffers(this.shape),
         ...(this.countsFiring && { silent: filled([dSae], 0) }),
+        ...(this.architecture.firingWindow !== undefined && firingRateBuffers(dSae)),
+        ...(this.config.leastDecoderCosine > 0 && { [STARTED]: unitRows(rows) }),
       },
     };
   }
@@ -199,14 +214,8 @@ export class SparseAutoencoder {
   trainingForward(activations: HostTensor, target: HostTensor = activations) {
     requireSamples(activations, [this.config.dIn], 'activations');
     requireSamples(target, [this.config.dOut], 'target');
-    const { architecture, shape } = this;
-    const batch = activations.shape[0]!;
-    const scalars = Object.fromEntries(
-      Object.entries(architecture.scalars).map(([name, { value, perStep }]) => [
-        name,
-        { value: perStep?.(value, batch) ?? value },
-      ]),
-    );
+    const { architecture } = this;
+    const scalars = scalarsAt(architecture, activations.shape[0]!);
     const buffers = Object.keys(this.state.buffers);
     const results = runEagerly(
       ({ input, output, ...all }) => {
@@ -216,8 +225,7 @@ export class SparseAutoencoder {
         };
         const scaledInput = this.config.inputScale === 1 ? input! : tf.mul(input!, this.config.inputScale);
         const wanted = target === activations ? scaledInput : output!;
-        const given = { shape, ...state, ...normalized(shape, scaledInput), target: wanted, scalars };
-        const { features, reconstruction } = architecture.forward(given);
+        const { features, reconstruction } = forwardOf(this, state, scaledInput, wanted);
         const batch = { activations: scaledInput, ...(target !== activations && { target: wanted }) };
         const { losses } = saeTrainable(this).losses({ ...state, batch, scalars });
         const named = Object.fromEntries(Object.entries(losses).map(([name, value]) => [`loss.${name}`, value]));

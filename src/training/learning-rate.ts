@@ -5,6 +5,8 @@ import { InvalidValueError } from '../errors.ts';
 export interface LearningRateSchedule {
   /** Steps over which the rate rises from 0 in a line; the first step already moves. Default 0. */
   readonly warmUpSteps?: number;
+  /** Steps after each of which the rate rises again, over `warmUpSteps`. Default never; where dead latents are resampled, after each resampling. */
+  readonly warmUpEvery?: number;
   /** Default `constant`. */
   readonly decay?: 'constant' | 'linear' | 'cosine';
   /** Steps, the last ones, over which the rate falls. Default all after the warm-up. */
@@ -22,7 +24,7 @@ export function learningRateAt(
   peak: number,
   steps: number,
 ): (completedSteps: number) => number {
-  const { warmUpSteps = 0, decay = 'constant', finalShare = 0 } = schedule;
+  const { warmUpSteps = 0, warmUpEvery, decay = 'constant', finalShare = 0 } = schedule;
   const { decaySteps = steps - warmUpSteps } = schedule;
   const areCounts = [warmUpSteps, decaySteps].every(count => Number.isSafeInteger(count) && count >= 0);
   if (!areCounts || warmUpSteps + decaySteps > steps) {
@@ -30,18 +32,25 @@ export function learningRateAt(
       `a warm-up of ${warmUpSteps} and a decay of ${decaySteps} steps do not fit into ${steps} steps`,
     );
   }
+  if (warmUpEvery !== undefined && !(Number.isSafeInteger(warmUpEvery) && warmUpEvery >= 1)) {
+    throw new InvalidValueError(`warmUpEvery must be a whole number from 1, got ${warmUpEvery}`);
+  }
   if (!(finalShare >= 0 && finalShare <= 1)) {
     throw new InvalidValueError(`the final share of the learning rate must lie in [0, 1], got ${finalShare}`);
   }
   if (!['constant', 'linear', 'cosine'].includes(decay)) {
     throw new InvalidValueError(`decay "${decay}" does not exist; choose from constant, linear, cosine`);
   }
-  return completed => {
-    if (completed < warmUpSteps) return (peak * (completed + 1)) / warmUpSteps;
+  const fallenAt = (completed: number): number => {
     const fallen = completed - (steps - decaySteps);
     if (decay === 'constant' || fallen <= 0) return peak;
     const way = Math.min(1, fallen / decaySteps);
     const left = decay === 'linear' ? 1 - way : (1 + Math.cos(Math.PI * way)) / 2;
     return peak * (finalShare + (1 - finalShare) * left);
+  };
+  return completed => {
+    const since = warmUpEvery === undefined ? completed : completed % warmUpEvery;
+    const rate = fallenAt(completed);
+    return since < warmUpSteps ? (rate * (since + 1)) / warmUpSteps : rate;
   };
 }

@@ -31,6 +31,8 @@ export interface TrainingOptions {
   readonly onStart?: ((what: StartPart, share: number) => void) | undefined;
   /** Told where a run goes on: after how many steps. */
   readonly onResume?: ((step: number) => void) | undefined;
+  /** Told after each resampling of dead latents, where the settings ask for it: the completed steps and how many began anew, side by side in all. */
+  readonly onResample?: ((step: number, latents: number) => void) | undefined;
   /** Steps from one record of the run's metrics to the next; the last step has one too. Default 100. */
   readonly recordEvery?: number | undefined;
   /** Called with each record. Where a run is resumed, not with those before. */
@@ -62,7 +64,7 @@ export interface RunReport {
 }
 
 /** A training that is ready to run. */
-export interface ReadyRun extends Pick<TrainOptions, 'batches' | 'steps' | 'scalars' | 'measured'> {
+export interface ReadyRun extends Pick<TrainOptions, 'batches' | 'steps' | 'scalars' | 'measured' | 'revision'> {
   readonly program: StepProgram;
   /** Default name of its checkpoints. */
   readonly name: string;
@@ -80,7 +82,7 @@ export async function runTraining(
   ready: ReadyRun,
   options: TrainingOptions,
 ): Promise<Trained> {
-  const { program, batches, steps, scalars, measured, name, experiment, look, indices } = ready;
+  const { program, batches, steps, scalars, measured, revision, name, experiment, look, indices } = ready;
   const {
     checkpoint: folder,
     checkpointEvery = 5000,
@@ -119,6 +121,7 @@ export async function runTraining(
     signal,
     onProgress,
     measured,
+    ...(revision && { revision }),
     ...(records && { records }),
     stepsPerCall,
     ...(snapshotAt && { snapshots: { steps: snapshotAt, take: look, onTaken: onSnapshot && tell } }),

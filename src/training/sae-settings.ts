@@ -7,6 +7,7 @@ import type { Initialisation } from '../models/initialisation.ts';
 import type { HostTensor } from '../tensor.ts';
 import type { AdamOptions } from './optimizers.ts';
 import { PRESETS, type PresetName, presetSettings } from './presets.ts';
+import { type ResampleOptions, resolveResampling } from './resample.ts';
 import type { Schedules } from './schedules.ts';
 
 /** Where an autoencoder starts. */
@@ -19,8 +20,13 @@ export interface SaeStartSettings {
   readonly encoderNorm?: number;
   /** b_dec: of the sample of activations, or [d_out] numbers. Default `geometric-median`; `zero` for a transcoder. */
   readonly bias?: 'geometric-median' | 'mean' | 'zero' | ArrayLike<number>;
-  /** Whether the decoder's directions stay where they start, as a baseline (Korznikov et al. 2026, "Sanity Checks for SAEs"). Default false. */
-  readonly holdDecoder?: boolean;
+  /**
+   * Baselines of Korznikov et al. 2026, "Sanity Checks for SAEs" (2602.14111). `true`: the decoder stays where it starts; a number c in (0, 1), the
+   * soft-frozen decoder: after each step every row is brought back to a cosine of at least c with its start, the paper's is .8. Default false.
+   */
+  readonly holdDecoder?: boolean | number;
+  /** Whether the encoder's weights stay where they start, the same paper's third baseline. Default false. */
+  readonly holdEncoder?: boolean;
   /** Whether b_dec stays where it starts. Default false: it is trained. */
   readonly holdBias?: boolean;
   /** Whether there are biases at all; without, b_dec and b_enc are 0 and stay so. Default true. */
@@ -62,6 +68,8 @@ export interface SaeSettings {
    * weights when frozen; `layer_norm` and `constant_norm_rescale` normalise each sample and stay in the frozen graph. As SAELens has them. Default `none`.
    */
   readonly normalize?: NormalizeActivations;
+  /** Dead latents begin anew along badly reconstructed activations, every so many steps. Not for transcoders. Default not at all. */
+  readonly resample?: ResampleOptions;
   /** Whether a transcoder's reconstruction has a linear term of its input. Default false. */
   readonly skip?: boolean;
   /** The share of all rows that training never sees, in [0, 1). Default .05; generated data have a stream of their own for it. */
@@ -96,7 +104,8 @@ export const SAE_OPTIMIZER = { name: 'adam', learningRate: 0.005, betas: [0, 0.9
 const SAMPLE_SIZE = 10_000;
 
 /** The settings with their defaults. */
-export type ResolvedSaeSettings = Required<Omit<SaeSettings, 'preset'>> & Pick<SaeSettings, 'preset'>;
+export type ResolvedSaeSettings = Required<Omit<SaeSettings, 'preset' | 'resample'>> &
+  Pick<SaeSettings, 'preset'> & { readonly resample?: Required<ResampleOptions> };
 
 /** @throws InvalidValueError if a count is not positive or the seed no safe integer; what else is out of range its own part refuses. */
 export function resolveSaeSettings(given: SaeSettings): ResolvedSaeSettings {
@@ -116,25 +125,38 @@ export function resolveSaeSettings(given: SaeSettings): ResolvedSaeSettings {
     );
   }
   if (!Number.isSafeInteger(steps) || steps < 0) throw new InvalidValueError(`steps must be a count, got ${steps}`);
+  const { start = {}, schedules = {} } = settings;
+  const { holdDecoder = false } = start;
+  if (typeof holdDecoder === 'number' && !(holdDecoder > 0 && holdDecoder < 1)) {
+    throw new InvalidValueError(`start.holdDecoder as a cosine must lie between 0 and 1, got ${holdDecoder}`);
+  }
+  const { resample: asked, ...others } = defined(settings);
+  const resample = asked && resolveResampling(asked);
   const optimizer: AdamOptions = { ...SAE_OPTIMIZER, ...settings.optimizer };
   const learningRate = settings.learningRate ?? optimizer.learningRate ?? SAE_OPTIMIZER.learningRate;
   return {
     decoder: 'reparametrise',
-    schedules: {},
     reconstructionLoss: 'mean',
     skip: false,
     clip: 0,
     normalize: 'none',
     holdOut: 0.05,
     sampleSeed: seed,
-    ...defined(settings),
-    start: settings.start ?? {},
+    ...others,
+    start,
+    schedules: resample ? warmUpAfterEach(resample.every, schedules) : schedules,
+    ...(resample && { resample }),
     seed,
     batchSize,
     sampleSize,
     learningRate,
     optimizer: { ...optimizer, learningRate },
   };
+}
+
+/** The schedules, with the learning rate's warm-up beginning again after every so many steps unless they say otherwise. */
+function warmUpAfterEach(steps: number, { learningRate, ...schedules }: Schedules): Schedules {
+  return learningRate ? { ...schedules, learningRate: { warmUpEvery: steps, ...learningRate } } : schedules;
 }
 
 /** `given` settings, and for what they leave open those of the preset. Of settings with parts, each part is one. */

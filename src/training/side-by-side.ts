@@ -21,3 +21,22 @@ export function stateOf(stacked: ModelState<HostTensors>, index: number): ModelS
     Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, entryOf(tensor, index)]));
   return { parameters: pick(stacked.parameters), buffers: pick(stacked.buffers) };
 }
+
+/** What instance `index` has of a whole training state; scalars are everybody's. */
+export function instanceOf(state: HostTensors, index: number): HostTensors {
+  return Object.fromEntries(
+    Object.entries(state).map(([name, tensor]) => [name, tensor.shape.length === 0 ? tensor : entryOf(tensor, index)]),
+  );
+}
+
+/** A whole training state with what instance `index` has replaced. */
+export function withInstance(state: HostTensors, index: number, own: HostTensors): HostTensors {
+  return Object.fromEntries(
+    Object.entries(state).map(([name, tensor]) => {
+      if (tensor.shape.length === 0) return [name, tensor];
+      const data = Float32Array.from(tensor.data);
+      data.set(own[name]!.data, index * own[name]!.data.length);
+      return [name, { data, shape: tensor.shape }];
+    }),
+  );
+}

@@ -24,6 +24,7 @@ import type { MeasuredLoss } from './metrics/metrics-record.ts';
 import { rowVariance } from './metrics/row-variance.ts';
 import { adam } from './optimizers.ts';
 import type { TrainingPlatform } from './platform.ts';
+import { type ResampledRun, resampled } from './resample.ts';
 import {
   isWatched,
   type ReadyRun,
@@ -39,10 +40,10 @@ import {
   resolveSaeSettings,
   type SaeSettings,
 } from './sae-settings.ts';
-import { stackStates, stateOf } from './side-by-side.ts';
+import { instanceOf, stackStates, stateOf, withInstance } from './side-by-side.ts';
 import type { DirectionsRequest, DrawnDirections, StartWork } from './start/start-work.ts';
 import { stepNumbers } from './step-numbers.ts';
-import type { Trained } from './train.ts';
+import type { StateRevision, Trained } from './train.ts';
 import { TrainedSparseAutoencoder } from './trained-sae.ts';
 import { modelState, type TrainingStepOptions, trainingStep } from './training-step.ts';
 
@@ -130,9 +131,10 @@ class SaeRun {
     const shared = structuredClone(config) as Record<string, unknown>;
     for (const { setting } of Object.values(scalars)) remove(shared, setting.split('.'));
     const { learningRate: _, ...optimizerForm } = optimizer;
-    const { holdBias = false, holdDecoder = false, biases = true } = start;
+    const { holdBias = false, holdDecoder = false, holdEncoder = false, biases = true } = start;
     const changing = Object.keys(rest.schedules).sort();
-    return JSON.stringify([{ ...rest, schedules: changing }, shared, optimizerForm, holdBias, holdDecoder, biases]);
+    const held = [holdBias, holdDecoder, holdEncoder, biases];
+    return JSON.stringify([{ ...rest, schedules: changing }, shared, optimizerForm, ...held]);
   }
 }
 
@@ -187,7 +189,8 @@ async function trainGroup(
     opened.push(source);
     starts.push(await sources.start(run, source));
   }
-  const ready = readyRun(runs, starts, opened, indices, isWatched(options));
+  const revision = await resampling(runs, starts, opened, sources, options);
+  const ready = { ...readyRun(runs, starts, opened, indices, isWatched(options)), ...(revision && { revision }) };
   const measured = isWatched(options) ? await measuredLoss(runs, starts, opened, sources) : undefined;
   const trained = await runTraining(platform, { ...ready, measured }, options);
   const state = modelState(trained.state);
@@ -232,12 +235,15 @@ class OpenSources implements AsyncDisposable {
   async start(run: SaeRun, source: OpenSource): Promise<SparseAutoencoder> {
     const { settings } = run;
     const { dSae, activation, decoder, reconstructionLoss, skip, seed, sampleSeed } = settings;
-    const { biases = true, decoderNorm, encoderNorm, ...start } = settings.start;
-    const { normalize } = settings;
+    const { biases = true, decoderNorm, encoderNorm, holdDecoder, ...start } = settings.start;
+    const { normalize, resample } = settings;
     const dIn = source.width;
     const { targetWidth } = source;
     if (skip && targetWidth === undefined) {
       throw new InvalidValueError('a skip connection is for transcoders: these data have no target');
+    }
+    if (resample && targetWidth !== undefined) {
+      throw new InvalidValueError('resample is not for transcoders: what is sampled has no target to begin anew from');
     }
     const { bias: wanted = targetWidth === undefined ? 'geometric-median' : 'zero' } = start;
     const { directions: kind = defaultDirections(source, dSae) } = start;
@@ -263,6 +269,8 @@ class OpenSources implements AsyncDisposable {
       skip,
       ...(normalize === 'expected_average_only_in' ? { inputScale: sampled!.scale } : { normalize }),
       ...(targetWidth !== undefined && { dOut: targetWidth, transcoder: true }),
+      ...(typeof holdDecoder === 'number' && { leastDecoderCosine: holdDecoder }),
+      ...(resample && { countsFiring: true }),
     };
     return new SparseAutoencoder(config, restoreRandomSource(random), {
       bias: bias.data,
@@ -288,6 +296,12 @@ class OpenSources implements AsyncDisposable {
     const { sampleSize } = run.settings;
     for await (const { target } of source.heldOut(sampleSize, sampleSize)) return target && rowVariance(target);
     return undefined;
+  }
+
+  /** Rows of the run's own seed, for latents to begin anew from. */
+  async rows(run: SaeRun, source: OpenSource): Promise<ResampledRun['rows']> {
+    const { rows, compared } = await this.#sample(run, source);
+    return { fed: compared, encoded: rows };
   }
 
   async #sample({ settings }: SaeRun, source: OpenSource) {
@@ -414,6 +428,39 @@ function readyRun(
   };
 }
 
+/** The resampling of a group's dead latents, where it is asked for: of each autoencoder by itself. */
+async function resampling(
+  runs: readonly SaeRun[],
+  saes: readonly SparseAutoencoder[],
+  opened: readonly OpenSource[],
+  sources: OpenSources,
+  { onResample }: TrainingOptions,
+): Promise<StateRevision | undefined> {
+  const { resample } = runs[0]!.settings;
+  if (!resample) return undefined;
+  const members: ResampledRun[] = [];
+  for (const [i, run] of runs.entries()) {
+    const { seed, batchSize } = run.settings;
+    members.push({ sae: saes[i]!, seed, batchSize, rows: await sources.rows(run, opened[i]!) });
+  }
+  return {
+    every: resample.every,
+    async apply(state, step, engine) {
+      let count = 0;
+      let next = state;
+      for (const [i, member] of members.entries()) {
+        const own = members.length === 1 ? next : instanceOf(next, i);
+        const begun = await resampled(member, own, step, resample, engine);
+        count += begun.count;
+        if (begun.count > 0) next = members.length === 1 ? begun.state : withInstance(next, i, begun.state);
+      }
+      if (count === 0) return undefined;
+      onResample?.(step, count);
+      return next;
+    },
+  };
+}
+
 /** What records say of the loss beyond its terms. */
 async function measuredLoss(
   runs: readonly SaeRun[],
@@ -461,9 +508,10 @@ export function saeStep(
   const { dIn, dOut, decoder, transcoder } = sae.config;
   const isAlone = saes.length === 1;
   const lead = isAlone ? [] : [saes.length];
-  const { holdBias = false, holdDecoder = false, biases = true } = settings.start;
+  const { holdBias = false, holdDecoder = false, holdEncoder = false, biases = true } = settings.start;
   const held = [
-    ...(holdDecoder ? [sae.decoderParameter] : []),
+    ...(holdDecoder === true ? [sae.decoderParameter] : []),
+    ...(holdEncoder ? ['W_enc'] : []),
     ...(holdBias || !biases ? ['b_dec'] : []),
     ...(biases ? [] : (sae.architecture.biases ?? ['b_enc'])),
   ];
@@ -592,7 +640,7 @@ function trainingRecord(
   { step, engine }: Trained,
   dead: { readonly count: number; readonly window: number } | undefined,
 ): TrainingRecord {
-  const { seed, batchSize, optimizer, schedules, reconstructionLoss, start, normalize, preset } = settings;
+  const { seed, batchSize, optimizer, schedules, reconstructionLoss, start, normalize, preset, resample } = settings;
   const last = Object.fromEntries(Object.entries(losses).map(([name, values]) => [name, values.at(-1) ?? null]));
   return {
     seed,
@@ -605,6 +653,7 @@ function trainingRecord(
     ...(Object.keys(schedules).length > 0 && { schedules }),
     ...(preset !== undefined && { preset }),
     ...(normalize !== 'none' && { normalize }),
+    ...(resample && { resample: { every: resample.every, dead_after: resample.deadAfter } }),
     reconstruction_loss: reconstructionLoss,
     start: describedStart(start),
     engine: `${engine.engine} (${engine.provider})`,

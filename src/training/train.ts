@@ -2,10 +2,10 @@
  * The training loop: draws batches, runs steps on an engine, watches, saves. The engine decides where a step runs; nothing else changes.
  */
 import type { BatchSource } from '../data/batch-source.ts';
-import type { Engine, EngineDescription, StepProgram } from '../engines/engine.ts';
+import type { Engine, EngineDescription, StepProgram, StepRunner } from '../engines/engine.ts';
 import { DivergenceError, InvalidValueError, WorkerDiedError } from '../errors.ts';
 import { type HostTensors, sizeOf } from '../tensor.ts';
-import { BatchDrawer } from './batch-drawer.ts';
+import { BatchDrawer, type DrawnBatches } from './batch-drawer.ts';
 import type { Checkpoint, CheckpointOptions, Snapshot } from './checkpoint.ts';
 import { MetricRecorder } from './metric-recorder.ts';
 import type { MeasuredLoss } from './metrics/metrics-record.ts';
@@ -50,6 +50,8 @@ export interface TrainOptions extends RunOptions {
   readonly scalars?: Readonly<Record<string, StepNumber>>;
   /** What is known of the loss beyond its terms. */
   readonly measured?: MeasuredLoss | undefined;
+  /** What changes the state between steps. */
+  readonly revision?: StateRevision | undefined;
   /** Records at fixed steps, and where they go. */
   readonly records?: RecordOptions | undefined;
   /** What to keep at which steps (before the step of that number; the last is `steps`). */
@@ -59,6 +61,14 @@ export interface TrainOptions extends RunOptions {
     /** Called with each snapshot as it is taken. */
     readonly onTaken?: ((snapshot: Snapshot) => void) | undefined;
   };
+}
+
+/** A change of the state between two steps, such as dead latents that begin anew. */
+export interface StateRevision {
+  /** It comes after every so many completed steps, before the next one; so a run that goes on from there gets it too, and one that ends there does not. */
+  readonly every: number;
+  /** The state to go on from, or undefined where it stays. It depends on `state` and `step` alone. */
+  apply(state: HostTensors, step: number, engine: Engine): Promise<HostTensors | undefined>;
 }
 
 /** What a training left. */
@@ -86,7 +96,7 @@ export interface Trained {
  * @throws FileWriteError where records cannot be written from the start.
  */
 export async function train(options: TrainOptions): Promise<Trained> {
-  const { program, engine, batches, steps, snapshots, checkpoint, resume, signal } = options;
+  const { program, engine, batches, steps, snapshots, checkpoint, resume, signal, revision } = options;
   if (!Number.isSafeInteger(steps) || steps < 0) throw new InvalidValueError(`steps must be a count, got ${steps}`);
   if (resume && resume.step > steps) {
     throw new InvalidValueError(`the checkpoint holds ${resume.step} steps, more than the ${steps} that are asked for`);
@@ -110,8 +120,9 @@ export async function train(options: TrainOptions): Promise<Trained> {
     records: options.records,
   });
   await monitor.begin();
-  const recipe = batches.recipe?.();
-  const runner = await engine.prepare({ ...program, state: start }, { maxSteps: stepsPerCall, batches: recipe });
+  const prepared = async (state: HostTensors): Promise<StepRunner> =>
+    engine.prepare({ ...program, state }, { maxSteps: stepsPerCall, batches: batches.recipe?.() });
+  let runner = await prepared(start);
   let step = resume?.step ?? 0;
   /** The step of the checkpoint that is there, if this run wrote one or began from one. */
   let saved = resume?.step;
@@ -134,18 +145,35 @@ export async function train(options: TrainOptions): Promise<Trained> {
     snapshots.onTaken?.(snapshot);
   };
 
+  const revises = (at: number): boolean => revision !== undefined && at > 0 && at < steps && at % revision.every === 0;
+  const revise = async (): Promise<void> => {
+    if (!revises(step)) return;
+    const state = await revision!.apply(await runner.read(), step, engine);
+    if (!state) return;
+    // Where the engine draws batches itself, the source here has not moved.
+    await batches.restore(position);
+    await runner.dispose();
+    drawnBefore += inputs.time;
+    runner = await prepared(state);
+    inputs = new BatchDrawer(program, batches, stepsPerCall, runner);
+  };
+
   const stops = [...(snapshots?.steps ?? []), steps].sort((a, b) => a - b);
   // A first call of few steps tells how long one takes.
   let pace = options.stepsPerCall ?? Math.min(FIRST_CALL, stepsPerCall);
   const callFrom = (first: number, lastSave: number): number => {
     const nextStop = stops.find(stop => stop > first) ?? steps;
     const nextSave = checkpoint ? lastSave + checkpoint.every : steps;
-    return Math.min(pace, nextStop - first, Math.max(1, nextSave - first));
+    const untilRevision = revision ? revision.every - (first % revision.every) : steps;
+    return Math.min(pace, nextStop - first, untilRevision, Math.max(1, nextSave - first));
   };
   const isWatched = options.onProgress !== undefined || options.records !== undefined;
-  const inputs = new BatchDrawer(program, batches, stepsPerCall, runner);
+  let inputs = new BatchDrawer(program, batches, stepsPerCall, runner);
+  /** Milliseconds of drawing before the latest revision. */
+  let drawnBefore = 0;
   try {
     await look();
+    await revise();
     let ahead = step < steps ? inputs.draw(callFrom(step, step)) : undefined;
     while (ahead && !signal?.aborted) {
       const { count, filled, position: after } = await ahead;
@@ -155,7 +183,8 @@ export async function train(options: TrainOptions): Promise<Trained> {
       // Engines that work in threads of their own leave this one free for the next batches.
       const done = step + count;
       const lastSave = checkpoint && done - (saved ?? 0) >= checkpoint.every ? done : (saved ?? 0);
-      ahead = done < steps ? inputs.draw(callFrom(done, lastSave)) : undefined;
+      const draw = (): Promise<DrawnBatches> => inputs.draw(callFrom(done, lastSave));
+      ahead = done < steps && !revises(done) ? draw() : undefined;
       ahead?.catch(() => undefined);
       const metrics = await running.catch(async (error: unknown) => {
         if (!(error instanceof DivergenceError)) throw error;
@@ -181,6 +210,10 @@ export async function train(options: TrainOptions): Promise<Trained> {
       }
       await look();
       if (checkpoint && step - (saved ?? 0) >= checkpoint.every) await save();
+      if (revises(step) && !signal?.aborted) {
+        await revise();
+        ahead = draw();
+      }
       // Some engines hold the event loop while they run: let signals and timers in between calls.
       await new Promise<void>(resolve => yieldToEvents(() => resolve()));
     }
@@ -197,7 +230,7 @@ export async function train(options: TrainOptions): Promise<Trained> {
       metrics: recorder.upTo(step),
       snapshots: taken,
       engine: runner.description,
-      time: { ...time, data: inputs.time, total: performance.now() - started },
+      time: { ...time, data: drawnBefore + inputs.time, total: performance.now() - started },
       ...(recordsFailed && { recordsFailed }),
     };
   } catch (error) {

@@ -50,8 +50,13 @@ export function joinState(state: ModelState<HostTensors>, optimizerState: HostTe
   };
 }
 
+/** The name in a joined state of a parameter or a buffer. */
+export function joinedName(kind: 'parameters' | 'buffers', name: string): string {
+  return `${kind}.${name}`;
+}
+
 /** The parameters and buffers in a joined state. */
-export function modelState(state: HostTensors): ModelState<HostTensors> {
+export function modelState<T>(state: Readonly<Record<string, T>>): ModelState<Record<string, T>> {
   return { parameters: stripped(PARAMETERS, state), buffers: stripped(BUFFERS, state) };
 }
 
@@ -117,7 +122,7 @@ export function trainingStep(options: TrainingStepOptions): StepProgram {
       ...prefixed(TERM, terms),
       ...(reportsGradientNorm && { [GRADIENT_NORM]: norm! }),
       ...reports,
-      ...prefixed(PARAMETERS, model.constrain?.(next) ?? next),
+      ...prefixed(PARAMETERS, model.constrain?.(next, nextBuffers) ?? next),
       ...prefixed(BUFFERS, nextBuffers),
       ...prefixed(OPTIMIZER, updated.state),
     };

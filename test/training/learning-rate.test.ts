@@ -28,10 +28,18 @@ describe('learningRateAt', () => {
     expect(falling[8]).to.be.closeTo(1 + Math.cos((3 * Math.PI) / 4), 1e-12);
   });
 
+  it('rises again after every so many steps, within a decay as well', () => {
+    expect(rates({ warmUpSteps: 2, warmUpEvery: 4 })).to.deep.equal([1, 2, 2, 2, 1, 2, 2, 2]);
+    expect(rates({ warmUpSteps: 2, warmUpEvery: 4, decay: 'linear', decaySteps: 2 })).to.deep.equal([
+      1, 2, 2, 2, 1, 2, 2, 1,
+    ]);
+  });
+
   const refused: readonly [string, LearningRateSchedule, string][] = [
     ['a warm-up longer than training', { warmUpSteps: 9 }, 'do not fit into 8 steps'],
     ['parts that overlap', { warmUpSteps: 5, decay: 'linear', decaySteps: 4 }, 'a decay of 4 steps do not fit'],
     ['a count that is none', { warmUpSteps: 1.5 }, 'a warm-up of 1.5'],
+    ['warm-ups after no steps', { warmUpSteps: 2, warmUpEvery: 0 }, 'warmUpEvery must be a whole number from 1, got 0'],
     ['a share above one', { finalShare: 1.5 }, 'must lie in [0, 1], got 1.5'],
     ['an unknown decay', { decay: 'exponential' as 'linear' }, 'choose from constant, linear, cosine'],
   ];

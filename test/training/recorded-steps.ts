@@ -18,6 +18,7 @@ export const SAE_ACTIVATIONS: readonly ActivationConfig[] = [
   { kind: 'topk', k: 3 },
   { kind: 'batchtopk', k: 1.5, restartThresholdAt: 2 },
   { kind: 'topk', k: 2, auxK: { k: 3, deadAfter: 1 } },
+  { kind: 'topk', k: 2, auxK: { k: 3, deadAfter: 2, deadBelow: 0.3 } },
   { kind: 'jumprelu', l0: 0.01, bandwidth: 0.5, threshold: 0.2 },
   { kind: 'jumprelu', sparsityLoss: 'tanh', l0: 0.1, preActivationLoss: 0.01, deadAfter: 1 },
   { kind: 'jumprelu', sparsityLoss: 'quadratic', targetL0: 2, l0: 0.01, bandwidth: 0.5, threshold: 0.2 },

@@ -26,7 +26,10 @@ export interface PracticeOptions {
   readonly reconstructionLoss?: 'mean' | 'sum';
   readonly decoder?: DecoderForm;
   readonly decoderNorm?: number;
-  readonly holdDecoder?: boolean;
+  readonly holdDecoder?: boolean | number;
+  readonly holdEncoder?: boolean;
+  readonly resample?: number;
+  readonly resampleDeadAfter?: number;
   readonly init?: Initialisation;
   readonly l1WarmUp?: number;
   readonly l0WarmUp?: number;
@@ -47,6 +50,7 @@ export type Practice = Pick<
   | 'reconstructionLoss'
   | 'decoder'
   | 'start'
+  | 'resample'
 >;
 
 function betas(text: string): readonly [number, number] {
@@ -82,7 +86,22 @@ export function addPracticeOptions(command: Command): Command {
     )
     .addOption(new Option('--decoder <form>', 'how decoder rows keep unit norm').choices(DECODER_FORMS))
     .option('--decoder-norm <norm>', 'norm at which decoder rows start (--decoder free)', positiveNumber)
-    .option('--hold-decoder', 'leave decoder rows where they start, as a baseline')
+    .option(
+      '--hold-decoder [cosine]',
+      'leave decoder rows where they start, or within this cosine of it, as a baseline',
+      fraction,
+    )
+    .option('--hold-encoder', 'leave the encoder’s weights where they start, as a baseline')
+    .option(
+      '--resample <steps>',
+      'every so many steps dead latents begin anew along badly reconstructed rows',
+      positiveInteger,
+    )
+    .option(
+      '--resample-dead-after <steps>',
+      'steps without firing beyond which --resample takes a latent (default: half of its steps)',
+      positiveInteger,
+    )
     .addOption(
       new Option(
         '--init <kind>',
@@ -120,7 +139,10 @@ export function practiceOf(options: PracticeOptions, fallback: PresetName): Prac
     normalize,
     reconstructionLoss,
   } = options;
-  const { decoder, decoderNorm, holdDecoder, init } = options;
+  const { decoder, decoderNorm, holdDecoder, holdEncoder, init, resample, resampleDeadAfter } = options;
+  if (resampleDeadAfter !== undefined && resample === undefined) {
+    throw new UsageError('--resample-dead-after needs --resample: every how many steps');
+  }
   const optimizer = {
     ...(weightDecay !== undefined && weightDecay > 0 && { name: 'adamw' as const, weightDecay }),
     ...(betas && { betas }),
@@ -128,7 +150,8 @@ export function practiceOf(options: PracticeOptions, fallback: PresetName): Prac
   const start = {
     ...(init !== undefined && { directions: init }),
     ...(decoderNorm !== undefined && { decoderNorm }),
-    ...(holdDecoder === true && { holdDecoder }),
+    ...(holdDecoder !== undefined && { holdDecoder }),
+    ...(holdEncoder === true && { holdEncoder }),
   };
   const schedules = { ...learningRateSchedule(options), ...ramps(options) };
   return {
@@ -142,6 +165,9 @@ export function practiceOf(options: PracticeOptions, fallback: PresetName): Prac
     ...(normalize !== undefined && { normalize }),
     ...(reconstructionLoss !== undefined && { reconstructionLoss }),
     ...(decoder !== undefined && { decoder }),
+    ...(resample !== undefined && {
+      resample: { every: resample, ...(resampleDeadAfter !== undefined && { deadAfter: resampleDeadAfter }) },
+    }),
   };
 }
 

@@ -24,6 +24,8 @@ export interface SaeShape {
   readonly reconstructionLoss: 'mean' | 'sum';
   /** What happens to each sample before it is encoded and is undone in its reconstruction. Default `none`. */
   readonly normalize?: ActivationNormalization;
+  /** The least cosine of decoder rows with where they started. Default 0. */
+  readonly leastDecoderCosine?: number;
 }
 
 /** Where the linear parameters start. */
@@ -121,6 +123,8 @@ export interface SaeArchitecture {
   losses?(inputs: ForwardInputs, forward: Forward): Tensors;
   /** Whether its loss asks for when each latent last fired (the buffer `silent`, in samples). Default false. */
   readonly asksForFiring?: boolean;
+  /** Steps of a window over which its loss asks how often each latent fires (the buffer `firing_rate`, a share of samples). Default none. */
+  readonly firingWindow?: number;
   /** Parameters as each forward pass takes them. Default as they are. */
   project?(parameters: Tensors): Tensors;
   /** The frozen form, in which b_dec is applied and the decoder's norm folded. */

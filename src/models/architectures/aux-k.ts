@@ -4,6 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import { InvalidValueError, UsageError } from '../../errors.ts';
+import { FIRING_RATE } from '../firing-rate.ts';
 import { keepTopK } from '../keep-top-k.ts';
 import { meanSquare } from '../mean-square.ts';
 import { scaled } from '../scaled.ts';
@@ -18,6 +19,11 @@ export interface AuxKOptions {
   readonly k?: number;
   /** Steps without firing after which a latent counts as dead. Default 100. */
   readonly deadAfter?: number;
+  /**
+   * A share of samples, in (0, 1): a latent is then dead where it fired on less than that in the last whole window of `deadAfter` steps, as SAELens
+   * counts its `dead_feature_threshold`. Default 0: dead is what did not fire at all in the last `deadAfter` steps.
+   */
+  readonly deadBelow?: number;
   /**
    * `openai` (the default): from relu(pre), the term times Var(y) / Var(e). `saelens`: from pre as it is, the squared error in the unit of the
    * reconstruction loss, times min(dead latents / (half of d_out), 1); SAELens takes α = 1.
@@ -51,7 +57,7 @@ export function withAuxK(
     { ...forward, from: 0, to: dSae },
   ],
 ): SaeArchitecture {
-  const { coefficient = 1 / 32, k, deadAfter = 100, form = 'openai' } = options;
+  const { coefficient = 1 / 32, k, deadAfter = 100, deadBelow = 0, form = 'openai' } = options;
   if (!(coefficient > 0 && Number.isFinite(coefficient))) {
     throw new InvalidValueError(`auxK's coefficient must be positive, got ${coefficient}`);
   }
@@ -59,22 +65,36 @@ export function withAuxK(
     if (value === undefined || (Number.isSafeInteger(value) && value > 0)) continue;
     throw new InvalidValueError(`auxK's ${name} must be positive, and an integer, got ${value}`);
   }
+  if (!(deadBelow >= 0 && deadBelow < 1)) {
+    throw new InvalidValueError(`auxK's deadBelow must be a share of samples in [0, 1), got ${deadBelow}`);
+  }
   if (form !== 'openai' && form !== 'saelens') {
     throw new InvalidValueError(`auxK's form "${form}" does not exist; choose from openai, saelens`);
   }
-  const resolved = { coefficient, ...(k !== undefined && { k }), deadAfter, ...(form !== 'openai' && { form }) };
+  const resolved = {
+    coefficient,
+    ...(k !== undefined && { k }),
+    deadAfter,
+    ...(deadBelow > 0 && { deadBelow }),
+    ...(form !== 'openai' && { form }),
+  };
   return {
     ...architecture,
     config: { ...architecture.config, auxK: resolved },
     scalars: { ...architecture.scalars, aux_k: { value: coefficient, setting: 'auxK.coefficient' } },
     asksForFiring: true,
+    ...(deadBelow > 0 && { firingWindow: deadAfter }),
     forward: inputs => architecture.forward({ ...inputs, readsPreActivations: true }),
     terms: [...(architecture.terms ?? []), 'aux_k'],
     losses(inputs, forward) {
       const { shape, target, buffers, scalars } = inputs;
       const half = Math.max(1, Math.floor(shape.dOut / 2));
       const batch = target.shape.at(-2)!;
-      const dead = tf.cast(tf.greaterEqual(buffers['silent']!, deadAfter * batch), 'float32');
+      const isDead =
+        deadBelow > 0
+          ? tf.less(buffers[FIRING_RATE]!, deadBelow)
+          : tf.greaterEqual(buffers['silent']!, deadAfter * batch);
+      const dead = tf.cast(isDead, 'float32');
       const terms = partsOf(inputs, forward).map(part => {
         const most = Math.min(k ?? half, part.to - part.from);
         const own = latentsOf(dead, part);
@@ -140,12 +160,23 @@ export const auxKFlags: readonly SettingFlag[] = [
     says: 'steps without firing after which a latent is dead (--aux-k; 100)',
     takes: 'a count',
   },
+  {
+    flag: '--dead-below <share>',
+    says: 'dead is what fires on less than this share of samples, over windows of --dead-after steps (--aux-k)',
+    takes: 'a positive number',
+  },
 ];
 
 /** @throws UsageError for settings of a term that is not asked for. */
-export function auxKFromFlags({ auxK, auxKForm, deadAfter }: FlagValues): { readonly auxK?: AuxKOptions | false } {
+export function auxKFromFlags({ auxK, auxKForm, deadAfter, deadBelow }: FlagValues): {
+  readonly auxK?: AuxKOptions | false;
+} {
   if (auxK === false) return { auxK };
-  for (const [flag, value] of [['--dead-after', deadAfter] as const, ['--aux-k-form', auxKForm] as const]) {
+  for (const [flag, value] of Object.entries({
+    '--dead-after': deadAfter,
+    '--dead-below': deadBelow,
+    '--aux-k-form': auxKForm,
+  })) {
     if (auxK === undefined && value !== undefined) throw new UsageError(`${flag} needs --aux-k`);
   }
   if (auxK === undefined) return {};
@@ -154,6 +185,7 @@ export function auxKFromFlags({ auxK, auxKForm, deadAfter }: FlagValues): { read
       ...(auxK !== true && { coefficient: Number(auxK) }),
       ...(auxKForm !== undefined && { form: auxKForm as AuxKOptions['form'] & string }),
       ...(deadAfter !== undefined && { deadAfter: Number(deadAfter) }),
+      ...(deadBelow !== undefined && { deadBelow: Number(deadBelow) }),
     },
   };
 }

@@ -1,0 +1,216 @@
+/**
+ * Resampling: latents that have died begin anew along activations that are reconstructed badly (Bricken et al. 2023, "Towards Monosemanticity", in the
+ * form of saprmarks/dictionary_learning, trainers/standard.py). An architecture without another way back to life, such as ReLU with L1, needs it most.
+ */
+import * as tf from '@tensorflow/tfjs';
+import { randomStream } from '../data/streams.ts';
+import type { Engine, StepProgram } from '../engines/engine.ts';
+import { InvalidValueError } from '../errors.ts';
+import { ACTIVATIONS, forwardOf } from '../models/sae-trainable.ts';
+import type { SparseAutoencoder } from '../models/sparse-autoencoder.ts';
+import { type HostTensor, type HostTensors, hostTensor, rowNorms } from '../tensor.ts';
+import { joinedName, modelState } from './training-step.ts';
+
+/** How dead latents begin anew. */
+export interface ResampleOptions {
+  /** Steps from one resampling to the next, at least 2. A warm-up of the learning rate begins again after each. */
+  readonly every: number;
+  /** Steps without firing, at least 1, beyond which a latent is dead. Default half of `every`. */
+  readonly deadAfter?: number;
+  /** Norm of a new encoder column as a share of the mean norm of the living ones, > 0. Default .2. */
+  readonly encoderShare?: number;
+}
+
+/** @throws InvalidValueError for what is out of its range. */
+export function resolveResampling({
+  every,
+  deadAfter,
+  encoderShare = 0.2,
+}: ResampleOptions): Required<ResampleOptions> {
+  if (!(Number.isSafeInteger(every) && every >= 2)) {
+    throw new InvalidValueError(`resample.every must be a whole number from 2, got ${every}`);
+  }
+  const resolved = { every, deadAfter: deadAfter ?? Math.floor(every / 2), encoderShare };
+  if (!(Number.isSafeInteger(resolved.deadAfter) && resolved.deadAfter >= 1)) {
+    throw new InvalidValueError(`resample.deadAfter must be a whole number from 1, got ${deadAfter}`);
+  }
+  if (!(encoderShare > 0 && Number.isFinite(encoderShare))) {
+    throw new InvalidValueError(`resample.encoderShare must be positive, got ${encoderShare}`);
+  }
+  return resolved;
+}
+
+/** One autoencoder whose dead latents are resampled. */
+export interface ResampledRun {
+  readonly sae: SparseAutoencoder;
+  readonly seed: number;
+  readonly batchSize: number;
+  /** Rows to begin from, [n, d_in]: as they are fed, and as the encoder sees them. */
+  readonly rows: { readonly fed: HostTensor; readonly encoded: HostTensor };
+}
+
+/**
+ * The state of one autoencoder after `step` steps with its dead latents begun anew: of a batch of `rows`, drawn by seed and step, rows are drawn without
+ * return with a probability in proportion to the norm of their error; a latent's decoder row becomes the row less b_dec, at the mean norm of the living
+ * decoder rows, its encoder column the same direction at `encoderShare` of the living columns' mean norm, its biases 0, its moments 0. Where more latents
+ * are dead than the batch has rows the first ones are taken.
+ * @param state a whole training state of this autoencoder alone
+ * @returns the new state and how many latents began anew; the state as it was where none was dead or none lives
+ */
+export async function resampled(
+  run: ResampledRun,
+  state: HostTensors,
+  step: number,
+  options: Required<ResampleOptions>,
+  engine: Engine,
+): Promise<{ readonly state: HostTensors; readonly count: number }> {
+  const { sae, batchSize } = run;
+  const { dSae } = sae.config;
+  const silent = state[joinedName('buffers', 'silent')]!.data;
+  const limit = options.deadAfter * batchSize;
+  const isDead = Array.from(silent, samples => samples > limit);
+  const dead = isDead.flatMap((is, latent) => (is ? [latent] : []));
+  if (dead.length === 0 || dead.length === dSae) return { state, count: 0 };
+
+  const random = randomStream(run.seed + step, 'resampling');
+  const batch = drawnRows(run.rows.fed.shape[0]!, batchSize, below => random.integer(below));
+  const errors = await errorNorms(sae, state, rowsAt(run.rows.fed, batch), engine);
+  const chosen = drawnByWeight(errors, dead.length, () => random.uniform()).map(i => batch[i]!);
+  const latents = dead.slice(0, chosen.length);
+
+  const { parameters } = modelState(state);
+  const next: Record<string, HostTensor> = { ...state };
+  const change = (name: string, write: (data: Float32Array) => void): void => {
+    const { data, shape } = state[name]!;
+    const copy = Float32Array.from(data);
+    write(copy);
+    next[name] = hostTensor(copy, shape);
+  };
+  const encoderNorms = columnNorms(parameters['W_enc']!);
+  const decoderNorms = rowNorms(parameters[sae.decoderParameter]!);
+  const mean = (norms: ArrayLike<number>): number => {
+    const alive = isDead.flatMap((is, latent) => (is ? [] : [norms[latent]!]));
+    return alive.reduce((sum, norm) => sum + norm, 0) / alive.length;
+  };
+  const directions = unitDirections(rowsAt(run.rows.encoded, chosen), parameters['b_dec']!);
+  const width = sae.config.dIn;
+  const encoderNorm = options.encoderShare * mean(encoderNorms);
+  const decoderNorm = mean(decoderNorms);
+  change(joinedName('parameters', 'W_enc'), data => {
+    for (const [i, latent] of latents.entries()) {
+      for (let j = 0; j < width; j++) data[j * dSae + latent] = encoderNorm * directions[i * width + j]!;
+    }
+  });
+  change(joinedName('parameters', sae.decoderParameter), data => {
+    for (const [i, latent] of latents.entries()) {
+      for (let j = 0; j < width; j++) data[latent * width + j] = decoderNorm * directions[i * width + j]!;
+    }
+  });
+  for (const name of sae.architecture.biases ?? ['b_enc']) {
+    change(joinedName('parameters', name), data => {
+      for (const latent of latents) data[latent] = 0;
+    });
+  }
+  change(joinedName('buffers', 'silent'), data => {
+    for (const latent of latents) data[latent] = 0;
+  });
+  for (const name of Object.keys(state)) {
+    const parameter = /^optimizer\.[mv]\.(.*)$/.exec(name)?.[1];
+    if (parameter === undefined) continue;
+    const { shape } = state[name]!;
+    if (parameter === 'W_enc') {
+      change(name, data => {
+        for (const latent of latents) for (let j = 0; j < width; j++) data[j * dSae + latent] = 0;
+      });
+    } else if (
+      parameter === sae.decoderParameter ||
+      (shape.length === 1 && shape[0] === dSae && parameter !== 'b_dec')
+    ) {
+      const size = shape.length === 1 ? 1 : width;
+      change(name, data => {
+        for (const latent of latents) data.fill(0, latent * size, (latent + 1) * size);
+      });
+    }
+  }
+  return { state: next, count: latents.length };
+}
+
+/** ‖x − x̂‖ of each row in the form of training, computed where training runs. */
+async function errorNorms(
+  sae: SparseAutoencoder,
+  state: HostTensors,
+  rows: HostTensor,
+  engine: Engine,
+): Promise<Float32Array> {
+  const held = Object.fromEntries(Object.entries(state).filter(([name]) => !name.startsWith('optimizer.')));
+  const program: StepProgram = {
+    state: held,
+    batch: { [ACTIVATIONS]: rows.shape },
+    metrics: ['loss', 'errors'],
+    step(inputs) {
+      const { parameters, buffers } = modelState(inputs);
+      const input = inputs[ACTIVATIONS]!;
+      const { reconstruction } = forwardOf(sae, { parameters, buffers }, input);
+      const errors = tf.sqrt(tf.sum(tf.square(tf.sub(reconstruction, input)), -1));
+      const kept = Object.fromEntries(Object.keys(held).map(name => [name, inputs[name]!]));
+      return { ...kept, loss: tf.mean(errors), errors };
+    },
+  };
+  const runner = await engine.prepare(program);
+  try {
+    const { errors } = await runner.run(1, { [ACTIVATIONS]: rows.data as Float32Array });
+    return errors!;
+  } finally {
+    await runner.dispose();
+  }
+}
+
+/**
+ * Up to `count` different indices, each next one with a probability in proportion to its weight among those that are left: the largest u^(1/w)
+ * (Efraimidis & Spirakis 2006). What weighs nothing is never drawn.
+ */
+function drawnByWeight(weights: ArrayLike<number>, count: number, uniform: () => number): number[] {
+  const keys = Array.from(weights, (weight, index) => ({ index, key: Math.log(1 - uniform()) / weight }));
+  return keys
+    .filter(({ key }) => Number.isFinite(key))
+    .sort((a, b) => b.key - a.key)
+    .slice(0, count)
+    .map(({ index }) => index);
+}
+
+/** `count` different ones of `n` row numbers, or all where there are fewer. */
+function drawnRows(n: number, count: number, integer: (below: number) => number): number[] {
+  const rows = Array.from({ length: n }, (_, i) => i);
+  const drawn = Math.min(n, count);
+  for (let i = 0; i < drawn; i++) {
+    const j = i + integer(n - i);
+    [rows[i], rows[j]] = [rows[j]!, rows[i]!];
+  }
+  return rows.slice(0, drawn);
+}
+
+function rowsAt({ data, shape }: HostTensor, indices: readonly number[]): HostTensor {
+  const width = shape[1]!;
+  const rows = new Float32Array(indices.length * width);
+  for (const [i, index] of indices.entries()) rows.set(data.subarray(index * width, (index + 1) * width), i * width);
+  return hostTensor(rows, [indices.length, width]);
+}
+
+/** (row − bias) / ‖row − bias‖, one after the other; a row that is the bias stays 0. */
+function unitDirections({ data, shape }: HostTensor, { data: bias }: HostTensor): Float32Array {
+  const width = shape[1]!;
+  const centred = hostTensor(
+    Float32Array.from(data, (value, i) => value - bias[i % width]!),
+    shape,
+  );
+  const norms = rowNorms(centred);
+  return centred.data.map((value, i) => value / (norms[Math.floor(i / width)]! || 1));
+}
+
+/** ‖column‖ of [d_in, d_sae]. */
+function columnNorms({ data, shape }: HostTensor): Float64Array {
+  const columns = shape[1]!;
+  const squares = new Float64Array(columns);
+  for (let i = 0; i < data.length; i++) squares[i % columns]! += data[i]! ** 2;
+  return squares.map(Math.sqrt);
+}
