@@ -3,7 +3,7 @@ import { ExplainedVariance } from '../src/analysis/explained-variance.ts';
 import { FiringDensity } from '../src/analysis/firing-density.ts';
 import { L0 } from '../src/analysis/l0.ts';
 import { frozenSaeToOnnx } from '../src/export/frozen-sae-onnx.ts';
-import { loadSae } from '../src/inference/node.ts';
+import { type LoadedSae, loadSae } from '../src/inference/node.ts';
 import type { FrozenSae } from '../src/models/frozen-sae.ts';
 import { type HostTensor, hostTensor } from '../src/tensor.ts';
 
@@ -17,11 +17,16 @@ export interface HeldOutScore {
 
 const AT_ONCE = 1024;
 
-/** Runs `sae` on `rows` [n, d_in] as any app would, through its file. */
-export async function heldOutScore(sae: FrozenSae, { data, shape }: HostTensor): Promise<HeldOutScore> {
+/** Runs a frozen `sae`, or one that is loaded, on `rows` [n, d_in] as any app would, through its file. */
+export async function heldOutScore(sae: FrozenSae | LoadedSae, rows: HostTensor): Promise<HeldOutScore> {
+  if ('forward' in sae) return scored(sae, rows);
+  await using loaded = await loadSae(frozenSaeToOnnx(sae), { provider: 'cpu' });
+  return await scored(loaded, rows);
+}
+
+async function scored(loaded: LoadedSae, { data, shape }: HostTensor): Promise<HeldOutScore> {
   const [count, width] = shape as [number, number];
   const [variance, l0, firing] = [new ExplainedVariance(), new L0(), new FiringDensity()];
-  await using loaded = await loadSae(frozenSaeToOnnx(sae), { provider: 'cpu' });
   for (let from = 0; from < count; from += AT_ONCE) {
     const to = Math.min(from + AT_ONCE, count);
     const rows = hostTensor(data.slice(from * width, to * width) as Float32Array, [to - from, width]);

@@ -30,7 +30,7 @@ const KINDS = ['topk', 'topk-auxk', 'batchtopk', 'batchtopk-auxk', 'relu', 'jump
 type Kind = (typeof KINDS)[number];
 
 /** The forms of bench/python/sae_step.py. */
-const LIBRARIES = ['dense', 'expert', 'compiled', 'saelens'] as const;
+const LIBRARIES = ['dense', 'expert', 'gathered', 'compiled', 'saelens'] as const;
 type Library = (typeof LIBRARIES)[number];
 
 interface Work {
@@ -110,9 +110,12 @@ const options = new Command('npm run bench:sae-step --')
   .option('--sizes <d_inxd_sae...>', 'default 512x4096 768x16384 1024x32768', size)
   .addOption(new Option('--kinds <kind...>', 'architectures').choices(KINDS).default(['topk', 'topk-auxk']))
   .addOption(
-    new Option('--libraries <library...>', 'of PyTorch: a notebook’s form, an expert’s, that compiled; and SAELens')
+    new Option(
+      '--libraries <library...>',
+      'of PyTorch: a notebook’s form, an expert’s, that with a gathered encoder gradient, that compiled; and SAELens',
+    )
       .choices(LIBRARIES)
-      .default(['expert', 'saelens']),
+      .default(['expert', 'gathered', 'saelens']),
   )
   .option('--k <n>', 'active latents a sample', positiveInteger, 32)
   .option('--batch <n>', 'samples a step', positiveInteger, 1024)

@@ -1,4 +1,4 @@
-"""Trains sparse autoencoders in Python, step by step on request, beside ours: three forms of PyTorch and SAELens's own trainer.
+"""Trains sparse autoencoders in Python, step by step on request, beside ours: four forms of PyTorch and SAELens's own trainer.
 
 Answers each line of standard input with one of standard output:
 
@@ -7,8 +7,8 @@ Answers each line of standard input with one of standard output:
     {"save": folder}    what is trained, in SAELens's inference format, which other libraries read                 -> {"dead": n}
 
 - `dense`: forward over all latents, autograd, Adam; what a notebook does.
-- `expert`: the decoder is an embedding_bag of the chosen rows and Adam is fused; the encoder's gradient is the dense product or gathers
-  the chosen latents, whichever of the two is faster here. TopK alone.
+- `expert`: the decoder is an embedding_bag of the chosen rows and Adam is fused; the encoder's gradient is autograd's dense product. TopK alone.
+- `gathered`: the same with an encoder's gradient of our own that gathers the chosen latents. TopK alone.
 - `compiled`: the expert's dense form under torch.compile, where there is a C++ compiler. TopK alone.
 - `saelens`: SAETrainer with its own defaults (decoder rows of norm 0.1, betas 0.9 and 0.999, gradient clipped to 1), AuxK as `auxK` says.
 """
@@ -187,18 +187,11 @@ class Expert:
 
 
 def expert(request, rows, device):
-    """The faster of the two encoders, by three steps of each on draws."""
-    draws = Rows(None, request["dIn"], request["batchSize"], device)
-    best = {}
-    for gathers in (False, True):
-        trial = Expert(request, draws, device, gathers)
-        trial.step()
-        best[gathers] = min(timed(trial.step) for _ in range(3))
-        del trial
-    gathers = best[True] < best[False]
-    chosen = Expert(request, rows, device, gathers)
-    chosen.version += ", gathered encoder gradient" if gathers else ", dense encoder gradient"
-    return chosen
+    return Expert(request, rows, device, gathers=False)
+
+
+def gathered(request, rows, device):
+    return Expert(request, rows, device, gathers=True)
 
 
 def compiled(request, rows, device):
@@ -245,7 +238,7 @@ class SaeLens:
         return int(self.trainer.dead_neurons.sum())
 
 
-FORMS = {"dense": Dense, "expert": expert, "compiled": compiled, "saelens": SaeLens}
+FORMS = {"dense": Dense, "expert": expert, "gathered": gathered, "compiled": compiled, "saelens": SaeLens}
 
 
 def timed(function):

@@ -72,6 +72,7 @@ describe('the sparse update, when a thread dies', () => {
       // More steps than can be done before the thread is gone.
       const run = () => runner.run(20_000, { activations: new Float32Array(20_000 * STEP).fill(0.5) });
       let running: Promise<Error>;
+      const began = performance.now();
       if (when === 'while it runs') {
         running = failure(run());
         await threads[which]!.terminate();
@@ -82,6 +83,7 @@ describe('the sparse update, when a thread dies', () => {
       const error = await running;
       expect(error).to.be.instanceOf(WorkerDiedError);
       expect(error).to.include({ worker: `shard ${which + 1} of 3 of a sparse update` });
+      expect(performance.now() - began, 'milliseconds, or the others waited for it').to.be.below(2000);
       // What is left of the state is of no moment, and is not given out.
       expect(await failure(runner.read())).to.equal(error);
       await runner.dispose();
