@@ -21,6 +21,7 @@ import { type MeanInterval, studentInterval } from '../src/analysis/student-inte
 import { positiveInteger, positiveNumber } from '../src/cli/options.ts';
 import { activationFiles } from '../src/data/activation-files.ts';
 import { createRandomSource } from '../src/data/random-source.ts';
+import { createEngine } from '../src/engines/create-engine.ts';
 import { frozenSaeToOnnx } from '../src/export/frozen-sae-onnx.ts';
 import { loadSaeFolder } from '../src/export/load-sae-folder.ts';
 import { readNpy, writeNpy } from '../src/files/npy.ts';
@@ -89,6 +90,7 @@ interface Options {
   readonly l0: number;
   readonly learningRate: number;
   readonly deadWindow: number;
+  readonly threads: number;
   readonly activations?: string;
 }
 
@@ -108,6 +110,7 @@ const options = new Command('parity')
   .option('--l0 <weight>', 'of JumpReLU, in the unit of SAELens', positiveNumber, 0.3)
   .option('--learning-rate <rate>', 'of all', positiveNumber, 0.001)
   .option('--dead-window <steps>', 'steps without firing after which a latent is dead, in all', positiveInteger, 500)
+  .option('--threads <n>', 'of both; one wastes least on a busy machine', positiveInteger, cpus().length)
   .parse()
   .opts<Options>();
 
@@ -220,7 +223,7 @@ async function bySaelens(own: Case, seed: number, data: Data, folder: string): P
     batchSize,
     trainer: { lr, dead_feature_window: deadWindow },
     seed,
-    threads: cpus().length,
+    threads: options.threads,
     out: folder,
   };
   const script = fileURLToPath(new URL('../bench/python/saelens_training.py', import.meta.url));
@@ -250,17 +253,20 @@ async function byOurs(own: Case, preset: PresetName, seed: number, data: Data): 
     ...(chooses && { auxK: { deadAfter: deadWindow + 1 } }),
   } as ActivationConfig;
   const [started, used] = [performance.now(), process.cpuUsage()];
-  const { sae } = await trainSae({
-    data: activationFiles(data.file, { shuffleBuffer: data.trained }),
-    dSae,
-    activation,
-    steps,
-    batchSize,
-    learningRate,
-    holdOut: 0,
-    seed,
-    preset,
-  });
+  const { sae } = await trainSae(
+    {
+      data: activationFiles(data.file, { shuffleBuffer: data.trained }),
+      dSae,
+      activation,
+      steps,
+      batchSize,
+      learningRate,
+      holdOut: 0,
+      seed,
+      preset,
+    },
+    { engine: await createEngine({ threads: options.threads }) },
+  );
   const { user, system } = process.cpuUsage(used);
   const seconds = (performance.now() - started) / 1000;
   const auxKSteps = sae.training['aux_k_steps'] as number | undefined;

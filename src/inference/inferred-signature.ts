@@ -104,6 +104,15 @@ function findDirections(
       });
     }
     const [rows, columns] = found.shape;
+    const fits = (wanted: number | undefined, has: number | undefined): boolean =>
+      wanted === undefined || wanted === has;
+    if (!(fits(width, rows) && fits(outWidth, columns)) && !(fits(width, columns) && fits(outWidth, rows))) {
+      const expected = `[${width ?? '?'}, ${outWidth ?? '?'}]`;
+      throw new FileFormatError(
+        `${given} for featureDirections is [${rows}, ${columns}]; a row for each entry of ${code} would be ${expected}, or its transpose`,
+        { file: model.file },
+      );
+    }
     return { name: given, isTransposed: rows !== width && columns === width };
   }
   const products = matrixProducts(model).filter(({ operand }) => operand === code);
@@ -152,7 +161,12 @@ export function inferSignature(
   const tensors = describeTensors(model);
   const sampleShape = (tensor: TensorDescription) => sampleShapeOf(tensor, input.leading?.rank);
   for (const name of [given.code, given.reconstruction]) {
-    if (name !== undefined && !tensors.has(name)) ask(`the graph has no tensor ${name}`);
+    if (name === undefined) continue;
+    const tensor = tensors.get(name) ?? ask(`the graph has no tensor ${name}`);
+    if (tensor.type !== 'unknown' && !isFloatType(tensor.type)) ask(`${name} is ${tensor.type}; expected floats`);
+  }
+  if (given.code !== undefined && given.code === given.reconstruction) {
+    ask(`${given.code} cannot be both ${codeOption} and reconstruction`);
   }
 
   const outputs = describeOutputs(model).filter(({ type }) => isFloatType(type));

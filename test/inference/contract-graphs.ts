@@ -90,7 +90,7 @@ export const reluSae = (): Uint8Array =>
   encodeModel(saeGraph(trainedWeights('sae-relu'), [node('Relu', ['pre'], ['features'])]), saeMetadata);
 
 /** As reluSae, without metadata and with other names, as a stranger would have written it. */
-export function foreignSae({ isUndercomplete = false } = {}): Uint8Array {
+export function foreignSae({ isUndercomplete = false, hasOther = false } = {}): Uint8Array {
   const { W_enc, b_enc, W_dec, b_dec } = trainedWeights('sae-relu') as Record<
     'W_enc' | 'b_enc' | 'W_dec' | 'b_dec',
     HostTensor
@@ -119,6 +119,7 @@ export function foreignSae({ isUndercomplete = false } = {}): Uint8Array {
       weight('enc.weight', columns),
       weight('enc.bias', { data: b_enc.data.slice(0, width), shape: [width] }),
       weight('dec.weight', rows(W_dec, width)),
+      ...(hasOther ? [weight('other', { data: new Float32Array(21), shape: [7, 3] })] : []),
     ],
     inputs: [floats('x', 'n', 4)],
     outputs: [floats('y', 'n', 4), floats('acts', 'n', width)],

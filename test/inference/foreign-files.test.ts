@@ -96,6 +96,22 @@ describe('inference: files that PyTorch users export', () => {
     }
   });
 
+  it('does not take names of what cannot be meant', async () => {
+    const names = { input: 'x', features: 'acts', reconstruction: 'y', featureDirections: 'dec.weight' };
+    for (const [wrong, words] of [
+      [{ reconstruction: 'acts' }, 'acts cannot be both features and reconstruction'],
+      [
+        { featureDirections: 'other' },
+        'other for featureDirections is [7, 3]; a row for each entry of acts would be [10, 4]',
+      ],
+      [{ features: 'y', reconstruction: 'acts', featureDirections: 'enc.bias' }, 'no matrix enc.bias'],
+    ] as const) {
+      const error = await rejection(loadSae(foreignSae({ hasOther: true }), { ...names, ...wrong }));
+      expect(error).to.be.instanceOf(FileFormatError);
+      expect(error.message).to.contain(words);
+    }
+  });
+
   it('takes every kind of source', async () => {
     const bytes = new Uint8Array(readFileSync(path('sae.onnx')));
     const sources = [
