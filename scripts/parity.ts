@@ -21,6 +21,7 @@ import { type MeanInterval, studentInterval } from '../src/analysis/student-inte
 import { positiveInteger, positiveNumber } from '../src/cli/options.ts';
 import { activationFiles } from '../src/data/activation-files.ts';
 import { createRandomSource } from '../src/data/random-source.ts';
+import { averageNormScale } from '../src/data/scaled-source.ts';
 import { createEngine } from '../src/engines/create-engine.ts';
 import { frozenSaeToOnnx } from '../src/export/frozen-sae-onnx.ts';
 import { loadSaeFolder } from '../src/export/load-sae-folder.ts';
@@ -246,10 +247,14 @@ async function byOurs(own: Case, preset: PresetName, seed: number, data: Data): 
   const chooses = 'k' in own.ours;
   // The presets' units differ: a mean over d_in is a sum divided by it.
   const perDimension = preset === 'saelens' ? 1 : 1 / width;
+  // Where activations are scaled, the same objective has its squared error times the square of the scale, its features, thresholds and L1 times the scale.
+  const scale = preset === 'ours' ? averageNormScale(data.heldOut) : 1;
   const activation = {
     ...own.ours,
-    ...('l1' in own.ours && { l1: own.ours.l1! * perDimension }),
-    ...('l0' in own.ours && { l0: own.ours.l0! * perDimension }),
+    ...('l1' in own.ours && { l1: own.ours.l1! * perDimension * scale }),
+    ...('l0' in own.ours && { l0: own.ours.l0! * perDimension * scale ** 2 }),
+    ...('bandwidth' in own.ours && { bandwidth: own.ours.bandwidth! * scale }),
+    ...('threshold' in own.ours && { threshold: own.ours.threshold! * scale }),
     ...(chooses && { auxK: { deadAfter: deadWindow + 1 } }),
   } as ActivationConfig;
   const [started, used] = [performance.now(), process.cpuUsage()];

@@ -1,13 +1,18 @@
 /** Live text in a real browser: a small language model with its autoencoder spliced in, against PyTorch's logits and features (test/host). */
 import { readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { AxeResults } from 'axe-core';
 import { expect } from 'chai';
 import type { Page } from 'playwright-core';
+import { serveViewer } from '../../src/cli/serve-viewer.ts';
+import { writeViewerPage } from '../../src/cli/write-viewer-page.ts';
 import { type FileTensor, readNpy } from '../../src/files/index.ts';
 import { openHost, splice } from '../../src/host/index.ts';
-import { alertOf, browserLacks, openFiles, openView, startViewer, type Viewer } from './built-viewer.ts';
+import { alertOf, browserLacks, DIST, openFiles, openView, startViewer, type Viewer } from './built-viewer.ts';
 
 const pathOf = (name: string) => new URL(`../host/language-model/${name}`, import.meta.url).pathname;
 const array = (name: string): FileTensor => readNpy(readFileSync(pathOf(`${name}.npy`)));
@@ -153,6 +158,48 @@ describe('text in the viewer', function () {
     expect(await alertOf(page)).to.match(/"lark" is no token id/);
     expect(seq).to.be.greaterThan(5);
     await page.context().close();
+  });
+
+  it('opens from an address, and from a single file without a network, with the tokenizer beside the model', async () => {
+    const files = {
+      'merged.onnx': merged,
+      'tokenizer.json': new TextEncoder().encode(JSON.stringify(tokenizer)),
+    };
+    const folder = await mkdtemp(join(tmpdir(), 'monosemantic-'));
+    const server = await serveViewer({
+      folder: DIST,
+      files: await Promise.all(
+        Object.entries(files).map(async ([name, bytes]) => {
+          await writeFile(join(folder, name), bytes);
+          return join(folder, name);
+        }),
+      ),
+    });
+    const context = await viewer.browser.newContext();
+    const offline = await viewer.browser.newContext({ offline: true });
+    try {
+      const output = join(folder, 'page.html');
+      await writeViewerPage(
+        output,
+        Object.keys(files).map(name => join(folder, name)),
+        DIST,
+      );
+      for (const [from, address] of [
+        [context, server.url],
+        [offline, pathToFileURL(output).href],
+      ] as const) {
+        const page = await from.newPage();
+        await page.goto(address);
+        await page.getByRole('heading', { name: 'Text', level: 1 }).waitFor();
+        await page.getByLabel('Text', { exact: true }).fill('ape bee cow');
+        await page.getByText('3 tokens').waitFor();
+      }
+    } finally {
+      await context.close();
+      await offline.close();
+      await server.close();
+      await rm(folder, { recursive: true });
+    }
   });
 
   it('says what the page needs where nothing is open', async () => {

@@ -1,8 +1,8 @@
 /** The text page: which spliced model is open, what was typed, what is added to latents, and what the model makes of it. */
-import { computed, effect, signal } from '@preact/signals';
-import type { SplicedText, TextReading, TextRequest } from '../data/live-text.ts';
+import { computed, signal } from '@preact/signals';
+import type { SplicedText, TextRequest } from '../data/live-text.ts';
 import { inference } from '../workers/inference-client.ts';
-import { fail } from './notices.ts';
+import { newestAnswer } from './newest-answer.ts';
 
 export const splicedText = signal<SplicedText | undefined>(undefined);
 /** Name of the tokenizer's file; undefined where none is open. */
@@ -40,13 +40,13 @@ const request = computed<TextRequest | undefined>(() => {
   return { model: model.id, text: typedText.value, added };
 });
 
-const answer = signal<{ readonly to: TextRequest; readonly reading: TextReading } | undefined>(undefined);
+const { answer } = newestAnswer(request, async to => (await inference()).readText(to), 'The text could not be read');
 
 /** What the model in view made of the text, perhaps of the text a moment ago; never another model's. */
 export const textReading = computed(() => {
   const wanted = request.value;
   const got = answer.value;
-  return wanted && got?.to.model === wanted.model ? got.reading : undefined;
+  return wanted && got?.to.model === wanted.model ? got.result : undefined;
 });
 
 /** The token that is looked at, as far as there is one. */
@@ -54,32 +54,4 @@ export const tokenInView = computed(() => {
   const count = textReading.value?.tokens.length ?? 0;
   const chosen = chosenToken.value ?? count - 1;
   return count === 0 ? undefined : Math.min(chosen, count - 1);
-});
-
-let running = false;
-let waiting: TextRequest | undefined;
-
-/** Reads the newest text; those that a newer one overtook are never read. */
-async function readNewest(): Promise<void> {
-  if (running) return;
-  running = true;
-  try {
-    const api = await inference();
-    while (waiting) {
-      const to = waiting;
-      waiting = undefined;
-      try {
-        answer.value = { to, reading: await api.readText(to) };
-      } catch (error) {
-        if (to === request.peek()) fail('The text could not be read', error);
-      }
-    }
-  } finally {
-    running = false;
-  }
-}
-
-effect(() => {
-  waiting = request.value;
-  if (waiting) void readNewest();
 });

@@ -3,7 +3,7 @@ import { computed, effect, signal } from '@preact/signals';
 import type { Pin, ProbeRequest, ProbeResult } from '../workers/inference-api.ts';
 import { inference } from '../workers/inference-client.ts';
 import { sae, toy, truth } from './models.ts';
-import { fail } from './notices.ts';
+import { newestAnswer } from './newest-answer.ts';
 import { density, oneSample, seed } from './rows.ts';
 
 export type ProbeInput = ProbeRequest['input'];
@@ -75,13 +75,7 @@ const request = computed<ProbeRequest | undefined>(() => {
   return { toy: source?.id, sae: sae.value?.runs ? sae.value.id : undefined, input, pins: held };
 });
 
-interface Answer {
-  /** The request as the page made it: the worker gives back a copy. */
-  readonly to: ProbeRequest;
-  readonly result: ProbeResult;
-}
-
-const answer = signal<Answer | undefined>(undefined);
+const { answer, isBusy } = newestAnswer(request, async to => (await inference()).probe(to), 'The probe could not run');
 
 /**
  * The newest result of the models in view. It may be of an input a moment ago, while a slider moves; it is never of another model.
@@ -95,38 +89,9 @@ export const probeResult = computed<ProbeResult | undefined>(() => {
   return same ? got.result : undefined;
 });
 
-let running = false;
-let waiting: ProbeRequest | undefined;
-
-/** Runs the newest request; those that a newer one overtook while the worker was busy are never run. */
-async function runNewest(): Promise<void> {
-  if (running) return;
-  running = true;
-  try {
-    const api = await inference();
-    while (waiting) {
-      const to = waiting;
-      waiting = undefined;
-      try {
-        answer.value = { to, result: await api.probe(to) };
-      } catch (error) {
-        // Of a model that was closed meanwhile nobody wants to know.
-        if (to === request.peek()) fail('The probe could not run', error);
-      }
-    }
-  } finally {
-    running = false;
-  }
-}
-
-effect(() => {
-  waiting = request.value;
-  if (waiting) void runNewest();
-});
-
 /** The result of exactly what the page shows, once it is there; undefined where there is nothing to run or it failed. */
 export async function exactProbe(): Promise<ProbeResult | undefined> {
-  while (request.value && answer.value?.to !== request.value && (running || waiting)) {
+  while (request.value && answer.value?.to !== request.value && isBusy()) {
     await new Promise(resolve => setTimeout(resolve, 10));
   }
   return request.value && answer.value?.to === request.value ? answer.value.result : undefined;
