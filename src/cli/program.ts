@@ -423,6 +423,10 @@ function dashboard(command: Command, terminal: Terminal): Command {
       'token ids, one a row, or [sequences, length] (default: NAME.tokens.npy beside NAME.npy)',
     )
     .option('--positions <file>', 'positions, or [n, 2] sequence and position (default: NAME.positions.npy)')
+    .option(
+      '--target <files...>',
+      'for transcoders: [n, d_out], a file for each of --activations (default: NAME.target.npy)',
+    )
     .option('--labels <file>', 'CSV, a line for each row: its categories; a further first line names them')
     .option('--model <file>', 'the model whose tensor the SAE reads, .onnx')
     .option('--drop-first <n>', 'leave out the first n positions of each sample', positiveInteger)
