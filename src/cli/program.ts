@@ -328,7 +328,8 @@ function activations(command: Command, terminal: Terminal): Command {
       'leave out rows whose norm is above x times the median, and count them',
       positiveNumber,
     )
-    .option('--resume', 'go on with what an ended run left')
+    .addOption(new Option('--resume', 'go on with what an ended run left').conflicts('overwrite'))
+    .option('--overwrite', 'replace the rows of an earlier run')
     .addHelpText(
       'after',
       `

@@ -44,6 +44,22 @@ describe('command line, host models', () => {
     });
   });
 
+  it('writes over activations, or goes on with them, only where that is said', async () => {
+    const command = ['activations', FUSED, ...OVER, '--output', at('again.npy')];
+    const refused = async (more: readonly string[], status: number, words: RegExp) => {
+      const result = await runCommand([...command, ...more]);
+      expect(result.stderr).to.match(words);
+      expect(result.stderr.trim().split('\n')).to.have.length(1);
+      expect(result.status).to.equal(status);
+    };
+    await refused(['--resume'], 1, /again\.npy: there is no earlier run to resume/);
+    await done(...command);
+    await refused([], 1, /again\.npy: is there already: overwrite replaces/);
+    await done(...command, '--resume');
+    await done(...command, '--overwrite');
+    await refused(['--overwrite', '--resume'], 2, /'--resume' cannot be used with option '--overwrite'/);
+  });
+
   it('scores an autoencoder', async () => {
     const found = JSON.parse(await done('evaluate', pathOf('sae.onnx'), '--model', FUSED, ...OVER, '--json'));
     for (const [key, value] of Object.entries(scores)) {
