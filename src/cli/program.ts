@@ -473,7 +473,7 @@ function engines(command: Command, terminal: Terminal): Command {
 function view(command: Command, terminal: Terminal): Command {
   command
     .name('view')
-    .argument('[files...]', 'models, SAELens folders and feature bundles to open')
+    .argument('[files...]', 'models and feature bundles to open; with --output SAELens folders too')
     .summary('open models in the viewer')
     .description(
       'Serves the viewer on this machine and prints its address; nothing leaves the machine. Ctrl-C ends it. With --output it writes one HTML file instead, which holds the models and opens anywhere without a network.',
