@@ -136,7 +136,8 @@ export async function writeActivations(
     }
   }
   if (!resume) for (const file of [progressFileOf(base), recordFileOf(base)]) await rm(file, { force: true });
-  return writeRows(host, data, options, settings, resume ? unfinished : undefined);
+  // Awaited here: the lock is held until the rows are written.
+  return await writeRows(host, data, options, settings, resume ? unfinished : undefined);
 }
 
 /** Runs that differ in one of these do not give the same files. */
@@ -248,6 +249,13 @@ async function writeRows(
       writer = await RowWriter.reopen(base, state.widths, { dtype, hasNorms: dropNormAbove !== undefined, rows });
     }
     const { kept, dropped } = await writer.finish(dropNormAbove);
+    if (kept === 0) {
+      throw new InvalidValueError(
+        rows > 0
+          ? `no row is left: the norms of all ${rows} are above ${dropNormAbove} times the median`
+          : 'no position counts: every one is padded or left out',
+      );
+    }
     const record: ActivationsRecord = {
       ...settings,
       files: writer.files,

@@ -122,6 +122,18 @@ describe('activations on disk', () => {
     expect(readdirSync(join(folder, 'new')).filter(name => name.startsWith('.'))).to.deep.equal([]);
   });
 
+  it('are not written where no row is left', async () => {
+    const options = { tensor, output: join(folder, 'acts.npy') };
+    for (const [more, words] of [
+      [{ dropFirst: 99 }, /no position counts/],
+      [{ dropNormAbove: 1e-4 }, /no row is left: the norms of all 222 are above 0.0001 times the median/],
+    ] as const) {
+      const error = await writeActivations(host, data(), { ...options, ...more }).catch((reason: unknown) => reason);
+      expect(error).to.be.instanceOf(InvalidValueError).with.property('message').that.matches(words);
+      expect(readdirSync(folder)).to.deep.equal([]);
+    }
+  });
+
   it('leave out rows above so many times the median norm, to the row', async () => {
     const output = join(folder, 'acts.npy');
     const { rows, dropped_by_norm } = await writeActivations(host, data(), { tensor, output, dropNormAbove: 1.2 });
