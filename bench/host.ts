@@ -107,7 +107,11 @@ try {
   };
   const written = async (): Promise<{ rows: number; seconds: number }> => {
     const started = performance.now();
-    const { rows } = await writeActivations(host, data, { tensor: options.tensor, output: join(folder, 'acts.npy') });
+    const { rows } = await writeActivations(host, data, {
+      tensor: options.tensor,
+      output: join(folder, 'acts.npy'),
+      overwrite: true,
+    });
     return { rows, seconds: (performance.now() - started) / 1000 };
   };
   const rates: Record<'ours' | 'python' | 'written', number[]> = { ours: [], python: [], written: [] };

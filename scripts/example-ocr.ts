@@ -200,7 +200,7 @@ const pages = join(folder, 'pages');
 {
   await using host = await openHost(model);
   const output = join(folder, 'activations.npy');
-  const record = await writeActivations(host, await drawnLines(images, 1), { tensor: TENSOR, output });
+  const record = await writeActivations(host, await drawnLines(images, 1), { tensor: TENSOR, output, overwrite: true });
   log(`${output}: ${record.rows} rows of ${record.width} from ${images} images`);
   await train(output, saeFile);
   log(`${saeFile}: TopK, 8 of ${options['d-sae']} latents`);

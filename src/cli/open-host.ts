@@ -1,4 +1,5 @@
 /** A host model and what it is run over, opened for a command. */
+import { existsSync } from 'node:fs';
 import { UsageError } from '../errors.ts';
 import { mainInput } from '../host/feeds.ts';
 import type { HostModel } from '../host/host-model.ts';
@@ -39,6 +40,11 @@ async function openInputs(
   for (const entry of given) {
     const at = entry.indexOf('=');
     const named = at > 0 && host.inputs.some(({ name }) => name === entry.slice(0, at));
+    if (at > 0 && !named && !existsSync(entry)) {
+      throw new UsageError(
+        `--input ${entry}: the model has no input ${entry.slice(0, at)}, and there is no such file; its inputs are ${host.inputs.map(input => input.name).join(', ')}`,
+      );
+    }
     const name = named ? entry.slice(0, at) : mainInput(host.inputs).name;
     if (inputs[name]) throw new UsageError(`--input ${entry}: ${name} is fed twice`);
     const input = await openInput(named ? entry.slice(at + 1) : entry);
@@ -59,6 +65,7 @@ export async function openHostData(
   if (text !== undefined && tokenizer === undefined) throw new UsageError('--text needs --tokenizer, a tokenizer.json');
   if (text !== undefined && mask !== undefined)
     throw new UsageError('--mask goes with --input: of --text every token counts');
+  if (text !== undefined && labels !== undefined) throw new UsageError('--labels goes with --input, not with --text');
   if (options.dropSpecial && text === undefined) {
     throw new UsageError('--drop-special needs --text and --tokenizer; name the ids instead: --drop-tokens 0,1');
   }

@@ -328,7 +328,8 @@ function activations(command: Command, terminal: Terminal): Command {
       'leave out rows whose norm is above x times the median, and count them',
       positiveNumber,
     )
-    .option('--resume', 'go on with what an ended run left')
+    .addOption(new Option('--resume', 'go on with what an ended run left').conflicts('overwrite'))
+    .option('--overwrite', 'replace the rows of an earlier run')
     .addHelpText(
       'after',
       `
@@ -423,6 +424,10 @@ function dashboard(command: Command, terminal: Terminal): Command {
       'token ids, one a row, or [sequences, length] (default: NAME.tokens.npy beside NAME.npy)',
     )
     .option('--positions <file>', 'positions, or [n, 2] sequence and position (default: NAME.positions.npy)')
+    .option(
+      '--target <files...>',
+      'for transcoders: [n, d_out], a file for each of --activations (default: NAME.target.npy)',
+    )
     .option('--labels <file>', 'CSV, a line for each row: its categories; a further first line names them')
     .option('--model <file>', 'the model whose tensor the SAE reads, .onnx')
     .option('--drop-first <n>', 'leave out the first n positions of each sample', positiveInteger)
@@ -468,7 +473,7 @@ function engines(command: Command, terminal: Terminal): Command {
 function view(command: Command, terminal: Terminal): Command {
   command
     .name('view')
-    .argument('[files...]', 'models, SAELens folders and feature bundles to open')
+    .argument('[files...]', 'models and feature bundles to open; with --output SAELens folders too')
     .summary('open models in the viewer')
     .description(
       'Serves the viewer on this machine and prints its address; nothing leaves the machine. Ctrl-C ends it. With --output it writes one HTML file instead, which holds the models and opens anywhere without a network.',

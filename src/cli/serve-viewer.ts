@@ -2,6 +2,7 @@
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { FileFormatError, MissingPackageError } from '../errors.ts';
+import { BUNDLE_FILES } from '../features/bundle-manifest.ts';
 import { type StaticServer, startStaticServer } from './static-server.ts';
 
 export interface ViewerServer extends StaticServer {
@@ -14,7 +15,7 @@ export interface ServeOptions {
   readonly folder: string;
   /** Default 0: any that is free. */
   readonly port?: number;
-  /** Model files to open in it. */
+  /** Model files and folders of feature bundles to open in it. */
   readonly files?: readonly string[];
 }
 
@@ -32,8 +33,8 @@ async function filesBeside(file: string, wanted: readonly string[]): Promise<[st
 
 /**
  * Starts the server on 127.0.0.1. Nothing outside `folder` and `files` is served.
- * @throws MissingPackageError where `folder` holds no built viewer, FileFormatError where one of `files` is missing, EngineUnavailableError
- *   where the port is taken.
+ * @throws MissingPackageError where `folder` holds no built viewer, FileFormatError where one of `files` is missing or a folder of something
+ *   else than a bundle, EngineUnavailableError where the port is taken.
  */
 export async function serveViewer({ folder, port = 0, files = [] }: ServeOptions): Promise<ViewerServer> {
   const root = resolve(folder);
@@ -44,17 +45,30 @@ export async function serveViewer({ folder, port = 0, files = [] }: ServeOptions
   });
   const named = new Map<string, string>();
   /** What the page is told to open. */
-  const opened: string[] = [];
+  const opened: ['model' | 'bundle', string][] = [];
   for (const file of files) {
     const real = await realpath(file).catch((cause: unknown) => {
       throw new FileFormatError('there is no such file', { file, cause });
     });
     const number = named.size;
-    const own = basename(file);
+    const own = basename(real);
+    if ((await stat(real)).isDirectory()) {
+      const inside = await readdir(real);
+      if (!inside.includes(BUNDLE_FILES.manifest)) {
+        throw new FileFormatError(
+          `a folder without ${BUNDLE_FILES.manifest} is no feature bundle; convert makes a SAELens folder an .onnx file, --output takes it as it is`,
+          { file },
+        );
+      }
+      const parts = await filesBeside(join(real, BUNDLE_FILES.manifest), Object.values(BUNDLE_FILES));
+      for (const [name, path] of parts) named.set(`/open/${number}/${own}/${name}`, path);
+      opened.push(['bundle', `/open/${number}/${own}`]);
+      continue;
+    }
     const histories = await filesBeside(file, ['history.json', `${basename(file, extname(file))}.history.json`]);
     for (const [name, path] of [[own, real] as const, ...histories]) {
       named.set(`/open/${number}/${name}`, path);
-      opened.push(`/open/${number}/${name}`);
+      opened.push(['model', `/open/${number}/${name}`]);
     }
     // The page asks for its tensors beside the model, and opens nothing of that name by itself.
     const data = await filesBeside(file, [`${own}.data`, `${own}_data`]);
@@ -63,7 +77,8 @@ export async function serveViewer({ folder, port = 0, files = [] }: ServeOptions
 
   const server = await startStaticServer({ folders: [root], named, port });
   // Encoded as an address, and once more as a part of the query.
-  const addresses = opened.map(path => path.split('/').map(encodeURIComponent).join('/'));
-  const query = new URLSearchParams(addresses.map(path => ['model', path]));
+  const query = new URLSearchParams(
+    opened.map(([kind, path]) => [kind, path.split('/').map(encodeURIComponent).join('/')]),
+  );
   return { ...server, url: query.size > 0 ? `${server.address}?${query}` : server.address };
 }

@@ -133,21 +133,24 @@ async function build(
   const { rows: source, foldDecoderNorm = false, unembedding, tokenizer, load = {} } = options;
   const time = new Stopwatch();
   const { dIn, dSae, dOut, metadata } = sae;
-  const directions = checkedDirections(await sae.featureDirections(), sae, source.width);
+  const directions = checkedDirections(await sae.featureDirections(), sae, source);
   const norms = rowNorms(directions);
   const labels = (source.labelColumns ?? []).map(name => new LabelValues(name));
   const records = new RowRecords(join(folder.path, '.rows'), labels.length);
   try {
     const counters = new RowCounters({
-      dIn,
+      measuredWidth: source.targetWidth ?? dIn,
       dSae,
       settings,
       scale: foldDecoderNorm ? norms : undefined,
       labelColumns: labels.length,
       sampleRows: options.sampleRows ?? 131_072,
       time,
-      // A transcoder reconstructs other activations than those that are here.
-      decoder: metadata.config?.['transcoder'] === true || dOut !== dIn ? undefined : directions,
+      // A transcoder reconstructs its targets, and none are here.
+      decoder:
+        source.targetWidth === undefined && (metadata.config?.['transcoder'] === true || dOut !== dIn)
+          ? undefined
+          : directions,
       sae,
     });
     time.add('opening');
@@ -234,8 +237,12 @@ async function build(
 }
 
 /** W_dec, [d_sae, d_out]; InvalidShapeError or InvalidValueError where SAE and rows do not fit each other or a bundle. */
-function checkedDirections(directions: HostTensor, { dIn, dSae, dOut }: LoadedSae, width: number): HostTensor {
+function checkedDirections(directions: HostTensor, { dIn, dSae, dOut }: LoadedSae, rows: FeatureRows): HostTensor {
+  const { width, targetWidth = dOut } = rows;
   if (width !== dIn) throw new InvalidShapeError(`rows of ${width} activations; this SAE takes rows of ${dIn}`);
+  if (targetWidth !== dOut) {
+    throw new InvalidShapeError(`rows of ${targetWidth} targets; this SAE gives rows of ${dOut}`);
+  }
   if (dSae > BUNDLE_LIMITS.latents) {
     throw new InvalidValueError(`${dSae} latents; a bundle holds at most ${BUNDLE_LIMITS.latents}`);
   }

@@ -103,6 +103,8 @@ export interface BundleManifest {
     readonly files: readonly string[];
     readonly model: NamedHash | null;
     readonly tensor: string | null;
+    /** Where a transcoder's targets come from. Bundles of before it was recorded lack it. */
+    readonly target?: string | null;
     readonly tokenizer: (NamedHash & { readonly size: number }) | null;
   };
   readonly context: 'tokens' | 'rows';

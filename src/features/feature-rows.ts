@@ -5,6 +5,8 @@ import type { NamedHash } from './bundle-manifest.ts';
 export interface FeatureRowBatch {
   /** [rows, d_in]. */
   readonly activations: Float32Array;
+  /** [rows, d_out]: what a transcoder is to give for each row. */
+  readonly target?: Float32Array;
   /** Token ids. */
   readonly tokens?: ArrayLike<number>;
   /** Position of each row in its sequence, from 0. */
@@ -27,12 +29,16 @@ export interface RowProvenance {
   readonly model?: NamedHash;
   /** The tensor of the host model. */
   readonly tensor?: string;
+  /** Where a transcoder's targets come from: a tensor of the host model, or a file's name. */
+  readonly target?: string;
 }
 
 /** A source of rows, read once from the first to the last. */
 export interface FeatureRows {
   /** d_in. */
   readonly width: number;
+  /** d_out of the targets; undefined where rows have none. */
+  readonly targetWidth?: number;
   /** Number of rows, where it is known beforehand: for progress. */
   readonly rows?: number;
   /** Whether rows have token ids. */
@@ -48,6 +54,8 @@ export interface FeatureRows {
 export interface RowValues extends FeatureRowBatch {
   /** d_in. */
   readonly width: number;
+  /** d_out of `target`. */
+  readonly targetWidth?: number;
   readonly labelColumns?: readonly string[];
   /** Rows given at once; it changes nothing in the bundle. Default 4096. */
   readonly batchRows?: number;
@@ -55,13 +63,25 @@ export interface RowValues extends FeatureRowBatch {
 
 /** Rows in memory as a source. */
 export function rowsOf(values: RowValues): FeatureRows {
-  const { activations, width, tokens, positions, sequences, labels, labelColumns, batchRows = 4096 } = values;
+  const {
+    activations,
+    width,
+    target,
+    targetWidth,
+    tokens,
+    positions,
+    sequences,
+    labels,
+    labelColumns,
+    batchRows = 4096,
+  } = values;
   const rows = activations.length / width;
   const part = (column: ArrayLike<number>, start: number, end: number) =>
     Array.prototype.slice.call(column, start, end);
   return {
     width,
     rows,
+    ...(targetWidth !== undefined && { targetWidth }),
     hasTokens: tokens !== undefined,
     ...(labelColumns && { labelColumns }),
     provenance: { kind: 'values' },
@@ -70,6 +90,7 @@ export function rowsOf(values: RowValues): FeatureRows {
         const end = Math.min(rows, start + batchRows);
         yield {
           activations: activations.subarray(start * width, end * width),
+          ...(target && targetWidth && { target: target.subarray(start * targetWidth, end * targetWidth) }),
           ...(tokens && { tokens: part(tokens, start, end) }),
           ...(positions && { positions: part(positions, start, end) }),
           ...(sequences && { sequences: part(sequences, start, end) }),

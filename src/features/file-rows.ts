@@ -11,6 +11,10 @@ export interface FileRowOptions {
   readonly activations: string | readonly string[];
   /** Which tensor of a .safetensors file that holds several. */
   readonly tensor?: string | undefined;
+  /** For transcoders: targets [..., d_out], a file for each of `activations`. */
+  readonly target?: string | readonly string[] | undefined;
+  /** Which tensor of a target file that holds several. Default `tensor`. Without `target`, the activations' files hold both. */
+  readonly targetTensor?: string | undefined;
   /** Token ids, one a row; [sequences, length] says where sequences end. */
   readonly tokens?: string | undefined;
   /** Positions, one a row; or [rows, 2] of sequence and position, as `monosemantic activations` writes them. */
@@ -34,24 +38,32 @@ const VALUES_AT_ONCE = 2 ** 22;
  * @throws FileFormatError for a file that is missing, damaged, of another kind, or that does not have an entry for each row.
  */
 export async function openFileRows(options: FileRowOptions): Promise<FileRows> {
-  const paths = typeof options.activations === 'string' ? [options.activations] : options.activations;
+  const paths = listed(options.activations);
+  const { tensor, targetTensor } = options;
+  const hasTarget = options.target !== undefined || targetTensor !== undefined;
+  const targetPaths = hasTarget ? listed(options.target ?? paths) : [];
   if (paths.length === 0) throw new InvalidValueError('expected at least one file of activations');
   const open: { close(): Promise<void> }[] = [];
   const close = async (): Promise<void> => {
     for (const part of open.splice(0)) await part.close();
   };
   try {
-    const sources: RowSource[] = [];
-    for (const path of paths) {
-      const source = await openRowSource(path, { tensor: options.tensor });
-      open.push(source);
-      sources.push(source);
-      if (source.width !== sources[0]!.width) {
-        throw new FileFormatError(`rows of ${source.width} numbers, expected ${sources[0]!.width} as in ${paths[0]}`, {
-          file: path,
-        });
+    const openAll = async (files: readonly string[], name: string | undefined): Promise<RowSource[]> => {
+      const sources: RowSource[] = [];
+      for (const file of files) {
+        const source = await openRowSource(file, { tensor: name });
+        open.push(source);
+        sources.push(source);
+        const { width } = sources[0]!;
+        if (source.width !== width) {
+          throw new FileFormatError(`rows of ${source.width} numbers, expected ${width} as in ${files[0]}`, { file });
+        }
       }
-    }
+      return sources;
+    };
+    const sources = await openAll(paths, tensor);
+    const targets = await openAll(targetPaths, targetTensor ?? tensor);
+    checkPairs(sources, targets, { paths, targetPaths });
     const rows = sources.reduce((sum, source) => sum + source.rows, 0);
     const { width } = sources[0]!;
     const column = async (path: string, what: string): Promise<NumberArray> => {
@@ -69,20 +81,26 @@ export async function openFileRows(options: FileRowOptions): Promise<FileRows> {
     return {
       width,
       rows,
+      ...(hasTarget && { targetWidth: targets[0]!.width }),
       hasTokens: tokens !== undefined,
       labelColumns: columns?.names ?? [],
-      provenance: { kind: 'files', files: paths.map(path => basename(path)) },
+      provenance: {
+        kind: 'files',
+        files: paths.map(path => basename(path)),
+        ...(hasTarget && { target: options.target === undefined ? targetTensor! : basename(targetPaths[0]!) }),
+      },
       close,
       async *batches() {
         const reader = columns && new LabelReader(labels!, columns);
         const atOnce = Math.max(1, Math.floor(VALUES_AT_ONCE / width));
         let first = 0;
-        for (const source of sources) {
+        for (const [i, source] of sources.entries()) {
           for (let start = 0; start < source.rows; start += atOnce) {
             const count = Math.min(atOnce, source.rows - start);
             const end = first + count;
             const batch: FeatureRowBatch = {
               activations: await source.read(start, count),
+              ...(hasTarget && { target: await targets[i]!.read(start, count) }),
               ...(tokens && { tokens: await tokens.read(first, end) }),
               ...(positions && (await positions.read(first, end))),
               ...(sequenceLength !== undefined && {
@@ -100,6 +118,30 @@ export async function openFileRows(options: FileRowOptions): Promise<FileRows> {
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+const listed = (files: string | readonly string[]): readonly string[] => (typeof files === 'string' ? [files] : files);
+
+/** FileFormatError where targets do not belong to the rows, file by file. */
+function checkPairs(
+  sources: readonly RowSource[],
+  targets: readonly RowSource[],
+  { paths, targetPaths }: { readonly paths: readonly string[]; readonly targetPaths: readonly string[] },
+): void {
+  if (targets.length === 0) return;
+  if (targets.length !== sources.length) {
+    throw new FileFormatError(
+      `${sources.length} files of activations and ${targets.length} of targets; expected a file of targets for each`,
+      { file: targetPaths[0]! },
+    );
+  }
+  for (const [i, { rows }] of targets.entries()) {
+    if (rows !== sources[i]!.rows) {
+      throw new FileFormatError(`${rows} rows of targets, expected ${sources[i]!.rows} as in ${paths[i]}`, {
+        file: targetPaths[i]!,
+      });
+    }
   }
 }
 

@@ -7,7 +7,7 @@ import type { NamedHash } from './bundle-manifest.ts';
 import type { FeatureRows } from './feature-rows.ts';
 
 /**
- * Opens the rows of `options.tensor` of `host`, run over `data`. A sample is a sequence.
+ * Opens the rows of `options.tensor` of `host`, run over `data`, and those of `options.target` for a transcoder. A sample is a sequence.
  *
  * @param model What the bundle says of the host.
  * @throws InvalidValueError where no position counts; and as `HostModel.activationBatches`.
@@ -23,8 +23,9 @@ export async function openHostRows(
   let first = await batches.next();
   while (!first.done && first.value.samples.length === 0) first = await batches.next();
   if (first.done) throw new InvalidValueError(`${options.tensor}: there are no positions that count`);
-  const rowsOf = ({ rows, tokens, samples, positions }: ActivationBatch) => ({
+  const rowsOf = ({ rows, target, tokens, samples, positions }: ActivationBatch) => ({
     activations: rows.data,
+    ...(target && { target: target.data }),
     ...(tokens && { tokens }),
     positions,
     sequences: samples,
@@ -32,8 +33,14 @@ export async function openHostRows(
   const { value } = first;
   return {
     width: value.rows.shape[1]!,
+    ...(value.target && { targetWidth: value.target.shape[1]! }),
     hasTokens: value.tokens !== undefined,
-    provenance: { kind: 'model', tensor: options.tensor, ...(model && { model }) },
+    provenance: {
+      kind: 'model',
+      tensor: options.tensor,
+      ...(options.target !== undefined && { target: options.target }),
+      ...(model && { model }),
+    },
     async *batches() {
       try {
         yield rowsOf(value);

@@ -11,6 +11,8 @@ export interface RowBlock {
   readonly rows: number;
   /** [rows, d_in], finite. */
   readonly activations: Float32Array;
+  /** [rows, d_out], finite; undefined where rows have no targets. */
+  readonly target: Float32Array | undefined;
   /** Sequence of each row; −1 where rows do not belong to sequences. */
   readonly sequences: Float64Array;
   /** [rows, 2 + label columns]: token, position, label codes; −1 for what is unknown. */
@@ -57,15 +59,16 @@ export async function* rowBlocks(
   size: number,
   labels: readonly LabelValues[],
 ): AsyncGenerator<RowBlock> {
-  const { width } = source;
-  const columns = RECORD.labels + labels.length;
+  const { width, targetWidth } = source;
+  const widths = { width, targetWidth, columns: RECORD.labels + labels.length };
+  const { columns } = widths;
   let firstRow = 0;
   let filled = 0;
-  let block = emptyBlock(size, width, columns);
+  let block = emptyBlock(size, widths);
   let sequence = -1;
   let lastPosition = Number.POSITIVE_INFINITY;
   for await (const batch of source.batches()) {
-    const { activations, tokens, positions, sequences } = batch;
+    const { activations, target, tokens, positions, sequences } = batch;
     const rows = activations.length / width;
     if (!Number.isInteger(rows)) {
       throw new InvalidShapeError(`${activations.length} activations are no whole rows of ${width}`);
@@ -74,6 +77,10 @@ export async function* rowBlocks(
     for (let row = 0; row < rows; ) {
       const count = Math.min(size - filled, rows - row);
       block.activations.set(activations.subarray(row * width, (row + count) * width), filled * width);
+      if (block.target) {
+        const wide = targetWidth!;
+        block.target.set(target!.subarray(row * wide, (row + count) * wide), filled * wide);
+      }
       for (let i = 0; i < count; i++) {
         const number = firstRow + filled + i;
         const record = (filled + i) * columns;
@@ -93,48 +100,62 @@ export async function* rowBlocks(
       filled += count;
       row += count;
       if (filled === size) {
-        yield finished(block, firstRow, filled, width, columns);
+        yield finished(block, firstRow, filled, widths);
         firstRow += filled;
         filled = 0;
-        block = emptyBlock(size, width, columns);
+        block = emptyBlock(size, widths);
       }
     }
   }
-  if (filled > 0) yield finished(block, firstRow, filled, width, columns);
+  if (filled > 0) yield finished(block, firstRow, filled, widths);
 }
 
 interface OpenBlock {
   readonly activations: Float32Array;
+  readonly target: Float32Array | undefined;
   readonly sequences: Float64Array;
   readonly records: Int32Array;
 }
 
-function emptyBlock(size: number, width: number, columns: number): OpenBlock {
+interface Widths {
+  readonly width: number;
+  readonly targetWidth: number | undefined;
+  /** Numbers of a record. */
+  readonly columns: number;
+}
+
+function emptyBlock(size: number, { width, targetWidth, columns }: Widths): OpenBlock {
   return {
     activations: new Float32Array(size * width),
+    target: targetWidth === undefined ? undefined : new Float32Array(size * targetWidth),
     sequences: new Float64Array(size),
     records: new Int32Array(size * columns),
   };
 }
 
-function finished(block: OpenBlock, firstRow: number, rows: number, width: number, columns: number): RowBlock {
-  const activations = block.activations.subarray(0, rows * width);
-  // A product with 0 is 0 unless a factor is not finite.
-  let poison = 0;
-  for (let i = 0; i < activations.length; i++) poison += activations[i]! * 0;
-  if (poison !== 0) {
-    const at = activations.findIndex(value => !Number.isFinite(value));
-    throw new FileFormatError(
-      `row ${firstRow + Math.floor(at / width)} of the activations holds ${activations[at]}; expected finite numbers`,
-    );
-  }
+function finished(block: OpenBlock, firstRow: number, rows: number, { width, targetWidth, columns }: Widths): RowBlock {
   return {
     firstRow,
     rows,
-    activations,
+    activations: finite(block.activations.subarray(0, rows * width), width, firstRow, 'activations'),
+    target: block.target && finite(block.target.subarray(0, rows * targetWidth!), targetWidth!, firstRow, 'targets'),
     sequences: block.sequences.subarray(0, rows),
     records: block.records.subarray(0, rows * columns),
   };
+}
+
+/** The values; FileFormatError where one is not finite. */
+function finite(values: Float32Array, width: number, firstRow: number, what: string): Float32Array {
+  // A product with 0 is 0 unless a factor is not finite.
+  let poison = 0;
+  for (let i = 0; i < values.length; i++) poison += values[i]! * 0;
+  if (poison !== 0) {
+    const at = values.findIndex(value => !Number.isFinite(value));
+    throw new FileFormatError(
+      `row ${firstRow + Math.floor(at / width)} of the ${what} holds ${values[at]}; expected finite numbers`,
+    );
+  }
+  return values;
 }
 
 function checkColumns(batch: FeatureRowBatch, rows: number, source: FeatureRows, labels: readonly LabelValues[]): void {
@@ -143,6 +164,12 @@ function checkColumns(batch: FeatureRowBatch, rows: number, source: FeatureRows,
     if (column !== undefined && column.length !== rows) {
       throw new InvalidShapeError(`${column.length} ${name} for ${rows} rows of activations; expected one for each`);
     }
+  }
+  const { targetWidth } = source;
+  if (targetWidth !== undefined && batch.target?.length !== rows * targetWidth) {
+    throw new InvalidShapeError(
+      `${batch.target?.length ?? 0} numbers of targets for ${rows} rows; expected ${targetWidth} for each`,
+    );
   }
   if (source.hasTokens && batch.tokens === undefined) throw new InvalidShapeError('a batch lacks its tokens');
   const columns = batch.labels ?? [];

@@ -22,7 +22,8 @@ const SAMPLE_ENTRIES = 2 ** 24;
 export const PURPOSE = { examples: 1, sample: 2, halves: 3 } as const;
 
 export interface RowCounterOptions {
-  readonly dIn: number;
+  /** Width of what is reconstructed: of the targets where rows have them, else of the rows. */
+  readonly measuredWidth: number;
   readonly dSae: number;
   readonly settings: BundleSettings;
   /** Factor of each latent's activations. */
@@ -55,7 +56,7 @@ export class RowCounters {
   #reconstruct: Reconstruct | undefined;
 
   constructor(options: RowCounterOptions) {
-    const { dIn, dSae, settings } = options;
+    const { measuredWidth, dSae, settings } = options;
     this.#options = options;
     this.statistics = new LatentStatistics(dSae);
     this.examples = new HeldExamples({
@@ -71,14 +72,14 @@ export class RowCounters {
       entries: SAMPLE_ENTRIES,
       key: priorityKey(settings.seed, PURPOSE.sample),
     });
-    this.variance = new VarianceByNorm(dIn);
+    this.variance = new VarianceByNorm(measuredWidth);
     this.l0 = new Float64Array(dSae + 1);
     this.#stretches = new Stretches(dSae, settings.context_before, settings.context_after);
   }
 
   async add(block: RowBlock, features: SparseFeatures): Promise<void> {
     const { time, decoder, sae } = this.#options;
-    const { activations } = block;
+    const { activations, target } = block;
     this.hash.update(new Uint8Array(activations.buffer, activations.byteOffset, activations.byteLength));
     time.add('hashing');
     let reconstruction: Float32Array | undefined;
@@ -86,7 +87,7 @@ export class RowCounters {
       this.#reconstruct ??= await reconstructor(sae, decoder, features, activations);
       reconstruction = await this.#reconstruct(features, activations);
     }
-    this.variance.add(activations, reconstruction);
+    this.variance.add(target ?? activations, reconstruction);
     time.add('variance');
     const positive = this.#positive(features);
     for (const stretch of this.#stretches.add({ ...positive, sequences: block.sequences })) this.#count(stretch);

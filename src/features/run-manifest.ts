@@ -61,6 +61,7 @@ export function manifestOf(parts: RunManifestParts): BundleManifest {
       files: provenance.files ?? [],
       model: provenance.model ?? null,
       tensor: provenance.tensor ?? null,
+      target: provenance.target ?? null,
       tokenizer,
     },
     context: source.hasTokens ? 'tokens' : 'rows',

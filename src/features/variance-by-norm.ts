@@ -25,20 +25,20 @@ export interface VarianceReport {
 }
 
 export class VarianceByNorm {
-  readonly #dIn: number;
+  readonly #width: number;
   readonly #bins = new Map<number, NormBin>();
   /** The first row, so that a large mean does not cancel the variance. */
   #origin: Float32Array | undefined;
   #rows = 0;
   #hasReconstruction = true;
 
-  constructor(dIn: number) {
-    this.#dIn = dIn;
+  constructor(width: number) {
+    this.#width = width;
   }
 
-  /** Adds `rows` [n, d_in] and their reconstruction, where there is one of the same width. */
+  /** Adds `rows` [n, width], what is to be reconstructed, and their reconstruction [n, width], where there is one. */
   add(rows: Float32Array, reconstruction: Float32Array | undefined): void {
-    const width = this.#dIn;
+    const width = this.#width;
     if (rows.length === 0) return;
     this.#origin ??= rows.slice(0, width);
     const origin = this.#origin;
@@ -71,7 +71,7 @@ export class VarianceByNorm {
     const index = norm === 0 ? Number.NEGATIVE_INFINITY : Math.floor(Math.log2(norm) * BINS_PER_OCTAVE);
     let bin = this.#bins.get(index);
     if (bin === undefined) {
-      bin = { rows: 0, squares: 0, residual: 0, sums: new Float64Array(this.#dIn) };
+      bin = { rows: 0, squares: 0, residual: 0, sums: new Float64Array(this.#width) };
       this.#bins.set(index, bin);
     }
     return bin;
@@ -103,7 +103,7 @@ export class VarianceByNorm {
 
   #explained(bins: readonly NormBin[]): number | undefined {
     if (!this.#hasReconstruction) return undefined;
-    const total = { rows: 0, squares: 0, residual: 0, sums: new Float64Array(this.#dIn) };
+    const total = { rows: 0, squares: 0, residual: 0, sums: new Float64Array(this.#width) };
     for (const { rows, squares, residual, sums } of bins) {
       total.rows += rows;
       total.squares += squares;

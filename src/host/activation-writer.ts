@@ -4,14 +4,23 @@
  * tokens, `NAME.target.npy` [rows, d_out] for transcoders, and `NAME.json`, which says where they come from. Node only.
  */
 
-import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { type FileHandle, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { median } from '../data/median.ts';
-import { FileWriteError, InvalidValueError } from '../errors.ts';
+import { FileWriteError, FolderInUseError, InvalidValueError } from '../errors.ts';
 import type { ElementType } from '../files/element-type.ts';
+import { lockFolder } from '../files/folder-lock.ts';
+import { isRecord } from '../files/json-text.ts';
 import { npyHeader } from '../files/npy.ts';
 import { writeFileAtomic } from '../files/write-atomic.ts';
-import { type ActivationBatch, activationBatches, float32Norms, type RowOptions } from './activation-rows.ts';
+import {
+  type ActivationBatch,
+  activationBatches,
+  DEFAULT_BATCH_SIZE,
+  float32Norms,
+  type RowOptions,
+} from './activation-rows.ts';
 import { toHalfFloats } from './half-float.ts';
 import type { HostModel } from './host-model.ts';
 import type { HostData } from './input-batches.ts';
@@ -23,8 +32,13 @@ export interface WriteActivationsOptions extends RowOptions {
   readonly dtype?: 'float32' | 'float16' | undefined;
   /** Rows whose norm is above this many times the median are left out, and counted. */
   readonly dropNormAbove?: number | undefined;
-  /** Goes on with what an ended run of the same settings left. Where there is nothing it begins anew. Default false. */
+  /**
+   * Goes on with what an ended run of the same settings left; where it had finished, there is nothing to do, and where nothing is there it
+   * begins. Default false.
+   */
   readonly resume?: boolean | undefined;
+  /** Replaces the rows of an earlier run. Default false. */
+  readonly overwrite?: boolean | undefined;
   readonly onProgress?: ((progress: WriteProgress) => void) | undefined;
 }
 
@@ -37,9 +51,10 @@ export interface WriteProgress {
 
 /** What was written; `NAME.json` holds it. */
 export interface ActivationsRecord {
-  readonly model: string | undefined;
+  readonly model: string | null;
   readonly tensor: string;
-  readonly target: string | undefined;
+  /** The second tensor, of transcoders. */
+  readonly target: string | null;
   readonly data: string;
   readonly files: Readonly<Record<string, string>>;
   readonly rows: number;
@@ -49,6 +64,8 @@ export interface ActivationsRecord {
   readonly drop_first: number;
   readonly drop_tokens: readonly number[];
   readonly drop_norm_above: number | null;
+  readonly channels_axis: number | null;
+  readonly batch_size: number;
   readonly dropped_by_norm: number;
   /** float16 numbers that were too large and became infinite. */
   readonly overflowed: number;
@@ -74,7 +91,7 @@ interface Stream {
 }
 
 interface State {
-  readonly settings: string;
+  readonly settings: Settings;
   readonly from: number;
   readonly rows: number;
   readonly widths: readonly (number | undefined)[];
@@ -83,38 +100,116 @@ interface State {
 
 const BYTES: Readonly<Record<string, number>> = { float32: 4, float16: 2, int32: 4 };
 
-/** @throws InvalidValueError where `output` does not end in .npy, or an unfinished run had other settings. FileWriteError. */
+/**
+ * Writes the rows of `options.tensor`, run over `data`. One run at a time writes an output.
+ * @throws InvalidValueError where `output` does not end in .npy, or the run to be resumed had other settings
+ * @throws FolderInUseError where another run is writing there, or an earlier one has and is neither to be resumed nor replaced
+ * @throws FileWriteError where the files cannot be written
+ */
 export async function writeActivations(
   host: HostModel,
   data: HostData,
   options: WriteActivationsOptions,
 ): Promise<ActivationsRecord> {
-  const {
-    output,
-    tensor,
-    target,
-    dtype = 'float32',
-    dropFirst = 0,
-    dropTokens,
-    dropNormAbove,
-    resume = false,
-  } = options;
+  const { output, overwrite = false, resume = false, signal } = options;
   if (!output.endsWith('.npy')) throw new InvalidValueError(`output ${output}: expected a name that ends in .npy`);
   const base = output.slice(0, -'.npy'.length);
-  const progressFile = join(dirname(output), `.${basename(base)}.progress.json`);
-  const settings = JSON.stringify([
-    host.file,
-    data.identity,
-    tensor,
-    target ?? null,
-    dtype,
-    dropFirst,
-    [...(dropTokens ?? [])],
-    dropNormAbove ?? null,
-    options.channelsAxis ?? null,
-    options.batchSize ?? null,
-  ]);
-  const state = resume ? await readState(progressFile, settings) : undefined;
+  await mkdir(dirname(output), { recursive: true }).catch((cause: unknown) => {
+    throw new FileWriteError(output, cause);
+  });
+  await using _ = await lockFolder(dirname(output), basename(base), { signal });
+  const settings = settingsOf(host, data, options);
+  const { finished, unfinished } = await earlierRun(output);
+  if (resume) {
+    if (unfinished) checkSettings(settings, unfinished.settings ?? {}, output);
+    else if (finished) {
+      checkSettings(settings, finished, output);
+      return finished;
+    }
+  } else if (!overwrite) {
+    if (unfinished) {
+      const rows = `the ${unfinished.rows} rows of an ended run`;
+      throw new FolderInUseError(output, `holds ${rows}: resume goes on with them, overwrite begins anew`);
+    }
+    if (existsSync(output) || existsSync(recordFileOf(base))) {
+      throw new FolderInUseError(output, 'is there already: overwrite replaces it and what is beside it');
+    }
+  }
+  if (!resume) for (const file of [progressFileOf(base), recordFileOf(base)]) await rm(file, { force: true });
+  // Awaited here: the lock is held until the rows are written.
+  return await writeRows(host, data, options, settings, resume ? unfinished : undefined);
+}
+
+/** Runs that differ in one of these do not give the same files. */
+type Settings = Pick<
+  ActivationsRecord,
+  | 'model'
+  | 'tensor'
+  | 'target'
+  | 'data'
+  | 'dtype'
+  | 'drop_first'
+  | 'drop_tokens'
+  | 'drop_norm_above'
+  | 'channels_axis'
+  | 'batch_size'
+>;
+
+function settingsOf(host: HostModel, data: HostData, options: WriteActivationsOptions): Settings {
+  return {
+    model: host.file ?? null,
+    tensor: options.tensor,
+    target: options.target ?? null,
+    data: data.identity,
+    dtype: options.dtype ?? 'float32',
+    drop_first: options.dropFirst ?? 0,
+    drop_tokens: [...(options.dropTokens ?? [])],
+    drop_norm_above: options.dropNormAbove ?? null,
+    channels_axis: options.channelsAxis ?? null,
+    batch_size: options.batchSize ?? DEFAULT_BATCH_SIZE,
+  };
+}
+
+/** InvalidValueError where the run of `earlier` had another setting, which is named. */
+function checkSettings(settings: Settings, earlier: Partial<Settings>, output: string): void {
+  for (const [name, value] of Object.entries(settings)) {
+    const [now, then] = [value, earlier[name as keyof Settings]].map(setting => JSON.stringify(setting ?? null));
+    if (now !== then) {
+      throw new InvalidValueError(`${output} cannot be resumed: ${name} was ${then} in the earlier run, it is ${now}`);
+    }
+  }
+}
+
+/** What earlier runs left of an output. */
+export interface EarlierActivations {
+  readonly finished: ActivationsRecord | undefined;
+  /** What an ended run can go on from. */
+  readonly unfinished: State | undefined;
+}
+
+/** Looks for what earlier runs left of `output`, NAME.npy. */
+export async function earlierRun(output: string): Promise<EarlierActivations> {
+  const base = output.slice(0, -'.npy'.length);
+  return {
+    finished: existsSync(output) ? await readJson<ActivationsRecord>(recordFileOf(base)) : undefined,
+    unfinished: await readJson<State>(progressFileOf(base)),
+  };
+}
+
+const recordFileOf = (base: string): string => `${base}.json`;
+const progressFileOf = (base: string): string => join(dirname(base), `.${basename(base)}.progress.json`);
+
+async function writeRows(
+  host: HostModel,
+  data: HostData,
+  options: WriteActivationsOptions,
+  settings: Settings,
+  state: State | undefined,
+): Promise<ActivationsRecord> {
+  const { output, dropNormAbove } = options;
+  const { dtype } = settings;
+  const base = output.slice(0, -'.npy'.length);
+  const progressFile = progressFileOf(base);
   let { from, rows, overflowed } = state ?? { from: 0, rows: 0, overflowed: 0 };
   const resumedAt = from;
   let samples = from;
@@ -133,7 +228,13 @@ export async function writeActivations(
       rows += batch.samples.length;
       samples += batch.sampleCount;
       if (batch.resumeFrom !== undefined) {
-        resumable = { settings, from: batch.resumeFrom, rows, widths: writer.widths, overflowed };
+        resumable = {
+          settings,
+          from: batch.resumeFrom,
+          rows,
+          widths: writer.widths,
+          overflowed,
+        };
         if (Date.now() - recorded > RECORD_EVERY) {
           await writer.sync();
           await writeState(progressFile, resumable);
@@ -148,49 +249,44 @@ export async function writeActivations(
       writer = await RowWriter.reopen(base, state.widths, { dtype, hasNorms: dropNormAbove !== undefined, rows });
     }
     const { kept, dropped } = await writer.finish(dropNormAbove);
+    if (kept === 0) {
+      throw new InvalidValueError(
+        rows > 0
+          ? `no row is left: the norms of all ${rows} are above ${dropNormAbove} times the median`
+          : 'no position counts: every one is padded or left out',
+      );
+    }
     const record: ActivationsRecord = {
-      model: host.file,
-      tensor,
-      target,
-      data: data.identity,
+      ...settings,
       files: writer.files,
       rows: kept,
       width: writer.widths[0]!,
-      dtype,
       samples,
-      drop_first: dropFirst,
-      drop_tokens: [...(dropTokens ?? [])],
-      drop_norm_above: dropNormAbove ?? null,
       dropped_by_norm: dropped,
       overflowed,
     };
-    await writeFileAtomic(`${base}.json`, `${JSON.stringify(record, null, 2)}\n`);
     await writer.publish();
+    await writeFileAtomic(recordFileOf(base), `${JSON.stringify(record, null, 2)}\n`);
     await rm(progressFile, { force: true });
     return record;
   } catch (error) {
     await writer?.close();
     // Ended by the caller: what is there can be gone on with. Whatever else went wrong leaves only what an earlier record holds.
     if (options.signal?.aborted && resumable) await writeState(progressFile, resumable);
-    const left = await readState(progressFile, settings).catch(() => undefined);
+    const left = await readJson<State>(progressFile);
     if (!left) await writer?.discard();
     throw error;
   }
 }
 
-async function readState(file: string, settings: string): Promise<State | undefined> {
-  const text = await readFile(file, 'utf8').catch(() => undefined);
-  if (text === undefined) return undefined;
-  let state: State;
+/** Undefined where there is no such file, or no object in it. */
+async function readJson<Value>(file: string): Promise<Value | undefined> {
   try {
-    state = JSON.parse(text) as State;
+    const value: unknown = JSON.parse(await readFile(file, 'utf8'));
+    return isRecord(value) ? (value as Value) : undefined;
   } catch {
     return undefined;
   }
-  if (state.settings !== settings) {
-    throw new InvalidValueError(`the unfinished run of ${file} had other settings: it cannot be resumed with these`);
-  }
-  return state;
 }
 
 const writeState = (file: string, state: State): Promise<void> => writeFileAtomic(file, JSON.stringify(state));

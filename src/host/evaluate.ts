@@ -6,6 +6,7 @@
  * pooled over positions. (SAELens replaces padded positions too and asks for the first position of a pair only.) Karvonen et al. 2025,
  * "SAEBench", arXiv 2503.09532, loss recovered.
  */
+import { ReconstructionNorm } from '../analysis/reconstruction-norm.ts';
 import { median } from '../data/median.ts';
 import { InvalidShapeError, InvalidValueError } from '../errors.ts';
 import type { SaeNames } from '../inference/model-options.ts';
@@ -42,6 +43,10 @@ export interface EvaluateOptions extends Omit<RowOptions, 'dropFirst'>, SaeNames
 export interface Scores {
   /** 1 − E‖x − x̂‖² / E‖x − E x‖². */
   readonly explained_variance: number | null;
+  /** E[‖x̂‖ / ‖x‖]: see `ReconstructionNorm`. */
+  readonly shrinkage: number | null;
+  /** E‖x̂‖² / E[x · x̂], below 1 where reconstructions are too short. */
+  readonly relative_reconstruction_bias: number | null;
   /** Features that fire in a row, on average. */
   readonly l0: number | null;
   /** Rows that were reconstructed. */
@@ -138,6 +143,7 @@ class Pool {
   active = 0;
   squaredError = 0;
   squaredDeviation = 0;
+  readonly norms = new ReconstructionNorm();
   /** Sum of x − m, to move the mean to this set's own. */
   readonly deviation: Float64Array;
   pairs = 0;
@@ -164,9 +170,12 @@ class Pool {
     const ce = (change: Change) => per(this.ce[change], pairs);
     const kl = (change: Change) => per(this.kl[change], positions);
     const original = per(this.ceOriginal, pairs);
+    const norms = rows === 0 ? undefined : this.norms.compute();
     const score = (floor: 'zero' | 'mean') => ratio(minus(ce(floor), ce('sae')), minus(ce(floor), original));
     return {
       explained_variance: unexplained === null ? null : 1 - unexplained,
+      shrinkage: norms?.shrinkage ?? null,
+      relative_reconstruction_bias: norms?.relativeReconstructionBias ?? null,
       l0: per(this.active, rows),
       rows,
       ce_original: original,
@@ -338,7 +347,12 @@ export async function evaluateSae(
           deviation += d * d;
           for (const pool of into) pool.deviation[i]! += d;
         }
+        const [x, y] = [rows, reconstruction].map(({ data }) => ({
+          data: data.subarray(row * width, (row + 1) * width),
+          shape: [1, width],
+        }));
         for (const pool of into) {
+          pool.norms.add(x!, y!);
           pool.rows++;
           pool.active += active[row]!;
           pool.squaredError += error;

@@ -1,9 +1,11 @@
 /** A model whose hidden tensors can be listed, read and replaced. */
 import { DisposedError, FileFormatError, InvalidShapeError, InvalidValueError } from '../errors.ts';
 import { analyseCut, encodeProto } from '../onnx/cut.ts';
+import { elementType } from '../onnx/element-type.ts';
 import { requireSelfContained } from '../onnx/every-tensor.ts';
 import type { Dimension } from '../onnx/graph.ts';
 import { describeInputs, describeOutputs, type TensorDescription } from '../onnx/inspect.ts';
+import type { NodeMessage } from '../onnx/proto.ts';
 import type { OnnxModel } from '../onnx/read.ts';
 import { readTensor } from '../onnx/tensor-values.ts';
 import type { Provider, Runtime } from '../sessions/runtime.ts';
@@ -18,6 +20,7 @@ import {
 } from './activation-rows.ts';
 import { type Evaluate, inlineConstantBranches } from './constant-branches.ts';
 import { completeInputs, fromTensor, type HostInput, type HostInputs, toTensor } from './feeds.ts';
+import { integerAttribute } from './graph-parts.ts';
 import { type ArrayDataOptions, type ArrayInputs, arrayData, type HostData } from './input-batches.ts';
 import { type Layout, layoutOf } from './layout.ts';
 import { madeUpInputs, OPEN_SIZES } from './made-up-inputs.ts';
@@ -76,6 +79,9 @@ const isData = (inputs: ArrayInputs | HostData): inputs is HostData => typeof in
 
 /** Variants whose sessions `run` keeps open. */
 const MOST_OPEN = 3;
+
+/** Rows of the identity that a product is given at once. */
+const IDENTITY_ROWS = 256;
 
 /** Types that cannot be computed with here. */
 const NUMBERS = /^(float(16|32|64)|bfloat16|u?int(8|16|32|64)|bool)$/;
@@ -363,9 +369,11 @@ export class HostModel {
   }
 
   /**
-   * The values of a weight, or of a tensor that the model computes from weights alone (a transpose, a cast, a dequantised matrix): as
-   * float32, or as its integers. Weights on disk are read by their range.
-   * @throws InvalidValueError where there is none of that name, or where it depends on the model's inputs.
+   * The values of a weight, or of a tensor that the model computes from weights alone (a transpose, a cast, a dequantised matrix), as
+   * float32. Weights on disk are read by their range. Integers are dequantised as the model does it: by DequantizeLinear, in the weight's
+   * own shape, or by MatMulNBits, as [in, out].
+   * @throws InvalidValueError where there is none of that name, where it depends on the model's inputs, and for integers that nothing
+   * dequantises so.
    */
   async weight(name: string): Promise<HostTensor<ArrayLike<number>>> {
     this.#checkOpen();
@@ -373,6 +381,8 @@ export class HostModel {
     const nodes = this.model.proto.graph.node ?? [];
     const tensor = initializer.find(candidate => candidate.name === name);
     if (tensor) {
+      const type = elementType(tensor.dataType)?.name ?? 'unknown';
+      if (!/^b?float/.test(type)) return this.#dequantised(name, type);
       const place = placeOf(tensor);
       if (!place) return readTensor(tensor, this.file);
       const { dataLocation: _, externalData: __, ...inGraph } = tensor;
@@ -394,6 +404,44 @@ export class HostModel {
     try {
       const results = await variant.session.run({});
       return fromTensor(results[variant.outputs[0]!]!, name);
+    } finally {
+      await variant.session.dispose();
+    }
+  }
+
+  /** A weight of integers as the numbers that it stands for. */
+  async #dequantised(name: string, type: string): Promise<HostTensor<ArrayLike<number>>> {
+    const readers = (this.model.proto.graph.node ?? []).filter(({ input }) => input?.includes(name));
+    const linear = readers.find(({ opType, input }) => opType === 'DequantizeLinear' && input?.[0] === name);
+    if (linear) return this.weight(linear.output![0]!);
+    const product = readers.find(({ opType, input }) => opType === 'MatMulNBits' && input?.[1] === name);
+    if (!product || product.input?.[5]) {
+      const by = readers.map(({ opType }) => opType).join(' and ') || 'nothing';
+      throw new InvalidValueError(
+        `${name} of ${this.file ?? 'the model'} is ${type}, read by ${by}: what its numbers stand for is known only of DequantizeLinear, and of MatMulNBits without a bias`,
+      );
+    }
+    return this.#matrixOf(product);
+  }
+
+  /** The matrix [in, out] of a product whose first input is [..., in]: what it gives of the rows of the identity. */
+  async #matrixOf(node: NodeMessage): Promise<HostTensor> {
+    const [from, to] = [node.input![0]!, node.output![0]!];
+    const [inner, width] = [integerAttribute(node, 'K', 0), integerAttribute(node, 'N', 0)];
+    const rank = (await this.types()).get(from)?.shape?.length ?? 3;
+    const variant = await this.openVariant({ outputs: [{ tensor: to }], replace: [{ tensor: from }] });
+    try {
+      const data = new Float32Array(inner * width);
+      for (let start = 0; start < inner; start += IDENTITY_ROWS) {
+        const rows = Math.min(IDENTITY_ROWS, inner - start);
+        const identity = new Float32Array(rows * inner);
+        for (let row = 0; row < rows; row++) identity[row * inner + start + row] = 1;
+        const shape = [...new Array<number>(rank - 2).fill(1), rows, inner];
+        const feeds = { [variant.overrides[0]!]: toTensor(this.runtime, 'float32', { data: identity, shape }, from) };
+        const results = await variant.session.run(feeds);
+        data.set(fromTensor(results[variant.outputs[0]!]!, to).data, start * width);
+      }
+      return { data, shape: [inner, width!] };
     } finally {
       await variant.session.dispose();
     }

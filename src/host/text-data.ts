@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { FileFormatError, InvalidValueError, MissingPackageError } from '../errors.ts';
 import type { TensorDescription } from '../onnx/inspect.ts';
-import { mainInput, mainMask } from './feeds.ts';
+import { isTokenInput, mainInput, mainMask } from './feeds.ts';
 import type { HostData, InputBatch } from './input-batches.ts';
 
 export interface TextOptions {
@@ -104,7 +104,7 @@ function textOf(line: string, number: number, isJson: boolean, { file, field = '
 /**
  * Opens a text file as data for a model that reads tokens.
  * @param modelInputs The host's inputs.
- * @throws FileFormatError for a file that is missing or not what it should be; MissingPackageError without @huggingface/tokenizers.
+ * @throws InvalidValueError for a model that reads no tokens; FileFormatError for a file that is missing or not what it should be; MissingPackageError without @huggingface/tokenizers.
  */
 export async function textData(modelInputs: readonly TensorDescription[], options: TextOptions): Promise<TextData> {
   const { file, contextSize = 128, addSpecialTokens = true } = options;
@@ -115,7 +115,14 @@ export async function textData(modelInputs: readonly TensorDescription[], option
     throw new FileFormatError(cause.code === 'ENOENT' ? 'there is no such file' : cause.message, { file, cause });
   });
   const tokenizer = await openTokenizer(options.tokenizer, addSpecialTokens);
-  const tokenInput = mainInput(modelInputs).name;
+  const reader = mainInput(modelInputs);
+  if (!isTokenInput(reader)) {
+    const shape = reader.shape ? ` [${reader.shape.join(', ')}]` : '';
+    throw new InvalidValueError(
+      `the model reads ${reader.name}, ${reader.type}${shape}: text can be fed to a model of token ids [batch, seq] alone`,
+    );
+  }
+  const tokenInput = reader.name;
   const maskInput = mainMask(modelInputs);
   const fixedLength = modelInputs.find(({ name }) => name === tokenInput)?.shape?.[1];
   const isJson = /\.(jsonl|ndjson|json)$/i.test(file);
@@ -186,6 +193,7 @@ export async function textData(modelInputs: readonly TensorDescription[], option
         window = [];
       }
       yield* batchesOf(window, batchSize);
+      if (index === 0) throw new FileFormatError('there is no text in it', { file });
     },
   };
 }

@@ -6,7 +6,9 @@ import { gunzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { folderSource } from '../../src/features/node-bundle-source.ts';
 import { openFeatureBundle } from '../../src/features/open-bundle.ts';
+import { readNpy } from '../../src/files/index.ts';
 import { writeNpy } from '../../src/files/npy.ts';
+import { loadSae } from '../../src/inference/node.ts';
 import type { GraphNode } from '../../src/onnx/graph.ts';
 import { encodeModel } from '../../src/onnx/write.ts';
 import { normals, writeCase } from '../features/bundle-cases.ts';
@@ -113,6 +115,39 @@ describe('command line, dashboard', () => {
     expect(tokens.text(top[0]!.tokens![top[0]!.qualifying]!)).to.match(/^ w\d+$/);
     expect(top[0]!.tokens!.length).to.be.at.most(6);
     await bundle.close();
+  });
+
+  it("measures a transcoder against its targets: a file beside the rows, one that is named, and the model's tensor", async () => {
+    const where = at('transcoder');
+    writeCase(where, { seed: 9, rows: 1, dIn: WIDTH, dOut: WIDTH, dSae: 24, k: 3 });
+    const sae = join(where, 'sae.onnx');
+    const host = [at('model.onnx'), '--tensor', 'embedded', '--target-tensor', 'hidden', '--input', at('ids.npy')];
+    await done(['activations', ...host, '--output', at('pairs.npy')]);
+    const explained: number[] = [];
+    for (const rows of [
+      ['--activations', at('pairs.npy')],
+      ['--activations', at('pairs.npy'), '--target', at('pairs.target.npy')],
+      ['--model', ...host],
+    ]) {
+      const out = join(where, `pages${explained.length}`);
+      explained.push(JSON.parse(await done(['dashboard', sae, ...rows, '--out', out, '--json'])).explained_variance);
+    }
+    // By hand: 1 − E‖y − ŷ‖² / E‖y − E y‖².
+    const [x, y] = ['pairs.npy', 'pairs.target.npy'].map(name => readNpy(readFileSync(at(name))));
+    await using model = await loadSae(sae);
+    const { reconstruction } = await model.forward(x!.data as Float32Array, { shape: x!.shape });
+    const rows = y!.shape[0]!;
+    const means = Array.from({ length: WIDTH }, (_, i) => {
+      let sum = 0;
+      for (let row = 0; row < rows; row++) sum += y!.data[row * WIDTH + i]! / rows;
+      return sum;
+    });
+    let [error, variance] = [0, 0];
+    y!.data.forEach((value, at) => {
+      error += (value - reconstruction.data[at]!) ** 2;
+      variance += (value - means[at % WIDTH]!) ** 2;
+    });
+    for (const value of explained) expect(value).to.be.closeTo(1 - error / variance, 1e-6);
   });
 
   it('writes logits of a named weight, explanations, and what Neuronpedia imports', async () => {

@@ -13,6 +13,17 @@ const { tensor } = scores;
 const FUSED = pathOf('fused.onnx');
 const OVER = ['--tensor', tensor, '--input', pathOf('ids.npy'), '--mask', pathOf('mask.npy')];
 
+/** A tokenizer of words. */
+const WORDS = {
+  version: '1.0',
+  added_tokens: [],
+  normalizer: null,
+  pre_tokenizer: { type: 'Whitespace' },
+  post_processor: null,
+  decoder: null,
+  model: { type: 'WordLevel', vocab: { a: 0, b: 1 }, unk_token: 'a' },
+};
+
 /** Runs a command that must succeed, and gives what it printed. */
 async function done(...args: string[]): Promise<string> {
   const { status, stdout, stderr } = await runCommand(args);
@@ -42,6 +53,22 @@ describe('command line, host models', () => {
     found!.data.forEach((value, i) => {
       expect(value).to.be.closeTo(expected!.data[i]!, 1e-5);
     });
+  });
+
+  it('writes over activations, or goes on with them, only where that is said', async () => {
+    const command = ['activations', FUSED, ...OVER, '--output', at('again.npy')];
+    const refused = async (more: readonly string[], status: number, words: RegExp) => {
+      const result = await runCommand([...command, ...more]);
+      expect(result.stderr).to.match(words);
+      expect(result.stderr.trim().split('\n')).to.have.length(1);
+      expect(result.status).to.equal(status);
+    };
+    await refused(['--resume'], 1, /again\.npy: there is no earlier run to resume/);
+    await done(...command);
+    await refused([], 1, /again\.npy: is there already: overwrite replaces/);
+    await done(...command, '--resume');
+    await done(...command, '--overwrite');
+    await refused(['--overwrite', '--resume'], 2, /'--resume' cannot be used with option '--overwrite'/);
   });
 
   it('scores an autoencoder', async () => {
@@ -96,6 +123,41 @@ describe('command line, host models', () => {
     () => ['activations', FUSED, '--tensor', tensor, '--output', at('x.npy')],
     2,
     '--input or --text',
+  );
+  const text = (...more: string[]) => ['activations', FUSED, '--tensor', tensor, ...more, '--output', at('x.npy')];
+  fails(
+    'which inputs there are',
+    () => text('--input', `ids=${pathOf('ids.npy')}`),
+    2,
+    'the model has no input ids, and there is no such file; its inputs are input_ids, attention_mask',
+  );
+  fails(
+    'that a text is empty',
+    () => {
+      writeFileSync(at('empty.txt'), '\n\n');
+      writeFileSync(at('tokenizer.json'), JSON.stringify(WORDS));
+      return text('--text', at('empty.txt'), '--tokenizer', at('tokenizer.json'));
+    },
+    1,
+    'empty.txt: there is no text in it',
+  );
+  fails(
+    'that texts have no labels',
+    () => [
+      ...['evaluate', pathOf('sae.onnx'), '--model', FUSED, '--tensor', tensor, '--labels', at('labels.npy')],
+      ...['--text', at('empty.txt'), '--tokenizer', at('tokenizer.json')],
+    ],
+    2,
+    '--labels goes with --input',
+  );
+  fails(
+    'that text is nothing for a model of images',
+    () => [
+      ...['activations', pathOf('../hosts/image.onnx'), '--tensor', 'hidden', '--output', at('x.npy')],
+      ...['--text', at('empty.txt'), '--tokenizer', at('tokenizer.json')],
+    ],
+    1,
+    'the model reads image, float32 [batch, 3, height, width]',
   );
   fails('that the output is no .npy', () => ['activations', FUSED, ...OVER, '--output', at('x.csv')], 2, '.npy');
   fails(

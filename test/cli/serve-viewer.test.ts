@@ -113,6 +113,30 @@ describe('the server of view', () => {
     expect(bodies).to.have.members([...NAMES, '{}']);
   });
 
+  it('gives the files of a feature bundle, by its folder, and refuses other folders', async () => {
+    const bundle = join(folder, 'pages of ä');
+    await mkdir(bundle);
+    await writeFile(join(bundle, 'bundle.json'), '{}');
+    await writeFile(join(bundle, 'overview.safetensors'), 'numbers');
+    await writeFile(join(bundle, 'notes.txt'), 'mine');
+    const viewer = join(folder, 'viewer');
+    const own = await serveViewer({ folder: viewer, files: [`${bundle}/`] });
+    try {
+      const [address] = new URL(own.url).searchParams.getAll('bundle');
+      const status = async (name: string) => (await fetch(new URL(`${address}/${name}`, own.address))).status;
+      expect(await status('bundle.json')).to.equal(200);
+      expect(await status('overview.safetensors')).to.equal(200);
+      expect(await status('notes.txt')).to.equal(404);
+    } finally {
+      await own.close();
+    }
+    const error = await rejection(serveViewer({ folder: viewer, files: [join(folder, 'models')] }));
+    expect(error)
+      .to.be.instanceOf(FileFormatError)
+      .with.property('message')
+      .that.matches(/no feature bundle/);
+  });
+
   it('gives nothing outside its folder: neither by dots nor by links', async () => {
     const outside = [
       '/../secret',

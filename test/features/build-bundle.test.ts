@@ -92,6 +92,19 @@ describe('feature bundles', () => {
       expect(manifest.statistics.sink_rows).to.equal(3);
     });
 
+    it('for a transcoder with a skip connection, against its targets', async () => {
+      const rows = 1200;
+      const data = writeCase(next(), { seed: 13, rows, dIn: 10, dOut: 7, dSae: 30, k: 4, sinks: [11, 700] });
+      const given = { activations: data.activations, width: 10 };
+      const out = await build(data, { rows: rowsOf({ ...given, target: data.target, targetWidth: 7 }) });
+      const target = join(data.folder, 'activations.target.npy');
+      expect(problemsOf(out, data, { target })).to.deep.equal([]);
+      const { manifest } = await openFeatureBundle(filesOf(out));
+      expect(manifest.statistics.sink_rows).to.equal(2);
+      const { statistics } = (await openFeatureBundle(filesOf(await build(data, { rows: rowsOf(given) })))).manifest;
+      expect(statistics.explained_variance).to.equal(null);
+    });
+
     it('for a ReLU SAE with layer norm, whose decoder needs more than the features', async () => {
       const data = writeCase(next(), {
         seed: 8,
@@ -242,6 +255,11 @@ describe('feature bundles', () => {
       /rows of 5 .* of 4/,
     );
     expect(await error({ rows: rowsOf({ activations: new Float32Array(0), width: 4 }) })).to.match(/no rows/);
+    const pairs = (target: Float32Array, targetWidth: number) =>
+      rowsOf({ activations: data.activations, width: 4, target, targetWidth });
+    expect(await error({ rows: pairs(new Float32Array(30), 3) })).to.match(/rows of 3 targets; .* rows of 4/);
+    expect(await error({ rows: pairs(new Float32Array(36), 4) })).to.match(/36 numbers of targets for 10 rows/);
+    expect(await error({ rows: pairs(new Float32Array(40).fill(Number.NaN), 4) })).to.match(/row 0 of the targets/);
     expect(await error({ intervals: 101 })).to.match(/intervals is 101; expected an integer from 0 to 100/);
     expect(await error({ unembedding: { data: normals(1, 15), shape: [5, 3] } })).to.match(/\[5, 3\]; expected/);
   });

@@ -16,6 +16,8 @@ export interface CaseOptions {
   readonly rows: number;
   readonly dIn: number;
   readonly dSae: number;
+  /** Makes a transcoder of this width, with a skip connection, and targets. */
+  readonly dOut?: number;
   readonly architecture?: 'standard' | 'topk' | 'jumprelu';
   readonly k?: number;
   /** Latents whose bias keeps them silent. */
@@ -31,6 +33,8 @@ export interface BundleCase {
   readonly sae: string;
   readonly activations: Float32Array;
   readonly dIn: number;
+  /** Rows [rows, dOut] that are near what a transcoder gives; empty for an SAE. */
+  readonly target: Float32Array;
   readonly decoder: HostTensor;
 }
 
@@ -43,42 +47,52 @@ export function normals(seed: number, count: number, scale = 1): Float32Array {
 /** Writes an SAE with its weights and rows into `folder`. */
 export function writeCase(folder: string, options: CaseOptions): BundleCase {
   const { seed, rows, dIn, dSae, architecture = 'topk', k = 4, silent = [], sinks = [] } = options;
-  const { normalizeActivations = 'none' } = options;
+  const { normalizeActivations = 'none', dOut = dIn } = options;
+  const isTranscoder = options.dOut !== undefined;
   mkdirSync(folder, { recursive: true });
-  const decoder = { data: normals(seed, dSae * dIn, dIn ** -0.5), shape: [dSae, dIn] };
+  const decoder = { data: normals(seed, dSae * dOut, dOut ** -0.5), shape: [dSae, dOut] };
   const encoder = { data: new Float32Array(dIn * dSae), shape: [dIn, dSae] };
   const noise = normals(seed + 1, dSae * dIn, 0.05);
   for (let latent = 0; latent < dSae; latent++) {
     for (let i = 0; i < dIn; i++) {
-      encoder.data[i * dSae + latent] = decoder.data[latent * dIn + i]! + noise[latent * dIn + i]!;
+      encoder.data[i * dSae + latent] = (decoder.data[latent * dOut + i] ?? 0) + noise[latent * dIn + i]!;
     }
   }
+  const skip = { data: normals(seed + 5, dOut * dIn, 0.3), shape: [dOut, dIn] };
   const bias = normals(seed + 2, dSae, 0.1);
   for (const latent of silent) bias[latent] = -1000;
   const sae: FrozenSae = {
     architecture,
     dIn,
     dSae,
-    dOut: dIn,
+    dOut,
     ...(architecture === 'topk' && { k }),
-    applyBDecToInput: true,
+    applyBDecToInput: !isTranscoder,
     normalizeActivations,
-    transcoder: false,
+    transcoder: isTranscoder,
     weights: {
       W_enc: encoder,
       b_enc: { data: bias, shape: [dSae] },
       W_dec: decoder,
-      b_dec: { data: normals(seed + 3, dIn, 0.1), shape: [dIn] },
+      b_dec: { data: normals(seed + 3, dOut, 0.1), shape: [dOut] },
+      ...(isTranscoder && { W_skip: skip }),
       ...(architecture === 'jumprelu' && { threshold: { data: new Float32Array(dSae).fill(0.5), shape: [dSae] } }),
     },
   };
   const activations = normals(seed + 4, rows * dIn);
   for (const row of sinks) for (let i = 0; i < dIn; i++) activations[row * dIn + i]! *= 100;
+  // What the skip connection gives, and noise.
+  const target = isTranscoder ? normals(seed + 6, rows * dOut) : new Float32Array(0);
+  for (let at = 0; at < target.length; at++) {
+    const [row, out] = [Math.floor(at / dOut), at % dOut];
+    for (let i = 0; i < dIn; i++) target[at]! += activations[row * dIn + i]! * skip.data[out * dIn + i]!;
+  }
   writeFileSync(join(folder, 'sae.onnx'), frozenSaeToOnnx(sae));
   writeArray(folder, 'activations', { data: activations, shape: [rows, dIn] });
+  if (isTranscoder) writeArray(folder, 'activations.target', { data: target, shape: [rows, dOut] });
   writeArray(folder, 'decoder', decoder);
   writeArray(folder, 'encoder', encoder);
-  return { folder, sae: join(folder, 'sae.onnx'), activations, dIn, decoder };
+  return { folder, sae: join(folder, 'sae.onnx'), activations, dIn, target, decoder };
 }
 
 /** Writes an array as .npy; its path. */

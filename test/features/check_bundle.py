@@ -42,6 +42,8 @@ class Check:
         self.features = read_safetensors(self.folder / "features.safetensors")
         self.examples = read_safetensors(self.folder / "examples.safetensors")
         self.x = np.load(spec["activations"])
+        # What is reconstructed: a transcoder's targets, or the rows.
+        self.y = np.load(spec["target"]) if spec.get("target") else self.x
         session = ort.InferenceSession(spec["sae"], providers=["CPUExecutionProvider"])
         self.f, self.x_hat = session.run(["features", "reconstruction"], {"activations": self.x})
         self.decoder = np.load(spec["decoder"])
@@ -84,9 +86,12 @@ class Check:
         self.close("max", self.overview["max"], np.maximum(self.f.max(0), 0))
         self.close("mean_active", self.overview["mean_active"], (self.f * active).sum(0) / np.maximum(count, 1))
         self.close("decoder_norm", self.overview["decoder_norm"], self.norms)
-        encoder = self.encoder / np.linalg.norm(self.encoder, axis=0)
-        unit = self.decoder / self.norms[:, None]
-        self.close("encoder_decoder_cosine", self.overview["encoder_decoder_cosine"], (encoder.T * unit).sum(1))
+        if self.encoder.shape == self.decoder.T.shape:
+            encoder = self.encoder / np.linalg.norm(self.encoder, axis=0)
+            unit = self.decoder / self.norms[:, None]
+            self.close("encoder_decoder_cosine", self.overview["encoder_decoder_cosine"], (encoder.T * unit).sum(1))
+        else:
+            self.equal("encoder_decoder_cosine", "encoder_decoder_cosine" in self.overview, False)
         self.equal("never_fired", stated["never_fired"], (count == 0).sum())
         l0 = active.sum(1)
         self.close("l0.mean", stated["l0"]["mean"], l0.mean())
@@ -94,12 +99,12 @@ class Check:
         edges = np.arange(len(stated["l0"]["counts"]) + 1) * stated["l0"]["bin_width"]
         self.equal("l0.counts", stated["l0"]["counts"], [((l0 >= a) & (l0 < b)).sum() for a, b in zip(edges, edges[1:])])
         self.equal("log10_density.counts", sum(stated["log10_density"]["counts"]), (count > 0).sum())
-        norms = np.linalg.norm(self.x.astype(np.float64), axis=1)
+        norms = np.linalg.norm(self.y.astype(np.float64), axis=1)
         self.close("median_norm", stated["median_norm"], np.median(norms), 0.02)
         self.equal("sink_rows", stated["sink_rows"], (norms > 10 * np.median(norms)).sum())
-        self.close("explained_variance", stated["explained_variance"], explained_variance(self.x, self.x_hat))
+        self.close("explained_variance", stated["explained_variance"], explained_variance(self.y, self.x_hat))
         kept = norms <= 10 * np.median(norms)
-        without = explained_variance(self.x[kept], self.x_hat[kept])
+        without = explained_variance(self.y[kept], self.x_hat[kept])
         self.close("explained_variance_without_sinks", stated["explained_variance_without_sinks"], without)
 
     def histograms(self):

@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { type FileRowOptions, openFileRows } from '../../src/features/file-rows.ts';
-import { LabelValues, rowBlocks } from '../../src/features/row-blocks.ts';
+import { LabelValues, type RowBlock, rowBlocks } from '../../src/features/row-blocks.ts';
 import { writeNpy } from '../../src/files/npy.ts';
+import { writeSafetensors } from '../../src/files/safetensors.ts';
 import { rejection } from '../inference/rejection.ts';
 import { normals } from './bundle-cases.ts';
 
@@ -59,6 +60,32 @@ describe('rows from files', () => {
     expect(read.activations).to.deep.equal([...values]);
     expect(read.sequences).to.deep.equal([0, 0, 0, 0, 1, 1, 1, 2, 3, 3]);
     expect(read.records[5]).to.deep.equal([5, 4]);
+  });
+
+  it('with targets, a file for each or two tensors of one', async () => {
+    const [x, y] = [normals(5, 12), normals(6, 8)];
+    const files = [
+      write('x0.npy', x.subarray(0, 6), [2, 3], 'float32'),
+      write('x1.npy', x.subarray(6), [2, 3], 'float32'),
+    ];
+    const target = [
+      write('y0.npy', y.subarray(0, 4), [2, 2], 'float32'),
+      write('y1.npy', y.subarray(4), [2, 2], 'float32'),
+    ];
+    const pairs = join(folder, 'pairs.safetensors');
+    writeFileSync(pairs, writeSafetensors({ in: { data: x, shape: [4, 3] }, out: { data: y, shape: [4, 2] } }));
+    for (const options of [
+      { activations: files, target },
+      { activations: pairs, tensor: 'in', targetTensor: 'out' },
+    ]) {
+      const rows = await openFileRows(options);
+      const blocks: RowBlock[] = [];
+      for await (const block of rowBlocks(rows, 3, [])) blocks.push(block);
+      expect(rows.targetWidth).to.equal(2);
+      expect(blocks.flatMap(block => [...block.activations])).to.deep.equal([...x]);
+      expect(blocks.flatMap(block => [...block.target!])).to.deep.equal([...y]);
+      await rows.close();
+    }
   });
 
   it('with token ids [sequences, length], and with pairs of sequence and position', async () => {
@@ -119,6 +146,10 @@ describe('rows from files', () => {
     expect(await message({ activations: [activations, write('w.npy', [1, 2, 3], [1, 3], 'float32')] })).to.match(
       /rows of 3/,
     );
+    expect(await message({ target: write('y5.npy', [1, 2, 3], [3, 1], 'float32') })).to.match(
+      /y5\.npy: 3 rows of targets, expected 5/,
+    );
+    expect(await message({ target: [activations, activations] })).to.match(/1 files of activations and 2 of targets/);
     expect(await message(csv('a\n1\n2\n3'))).to.match(/bad\.csv: it has 3 rows of labels/);
     expect(await message(csv('a\n1\n2\n3\n4\n5\n6'))).to.match(/more rows of labels/);
     writeFileSync(join(folder, 'plain.csv'), 'x,1\ny,2\nx,3\n\ny,4\nz,5\n');

@@ -1,5 +1,5 @@
 /** Activations on disk: what is written, that an ended run goes on to the same bytes, float16, outliers. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -88,6 +88,50 @@ describe('activations on disk', () => {
       (error: unknown) => error,
     );
     expect(other).to.be.instanceOf(InvalidValueError);
+  });
+
+  it('of an earlier run are replaced or gone on with only where that is said', async () => {
+    const options = { tensor, output: join(folder, 'new/acts.npy'), batchSize: 2 };
+    const refusal = async (more: object) => {
+      const error = await writeActivations(host, data(), { ...options, ...more }).catch((reason: unknown) => reason);
+      expect(error).to.be.instanceOf(Error);
+      return `${(error as Error).name}: ${(error as Error).message}`;
+    };
+    const ending = new AbortController();
+    await writeActivations(host, data(), { ...options, signal: ending.signal, onProgress: () => ending.abort() }).catch(
+      () => {},
+    );
+    expect(await refusal({})).to.match(/^FolderInUseError: .*acts\.npy: holds the \d+ rows of an ended run: resume/);
+    const record = await writeActivations(host, data(), { ...options, resume: true });
+    expect(await refusal({})).to.match(/^FolderInUseError: .*acts\.npy: is there already: overwrite/);
+
+    // A finished run has nothing to go on with, and says so to other settings.
+    const before = statSync(options.output).mtimeMs;
+    expect(await writeActivations(host, data(), { ...options, resume: true })).to.deep.equal(record);
+    expect(statSync(options.output).mtimeMs).to.equal(before);
+    expect(await refusal({ resume: true, dropFirst: 1 })).to.match(
+      /^InvalidValueError: .* drop_first was 0 in the earlier run, it is 1/,
+    );
+    const { rows } = await writeActivations(host, data(), { ...options, overwrite: true, dropFirst: 1 });
+    expect(rows).to.equal(record.rows - ids.shape[0]!);
+
+    const both = await Promise.allSettled(
+      [0, 1].map(() => writeActivations(host, data(), { ...options, overwrite: true })),
+    );
+    expect(both.map(({ status }) => status).sort()).to.deep.equal(['fulfilled', 'rejected']);
+    expect(readdirSync(join(folder, 'new')).filter(name => name.startsWith('.'))).to.deep.equal([]);
+  });
+
+  it('are not written where no row is left', async () => {
+    const options = { tensor, output: join(folder, 'acts.npy') };
+    for (const [more, words] of [
+      [{ dropFirst: 99 }, /no position counts/],
+      [{ dropNormAbove: 1e-4 }, /no row is left: the norms of all 222 are above 0.0001 times the median/],
+    ] as const) {
+      const error = await writeActivations(host, data(), { ...options, ...more }).catch((reason: unknown) => reason);
+      expect(error).to.be.instanceOf(InvalidValueError).with.property('message').that.matches(words);
+      expect(readdirSync(folder)).to.deep.equal([]);
+    }
   });
 
   it('leave out rows above so many times the median norm, to the row', async () => {

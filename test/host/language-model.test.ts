@@ -70,6 +70,31 @@ describe('host: a language model', () => {
         expect(result.check.bypassed).to.equal(false);
       });
 
+      it('says how long reconstructions are: shrinkage and bias by hand from decoded features', async () => {
+        const result = await evaluate(file, SAE, { input_ids: ids }, { tensor, mask, batchSize: 7 });
+        await using sae = await loadSae(SAE);
+        const [x, code] = [array('activations'), array('features')];
+        const { data } = await sae.decode({ data: Float32Array.from(code.data), shape: code.shape });
+        const dot = (a: ArrayLike<number>, b: ArrayLike<number>, row: number) =>
+          Array.from({ length: 24 }, (_, i) => a[row * 24 + i]! * b[row * 24 + i]!).reduce((sum, term) => sum + term);
+        const means = (rows: readonly number[]) => {
+          const sum = (term: (row: number) => number) => rows.reduce((all, row) => all + term(row), 0);
+          return {
+            shrinkage: sum(row => Math.sqrt(dot(data, data, row) / dot(x.data, x.data, row))) / rows.length,
+            bias: sum(row => dot(data, data, row)) / sum(row => dot(x.data, data, row)),
+          };
+        };
+        const isFirst = (row: number) => row === 0 || Math.floor(kept[row - 1]! / seq) !== Math.floor(kept[row]! / seq);
+        for (const [found, rows] of [
+          [result, [...kept.keys()]],
+          [result.without_first_position, [...kept.keys()].filter(row => !isFirst(row))],
+        ] as const) {
+          const expected = means(rows);
+          expect(found.shrinkage).to.be.closeTo(expected.shrinkage, 1e-5);
+          expect(found.relative_reconstruction_bias).to.be.closeTo(expected.bias, 1e-5);
+        }
+      });
+
       it('takes the autoencoder: logits and features in one run', async () => {
         const { bytes, features, mask: maskInput } = await splice(file, SAE, { tensor });
         expect(maskInput).to.equal('attention_mask');

@@ -1,6 +1,7 @@
 /**
  * Models that PyTorch exports now, other seeds and both exporters, spliced here and run by ONNX Runtime in Python. The interpreter is
- * MONOSEMANTIC_PYTHON or python3, with torch, onnx, onnxruntime and numpy, and onnxscript for the dynamo exporter.
+ * MONOSEMANTIC_PYTHON or python3, with torch, onnx, onnxruntime and numpy, and onnxscript for the dynamo exporter; MONOSEMANTIC_CASES_SEED
+ * gives other models.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -26,16 +27,18 @@ logits, features = ort.InferenceSession(merged).run(["logits", "features"], {"in
 print(json.dumps({"logits": float(np.abs(logits[keep] - np.array(expected["logits_sae"])[keep]).max()), "features": float(np.abs(features[keep] - np.array(expected["features"])).max()), "host": checked(host), "merged": checked(merged)}))
 `;
 
+const SEED = Number(process.env['MONOSEMANTIC_CASES_SEED'] ?? 11);
+
 const CASES = [
   {
     name: 'the scripting exporter, and fused norms',
     modules: 'torch, onnx, onnxruntime',
-    args: ['--seed', '11', '--fused'],
+    args: ['--seed', String(SEED), '--fused'],
   },
   {
     name: 'the dynamo exporter, data outside',
     modules: 'torch, onnx, onnxruntime, onnxscript',
-    args: ['--seed', '12', '--exporter', 'dynamo'],
+    args: ['--seed', String(SEED + 1), '--exporter', 'dynamo'],
   },
 ];
 

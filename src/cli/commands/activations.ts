@@ -1,6 +1,6 @@
 /** `activations`: rows of a hidden tensor, written to disk. */
-import { UsageError } from '../../errors.ts';
-import { writeActivations } from '../../host/activation-writer.ts';
+import { FileFormatError, UsageError } from '../../errors.ts';
+import { earlierRun, writeActivations } from '../../host/activation-writer.ts';
 import { InterruptedError } from '../failure.ts';
 import type { HostDataOptions } from '../host-options.ts';
 import { openHostData } from '../open-host.ts';
@@ -15,11 +15,16 @@ export interface ActivationsOptions extends HostDataOptions, ReportOptions {
   readonly dropFirst?: number;
   readonly dropNormAbove?: number;
   readonly resume?: boolean;
+  readonly overwrite?: boolean;
 }
 
 export async function activations(file: string, options: ActivationsOptions, terminal: Terminal): Promise<void> {
-  const { output, dtype, dropFirst, dropNormAbove, resume } = options;
+  const { output, dtype, dropFirst, dropNormAbove, resume, overwrite } = options;
   if (!output.endsWith('.npy')) throw new UsageError(`--output ${output}: expected a name that ends in .npy`);
+  const earlier = await earlierRun(output);
+  if (resume && !earlier.finished && !earlier.unfinished) {
+    throw new FileFormatError('there is no earlier run to resume', { file: output });
+  }
   const { host, data, rows, close } = await openHostData(file, options, terminal);
   const started = performance.now();
   let progress: ReturnType<typeof startRunProgress> | undefined;
@@ -32,6 +37,7 @@ export async function activations(file: string, options: ActivationsOptions, ter
       dropFirst,
       dropNormAbove,
       resume,
+      overwrite,
       onProgress: ({ samples, rows: count, resumedAt }) => {
         if (!progress) {
           progress = startRunProgress(data.samples, resumedAt, terminal);

@@ -36,6 +36,7 @@ export interface DashboardOptions extends Omit<HostDataOptions, 'tensor'>, NameO
   readonly model?: string;
   readonly tensor?: string;
   readonly activations?: readonly string[];
+  readonly target?: readonly string[];
   readonly tokens?: string;
   readonly positions?: string;
   readonly dropFirst?: number;
@@ -55,7 +56,7 @@ export interface DashboardOptions extends Omit<HostDataOptions, 'tensor'>, NameO
 
 export async function dashboard(file: string, options: DashboardOptions, terminal: Terminal): Promise<void> {
   const { provider, threads, out } = options;
-  const { rows, close } = await openRows(options, terminal);
+  const { rows, close } = await openRows(file, options, terminal);
   let progress: ReturnType<typeof startRunProgress> | undefined;
   let built: BuiltBundle;
   try {
@@ -96,18 +97,22 @@ export async function dashboard(file: string, options: DashboardOptions, termina
 
 /** The rows that the options name. UsageError where they name none, or two. */
 async function openRows(
+  file: string,
   options: DashboardOptions,
   terminal: Terminal,
 ): Promise<{ readonly rows: FeatureRows; close(): Promise<void> }> {
-  const { activations = [], model, tensor, tokens, positions, labels } = options;
+  const { activations = [], model, tensor, target, targetTensor, tokens, positions, labels } = options;
   if (activations.length > 0) {
     if (options.text !== undefined || (options.input ?? []).length > 0) {
       throw new UsageError('give either --activations, or --model with --text or --input');
     }
     const paths = await expanded(activations);
+    const given = target && (await expanded(target));
     const rows = await openFileRows({
       activations: paths,
       tensor,
+      target: given ?? (targetTensor === undefined && (await isTranscoder(file)) ? beside(paths, 'target') : undefined),
+      targetTensor,
       tokens: tokens ?? beside(paths, 'tokens'),
       positions: positions ?? beside(paths, 'positions'),
       labels,
@@ -117,8 +122,8 @@ async function openRows(
   if (model === undefined || tensor === undefined) {
     throw new UsageError('give --activations, or --model and --tensor with --text and --tokenizer or with --input');
   }
-  if (labels !== undefined || tokens !== undefined || positions !== undefined) {
-    throw new UsageError('--labels, --tokens and --positions go with --activations');
+  if ([labels, tokens, positions, target].some(option => option !== undefined)) {
+    throw new UsageError('--labels, --tokens, --positions and --target go with --activations');
   }
   const { host, data, rows: rowOptions, close } = await openHostData(model, { ...options, tensor }, terminal);
   try {
@@ -150,7 +155,7 @@ async function expanded(given: readonly string[]): Promise<string[]> {
   return paths;
 }
 
-/** NAME.tokens.npy and NAME.positions.npy, which `monosemantic activations` writes beside NAME.npy. */
+/** NAME.tokens.npy, NAME.positions.npy and NAME.target.npy, which `monosemantic activations` writes beside NAME.npy. */
 function beside(paths: readonly string[], what: string): string | undefined {
   const [path] = paths;
   if (paths.length !== 1 || !path!.endsWith('.npy')) return undefined;
@@ -200,6 +205,11 @@ async function latentsOf(file: string): Promise<number> {
   const { outputs, metadata } = await inspectModel(file);
   const stated = metadata.config?.['d_sae'] ?? outputs.find(({ name }) => name === 'features')?.shape?.at(-1);
   return typeof stated === 'number' ? stated : Number.MAX_SAFE_INTEGER;
+}
+
+/** Whether the SAE says that it reconstructs other activations than those it reads. */
+async function isTranscoder(file: string): Promise<boolean> {
+  return (await inspectModel(file)).metadata.config?.['transcoder'] === true;
 }
 
 interface Exports {

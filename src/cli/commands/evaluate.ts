@@ -57,6 +57,8 @@ function words(result: Evaluation): string {
     ['', ...sets.map(([title]) => title)],
     line('rows', ({ rows }) => rows),
     line('explained variance', scores => scores.explained_variance),
+    line('shrinkage', ({ shrinkage }) => shrinkage),
+    line('relative reconstruction bias', scores => scores.relative_reconstruction_bias),
     line('L0', ({ l0 }) => l0),
     line('cross-entropy: model', scores => scores.ce_original),
     line('  through the SAE', scores => scores.ce_sae),
