@@ -4,6 +4,7 @@
  */
 import { batch, effect } from '@preact/signals';
 import type { Model } from '../data/model.ts';
+import { splicedText } from '../state/live-text.ts';
 import { models, other, otherId, sae, saeId, showModel, toy, toyId } from '../state/models.ts';
 import { isView, scene, view } from '../state/navigation.ts';
 import { chosenDirections, showCloud, showLatents, showRegions, showTruth } from '../state/plane-state.ts';
@@ -127,7 +128,8 @@ export async function restore(query: URLSearchParams = currentQuery()): Promise<
       otherId.value = compared?.id;
       const wanted = query.get('view');
       const about = sae.value && opened.some(({ kind }) => kind === 'sparse-autoencoder') ? 'overview' : 'toy';
-      view.value = wanted && isView(wanted) ? wanted : opened.length > 0 ? about : 'story';
+      const first = opened.length > 0 ? about : splicedText.value ? 'text' : 'story';
+      view.value = wanted && isView(wanted) ? wanted : first;
       scene.value = Math.max(0, (integer(query.get('scene')) ?? 1) - 1);
       restoreDetails(query);
     });

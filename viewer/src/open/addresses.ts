@@ -4,7 +4,7 @@ import type { Model } from '../data/model.ts';
 import { alertText, fail } from '../state/notices.ts';
 import { inference } from '../workers/inference-client.ts';
 import { openBundle } from './feature-bundles.ts';
-import { openFiles } from './open-files.ts';
+import { openFiles, openSpliced } from './open-files.ts';
 import { busy, openModelFile } from './opening.ts';
 
 /** An address that waits for the person's consent: another origin than the page's. */
@@ -90,10 +90,15 @@ export async function openAddress(address: string, show = true): Promise<Model |
         followed.value = [...followed.value, address];
         return undefined;
       }
-      return openModelFile(
-        { name, source: { type: 'url', url: address }, file, beside: await dataOf(file, url) },
-        show,
-      );
+      const beside = await dataOf(file, url);
+      try {
+        return await openModelFile({ name, source: { type: 'url', url: address }, file, beside }, show);
+      } catch (error) {
+        // A language model with an autoencoder inside is no autoencoder.
+        if (!(await openSpliced({ name, file, beside }))) throw error;
+        followed.value = [...followed.value, address];
+        return undefined;
+      }
     });
   } catch (error) {
     const reason =

@@ -15,12 +15,15 @@ import { openBundle } from './feature-bundles.ts';
 import { type FolderGroup, groupFiles, type OnnxGroup, type PlacedFile } from './file-groups.ts';
 import { keepModel } from './kept-models.ts';
 import { askForNames } from './name-tensors.ts';
-import { busy, goToModel, historyFits, openModelFile } from './opening.ts';
+import { busy, goToModel, historyFits, type Incoming, openModelFile } from './opening.ts';
 
 /** The history of a file beside a model; undefined where that is no history: run folders hold other JSON. */
 async function historyOf(file: File | undefined) {
   return file && readHistory(await file.text(), file.name);
 }
+
+/** A model's file, and those that hold its external data, by name. */
+type SplicedFile = Pick<Incoming, 'file' | 'name' | 'beside'>;
 
 interface Opened {
   readonly model: Model;
@@ -73,7 +76,7 @@ async function openText(file: File): Promise<void> {
 }
 
 /** Opens a language model with an autoencoder inside; false where the file is none. */
-async function openSpliced({ file, name, beside }: OnnxGroup): Promise<boolean> {
+export async function openSpliced({ file, name, beside = {} }: SplicedFile): Promise<boolean> {
   const opened = await (await inference()).openText(file, name, beside);
   if (!opened) return false;
   showSplicedText(opened);
