@@ -113,13 +113,17 @@ export async function toyModelSaeTask(settings: SaeRunSettings, file: string): P
   return new ToyModelSaeTask(settings, await truthIn(file));
 }
 
-/** An autoencoder to train on given activations, which `withData` opens for as long as they are used. It trains alone. */
+/**
+ * An autoencoder to train on given activations, which `withData` opens for as long as they are used. It trains alone.
+ * @param contents what the files hold that its settings name, by setting
+ */
 export function activationSaeTask(
   settings: Omit<ResolvedSaeSettings, 'data'>,
+  contents: Readonly<Record<string, string>>,
   withData: <T>(signal: AbortSignal | undefined, use: (data: ActivationSource) => Promise<T>) => Promise<T>,
 ): RunTask {
   return {
-    contents: {},
+    contents,
     form: undefined,
     seconds: secondsOf(settings, settings.dSae),
     train: (_, how) =>

@@ -1,4 +1,5 @@
 /** The experiment that trains an SAE on a toy model's activations, on files, or on what any model computes: `train sae`, and its script. */
+import { existsSync } from 'node:fs';
 import { Option } from 'commander';
 import { activationFiles } from '../../data/activation-files.ts';
 import type { ActivationSource } from '../../data/activation-source.ts';
@@ -11,6 +12,7 @@ import { modelActivations } from '../../host/model-activations.ts';
 import { loadToyModel } from '../../inference/node.ts';
 import type { FlagValues } from '../../models/architectures/architecture.ts';
 import { ACTIVATION_KINDS, type ActivationKind, flagsOf } from '../../models/architectures/registry.ts';
+import { contentOfActivations, contentOfFile } from '../../sweeps/file-contents.ts';
 import { type ResolvedSaeSettings, resolveSaeSettings } from '../../training/sae-settings.ts';
 import { addChannelsAxisOption, addHostInputOptions, type HostDataOptions } from '../host-options.ts';
 import { openHostData } from '../open-host.ts';
@@ -202,6 +204,27 @@ export function activationSae(options: SaeOptions) {
     withData: <T>(signal: AbortSignal | undefined, use: (data: ActivationSource) => Promise<T>): Promise<T> =>
       model === undefined ? use(filesData(options, activations!)) : withModelData(options, model, signal, use),
   };
+}
+
+/** What the files hold that such options name, by option. FileFormatError where one cannot be read. */
+export async function contentsOfData(options: SaeOptions): Promise<Readonly<Record<string, string>>> {
+  const { activations, target, tensor, targetTensor, input } = options;
+  const contents: Record<string, string> = {};
+  if (activations !== undefined) contents['activations'] = await contentOfActivations(activations, tensor);
+  if (target !== undefined) contents['target'] = await contentOfActivations(target, targetTensor ?? tensor);
+  for (const option of ['model', 'mask', 'text', 'tokenizer'] as const) {
+    const file = options[option];
+    if (file !== undefined) contents[option] = await contentOfFile(file);
+  }
+  if (input !== undefined) {
+    // `name=file`, or a file alone.
+    const hashes = input.map(async entry => {
+      const at = existsSync(entry) ? -1 : entry.indexOf('=');
+      return entry.slice(0, at + 1) + (await contentOfFile(entry.slice(at + 1)));
+    });
+    contents['input'] = (await Promise.all(hashes)).join(' ');
+  }
+  return contents;
 }
 
 /** Whether an architecture keeps a number of latents, which has no default but beside a toy model. */
