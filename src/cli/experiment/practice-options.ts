@@ -27,6 +27,7 @@ export interface PracticeOptions {
   readonly decoder?: DecoderForm;
   readonly decoderNorm?: number;
   readonly holdDecoder?: boolean;
+  readonly holdBias?: boolean;
   readonly init?: Initialisation;
   readonly l1WarmUp?: number;
   readonly l0WarmUp?: number;
@@ -83,6 +84,7 @@ export function addPracticeOptions(command: Command): Command {
     .addOption(new Option('--decoder <form>', 'how decoder rows keep unit norm').choices(DECODER_FORMS))
     .option('--decoder-norm <norm>', 'norm at which decoder rows start (--decoder free)', positiveNumber)
     .option('--hold-decoder', 'leave decoder rows where they start, as a baseline')
+    .option('--hold-bias', 'leave b_dec where it starts')
     .addOption(
       new Option(
         '--init <kind>',
@@ -120,7 +122,7 @@ export function practiceOf(options: PracticeOptions, fallback: PresetName): Prac
     normalize,
     reconstructionLoss,
   } = options;
-  const { decoder, decoderNorm, holdDecoder, init } = options;
+  const { decoder, decoderNorm, holdDecoder, holdBias, init } = options;
   const optimizer = {
     ...(weightDecay !== undefined && weightDecay > 0 && { name: 'adamw' as const, weightDecay }),
     ...(betas && { betas }),
@@ -129,6 +131,7 @@ export function practiceOf(options: PracticeOptions, fallback: PresetName): Prac
     ...(init !== undefined && { directions: init }),
     ...(decoderNorm !== undefined && { decoderNorm }),
     ...(holdDecoder === true && { holdDecoder }),
+    ...(holdBias === true && { holdBias }),
   };
   const schedules = { ...learningRateSchedule(options), ...ramps(options) };
   return {

@@ -8,8 +8,8 @@ import { runActivationSae } from '../../experiments/activation-sae-run.ts';
 import type { ExperimentContext } from '../../experiments/context.ts';
 import { probe, recoveryTable } from '../../experiments/probe.ts';
 import { runSae, SAE_DEFAULTS, type SaeRunSettings } from '../../experiments/sae-run.ts';
+import { readToyModel } from '../../experiments/toy-model-truth.ts';
 import { modelActivations } from '../../host/model-activations.ts';
-import { loadToyModel } from '../../inference/node.ts';
 import type { FlagValues } from '../../models/architectures/architecture.ts';
 import { ACTIVATION_KINDS, type ActivationKind, flagsOf } from '../../models/architectures/registry.ts';
 import { contentOfActivations, contentOfFile } from '../../sweeps/file-contents.ts';
@@ -18,7 +18,7 @@ import { addChannelsAxisOption, addHostInputOptions, type HostDataOptions } from
 import { openHostData } from '../open-host.ts';
 import { fraction, positiveInteger, positiveNumber } from '../options.ts';
 import { activationConfig, addArchitectureOptions } from './activation-options.ts';
-import { type CommonOptions, type Experiment, experimentCommand } from './command.ts';
+import { type CommonOptions, type Experiment, experimentCommand, seedNumber } from './command.ts';
 import { addPracticeOptions, type PracticeOptions, practiceOf } from './practice-options.ts';
 import { describeActivationSae, describeSae } from './report.ts';
 
@@ -41,6 +41,7 @@ export interface SaeOptions
   readonly hostBatchSize?: number;
   readonly holdOut: number;
   readonly shuffleBuffer: number;
+  readonly sampleSeed?: number;
   readonly dSae?: number;
   readonly activation: ActivationKind;
   readonly k?: number;
@@ -87,11 +88,16 @@ export function saeExperiment(name: string): Experiment<SaeOptions> {
       'activations shuffled together, in memory (default: 32768 of files, 131072 of a model)',
       positiveInteger,
     )
+    .option(
+      '--sample-seed <n>',
+      'seed of the activations that b_dec and the directions start from (default: --seed)',
+      seedNumber,
+    )
     .option('--d-sae <n>', 'latents (default: 5 with a toy model)', positiveInteger)
     .option('--steps <n>', 'training steps', positiveInteger, SAE_DEFAULTS.steps)
     .option(
       '--sparsity <p>',
-      "probability that a feature of the toy model's input is zero",
+      "probability that a feature of the toy model's input is zero; a toy model of topics has its own",
       fraction,
       SAE_DEFAULTS.sparsity,
     )
@@ -113,7 +119,7 @@ export function saeExperiment(name: string): Experiment<SaeOptions> {
 
 /** All settings of the training that `options` ask for, but for its data. Only toy models have defaults for the number of latents and k. */
 function resolvedSettings(options: SaeOptions): ResolvedSaeSettings {
-  const { activation: kind, activations, model, steps, seed, holdOut, skip = false } = options;
+  const { activation: kind, activations, model, steps, seed, sampleSeed, holdOut, skip = false } = options;
   const given = model !== undefined ? '--model' : activations !== undefined ? '--activations' : undefined;
   const { dSae = given === undefined ? SAE_DEFAULTS.dSae : undefined } = options;
   const { k = given === undefined && choosesLatents(kind) ? 1 : undefined } = options;
@@ -123,8 +129,8 @@ function resolvedSettings(options: SaeOptions): ResolvedSaeSettings {
   }
   const activation = activationConfig(kind, (k === undefined ? options : { ...options, k }) as FlagValues);
   const practice = practiceOf(options, given === undefined ? 'seed' : 'ours');
-  const settings = { dSae, activation, steps, seed, holdOut, skip };
-  return resolveSaeSettings({ data: [], ...settings, ...practice });
+  const own = { dSae, activation, steps, seed, holdOut, skip, ...(sampleSeed !== undefined && { sampleSeed }) };
+  return resolveSaeSettings({ data: [], ...own, ...practice });
 }
 
 /** As JSON: everything that follows from the options and the preset, and not from the data. */
@@ -145,9 +151,7 @@ export function toyModelSaeSettings(options: SaeOptions): SaeRunSettings {
 
 async function onToyModel(options: SaeOptions, context: ExperimentContext) {
   const { toyModel } = options;
-  await using model = await loadToyModel(toyModel, { provider: 'cpu' });
-  const weight = await model.featureDirections();
-  const result = await runSae(toyModelSaeSettings(options), { file: toyModel, weight }, context);
+  const result = await runSae(toyModelSaeSettings(options), await readToyModel(toyModel), context);
   context.log(recoveryTable(await probe({ toyModel, sae: result.file }, options)));
   context.log(describeSae(result));
   const { file, before, after, truth, run } = result;
