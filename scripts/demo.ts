@@ -7,6 +7,7 @@ import { runExperiment } from '../src/cli/experiment/run-experiment.ts';
 import { probe, recoveryTable } from '../src/experiments/probe.ts';
 import { runSae, SAE_DEFAULTS } from '../src/experiments/sae-run.ts';
 import { runToyModel, TOY_MODEL_DEFAULTS } from '../src/experiments/toy-model-run.ts';
+import { readToyModel } from '../src/experiments/toy-model-truth.ts';
 
 const command = experimentCommand(
   'demo',
@@ -16,8 +17,7 @@ const command = experimentCommand(
 await runExperiment<CommonOptions>(command, async ({ seed }, context) => {
   const toyModel = await runToyModel({ ...TOY_MODEL_DEFAULTS, restarts: 16, seed }, context);
   context.log(describeToyModel(toyModel));
-  const weight = toyModel.model.featureDirections();
-  const sae = await runSae({ ...SAE_DEFAULTS, seed }, { file: toyModel.file, weight }, context);
+  const sae = await runSae({ ...SAE_DEFAULTS, seed }, await readToyModel(toyModel.file), context);
   context.log(describeSae(sae));
   const found = await probe({ toyModel: toyModel.file, sae: sae.file }, { sparsity: SAE_DEFAULTS.sparsity, seed });
   context.log(`\nBoth files loaded again with onnxruntime-node alone, on fresh features:\n\n${recoveryTable(found)}\n`);

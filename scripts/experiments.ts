@@ -1,15 +1,13 @@
 /** `npm run experiments`: runs every experiment at its real settings, then rebuilds models/ and the README's figures. */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
-import { csvParse } from 'd3-dsv';
 import { runProcess } from '../src/cli/main.ts';
 import { positiveInteger } from '../src/cli/options.ts';
 import { prepareCommand } from '../src/cli/prepare-command.ts';
 import { durationsOf, publish } from '../src/experiments/publish.ts';
-import { EXPERIMENTS, publication } from './experiments/list.ts';
+import { EXPERIMENTS, PUBLICATION } from './experiments/list.ts';
 import { runScript } from './experiments/run-script.ts';
 
 const folders = { runs: 'runs', models: 'models', figures: join('docs', 'figures') };
@@ -41,19 +39,10 @@ await runProcess(terminal =>
         }
       };
       await Promise.all(Array.from({ length: jobs }, work));
+      // The studies of the second stage read the toy models of the first in models/.
+      if (stage === 1) await publish(PUBLICATION, folders, {});
     }
-    await publish(publication(await collapsedSeed()), folders, await durationsOf(folders.runs, names));
+    await publish(PUBLICATION, folders, await durationsOf(folders.runs, names));
     terminal.print(`${folders.models}/ and ${folders.figures}/ are rebuilt`);
   }),
 );
-
-/** The seed of the Gaussian autoencoder that found fewest directions, in this run of the study or the one published before. */
-async function collapsedSeed(): Promise<number> {
-  const own = join(folders.runs, 'recovery', 'results.csv');
-  const rows = csvParse(
-    await readFile(existsSync(own) ? own : join(folders.models, 'results', 'recovery.csv'), 'utf8'),
-  );
-  const found = (row: (typeof rows)[number]): number => Number(row['recovered_end']);
-  const gaussian = rows.filter(row => row['init'] === 'gaussian');
-  return Number(gaussian.reduce((least, row) => (found(row) < found(least) ? row : least))['seed']);
-}

@@ -1,35 +1,30 @@
 /** Looks at two frozen files as any app would, through inference alone: fresh features in, matched latents out. */
 import { FiringDensity } from '../analysis/firing-density.ts';
 import { type Recovery, recovery } from '../analysis/recovery.ts';
-import { randomStream } from '../data/streams.ts';
-import { SyntheticSparseDataGenerator } from '../data/synthetic-sparse.ts';
 import { loadSae, loadToyModel } from '../inference/node.ts';
 import { recoveryThreshold } from './sae-run.ts';
+import { drawFeatures, readToyModel } from './toy-model-truth.ts';
 
 const SAMPLES = 10_000;
 const PROBE_STREAM = 4;
 
-/** Runs fresh sparse features through the toy model and its hidden activations through the autoencoder, and matches directions. */
+/** Runs fresh features of the toy model's data through the toy model and its hidden activations through the autoencoder, and matches directions. */
 export async function probe(
   files: { readonly toyModel: string; readonly sae: string },
   { sparsity, seed }: { readonly sparsity: number; readonly seed: number },
 ): Promise<Recovery> {
+  const truth = await readToyModel(files.toyModel);
   await using toyModel = await loadToyModel(files.toyModel, { provider: 'cpu' });
   await using sae = await loadSae(files.sae, { provider: 'cpu' });
-  const { nFeatures } = toyModel;
-  const generator = new SyntheticSparseDataGenerator(
-    SAMPLES,
-    Array<number>(nFeatures).fill(sparsity),
-    randomStream(seed, PROBE_STREAM),
-  );
-  const hidden = await toyModel.encode(generator.generateBatch());
+  const features = drawFeatures(truth, { sparsity, seed, rows: SAMPLES, stream: PROBE_STREAM });
+  const hidden = await toyModel.encode(features);
   const density = new FiringDensity();
   density.add(await sae.encode(hidden));
   return recovery({
     directions: await sae.featureDirections(),
-    trueDirections: await toyModel.featureDirections(),
+    trueDirections: truth.directions,
     alive: density.compute().alive,
-    threshold: recoveryThreshold(nFeatures),
+    threshold: recoveryThreshold(truth.directions.shape[0]!),
   });
 }
 

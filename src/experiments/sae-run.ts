@@ -1,15 +1,15 @@
 /** Trains a sparse autoencoder on a toy model's hidden activations, freezes it, scores it against the true directions, and draws it. */
 
 import { basename, join } from 'node:path';
+import { DetectionF1 } from '../analysis/detection-f1.ts';
+import { duplicates } from '../analysis/duplicates.ts';
+import { ExplainedVariance } from '../analysis/explained-variance.ts';
 import { FiringDensity } from '../analysis/firing-density.ts';
+import { L0 } from '../analysis/l0.ts';
 import { type Recovery, recovery } from '../analysis/recovery.ts';
 import type { ActivationSource } from '../data/activation-source.ts';
 import { hiddenActivations } from '../data/hidden-activations.ts';
-import { sparseFeatures } from '../data/sparse-features.ts';
-import { randomStream } from '../data/streams.ts';
-import { SyntheticSparseDataGenerator } from '../data/synthetic-sparse.ts';
-import { toyModelActivations } from '../data/toy-model-activations.ts';
-import { sha256OfFile } from '../files/file-hash.ts';
+import { applyPlainSae } from '../export/plain-sae.ts';
 import type { ActivationConfig } from '../models/architectures/registry.ts';
 import type { DecoderForm } from '../models/decoder.ts';
 import type { Initialisation } from '../models/initialisation.ts';
@@ -23,6 +23,7 @@ import type { SaeTrainingResult } from '../training/train-sae.ts';
 import type { ExperimentContext } from './context.ts';
 import { historyFile, requireFinished, writeJson } from './run-files.ts';
 import { trainingOptions } from './run-options.ts';
+import { activationsOf, drawFeatures, soughtFeatures, type ToyModelTruth } from './toy-model-truth.ts';
 import { scoreBesideTruth, type TruthScore } from './truth-score.ts';
 
 export interface SaeRunSettings {
@@ -71,16 +72,42 @@ export async function heldOutActivations(
   return { data: new Float32Array(0), shape: [0, opened.width] };
 }
 
+/** What an autoencoder has of the true directions. */
+export interface DirectionScore extends Recovery {
+  /** Latents that fire on no held-out activation. */
+  readonly neverFired: number;
+  /** Latents that double another one. */
+  readonly duplicates: number;
+}
+
 /** How many true directions an autoencoder found; latents that never fire on `heldOut` do not count. */
-export function scoreSae(sae: SparseAutoencoder, trueDirections: HostTensor, heldOut: HostTensor): Recovery {
+export function scoreSae(sae: SparseAutoencoder, trueDirections: HostTensor, heldOut: HostTensor): DirectionScore {
+  return scoreDirections(sae, trueDirections, plainForward(sae, heldOut).features);
+}
+
+/** Features and reconstruction of `activations` [n, d_in]: for small autoencoders a tenth of what TensorFlow.js takes. */
+function plainForward(
+  sae: SparseAutoencoder,
+  activations: HostTensor,
+): { readonly features: HostTensor; readonly reconstruction: HostTensor } {
+  const { features, reconstruction } = applyPlainSae(sae.freeze(), activations);
+  const { dSae, dOut } = sae.config;
+  const rows = activations.shape[0]!;
+  return {
+    features: { data: new Float32Array(features), shape: [rows, dSae] },
+    reconstruction: { data: new Float32Array(reconstruction), shape: [rows, dOut] },
+  };
+}
+
+/** @param features what it makes of held-out activations, [n, d_sae] */
+function scoreDirections(sae: SparseAutoencoder, trueDirections: HostTensor, features: HostTensor): DirectionScore {
   const density = new FiringDensity();
-  density.add(sae.encode(heldOut));
-  return recovery({
-    directions: sae.featureDirections(),
-    trueDirections,
-    alive: density.compute().alive,
-    threshold: recoveryThreshold(trueDirections.shape[0]!),
-  });
+  density.add(features);
+  const { alive, dead } = density.compute();
+  const directions = sae.featureDirections();
+  const threshold = recoveryThreshold(trueDirections.shape[0]!);
+  const found = recovery({ directions, trueDirections, alive, threshold });
+  return { ...found, neverFired: dead.length, duplicates: duplicates(directions, { alive }).length };
 }
 
 /** The settings of training that an experiment's settings name, on `data`. */
@@ -98,54 +125,64 @@ export function saeSettings(
 /** Fresh features, which no training sees. */
 const TRUTH_STREAM = 11;
 
-/** Beside the features that the toy model hides, on `HELD_OUT` fresh samples. */
-function scoreOnFeatures(
-  sae: SparseAutoencoder,
-  weight: HostTensor,
-  { sparsity, seed }: Pick<SaeRunSettings, 'sparsity' | 'seed'>,
-): TruthScore {
-  const [nFeatures, nHidden] = weight.shape as [number, number];
-  const random = randomStream(seed, TRUTH_STREAM);
-  const trueFeatures = new SyntheticSparseDataGenerator(
-    HELD_OUT,
-    Array<number>(nFeatures).fill(sparsity),
-    random,
-  ).generateBatch();
-  const activations = { data: new Float32Array(HELD_OUT * nHidden), shape: [HELD_OUT, nHidden] };
-  const fill = (into: Float32Array): void => into.set(trueFeatures.data);
-  hiddenActivations(weight, { batchSize: HELD_OUT, fill }).fill(activations.data);
-  const { features, reconstruction } = sae.forward(activations);
-  const directions = sae.featureDirections();
-  return scoreBesideTruth({
-    directions,
-    trueDirections: weight,
-    features,
-    trueFeatures,
-    activations,
-    reconstruction,
-  });
+/** How an autoencoder does beside the features that a toy model hides. */
+export interface HiddenFeatureScore extends TruthScore {
+  /** Mean over the features of the F1 with which each is detected by the latent that is matched to it. */
+  readonly feature_f1: number;
+  /** Null where the activations do not vary. */
+  readonly explained_variance: number | null;
+  readonly l0: number;
 }
 
-/** The hidden activations of a toy model of weight [n_features, n_hidden] on sparse features. */
-export function toyModelData({ sparsity }: Pick<SaeRunSettings, 'sparsity'>, weight: HostTensor): ActivationSource {
-  return toyModelActivations(weight, sparseFeatures({ nFeatures: weight.shape[0]!, sparsity }));
+/**
+ * Measures an autoencoder at step 0 and at the end on `HELD_OUT` fresh samples of the toy model's features.
+ * @returns what it found of the model's directions before and after, and how it does beside the features at the end
+ */
+function scoreOnFeatures(
+  { sae, start }: Pick<SaeTrainingResult, 'sae' | 'start'>,
+  toyModel: ToyModelTruth,
+  { sparsity, seed }: Pick<SaeRunSettings, 'sparsity' | 'seed'>,
+) {
+  const all = drawFeatures(toyModel, { sparsity, seed, rows: HELD_OUT, stream: TRUTH_STREAM });
+  const { weight, directions: trueDirections } = toyModel;
+  const nHidden = weight.shape[1]!;
+  const activations = { data: new Float32Array(HELD_OUT * nHidden), shape: [HELD_OUT, nHidden] };
+  const fill = (into: Float32Array): void => into.set(all.data);
+  hiddenActivations(weight, { batchSize: HELD_OUT, fill }).fill(activations.data);
+  const before = scoreSae(start, trueDirections, activations);
+  const { features, reconstruction } = plainForward(sae, activations);
+  const after = scoreDirections(sae, trueDirections, features);
+  const trueFeatures = soughtFeatures(toyModel, all);
+  const [detection, variance, l0] = [new DetectionF1(), new ExplainedVariance(), new L0()];
+  detection.add(features, trueFeatures);
+  variance.add(activations, reconstruction);
+  l0.add(features);
+  const { f1 } = detection.compute(after.features.map(({ latent }) => latent ?? -1));
+  const directions = sae.featureDirections();
+  const truth: HiddenFeatureScore = {
+    ...scoreBesideTruth({ directions, trueDirections, features, trueFeatures, activations, reconstruction }),
+    feature_f1: f1.reduce((sum, value) => sum + value, 0) / f1.length,
+    explained_variance: variance.compute() ?? null,
+    l0: l0.compute(),
+  };
+  return { before, after, truth };
 }
 
 /** What a trained autoencoder found of the toy model's directions at step 0 and at the end, and the record that its file holds. */
 export function saeOutcome(
   settings: SaeRunSettings,
-  { file, weight }: { readonly file: string; readonly weight: HostTensor },
-  { sae, start, history, engine }: SaeTrainingResult,
-  heldOut: HostTensor,
+  toyModel: ToyModelTruth,
+  trained: SaeTrainingResult,
   optimizer: SaeSettings['optimizer'],
 ) {
   const { sparsity, batchSize, steps, seed } = settings;
+  const { history, engine } = trained;
   const { loss } = history;
-  const [before, after] = [scoreSae(start, weight, heldOut), scoreSae(sae, weight, heldOut)];
-  const truth = scoreOnFeatures(sae, weight, settings);
+  const { file, clustered } = toyModel;
+  const { before, after, truth } = scoreOnFeatures(trained, toyModel, settings);
   const record = {
     seed,
-    data: { kind: 'sparse', sparsity, toy_model: basename(file) },
+    data: { ...(clustered ? { kind: 'clustered' } : { kind: 'sparse', sparsity }), toy_model: basename(file) },
     steps,
     batch: batchSize,
     optimizer,
@@ -161,29 +198,28 @@ export function saeOutcome(
 export interface SaeRun {
   readonly sae: SparseAutoencoder;
   readonly file: string;
-  readonly before: Recovery;
-  readonly after: Recovery;
+  readonly before: DirectionScore;
+  readonly after: DirectionScore;
   /** On fresh features of the toy model's data. */
-  readonly truth: TruthScore;
+  readonly truth: HiddenFeatureScore;
   readonly run: SaeTrainingResult;
 }
 
 /**
- * Runs the experiment on the frozen toy model `toyModelFile`, whose weight is [n_features, n_hidden]: writes `sae.onnx`, `history.json`,
- * `sae.json` and the figure `sae-directions` into the run's folder.
+ * Runs the experiment on a frozen toy model: writes `sae.onnx`, `history.json`, `sae.json` and, in two dimensions, the figure `sae-directions` into
+ * the run's folder.
  */
 export async function runSae(
   settings: SaeRunSettings,
-  toyModel: { readonly file: string; readonly weight: HostTensor },
+  toyModel: ToyModelTruth,
   context: ExperimentContext,
 ): Promise<SaeRun> {
   const { activation, init, steps, seed } = settings;
-  const { file: toyModelFile, weight } = toyModel;
-  const [nFeatures, dIn] = weight.shape as [number, number];
-  const data = toyModelData(settings, weight);
+  const { weight, directions, sha256: trainedOn } = toyModel;
+  const [nFeatures, dIn] = directions.shape as [number, number];
+  const data = activationsOf(toyModel, settings);
   const training = saeSettings(settings, data);
   const panels = [0, 1, 2, 3, 4].map(quarter => Math.round((steps * quarter) / 4));
-  const trainedOn = await sha256OfFile(toyModelFile);
   const label = `SAE (${activation.kind}, ${init})`;
   const run = await trainSae(training, {
     ...trainingOptions(context, { name: 'sae', label, steps, alone: true }),
@@ -191,8 +227,7 @@ export async function runSae(
   });
   requireFinished(run, 'the autoencoder', context);
   const { sae, history } = run;
-  const heldOut = await heldOutActivations(data, settings);
-  const { before, after, truth, record } = saeOutcome(settings, toyModel, run, heldOut, training.optimizer);
+  const { before, after, truth, record } = saeOutcome(settings, toyModel, run, training.optimizer);
   const file = join(context.folder, 'sae.onnx');
   await sae.save(file, { training: record, init, trainedOn });
   await writeJson(join(context.folder, 'history.json'), historyFile(history), false);

@@ -1,6 +1,6 @@
 /**
- * A frozen SAE in plain loops, float64, with nothing of TensorFlow.js or ONNX: what a converted file is held against. The formulas are those of
- * models/frozen-sae.ts, written a second time on purpose.
+ * A frozen SAE in plain loops, float64, with nothing of TensorFlow.js or ONNX: what a converted file is held against, and what measures small ones. The
+ * formulas are those of models/frozen-sae.ts, written a second time on purpose.
  */
 import type { FrozenSae } from '../models/frozen-sae.ts';
 import type { HostTensor } from '../tensor.ts';
@@ -28,81 +28,107 @@ export function applyPlainSae(sae: FrozenSae, { data, shape }: HostTensor): Plai
   const reconstruction = new Float64Array(rows * dOut);
   const margins = new Float64Array(rows * dSae).fill(Number.POSITIVE_INFINITY);
   const [bDec, wEnc, wDec, wSkip] = ['b_dec', 'W_enc', 'W_dec', 'W_skip'].map(name => weights[name]?.data);
+  const [x, projected] = [new Float64Array(dIn), new Float64Array(dSae)];
+  const activate = activation(sae);
   for (let row = 0; row < rows; row++) {
-    const given = Float64Array.from(data.subarray(row * dIn, (row + 1) * dIn));
-    const { x, mean, scale } = normalized(sae, given);
-    const centred = sae.applyBDecToInput ? x.map((value, i) => value - bDec![i]!) : x;
-    const projected = new Float64Array(dSae);
+    for (let i = 0; i < dIn; i++) x[i] = data[row * dIn + i]!;
+    const { mean, scale } = normalize(sae, x);
+    projected.fill(0);
     for (let i = 0; i < dIn; i++) {
-      const value = centred[i]!;
+      const value = sae.applyBDecToInput ? x[i]! - bDec![i]! : x[i]!;
       if (value === 0) continue;
       for (let j = 0; j < dSae; j++) projected[j]! += value * wEnc![i * dSae + j]!;
     }
-    const f = features.subarray(row * dSae, (row + 1) * dSae);
-    activate(sae, projected, f, margins.subarray(row * dSae, (row + 1) * dSae));
+    activate(projected, features, margins, row * dSae);
 
-    const out = reconstruction.subarray(row * dOut, (row + 1) * dOut);
-    out.set(bDec!);
+    const at = row * dOut;
+    for (let i = 0; i < dOut; i++) reconstruction[at + i] = bDec![i]!;
     for (let j = 0; j < dSae; j++) {
-      const value = f[j]!;
+      const value = features[row * dSae + j]!;
       if (value === 0) continue;
-      for (let i = 0; i < dOut; i++) out[i]! += value * wDec![j * dOut + i]!;
+      for (let i = 0; i < dOut; i++) reconstruction[at + i]! += value * wDec![j * dOut + i]!;
     }
-    if (!sae.transcoder) for (let i = 0; i < dOut; i++) out[i] = out[i]! * scale + mean;
+    if (!sae.transcoder) {
+      for (let i = 0; i < dOut; i++) reconstruction[at + i] = reconstruction[at + i]! * scale + mean;
+    }
     if (wSkip) {
-      for (let o = 0; o < dOut; o++) for (let i = 0; i < dIn; i++) out[o]! += given[i]! * wSkip[o * dIn + i]!;
+      for (let o = 0; o < dOut; o++) {
+        for (let i = 0; i < dIn; i++) reconstruction[at + o]! += data[row * dIn + i]! * wSkip[o * dIn + i]!;
+      }
     }
   }
   return { features, reconstruction, margins };
 }
 
-/** x = (activations − mean) / (scale + ε), and what undoes it: scale · x̂ + mean. */
-function normalized(
+/** Makes of `x` (x − mean) / (scale + ε), and gives what undoes it: scale · x̂ + mean. */
+function normalize(
   { normalizeActivations, dIn }: FrozenSae,
-  given: Float64Array,
-): { readonly x: Float64Array; readonly mean: number; readonly scale: number } {
-  if (normalizeActivations === 'none') return { x: given, mean: 0, scale: 1 };
+  x: Float64Array,
+): { readonly mean: number; readonly scale: number } {
+  if (normalizeActivations === 'none') return NOT_NORMALIZED;
   if (normalizeActivations === 'constant_norm_rescale') {
-    const scale = Math.sqrt(given.reduce((sum, value) => sum + value ** 2, 0) / dIn);
-    return { x: given.map(value => value / scale), mean: 0, scale };
+    const scale = Math.sqrt(x.reduce((sum, value) => sum + value ** 2, 0) / dIn);
+    for (let i = 0; i < dIn; i++) x[i]! /= scale;
+    return { mean: 0, scale };
   }
-  const mean = given.reduce((sum, value) => sum + value, 0) / dIn;
-  const scale = Math.sqrt(given.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (dIn - 1));
-  return { x: given.map(value => (value - mean) / (scale + LAYER_NORM_EPSILON)), mean, scale };
+  const mean = x.reduce((sum, value) => sum + value, 0) / dIn;
+  const scale = Math.sqrt(x.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (dIn - 1));
+  for (let i = 0; i < dIn; i++) x[i] = (x[i]! - mean) / (scale + LAYER_NORM_EPSILON);
+  return { mean, scale };
 }
 
-/** Fills features and margins from x̃ W_enc. */
-function activate(sae: FrozenSae, projected: Float64Array, features: Float64Array, margins: Float64Array): void {
+const NOT_NORMALIZED = { mean: 0, scale: 1 } as const;
+
+/** Fills a row of features and margins, from `at` on, from x̃ W_enc. */
+type Activation = (projected: Float64Array, features: Float64Array, margins: Float64Array, at: number) => void;
+
+function activation(sae: FrozenSae): Activation {
+  const { dSae } = sae;
   const weight = (name: string): Float32Array => sae.weights[name]!.data;
   switch (sae.architecture) {
     case 'gated': {
       const [gate, gain, bias] = [weight('b_gate'), weight('r_mag'), weight('b_mag')];
-      projected.forEach((value, j) => {
-        margins[j] = Math.abs(value + gate[j]!);
-        if (value + gate[j]! > 0) features[j] = Math.max(0, value * Math.exp(gain[j]!) + bias[j]!);
-      });
-      return;
+      return (projected, features, margins, at) => {
+        for (let j = 0; j < dSae; j++) {
+          const decides = projected[j]! + gate[j]!;
+          margins[at + j] = Math.abs(decides);
+          if (decides > 0) features[at + j] = Math.max(0, projected[j]! * Math.exp(gain[j]!) + bias[j]!);
+        }
+      };
     }
     case 'topk': {
       const bias = weight('b_enc');
-      const pre = projected.map((value, j) => value + bias[j]!);
-      const sorted = pre.toSorted().reverse();
-      const [last, next] = [sorted[sae.k! - 1]!, sorted[sae.k!] ?? Number.NEGATIVE_INFINITY];
-      pre.forEach((value, j) => {
-        // Those that stay could fall below the first that does not, and the other way round.
-        margins[j] = value >= last ? value - next : last - value;
-        if (value >= last) features[j] = Math.max(0, value);
-      });
-      return;
+      const k = sae.k!;
+      const largest = new Float64Array(k + 1);
+      return (projected, features, margins, at) => {
+        largest.fill(Number.NEGATIVE_INFINITY);
+        for (let j = 0; j < dSae; j++) {
+          const value = projected[j]! + bias[j]!;
+          projected[j] = value;
+          if (!(value > largest[k]!)) continue;
+          let place = k;
+          for (; place > 0 && value > largest[place - 1]!; place--) largest[place] = largest[place - 1]!;
+          largest[place] = value;
+        }
+        const [last, next] = [largest[k - 1]!, largest[k]!];
+        for (let j = 0; j < dSae; j++) {
+          const value = projected[j]!;
+          // Those that stay could fall below the first that does not, and the other way round.
+          margins[at + j] = value >= last ? value - next : last - value;
+          if (value >= last) features[at + j] = Math.max(0, value);
+        }
+      };
     }
     default: {
       const bias = weight('b_enc');
       const threshold = sae.architecture === 'jumprelu' ? weight('threshold') : undefined;
-      projected.forEach((value, j) => {
-        const pre = value + bias[j]!;
-        if (threshold) margins[j] = Math.abs(pre - threshold[j]!);
-        if (threshold === undefined || pre > threshold[j]!) features[j] = Math.max(0, pre);
-      });
+      return (projected, features, margins, at) => {
+        for (let j = 0; j < dSae; j++) {
+          const pre = projected[j]! + bias[j]!;
+          if (threshold) margins[at + j] = Math.abs(pre - threshold[j]!);
+          if (threshold === undefined || pre > threshold[j]!) features[at + j] = Math.max(0, pre);
+        }
+      };
     }
   }
 }

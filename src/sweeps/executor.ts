@@ -10,6 +10,8 @@ export interface SweepWork {
   readonly kind: RunKind;
   readonly folder: SweepFolder;
   readonly conditions: SweepConditions;
+  /** About how many times in training the directions are kept; undefined for never. */
+  readonly snapshots: number | undefined;
   /** Those of which a run is missing, anew at each call. */
   readonly missing: () => AsyncIterable<RunGroup>;
   /** Does one here. FolderInUseError where another process is at it. */

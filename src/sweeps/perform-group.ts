@@ -10,6 +10,7 @@ import {
   InvalidTypeError,
   InvalidValueError,
 } from '../errors.ts';
+import { historyFile } from '../experiments/run-files.ts';
 import { lockFolder } from '../files/folder-lock.ts';
 import type { NamedRun, RunGroup } from './groups.ts';
 import type { SweepConditions, SweepFolder } from './sweep-folder.ts';
@@ -22,6 +23,8 @@ export interface GroupOptions {
   readonly signal?: AbortSignal | undefined;
   /** Steps between checkpoints. */
   readonly checkpointEvery: number;
+  /** About how many times in training the directions are kept. Default 0: never. */
+  readonly snapshots?: number | undefined;
 }
 
 /**
@@ -54,17 +57,19 @@ async function trainRuns(
   checkpoints: string,
   options: GroupOptions,
 ): Promise<void> {
-  const { folder, engine, conditions, signal, checkpointEvery } = options;
+  const { folder, engine, conditions, signal, checkpointEvery, snapshots = 0 } = options;
   if (runs.every(({ id }) => folder.isDone(id))) return;
   const tasks = runs.map(({ task }) => task);
   try {
-    const how = { engine, signal, checkpoints, checkpointName, checkpointEvery };
+    const how = { engine, signal, checkpoints, checkpointName, checkpointEvery, snapshots };
     const trained = await tasks[0]!.train(tasks, how);
     signal?.throwIfAborted();
-    for (const [i, { metrics, model, engine: on }] of trained.entries()) {
+    for (const [i, { metrics, model, engine: on, history }] of trained.entries()) {
       const { id, settings, task } = runs[i]!;
+      if (folder.isDone(id)) continue;
+      if (snapshots > 0) await folder.writeHistory(id, historyFile(history));
       const result = { id, settings, contents: task.contents, metrics, made: { ...conditions, on } };
-      if (!folder.isDone(id)) await folder.writeResult(result, model);
+      await folder.writeResult(result, model);
     }
   } catch (error) {
     if (!isOfRuns(error)) throw error;

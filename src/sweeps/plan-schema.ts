@@ -40,6 +40,11 @@ export function planSchema(kinds: RunKinds): object {
         description: 'how many seeds, from 0 on, or the seeds',
       },
       groupSize: { type: 'integer', minimum: 1, description: 'the most runs that are one unit of work' },
+      snapshots: {
+        type: 'integer',
+        minimum: 0,
+        description: 'about how many times in training the directions are kept, evenly on a log scale (histories/)',
+      },
     },
     additionalProperties: false,
     oneOf: Object.values(kinds).map(({ name, schema }) => ({

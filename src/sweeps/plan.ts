@@ -25,6 +25,8 @@ export interface SweepPlan {
   readonly seeds?: number | readonly number[];
   /** The most runs that train side by side as one unit of work. Default as many as take minutes, at most 256. */
   readonly groupSize?: number;
+  /** About how many times in training the directions are kept, evenly on a log scale, in `histories/`. Default 0: there are no such files. */
+  readonly snapshots?: number;
 }
 
 /** One run of a plan: its place and the settings that are given for it. */
@@ -34,7 +36,7 @@ export interface PlannedRun {
   readonly settings: PlanSettings;
 }
 
-const MEMBERS = ['$schema', 'train', 'name', 'base', 'grid', 'list', 'seeds', 'groupSize'];
+const MEMBERS = ['$schema', 'train', 'name', 'base', 'grid', 'list', 'seeds', 'groupSize', 'snapshots'];
 
 /**
  * Checks the form of a plan; whether settings exist and have values in range is seen where runs are resolved.
@@ -52,7 +54,7 @@ export function checkPlan(value: unknown): SweepPlan {
   if (unknown !== undefined) {
     throw new InvalidValueError(`plan: there is no member ${inWords(unknown)}; it has ${MEMBERS.slice(1).join(', ')}`);
   }
-  const { train, name, base, grid, list, seeds, groupSize } = plan;
+  const { train, name, base, grid, list, seeds, groupSize, snapshots } = plan;
   expect(train === 'toy' || train === 'sae', 'train', '"toy" or "sae"', train);
   expect(name === undefined || typeof name === 'string', 'name', 'a text', name);
   const checkSettings = (settings: unknown, where: string): void => {
@@ -92,6 +94,12 @@ export function checkPlan(value: unknown): SweepPlan {
     'seeds',
     'a count of at least 1 or a list of integers',
     seeds,
+  );
+  expect(
+    snapshots === undefined || snapshots === 0 || isCount(snapshots),
+    'snapshots',
+    'a count of at least 0',
+    snapshots,
   );
   expect(groupSize === undefined || isCount(groupSize), 'groupSize', 'a count of at least 1', groupSize);
   if (seeds !== undefined) {

@@ -10,6 +10,8 @@ export interface GroupJob {
   readonly train: SweepPlan['train'];
   readonly index: number;
   readonly conditions: SweepConditions;
+  /** About how many times in training the directions are kept; absent for never. */
+  readonly snapshots?: number | undefined;
   /** Names and settings as the plan gives them: a worker needs no plan. */
   readonly runs: readonly { readonly id: string; readonly given: PlanSettings; readonly index: number }[];
   /** The queue for results of workers that do not have the folder. */
@@ -32,13 +34,13 @@ export const PIECE = 512 * 1024;
 /** The queue where workers find groups. */
 export const GROUPS_QUEUE = 'monosemantic';
 
-export function groupJob(group: RunGroup, work: Pick<GroupJob, 'train' | 'conditions' | 'results'>): GroupJob {
+export function groupJob(group: RunGroup, work: Omit<GroupJob, 'index' | 'runs'>): GroupJob {
   const runs = group.runs.map(({ id, given }, index) => ({ id, given, index }));
   return { ...work, index: group.index, runs };
 }
 
 /** Only files of results are taken from a queue, whatever it says. */
-const FILES = /^(?:results|failures)\/[0-9a-f]{2}\/[0-9a-f]{20}\.(?:json|onnx)$/;
+const FILES = /^(?:results|histories|failures)\/[0-9a-f]{2}\/[0-9a-f]{20}\.(?:json|onnx)$/;
 
 /** Where a file that came through the queue goes. FileFormatError for anything but a result. */
 export function placeOf(folder: string, file: string): string {

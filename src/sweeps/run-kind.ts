@@ -1,5 +1,6 @@
 /** What a sweep needs to know of the things that can be trained. Who reads their settings gives it; a sweep knows no setting by name but the seed. */
 import type { Engine } from '../engines/engine.ts';
+import type { TrainingHistory } from '../training/history.ts';
 import type { PlanSettings } from './plan.ts';
 
 /** Every setting of a run with its value, those not given by their defaults. */
@@ -45,6 +46,8 @@ export interface GroupTraining {
   readonly checkpoints: string;
   readonly checkpointName: string;
   readonly checkpointEvery: number;
+  /** About how many times the directions are kept; 0 for never. */
+  readonly snapshots: number;
 }
 
 /** A run that was trained. */
@@ -54,4 +57,6 @@ export interface TrainedRun {
   readonly model: Uint8Array;
   /** Where its steps ran, in words. */
   readonly engine: string;
+  /** Its losses and, where they were kept, its directions over training. */
+  readonly history: TrainingHistory;
 }

@@ -1,19 +1,10 @@
 /** Sparse autoencoders as runs of a sweep: on a toy model's activations, on files, or on what a model computes. */
-import { ExplainedVariance } from '../analysis/explained-variance.ts';
-import { FiringDensity } from '../analysis/firing-density.ts';
-import { L0 } from '../analysis/l0.ts';
+import { setImmediate } from 'node:timers/promises';
 import type { ActivationSource } from '../data/activation-source.ts';
 import { scoreHeldOut } from '../experiments/held-out-score.ts';
-import {
-  heldOutActivations,
-  type SaeRunSettings,
-  saeOutcome,
-  saeSettings,
-  toyModelData,
-} from '../experiments/sae-run.ts';
-import { sha256OfFile } from '../files/file-hash.ts';
-import { loadToyModel } from '../inference/node.ts';
-import type { HostTensor } from '../tensor.ts';
+import { type SaeRunSettings, saeOutcome, saeSettings } from '../experiments/sae-run.ts';
+import { activationsOf, readToyModel, type ToyModelTruth } from '../experiments/toy-model-truth.ts';
+import type { SparseAutoencoder } from '../models/sparse-autoencoder.ts';
 import { finalLoss } from '../training/history.ts';
 import { trainSaes } from '../training/node.ts';
 import type { ResolvedSaeSettings, SaeSettings } from '../training/sae-settings.ts';
@@ -21,14 +12,6 @@ import { type SaeTrainingResult, saeForm } from '../training/train-sae.ts';
 import type { GroupTraining, Metrics, RunTask, TrainedRun } from './run-kind.ts';
 import { secondsOf } from './run-seconds.ts';
 import { trainingOptions } from './training-options.ts';
-
-/** A frozen toy model whose directions are to be found. */
-interface ToyModelTruth {
-  readonly file: string;
-  readonly sha256: string;
-  /** [n_features, n_hidden]. */
-  readonly weight: HostTensor;
-}
 
 class ToyModelSaeTask implements RunTask {
   readonly contents: Readonly<Record<string, string>>;
@@ -43,7 +26,7 @@ class ToyModelSaeTask implements RunTask {
     this.settings = settings;
     this.truth = truth;
     this.contents = { toyModel: truth.sha256 };
-    this.data = toyModelData(settings, truth.weight);
+    this.data = activationsOf(truth, settings);
     this.training = saeSettings(settings, this.data);
     this.form = saeForm(this.training);
     this.seconds = secondsOf(settings, 2 * truth.weight.shape[1]! * settings.dSae);
@@ -52,40 +35,47 @@ class ToyModelSaeTask implements RunTask {
   async train(tasks: readonly RunTask[], how: GroupTraining): Promise<readonly TrainedRun[]> {
     const all = tasks as readonly ToyModelSaeTask[];
     const vary = all.map(({ training }) => training);
-    const trained = await trainSaes({ ...this.training, vary }, trainingOptions(how));
-    // What was stopped is not measured.
-    how.signal?.throwIfAborted();
+    const trained = await trainSaes({ ...this.training, vary }, trainingOptions(how, this.settings.steps));
     const runs: TrainedRun[] = [];
-    for (const [i, task] of all.entries()) runs.push(await task.#outcome(trained[i]!));
+    for (const [i, task] of all.entries()) {
+      // What was stopped is not measured, and a lock is renewed meanwhile.
+      await setImmediate();
+      how.signal?.throwIfAborted();
+      runs.push(task.#outcome(trained[i]!));
+    }
     return runs;
   }
 
-  async #outcome(trained: SaeTrainingResult): Promise<TrainedRun> {
-    const { sae, engine, dead } = trained;
-    const heldOut = await heldOutActivations(this.data, this.settings);
+  #outcome(trained: SaeTrainingResult): TrainedRun {
+    const { sae, start, engine, dead, history } = trained;
     const { optimizer } = this.training;
-    const { before, after, truth, record } = saeOutcome(this.settings, this.truth, trained, heldOut, optimizer);
-    const { features, reconstruction } = sae.forward(heldOut);
-    const [variance, l0, firing] = [new ExplainedVariance(), new L0(), new FiringDensity()];
-    variance.add(heldOut, reconstruction);
-    l0.add(features);
-    firing.add(features);
+    const { before, after, truth, record } = saeOutcome(this.settings, this.truth, trained, optimizer);
     const metrics = {
       recovered: after.recovered,
       recovered_share: after.share,
       recovered_at_start: before.recovered,
       mean_cosine: after.meanCosine,
-      explained_variance: variance.compute() ?? null,
-      l0: l0.compute(),
-      never_fired: firing.compute().dead.length,
+      never_fired: after.neverFired,
+      never_fired_at_start: before.neverFired,
+      duplicates: after.duplicates,
+      duplicates_at_start: before.duplicates,
+      bias_moved: distance(biasOf(start), biasOf(sae)),
       ...(dead && { dead: dead.count }),
       ...truth,
       loss: lossOf(trained),
     };
     const { init } = this.settings;
     const model = sae.toOnnx({ training: record, init, trainedOn: this.truth.sha256 });
-    return { metrics, model, engine: `${engine.engine} (${engine.provider})` };
+    return { metrics, model, engine: `${engine.engine} (${engine.provider})`, history };
   }
+}
+
+function biasOf({ state }: SparseAutoencoder): Float32Array {
+  return state.parameters['b_dec']!.data;
+}
+
+function distance(a: Float32Array, b: Float32Array): number {
+  return Math.hypot(...a.map((value, i) => value - b[i]!));
 }
 
 function lossOf({ history: { loss } }: SaeTrainingResult): number | null {
@@ -98,10 +88,7 @@ const truths = new Map<string, Promise<ToyModelTruth>>();
 function truthIn(file: string): Promise<ToyModelTruth> {
   const known = truths.get(file);
   if (known) return known;
-  const read = (async (): Promise<ToyModelTruth> => {
-    await using model = await loadToyModel(file, { provider: 'cpu' });
-    return { file, sha256: await sha256OfFile(file), weight: await model.featureDirections() };
-  })();
+  const read = readToyModel(file);
   truths.set(file, read);
   // A file that is not there yet may come.
   read.catch(() => truths.delete(file));
@@ -113,22 +100,26 @@ export async function toyModelSaeTask(settings: SaeRunSettings, file: string): P
   return new ToyModelSaeTask(settings, await truthIn(file));
 }
 
-/** An autoencoder to train on given activations, which `withData` opens for as long as they are used. It trains alone. */
+/**
+ * An autoencoder to train on given activations, which `withData` opens for as long as they are used. It trains alone.
+ * @param contents what the files hold that its settings name, by setting
+ */
 export function activationSaeTask(
   settings: Omit<ResolvedSaeSettings, 'data'>,
+  contents: Readonly<Record<string, string>>,
   withData: <T>(signal: AbortSignal | undefined, use: (data: ActivationSource) => Promise<T>) => Promise<T>,
 ): RunTask {
   return {
-    contents: {},
+    contents,
     form: undefined,
     seconds: secondsOf(settings, settings.dSae),
     train: (_, how) =>
       withData(how.signal, async data => {
         const { batchSize, seed, holdOut } = settings;
         await using opened = await data.open({ seed, batchSize, holdOut, signal: how.signal });
-        const [trained] = await trainSaes({ ...settings, data, vary: [{}] }, trainingOptions(how));
+        const [trained] = await trainSaes({ ...settings, data, vary: [{}] }, trainingOptions(how, settings.steps));
         how.signal?.throwIfAborted();
-        const { sae, engine, dead } = trained!;
+        const { sae, engine, dead, history } = trained!;
         const score = await scoreHeldOut(sae.freeze(), opened);
         const metrics: Metrics = {
           ...(score && {
@@ -140,7 +131,7 @@ export function activationSaeTask(
           ...(dead && { dead: dead.count }),
           loss: lossOf(trained!),
         };
-        return [{ metrics, model: sae.toOnnx(), engine: `${engine.engine} (${engine.provider})` }];
+        return [{ metrics, model: sae.toOnnx(), engine: `${engine.engine} (${engine.provider})`, history }];
       }),
   };
 }

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { FileFormatError, FileWriteError, FolderInUseError } from '../errors.ts';
+import type { History } from '../experiments/run-files.ts';
 import { isRecord, parseJson } from '../files/json-text.ts';
 import { writeFileAtomic } from '../files/write-atomic.ts';
 import { canonicalJson } from './canonical-hash.ts';
@@ -48,9 +49,9 @@ export class SweepFolder {
     this.path = path;
   }
 
-  /** A run's file: `results/ab/abcdef….json` for a result, `.onnx` beside it for the model, `failures/ab/….json`. */
-  file(what: 'result' | 'model' | 'failure', id: string): string {
-    const folder = what === 'failure' ? 'failures' : 'results';
+  /** A run's file: `results/ab/abcdef….json` for a result, `.onnx` beside it for the model, `histories/ab/….json`, `failures/ab/….json`. */
+  file(what: 'result' | 'model' | 'history' | 'failure', id: string): string {
+    const folder = what === 'failure' ? 'failures' : what === 'history' ? 'histories' : 'results';
     return join(this.path, folder, id.slice(0, 2), `${id}.${what === 'model' ? 'onnx' : 'json'}`);
   }
 
@@ -68,6 +69,11 @@ export class SweepFolder {
   async writeResult(result: RunResult, model: Uint8Array): Promise<void> {
     await this.write(this.file('model', result.id), model);
     await this.write(this.file('result', result.id), `${canonicalJson(result)}\n`);
+  }
+
+  /** Writes the directions of a run over its training. */
+  async writeHistory(id: string, history: History): Promise<void> {
+    await this.write(this.file('history', id), `${canonicalJson(history)}\n`);
   }
 
   async writeFailure(failure: RunFailure): Promise<void> {

@@ -43,6 +43,7 @@ export async function runSweep(
   { kinds, version }: { readonly kinds: RunKinds; readonly version: string },
 ): Promise<SweepFolder> {
   const plan = checkPlan(given);
+  const { snapshots } = plan;
   const kind = kinds[plan.train];
   const folder = new SweepFolder(options.out);
   const { executor = inThisProcess(), engine, threads, checkpointEvery = 5000, signal, onLine = () => {} } = options;
@@ -60,10 +61,11 @@ export async function runSweep(
     conditions,
     signal,
     log: onLine,
+    snapshots,
     missing: () => missingGroups(plan, kind, folder),
     async perform(group) {
       started ??= createEngine({ engine: conditions.engine as 'auto', threads: conditions.threads });
-      await performGroup(group, { folder, engine: await started, conditions, signal, checkpointEvery });
+      await performGroup(group, { folder, engine: await started, conditions, signal, checkpointEvery, snapshots });
     },
   });
   return folder;

@@ -45,7 +45,7 @@ interface Pending {
 }
 
 async function executeThroughQueue(work: SweepWork, url: string, name: string): Promise<void> {
-  const { kind, folder, conditions, signal, log } = work;
+  const { kind, folder, conditions, snapshots, signal, log } = work;
   const { bullmq } = await loadQueuePackages();
   const connection = await connectToRedis(url, log);
   const resultsName = `${name}-results-${canonicalHash(folder.path)}`;
@@ -107,7 +107,7 @@ async function executeThroughQueue(work: SweepWork, url: string, name: string): 
       batch = [];
     };
     for await (const group of work.missing()) {
-      const entry = asPending(group, { train: kind.name, conditions, results: resultsName });
+      const entry = asPending(group, { train: kind.name, conditions, snapshots, results: resultsName });
       pending.set(group.id, entry);
       batch.push([group.id, entry]);
       if (batch.length === AT_ONCE) await flush();
@@ -141,7 +141,7 @@ async function executeThroughQueue(work: SweepWork, url: string, name: string): 
   }
 }
 
-function asPending(group: RunGroup, job: Pick<GroupJob, 'train' | 'conditions' | 'results'>): Pending {
+function asPending(group: RunGroup, job: Omit<GroupJob, 'index' | 'runs'>): Pending {
   return { job: groupJob(group, job), index: group.index };
 }
 

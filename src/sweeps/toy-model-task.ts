@@ -24,19 +24,19 @@ class ToyModelTask implements RunTask {
   async train(tasks: readonly RunTask[], how: GroupTraining): Promise<readonly TrainedRun[]> {
     const all = tasks as readonly ToyModelTask[];
     const vary = all.map(({ training }) => training);
-    const trained = await trainToyModels({ ...this.training, vary }, trainingOptions(how));
+    const trained = await trainToyModels({ ...this.training, vary }, trainingOptions(how, this.settings.steps));
     // What was stopped is not measured.
     how.signal?.throwIfAborted();
     return trained.map((run, i) => {
       const { losses, stars, record } = toyModelOutcome(all[i]!.settings, run);
-      const { model, loss, restarts, best, engine } = run;
+      const { model, loss, restarts, best, engine, history } = run;
       const metrics = {
         loss,
         training_loss: restarts[best]!.trainingLoss,
         worst_loss: Math.max(...losses),
         ...(stars !== undefined && { stars }),
       };
-      return { metrics, model: model.toOnnx(record), engine: `${engine.engine} (${engine.provider})` };
+      return { metrics, model: model.toOnnx(record), engine: `${engine.engine} (${engine.provider})`, history };
     });
   }
 }

@@ -60,7 +60,7 @@ export async function runWorker(
   let refusal: Error | undefined;
 
   const work = async (job: Job<GroupJob>, token: string | undefined): Promise<void> => {
-    const { conditions, train, runs, index, results } = job.data;
+    const { conditions, snapshots, train, runs, index, results } = job.data;
     const giveBack = async (): Promise<never> => {
       await job.moveToWait(token);
       throw new bullmq.WaitingError();
@@ -97,7 +97,7 @@ export async function runWorker(
       onLine(`group ${index + 1}: ${runs.length} ${runs.length === 1 ? 'run' : 'runs'} begin`);
       try {
         const engine = await engines.get(key)!;
-        await performGroup(group, { folder, engine, conditions, signal: stop, checkpointEvery });
+        await performGroup(group, { folder, engine, conditions, signal: stop, checkpointEvery, snapshots });
       } catch (error) {
         if (stop.aborted) {
           onLine(`group ${index + 1}: goes back into the queue`);
@@ -114,15 +114,16 @@ export async function runWorker(
     }
   };
 
-  /** Sends the files of results through the queue, each in pieces, models before the results that count. */
+  /** Sends the files of results through the queue, each in pieces, models and histories before the results that count. */
   const send = async (folder: string, to: string): Promise<void> => {
     const queue = new bullmq.Queue<PieceJob>(to, { connection });
     queue.on('error', () => {});
     const entries = await readdir(folder, { recursive: true, withFileTypes: true });
     const files = entries.flatMap(entry => (entry.isFile() ? [join(entry.parentPath, entry.name)] : []));
-    for (const path of files.sort((a, b) => Number(a.endsWith('.json')) - Number(b.endsWith('.json')))) {
-      const file = relative(folder, path).split(sep).join('/');
-      if (!/^(?:results|failures)\//.test(file)) continue;
+    const named = files.map(path => ({ path, file: relative(folder, path).split(sep).join('/') }));
+    const counts = ({ file }: { readonly file: string }): boolean => /^(?:results|failures)\/.*\.json$/.test(file);
+    for (const { path, file } of named.sort((a, b) => Number(counts(a)) - Number(counts(b)))) {
+      if (!/^(?:results|histories|failures)\//.test(file)) continue;
       const bytes = await readFile(path);
       const pieces = Math.max(1, Math.ceil(bytes.length / PIECE));
       for (let piece = 0; piece < pieces; piece++) {

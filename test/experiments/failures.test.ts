@@ -81,7 +81,7 @@ describe('an experiment that cannot go on', () => {
   }
 
   it('gives a process the same status', async () => {
-    const child = spawn(process.execPath, ['--import=tsx', 'scripts/recovery.ts', '--init', 'zeros'], {
+    const child = spawn(process.execPath, ['--import=tsx', 'scripts/study.ts', 'zeros'], {
       stdio: 'pipe',
     });
     let words = '';
@@ -90,6 +90,6 @@ describe('an experiment that cannot go on', () => {
     });
     const status = await new Promise(resolve => child.on('close', resolve));
     expect(status).to.equal(2);
-    expect(words.trim()).to.match(/^monosemantic: .*gaussian, activations, spread/);
+    expect(words.trim()).to.match(/^monosemantic: .*recovery, sae-big, sparsity/);
   });
 });

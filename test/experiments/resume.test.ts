@@ -9,6 +9,7 @@ import { expect } from 'chai';
 import { StoppedError } from '../../src/experiments/context.ts';
 import { runSae, SAE_DEFAULTS } from '../../src/experiments/sae-run.ts';
 import { runToyModel, TOY_MODEL_DEFAULTS } from '../../src/experiments/toy-model-run.ts';
+import { readToyModel } from '../../src/experiments/toy-model-truth.ts';
 import { readSafetensors } from '../../src/files/safetensors.ts';
 import { temporaryFolder, testContext } from './context.ts';
 import { rejection } from './rejection.ts';
@@ -19,7 +20,7 @@ describe('an experiment that is stopped', () => {
 
   it('goes on from its checkpoint to the same bits, files and all', async () => {
     const whole = await testContext();
-    const { model } = await runToyModel(settings, whole);
+    await runToyModel(settings, whole);
 
     const interruption = new AbortController();
     const stopped = await testContext({
@@ -42,7 +43,7 @@ describe('an experiment that is stopped', () => {
     }
 
     const sae = { ...SAE_DEFAULTS, steps: 300, batchSize: 128 };
-    const toyModel = { file: join(whole.folder, 'toy-model.onnx'), weight: model.featureDirections() };
+    const toyModel = await readToyModel(join(whole.folder, 'toy-model.onnx'));
     await runSae(sae, toyModel, whole);
     const again = new AbortController();
     const half = await testContext({

@@ -1,144 +1,153 @@
-/** The studies of autoencoders, small: what they write, and that their numbers are those of the files. */
+/** The studies of autoencoders, small: sweeps on toy models, and that the tables and figures drawn of them are those of the files. */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { csvParse } from 'd3-dsv';
+import { drawRecovery, type RecoverySummary } from '../../scripts/studies/recovery.ts';
+import { drawSaeBig } from '../../scripts/studies/sae-big.ts';
+import { drawSparsity } from '../../scripts/studies/sparsity.ts';
+import { historyOf, type Study, tensorOf } from '../../scripts/studies/study.ts';
+import { sweep } from '../../src/cli/experiment/sweep.ts';
 import { CLUSTERED_TOY_MODEL_DEFAULTS, runClusteredToyModel } from '../../src/experiments/clustered-toy-model-run.ts';
-import { runRecoveryStudy } from '../../src/experiments/recovery-study.ts';
-import { runSaeBig, SAE_BIG_DEFAULTS } from '../../src/experiments/sae-big-run.ts';
-import { SAE_DEFAULTS } from '../../src/experiments/sae-run.ts';
-import { runSparsityStudy } from '../../src/experiments/sparsity-study.ts';
 import { runToyModel, TOY_MODEL_DEFAULTS } from '../../src/experiments/toy-model-run.ts';
+import { readToyModel } from '../../src/experiments/toy-model-truth.ts';
 import { loadSae } from '../../src/inference/node.ts';
-import { testContext } from './context.ts';
-import { rejection } from './rejection.ts';
+import type { SweepPlan } from '../../src/sweeps/plan.ts';
+import { writeReport } from '../../src/sweeps/report.ts';
+import { temporaryFolder, testContext } from './context.ts';
 
-describe('the recovery study', () => {
-  it('writes a row, a file and a history for each seed, and sums them up', async () => {
+/** Does a plan, writes its report, and draws the study into it. */
+async function done(plan: SweepPlan, study: Study) {
+  const folder = await sweep(plan, { out: await temporaryFolder(), threads: 2 });
+  const out = join(folder.path, 'report');
+  const { summary } = await writeReport(folder.path, { output: out });
+  const words = await study({ folder, summary, out });
+  const rows = csvParse(await readFile(join(out, 'runs.csv'), 'utf8'));
+  return { folder, summary, out, words, rows };
+}
+
+const drawn = (out: string, names: readonly string[]): string[] =>
+  names.filter(name => existsSync(join(out, `${name}.svg`)) && existsSync(join(out, `${name}.png`)));
+
+describe('the study of recovery', function () {
+  this.timeout(120_000);
+
+  it('has the rates of its runs, a bias that is held where it should be, and the histories of the models', async () => {
     const context = await testContext();
-    const { file, model } = await runToyModel(
-      { ...TOY_MODEL_DEFAULTS, restarts: 4, steps: 3000, batchSize: 256 },
-      context,
+    const { file } = await runToyModel({ ...TOY_MODEL_DEFAULTS, restarts: 4, steps: 3000, batchSize: 256 }, context);
+    const { folder, summary, out, rows, words } = await done(
+      {
+        train: 'sae',
+        base: { toyModel: file, k: 1, steps: 200, batchSize: 256, sampleSeed: 0 },
+        grid: { holdBias: [false, true], init: ['gaussian', 'spread'] },
+        seeds: 3,
+        groupSize: 2,
+        snapshots: 20,
+      },
+      drawRecovery,
     );
-    const weight = model.featureDirections();
-    const settings = {
-      ...SAE_DEFAULTS,
-      steps: 200,
-      batchSize: 256,
-      inits: ['gaussian', 'spread'] as const,
-      seeds: 3,
-      atOnce: 2,
-    };
-    const summaries = await runRecoveryStudy(settings, { file, weight }, context);
-
-    const rows = csvParse(await readFile(join(context.folder, 'results.csv'), 'utf8'));
-    expect(rows.map(({ init, seed }) => `${init} ${seed}`)).to.deep.equal([
-      ...['gaussian 0', 'gaussian 1', 'gaussian 2'],
-      ...['spread 0', 'spread 1', 'spread 2'],
+    expect(rows).to.have.length(12);
+    const rates: RecoverySummary[] = JSON.parse(await readFile(join(out, 'rates.json'), 'utf8'));
+    expect(rates.map(({ bias, init, step }) => `${bias} ${init} ${step}`)).to.deep.equal([
+      ...['trained gaussian 0', 'trained gaussian 200', 'trained spread 0', 'trained spread 200'],
+      ...['held gaussian 0', 'held gaussian 200', 'held spread 0', 'held spread 200'],
     ]);
-    expect(summaries.map(({ init, step }) => `${init} ${step}`)).to.deep.equal([
-      ...['gaussian 0', 'gaussian 200'],
-      ...['spread 0', 'spread 200'],
-    ]);
-    const found = rows.slice(3).reduce((sum, row) => sum + Number(row['recovered_end']), 0);
-    expect(summaries[3]!.each).to.include({ found, of: 15, rate: found / 15 });
-    expect(summaries[3]!.each.low).to.be.lessThan(summaries[3]!.each.rate);
+    for (const { bias, init, step, each } of rates) {
+      const own = rows.filter(row => row['init'] === init && (row['holdBias'] === 'true') === (bias === 'held'));
+      const column = step === 0 ? 'recovered_at_start' : 'recovered';
+      const found = own.reduce((sum, row) => sum + Number(row[column]), 0);
+      expect(each).to.include({ found, of: 15, rate: found / 15 });
+      expect(each.low).to.be.at.most(each.rate);
+    }
+    for (const row of rows) {
+      if (row['holdBias'] === 'true') expect(Number(row['bias_moved'])).to.equal(0);
+      else expect(Number(row['bias_moved'])).to.be.greaterThan(0);
+    }
+    expect(words).to.match(/trained +gaussian +200 +\d+\/3/);
 
-    const history = JSON.parse(await readFile(join(context.folder, 'spread', 'seed-2.history.json'), 'utf8')) as {
-      steps: number[];
-      loss: number[];
-      directions: number[][][];
-    };
-    expect(history.steps[0]).to.equal(0);
-    expect(history.steps.at(-1)).to.equal(200);
+    const run = summary.runs.at(-1)!;
+    const history = await historyOf(run, folder);
+    expect([history.steps[0], history.steps.at(-1)]).to.deep.equal([0, 200]);
     expect(history.loss).to.have.length(history.steps.length);
-    await using sae = await loadSae(join(context.folder, 'spread', 'seed-2.onnx'), { provider: 'cpu' });
+    await using sae = await loadSae(folder.file('model', run.id), { provider: 'cpu' });
     const { data } = await sae.featureDirections();
-    for (const [i, value] of history.directions.at(-1)!.flat().entries()) expect(value).to.be.closeTo(data[i]!, 1e-5);
+    for (const [i, value] of tensorOf(history.directions.at(-1)!).data.entries())
+      expect(value).to.be.closeTo(data[i]!, 1e-5);
+    const figures = ['recovery-rates', 'recovery-curves', 'gaussian-fewest', 'spread-fewest'];
+    expect(drawn(out, figures)).to.deep.equal(figures);
+    expect(existsSync(join(out, 'gaussian-fewest.onnx'))).to.equal(true);
   });
 });
 
-describe('the comparison of autoencoders on clustered features', () => {
-  it('keeps the topics in the toy model, and scores every variant before and after', async () => {
-    const context = await testContext();
-    const toyModel = {
-      ...CLUSTERED_TOY_MODEL_DEFAULTS,
-      nFeatures: 12,
-      nHidden: 6,
-      topics: 3,
-      steps: 1500,
-      batchSize: 64,
-    };
-    const { file, model, represented } = await runClusteredToyModel(toyModel, context);
-    const variants = [
-      { activation: { kind: 'topk', k: 2 }, init: 'spread' },
-      { activation: { kind: 'batchtopk', k: 2 }, init: 'gaussian' },
-    ] as const;
-    const settings = {
-      ...SAE_BIG_DEFAULTS,
-      seeds: 2,
-      dSae: 12,
-      variants,
-      steps: 300,
-      batchSize: 128,
-      learningRate: 0.01,
-    };
-    const result = await runSaeBig(settings, { file, weight: model.featureDirections() }, context);
-    expect(result.represented).to.equal(represented);
-    expect(result.trueL0).to.be.within(0.1, represented);
-    for (const { before, after } of result.saes) {
-      expect(after.explainedVariance).to.be.greaterThan(before.explainedVariance);
-      expect(after.of).to.equal(represented);
-    }
-    expect(result.saes[0]!.after.l0).to.be.within(0.5, 2);
-    const rows = csvParse(await readFile(join(context.folder, 'results.csv'), 'utf8'));
-    expect(rows.map(({ name, seed, step }) => `${name} ${seed} ${step}`)).to.deep.equal([
-      ...['topk-spread 0 0', 'topk-spread 0 300', 'topk-spread 1 0', 'topk-spread 1 300'],
-      ...['batchtopk-gaussian 0 0', 'batchtopk-gaussian 0 300', 'batchtopk-gaussian 1 0', 'batchtopk-gaussian 1 300'],
-    ]);
-    expect(new Set(result.saes.map(({ file: saved }) => saved)).size).to.equal(4);
-    // Calibrated on as many activations of the same distribution: 2 latents each, to a few hundredths.
-    for (const { name, after } of result.saes) {
-      if (name.startsWith('batchtopk')) expect(after.l0).to.be.closeTo(2, 0.1);
-    }
-  });
+describe('the studies on clustered features', function () {
+  this.timeout(120_000);
+  let toyModel: string;
+  let represented: number;
+  const base = { dSae: 12, batchSize: 128, steps: 300, learningRate: 0.01, sampleSeed: 0 };
 
-  it('sweeps k side by side: each as in a comparison of its own, with the revived beside them', async () => {
-    const context = await testContext();
+  before(async () => {
     const sizes = { nFeatures: 12, nHidden: 6, topics: 3, steps: 1500, batchSize: 64 };
-    const { file, model } = await runClusteredToyModel({ ...CLUSTERED_TOY_MODEL_DEFAULTS, ...sizes }, context);
-    const toyModel = { file, weight: model.featureDirections() };
-    const own = { dSae: 12, batchSize: 128, steps: 200, learningRate: 0.01, seed: 3, seeds: 2 };
-    const auxK = { coefficient: 1, deadAfter: 5 };
-    const results = await runSparsityStudy({ ...own, ks: [1, 2, 4], auxK }, toyModel, context);
-    expect(results.map(({ k, seed, revived }) => `${k} ${seed}${revived ? ' revived' : ''}`)).to.deep.equal([
-      ...['1 3', '2 3', '4 3', '1 4', '2 4', '4 4'],
-      ...['1 3 revived', '2 3 revived', '4 3 revived', '1 4 revived', '2 4 revived', '4 4 revived'],
-    ]);
-    for (const { k, l0 } of results) expect(l0).to.be.within(0.9 * k - 0.5, k);
-    const explained = (k: number) => results.find(result => result.k === k && !result.revived)!.explainedVariance;
-    expect(explained(1)).to.be.lessThan(explained(2));
-    expect(explained(2)).to.be.lessThan(explained(4));
-
-    const variants = [{ activation: { kind: 'topk', k: 2 }, init: 'spread' }] as const;
-    const { saes } = await runSaeBig({ ...own, variants }, toyModel, await testContext());
-    for (const { seed, after } of saes) {
-      const swept = results.find(result => result.k === 2 && result.seed === seed && !result.revived)!;
-      expect(swept.explainedVariance).to.be.closeTo(after.explainedVariance, 0.01);
-      expect(swept.of).to.equal(after.of);
-    }
-    const rows = csvParse(await readFile(join(context.folder, 'results.csv'), 'utf8'));
-    expect(rows.map(({ k, revived }) => `${k} ${revived}`).slice(5, 7)).to.deep.equal(['4 0', '1 1']);
+    const run = await runClusteredToyModel({ ...CLUSTERED_TOY_MODEL_DEFAULTS, ...sizes }, await testContext());
+    ({ file: toyModel, represented } = run);
   });
 
-  it('refuses a toy model without topics', async () => {
-    const context = await testContext();
-    const { file, model } = await runToyModel({ ...TOY_MODEL_DEFAULTS, steps: 1 }, context);
-    const study = runSaeBig(
-      { ...SAE_BIG_DEFAULTS, variants: [] },
-      { file, weight: model.featureDirections() },
-      context,
+  it('train on the topics that are in the toy model, and look for what it represents', async () => {
+    const truth = await readToyModel(toyModel);
+    expect(truth.directions.shape).to.deep.equal([represented, 6]);
+    expect(truth.isSought.filter(Boolean)).to.have.length(represented);
+    const { folder, out, rows, words, summary } = await done(
+      {
+        train: 'sae',
+        base: { ...base, toyModel },
+        list: [
+          { activation: 'topk', k: 2, init: 'spread' },
+          { activation: 'batchtopk', k: 2, init: 'gaussian' },
+        ],
+        seeds: 2,
+        groupSize: 2,
+        snapshots: 10,
+      },
+      drawSaeBig,
     );
-    expect((await rejection(study)).message).to.contain('expected a toy model that train-toy-model-for-sae-big froze');
+    expect(rows).to.have.length(4);
+    for (const row of rows) {
+      expect(Number(row['recovered_share'])).to.be.closeTo(Number(row['recovered']) / represented, 1e-12);
+      expect(Number(row['explained_variance'])).to.be.greaterThan(0.4);
+      expect(Number(row['feature_f1'])).to.be.within(0.05, 1);
+      if (row['activation'] === 'topk') expect(Number(row['l0'])).to.be.within(0.5, 2);
+    }
+    expect(words).to.include(`${represented} true features`);
+    expect(drawn(out, ['recovery', 'cosines'])).to.have.length(2);
+    const first = summary.runs.find(({ settings }) => settings['activation'] === 'topk' && settings['seed'] === 0)!;
+    const model = await readFile(join(out, 'topk-spread.onnx'));
+    expect(model.equals(await readFile(folder.file('model', first.id)))).to.equal(true);
+  });
+
+  it('sweep k side by side: each as in a sweep of its own, with the revived beside them', async () => {
+    const grid = { k: [1, 2, 4] };
+    const list = [{}, { auxK: 1, deadAfter: 5 }];
+    const settings = { ...base, toyModel, init: 'spread', steps: 200 };
+    const { summary, out, words } = await done({ train: 'sae', base: settings, list, grid, seeds: 2 }, drawSparsity);
+    expect(summary.configurations.map(({ settings: own }) => own)).to.deep.equal([
+      ...[1, 2, 4].map(k => ({ auxK: 1, deadAfter: 5, k })),
+      ...[1, 2, 4].map(k => ({ auxK: null, deadAfter: null, k })),
+    ]);
+    const plain = summary.configurations.slice(3).map(({ metrics }) => metrics);
+    for (const [i, k] of [1, 2, 4].entries()) expect(plain[i]!['l0']!.mean).to.be.within(0.9 * k - 0.5, k);
+    const explained = plain.map(metrics => metrics['explained_variance']!.mean);
+    expect(explained[0]).to.be.lessThan(explained[1]!);
+    expect(explained[1]).to.be.lessThan(explained[2]!);
+    expect(words).to.include('ranges and means over 2 seeds');
+    expect(drawn(out, ['sparsity-sweep'])).to.have.length(1);
+
+    const alone = await sweep(
+      { train: 'sae', base: { ...settings, k: 2 }, seeds: 2 },
+      { out: await temporaryFolder(), threads: 2 },
+    );
+    for await (const { id, metrics } of alone.results()) {
+      const swept = summary.runs.find(run => run.id === id)!;
+      expect(metrics['explained_variance']).to.be.closeTo(swept.metrics['explained_variance']!, 0.01);
+    }
   });
 });

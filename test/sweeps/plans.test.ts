@@ -1,16 +1,20 @@
 /** Plans: what they say, what is refused, and what groups follow from them. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 import { RUN_KINDS } from '../../src/cli/experiment/run-kinds.ts';
-import { sweep } from '../../src/cli/experiment/sweep.ts';
+import { inShards, sweep } from '../../src/cli/experiment/sweep.ts';
 import { groupsOf, nameRun } from '../../src/sweeps/groups.ts';
 import { checkPlan, countRuns, plannedRuns, type SweepPlan } from '../../src/sweeps/plan.ts';
 import { planSchema } from '../../src/sweeps/plan-schema.ts';
 import { summariseSweep } from '../../src/sweeps/summary.ts';
+import { SweepFolder } from '../../src/sweeps/sweep-folder.ts';
 import { runCommand } from '../cli/run-command.ts';
+
+/** Runs of a plan that is resumed; docs/sweeps.md says what 100,000 came to. */
+const LISTED = Number(process.env['MONOSEMANTIC_LISTED_RUNS'] ?? 400);
 
 const TOY: SweepPlan = { train: 'toy', base: { steps: 10 }, grid: { sparsity: [0.5, 0.9] }, seeds: 3 };
 
@@ -110,6 +114,40 @@ describe('plans', () => {
     const count = spawnSync(process.execPath, [...args, '--dry-run'], { encoding: 'utf8' });
     expect(count.stdout, count.stderr).to.match(/^100000 runs in \d+ groups, 0 done\n$/);
   });
+
+  it('are listed, and resumed where half of the results are there, in the same memory; what is there stays', function () {
+    this.timeout(3_600_000);
+    const base = { steps: 1, batchSize: 8, restarts: 1 };
+    const plan: SweepPlan = { train: 'toy', base, grid: { sparsity: [0.5, 0.9] }, seeds: LISTED / 2, groupSize: 100 };
+    const [file, out] = [join(folder, 'listed.json'), join(folder, 'listed')];
+    writeFileSync(file, JSON.stringify(plan));
+    const run = (...args: readonly string[]): string => {
+      const node = ['--max-old-space-size=100', 'bin/monosemantic.js', ...args];
+      const { status, stdout, stderr } = spawnSync(process.execPath, node, { encoding: 'utf8', maxBuffer: 2 ** 30 });
+      expect(status, stderr).to.equal(0);
+      return stdout;
+    };
+    const list = (): { run: string; done: boolean }[] =>
+      run('sweep', file, '--out', out, '--list', '--json')
+        .trimEnd()
+        .split('\n')
+        .map(line => JSON.parse(line));
+    const runs = list();
+    expect(new Set(runs.map(({ run: id }) => id)).size).to.equal(LISTED);
+    const results = new SweepFolder(out);
+    // Every second run: each group lacks some of its runs.
+    const present = runs.filter((_, i) => i % 2 === 0).map(({ run: id }) => id);
+    for (const id of present) {
+      mkdirSync(dirname(results.file('result', id)), { recursive: true });
+      writeFileSync(results.file('result', id), JSON.stringify({ id, settings: {}, metrics: {}, made: {} }));
+    }
+    expect(list().filter(({ done }) => done)).to.have.length(LISTED / 2);
+    expect(run('sweep', file, '--out', out, '--threads', '2')).to.include(`${LISTED} of ${LISTED} runs done`);
+    for (const { run: id } of runs) expect(existsSync(results.file('result', id)), id).to.equal(true);
+    // Models come with what was trained, and nothing else was.
+    expect(present.filter(id => existsSync(results.file('model', id)))).to.deep.equal([]);
+    rmSync(out, { recursive: true });
+  });
 });
 
 describe('sweep()', () => {
@@ -155,5 +193,21 @@ describe('sweep()', () => {
     expect(JSON.parse(compared.stdout).configurations[0].differences.loss).to.include({ mean: 0, low: 0, high: 0 });
     const status = await runCommand(['sweep', 'status', out]);
     expect(status.stdout).to.include('2 of 4 runs done, 2 failed');
+  });
+
+  it('records the number of threads with each run, and the report says where merged folders disagree', async () => {
+    const plan: SweepPlan = { train: 'toy', base: { steps: 10, batchSize: 64 }, seeds: 2, groupSize: 1 };
+    const [one, two] = [join(folder, 'one'), join(folder, 'two')];
+    await sweep(plan, { out: one, threads: 1, executor: inShards(1, 2) });
+    await sweep(plan, { out: two, threads: 2, executor: inShards(2, 2) });
+    cpSync(join(two, 'results'), join(one, 'results'), { recursive: true });
+    const { runs, mixed } = await summariseSweep(new SweepFolder(one));
+    expect(runs.map(({ made }) => made.threads)).to.deep.equal([1, 2]);
+    expect(mixed).to.deep.equal(['threads: 1, 2']);
+    const { stdout } = await runCommand(['sweep', 'report', one]);
+    expect(stdout).to.include('runs were made under different conditions: threads: 1, 2');
+    expect(readFileSync(join(one, 'report', 'report.html'), 'utf8')).to.include(
+      'Runs were made under different conditions, which may change their last bits: threads: 1, 2.',
+    );
   });
 });

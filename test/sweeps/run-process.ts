@@ -1,7 +1,7 @@
 /** Sweeps and workers as processes, and a Redis server of a test's own. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -57,13 +57,15 @@ export async function startRedis(port: number, folder: string, ...more: readonly
   return redis;
 }
 
-/** SHA-256 of every file of results in a sweep's folder, by its path. */
+/** SHA-256 of every file of results, models and histories in a sweep's folder, by its path. */
 export function resultsOf(folder: string): Record<string, string> {
-  const root = join(folder, 'results');
-  const files = readdirSync(root, { recursive: true, withFileTypes: true }).flatMap(entry =>
-    entry.isFile() ? [join(entry.parentPath, entry.name)] : [],
-  );
-  return Object.fromEntries(
-    files.sort().map(file => [file.slice(root.length), createHash('sha256').update(readFileSync(file)).digest('hex')]),
-  );
+  const files = ['results', 'histories'].flatMap(part => {
+    const root = join(folder, part);
+    if (!existsSync(root)) return [];
+    return readdirSync(root, { recursive: true, withFileTypes: true }).flatMap(entry =>
+      entry.isFile() ? [join(entry.parentPath, entry.name)] : [],
+    );
+  });
+  const hash = (file: string): string => createHash('sha256').update(readFileSync(file)).digest('hex');
+  return Object.fromEntries(files.sort().map(file => [file.slice(folder.length + 1), hash(file)]));
 }

@@ -29,22 +29,26 @@ export function planFields(command: Command): PlanFields {
   ofEvery.delete('seed');
   // It asks for no training.
   ofEvery.add('printSettings');
-  const options = new Map(
-    command.options.flatMap((option): [string, Option][] =>
-      ofEvery.has(option.attributeName()) ? [] : [[option.attributeName(), option]],
+  const fields = new Map<string, Field>();
+  for (const option of command.options) {
+    const name = option.attributeName();
+    if (ofEvery.has(name)) continue;
+    const known = fields.get(name);
+    fields.set(name, known && option.negate ? { ...known, takesFalse: true } : fieldOf(option));
+  }
+  const defaults = Object.fromEntries(
+    [...fields].flatMap(([name, { option }]) =>
+      option.defaultValue === undefined ? [] : [[name, option.defaultValue]],
     ),
   );
-  const defaults = Object.fromEntries(
-    [...options].flatMap(([name, { defaultValue }]) => (defaultValue === undefined ? [] : [[name, defaultValue]])),
-  );
-  const read = reader(options);
+  const read = reader(fields);
   return {
-    schema: Object.fromEntries([...options].map(([name, option]) => [name, schemaOf(option)])),
+    schema: Object.fromEntries([...fields].map(([name, field]) => [name, schemaOf(field)])),
     resolve(given) {
       const names = Object.keys(given).filter(name => given[name] !== null);
       const own: Record<string, unknown> = Object.fromEntries(names.map(name => [name, read(name, given[name]!)]));
       for (const name of names) {
-        const { conflictsWith } = options.get(name) as Option & { readonly conflictsWith: readonly string[] };
+        const { conflictsWith } = fields.get(name)!.option as Option & { readonly conflictsWith: readonly string[] };
         const other = conflictsWith.find(field => names.includes(field));
         if (other) throw new InvalidValueError(`${name} cannot go with ${other}: one of them must not be given`);
       }
@@ -54,30 +58,48 @@ export function planFields(command: Command): PlanFields {
   };
 }
 
+/** An option as a setting of plans. */
+interface Field {
+  readonly option: Option;
+  /** Whether it may be given without a value: `true` in a plan. */
+  readonly takesTrue: boolean;
+  /** Whether it can be said no to, as `--no-aux-k` does. */
+  readonly takesFalse: boolean;
+}
+
+function fieldOf(option: Option): Field {
+  return { option, takesTrue: option.isBoolean() || option.negate || option.optional, takesFalse: option.negate };
+}
+
 /** Reads the value of a field as its option does; what was read before is known. */
-function reader(options: ReadonlyMap<string, Option>) {
+function reader(fields: ReadonlyMap<string, Field>) {
   const known = new Map<string, unknown>();
   return (name: string, value: SettingValue): unknown => {
     const key = `${name} ${JSON.stringify(value)}`;
     if (known.has(key)) return known.get(key);
-    const option = options.get(name);
-    if (!option) {
-      throw new InvalidValueError(`there is no setting ${inWords(name)}; there are ${[...options.keys()].join(', ')}`);
+    const field = fields.get(name);
+    if (!field) {
+      throw new InvalidValueError(`there is no setting ${inWords(name)}; there are ${[...fields.keys()].join(', ')}`);
     }
-    const result = readValue(option, value, name);
+    const result = readValue(field, value, name);
     // Seeds of a large plan are many.
     if (known.size < 10_000) known.set(key, result);
     return result;
   };
 }
 
-function readValue(option: Option, value: SettingValue, name: string): unknown {
+function readValue(field: Field, value: SettingValue, name: string): unknown {
+  const { option, takesTrue, takesFalse } = field;
   const refuse = (expected: string): never => {
     throw new InvalidValueError(`${name} must be ${expected}, got ${inWords(value)}`);
   };
-  if (option.isBoolean()) return typeof value === 'boolean' ? value || undefined : refuse('true or false');
+  if (value === true && takesTrue) return option.negate ? undefined : true;
+  if (value === false && takesFalse) return false;
+  // What is not asked for is not given.
+  if (value === false && option.isBoolean()) return undefined;
+  if (option.isBoolean() || option.negate) return refuse('true or false');
   if (option.variadic) return Array.isArray(value) ? value : typeof value === 'string' ? [value] : refuse('texts');
-  const schema = schemaOf(option) as { readonly type?: unknown };
+  const schema = valueSchemaOf(option) as { readonly type?: unknown };
   const isNumber = schema.type === 'number' || schema.type === 'integer';
   if (isNumber && typeof value !== 'number') return refuse('a number');
   if (!isNumber && typeof value !== 'string' && typeof value !== 'number') return refuse('a text');
@@ -91,11 +113,17 @@ function readValue(option: Option, value: SettingValue, name: string): unknown {
   }
 }
 
-function schemaOf(option: Option): object {
+function schemaOf({ option, takesTrue, takesFalse }: Field): object {
   const { description, defaultValue } = option;
   const text = { description, ...(defaultValue !== undefined && { default: defaultValue as unknown }) };
-  if (option.isBoolean()) return { type: 'boolean', ...text };
-  if (option.variadic) return { type: 'array', items: { type: 'string' }, ...text };
-  if (option.argChoices) return { enum: option.argChoices, ...text };
-  return { ...(NUMBERS.get(option.parseArg) ?? { type: ['string', 'number'] }), ...text };
+  if (option.isBoolean() || option.negate) return { type: 'boolean', ...text };
+  const own = valueSchemaOf(option);
+  const said = [...(takesTrue ? [true] : []), ...(takesFalse ? [false] : [])];
+  return said.length > 0 ? { anyOf: [own, { enum: said }], ...text } : { ...own, ...text };
+}
+
+function valueSchemaOf(option: Option): object {
+  if (option.variadic) return { type: 'array', items: { type: 'string' } };
+  if (option.argChoices) return { enum: option.argChoices };
+  return NUMBERS.get(option.parseArg) ?? { type: ['string', 'number'] };
 }

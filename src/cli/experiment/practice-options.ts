@@ -30,6 +30,7 @@ export interface PracticeOptions {
   readonly holdEncoder?: boolean;
   readonly resample?: number;
   readonly resampleDeadAfter?: number;
+  readonly holdBias?: boolean;
   readonly init?: Initialisation;
   readonly l1WarmUp?: number;
   readonly l0WarmUp?: number;
@@ -102,6 +103,7 @@ export function addPracticeOptions(command: Command): Command {
       'steps without firing beyond which --resample takes a latent (default: half of its steps)',
       positiveInteger,
     )
+    .option('--hold-bias', 'leave b_dec where it starts')
     .addOption(
       new Option(
         '--init <kind>',
@@ -139,7 +141,7 @@ export function practiceOf(options: PracticeOptions, fallback: PresetName): Prac
     normalize,
     reconstructionLoss,
   } = options;
-  const { decoder, decoderNorm, holdDecoder, holdEncoder, init, resample, resampleDeadAfter } = options;
+  const { decoder, decoderNorm, holdDecoder, holdEncoder, holdBias, init, resample, resampleDeadAfter } = options;
   if (resampleDeadAfter !== undefined && resample === undefined) {
     throw new UsageError('--resample-dead-after needs --resample: every how many steps');
   }
@@ -152,6 +154,7 @@ export function practiceOf(options: PracticeOptions, fallback: PresetName): Prac
     ...(decoderNorm !== undefined && { decoderNorm }),
     ...(holdDecoder !== undefined && { holdDecoder }),
     ...(holdEncoder === true && { holdEncoder }),
+    ...(holdBias === true && { holdBias }),
   };
   const schedules = { ...learningRateSchedule(options), ...ramps(options) };
   return {

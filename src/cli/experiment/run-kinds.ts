@@ -4,7 +4,7 @@ import { activationSaeTask, toyModelSaeTask } from '../../sweeps/sae-task.ts';
 import type { RunKinds } from '../../sweeps/sweep.ts';
 import { toyModelTask } from '../../sweeps/toy-model-task.ts';
 import { planFields } from './plan-fields.ts';
-import { activationSae, type SaeOptions, saeExperiment, toyModelSaeSettings } from './sae.ts';
+import { activationSae, contentsOfData, type SaeOptions, saeExperiment, toyModelSaeSettings } from './sae.ts';
 import { toyModelExperiment } from './toy-model.ts';
 
 export const RUN_KINDS: RunKinds = {
@@ -22,7 +22,7 @@ export const RUN_KINDS: RunKinds = {
         return await toyModelSaeTask(toyModelSaeSettings(options), options.toyModel);
       }
       const { settings: own, withData } = activationSae(options);
-      return activationSaeTask(own, withData);
+      return activationSaeTask(own, await contentsOfData(options), withData);
     },
   },
 };

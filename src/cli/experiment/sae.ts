@@ -1,4 +1,5 @@
 /** The experiment that trains an SAE on a toy model's activations, on files, or on what any model computes: `train sae`, and its script. */
+import { existsSync } from 'node:fs';
 import { Option } from 'commander';
 import { activationFiles } from '../../data/activation-files.ts';
 import type { ActivationSource } from '../../data/activation-source.ts';
@@ -7,16 +8,17 @@ import { runActivationSae } from '../../experiments/activation-sae-run.ts';
 import type { ExperimentContext } from '../../experiments/context.ts';
 import { probe, recoveryTable } from '../../experiments/probe.ts';
 import { runSae, SAE_DEFAULTS, type SaeRunSettings } from '../../experiments/sae-run.ts';
+import { readToyModel } from '../../experiments/toy-model-truth.ts';
 import { modelActivations } from '../../host/model-activations.ts';
-import { loadToyModel } from '../../inference/node.ts';
 import type { FlagValues } from '../../models/architectures/architecture.ts';
 import { ACTIVATION_KINDS, type ActivationKind, flagsOf } from '../../models/architectures/registry.ts';
+import { contentOfActivations, contentOfFile } from '../../sweeps/file-contents.ts';
 import { type ResolvedSaeSettings, resolveSaeSettings } from '../../training/sae-settings.ts';
 import { addChannelsAxisOption, addHostInputOptions, type HostDataOptions } from '../host-options.ts';
 import { openHostData } from '../open-host.ts';
 import { fraction, positiveInteger, positiveNumber } from '../options.ts';
 import { activationConfig, addArchitectureOptions } from './activation-options.ts';
-import { type CommonOptions, type Experiment, experimentCommand } from './command.ts';
+import { type CommonOptions, type Experiment, experimentCommand, seedNumber } from './command.ts';
 import { addPracticeOptions, type PracticeOptions, practiceOf } from './practice-options.ts';
 import { describeActivationSae, describeSae } from './report.ts';
 
@@ -39,6 +41,7 @@ export interface SaeOptions
   readonly hostBatchSize?: number;
   readonly holdOut: number;
   readonly shuffleBuffer: number;
+  readonly sampleSeed?: number;
   readonly dSae?: number;
   readonly activation: ActivationKind;
   readonly k?: number;
@@ -85,11 +88,16 @@ export function saeExperiment(name: string): Experiment<SaeOptions> {
       'activations shuffled together, in memory (default: 32768 of files, 131072 of a model)',
       positiveInteger,
     )
+    .option(
+      '--sample-seed <n>',
+      'seed of the activations that b_dec and the directions start from (default: --seed)',
+      seedNumber,
+    )
     .option('--d-sae <n>', 'latents (default: 5 with a toy model)', positiveInteger)
     .option('--steps <n>', 'training steps', positiveInteger, SAE_DEFAULTS.steps)
     .option(
       '--sparsity <p>',
-      "probability that a feature of the toy model's input is zero",
+      "probability that a feature of the toy model's input is zero; a toy model of topics has its own",
       fraction,
       SAE_DEFAULTS.sparsity,
     )
@@ -111,7 +119,7 @@ export function saeExperiment(name: string): Experiment<SaeOptions> {
 
 /** All settings of the training that `options` ask for, but for its data. Only toy models have defaults for the number of latents and k. */
 function resolvedSettings(options: SaeOptions): ResolvedSaeSettings {
-  const { activation: kind, activations, model, steps, seed, holdOut, skip = false } = options;
+  const { activation: kind, activations, model, steps, seed, sampleSeed, holdOut, skip = false } = options;
   const given = model !== undefined ? '--model' : activations !== undefined ? '--activations' : undefined;
   const { dSae = given === undefined ? SAE_DEFAULTS.dSae : undefined } = options;
   const { k = given === undefined && choosesLatents(kind) ? 1 : undefined } = options;
@@ -121,8 +129,8 @@ function resolvedSettings(options: SaeOptions): ResolvedSaeSettings {
   }
   const activation = activationConfig(kind, (k === undefined ? options : { ...options, k }) as FlagValues);
   const practice = practiceOf(options, given === undefined ? 'seed' : 'ours');
-  const settings = { dSae, activation, steps, seed, holdOut, skip };
-  return resolveSaeSettings({ data: [], ...settings, ...practice });
+  const own = { dSae, activation, steps, seed, holdOut, skip, ...(sampleSeed !== undefined && { sampleSeed }) };
+  return resolveSaeSettings({ data: [], ...own, ...practice });
 }
 
 /** As JSON: everything that follows from the options and the preset, and not from the data. */
@@ -143,9 +151,7 @@ export function toyModelSaeSettings(options: SaeOptions): SaeRunSettings {
 
 async function onToyModel(options: SaeOptions, context: ExperimentContext) {
   const { toyModel } = options;
-  await using model = await loadToyModel(toyModel, { provider: 'cpu' });
-  const weight = await model.featureDirections();
-  const result = await runSae(toyModelSaeSettings(options), { file: toyModel, weight }, context);
+  const result = await runSae(toyModelSaeSettings(options), await readToyModel(toyModel), context);
   context.log(recoveryTable(await probe({ toyModel, sae: result.file }, options)));
   context.log(describeSae(result));
   const { file, before, after, truth, run } = result;
@@ -202,6 +208,27 @@ export function activationSae(options: SaeOptions) {
     withData: <T>(signal: AbortSignal | undefined, use: (data: ActivationSource) => Promise<T>): Promise<T> =>
       model === undefined ? use(filesData(options, activations!)) : withModelData(options, model, signal, use),
   };
+}
+
+/** What the files hold that such options name, by option. FileFormatError where one cannot be read. */
+export async function contentsOfData(options: SaeOptions): Promise<Readonly<Record<string, string>>> {
+  const { activations, target, tensor, targetTensor, input } = options;
+  const contents: Record<string, string> = {};
+  if (activations !== undefined) contents['activations'] = await contentOfActivations(activations, tensor);
+  if (target !== undefined) contents['target'] = await contentOfActivations(target, targetTensor ?? tensor);
+  for (const option of ['model', 'mask', 'text', 'tokenizer'] as const) {
+    const file = options[option];
+    if (file !== undefined) contents[option] = await contentOfFile(file);
+  }
+  if (input !== undefined) {
+    // `name=file`, or a file alone.
+    const hashes = input.map(async entry => {
+      const at = existsSync(entry) ? -1 : entry.indexOf('=');
+      return entry.slice(0, at + 1) + (await contentOfFile(entry.slice(at + 1)));
+    });
+    contents['input'] = (await Promise.all(hashes)).join(' ');
+  }
+  return contents;
 }
 
 /** Whether an architecture keeps a number of latents, which has no default but beside a toy model. */
