@@ -1,7 +1,7 @@
 /** The standard normal distribution: P(N ≤ z), and the threshold that it exceeds with a given probability. */
 
 /**
- * Φ(z) = P(N ≤ z), the smaller tail to 13 digits for |z| < 7.07 (Hart's rational approximation, 1968, algorithm 5666) and to 8 digits beyond (a
+ * Φ(z) = P(N ≤ z), the smaller tail to 9 digits for |z| < 7.07 (Hart's rational approximation, 1968, algorithm 5666) and to 8 beyond (a
  * continued fraction), as in West, "Better approximations to cumulative normal functions" (2005).
  */
 export function normalCdf(z: number): number {
