@@ -13,6 +13,8 @@ export {
   type DictionaryFeatures,
   dictionaryFeatures,
 } from './data/dictionary-features.ts';
+export type { Correlation } from './data/feature-correlation.ts';
+export type { FeatureTrees } from './data/feature-trees.ts';
 export {
   type Firing,
   type FiringFeatureOptions,
@@ -20,6 +22,8 @@ export {
   firingFeatures,
 } from './data/firing-features.ts';
 export { type GeneratedSource, type GeneratedSourceParts, generatedSource } from './data/generated-source.ts';
+export type { Magnitudes } from './data/magnitudes.ts';
+export type { Orthogonalisation } from './data/random-dictionary.ts';
 export { createRandomSource, type RandomSource, type RandomState, restoreRandomSource } from './data/random-source.ts';
 export type { PresentEntries, SampleGenerator, SampleRecipe } from './data/sample-generator.ts';
 export {
@@ -30,6 +34,7 @@ export {
 } from './data/schedules.ts';
 export { type SparseFeatureOptions, sparseFeatures } from './data/sparse-features.ts';
 export { randomStream, type StreamName } from './data/streams.ts';
+export { type SynthSaeBenchOptions, synthSaeBench } from './data/synth-sae-bench.ts';
 export {
   type ClusteredDataOptions,
   type ClusteredDataState,

@@ -6,14 +6,24 @@ import { contentHash } from './content-hash.ts';
 import { type FiringFeatureOptions, type FiringFeatures, firingFeatures } from './firing-features.ts';
 import { type GeneratedSource, generatedSource } from './generated-source.ts';
 import { hiddenActivations } from './hidden-activations.ts';
+import {
+  type Orthogonalisation,
+  orthogonalised,
+  orthonormalRows,
+  randomDirection,
+  unitRows,
+} from './random-dictionary.ts';
 import type { RandomSource } from './random-source.ts';
 import { randomStream } from './streams.ts';
 
 /** The dictionary, and the features that it adds up. */
 export interface DictionaryFeatureOptions extends FiringFeatureOptions {
   readonly dIn: number;
-  /** E, [n_features, d_in]. Default Gaussian rows divided by their norms, drawn from `seed`. */
-  readonly dictionary?: HostTensor;
+  /**
+   * E, [n_features, d_in], or how it is drawn from `seed`: `unit`, Gaussian rows divided by their norms (the default); `orthonormal`, for at most d_in
+   * features; or unit rows that are moved apart by gradient descent, `{ steps, learningRate }`.
+   */
+  readonly dictionary?: HostTensor | 'unit' | 'orthonormal' | Orthogonalisation;
   /** b, [d_in], or the norm of one of random direction. Default 0. */
   readonly bias?: HostTensor | number;
   /** The seed of E and b. They are the data's, not a run's: runs of any seed learn the same dictionary. Default 0. */
@@ -33,7 +43,18 @@ export interface DictionaryFeatures extends GeneratedSource {
 }
 
 /**
- * Activations x = a E + b for features a with given firing probabilities and magnitudes.
+ * Activations x = a E + b for features a with given firing probabilities and magnitudes, independent, correlated or in trees.
+ * @example
+ * // 50 orthogonal features in 100 dimensions, about eleven of which fire in a sample, some together.
+ * const data = dictionaryFeatures({
+ *   nFeatures: 50,
+ *   dIn: 100,
+ *   dictionary: 'orthonormal',
+ *   firing: Array.from({ length: 50 }, (_, i) => 0.05 + (0.345 * (49 - i)) / 50),
+ *   magnitudes: { kind: 'normal', mean: 1, std: 0.15 },
+ *   correlation: { rank: 5, scale: 0.3 },
+ * });
+ * const { sae } = await trainSae({ data, dSae: 50, activation: { kind: 'topk', k: 11 }, steps: 2000 });
  * @returns a source of rows [d_in], with its truth
  * @throws InvalidValueError for counts, probabilities and magnitudes out of range, InvalidShapeError where E or b has another shape
  */
@@ -42,7 +63,9 @@ export function dictionaryFeatures(options: DictionaryFeatureOptions): Dictionar
   requireRows('dIn', dIn);
   const features = firingFeatures(options);
   const random = randomStream(seed, 'dictionary');
-  const dictionary = options.dictionary ?? unitRows(nFeatures, dIn, random);
+  const { dictionary: wanted = 'unit' } = options;
+  const isGiven = typeof wanted === 'object' && 'data' in wanted;
+  const dictionary = isGiven ? wanted : drawn(nFeatures, dIn, wanted, random);
   requireShape('the dictionary', dictionary, [nFeatures, dIn]);
   const given = options.bias ?? 0;
   const bias = typeof given === 'number' ? biasOf(dIn, given, random) : given;
@@ -52,7 +75,7 @@ export function dictionaryFeatures(options: DictionaryFeatureOptions): Dictionar
       kind: 'dictionary-features',
       dIn,
       features: features.description,
-      dictionary: options.dictionary ? contentHash(dictionary.data) : { seed },
+      dictionary: isGiven ? contentHash(dictionary.data) : { seed, ...(wanted !== 'unit' && { rows: wanted }) },
       bias: typeof given === 'number' ? given : contentHash(bias.data),
       ...(typeof given === 'number' && given !== 0 && { seed }),
     },
@@ -62,24 +85,22 @@ export function dictionaryFeatures(options: DictionaryFeatureOptions): Dictionar
   return { ...source, dictionary, bias, features, featureDirections: () => dictionary };
 }
 
-/** Directions uniform on the sphere. */
-function unitRows(rows: number, width: number, random: RandomSource): HostTensor {
-  const data = new Float32Array(rows * width);
-  for (let row = 0; row < rows; row++) data.set(direction(width, random), row * width);
-  return { data, shape: [rows, width] };
+function drawn(
+  nFeatures: number,
+  dIn: number,
+  rows: 'unit' | 'orthonormal' | Orthogonalisation,
+  random: RandomSource,
+): HostTensor {
+  if (rows === 'orthonormal') return orthonormalRows(nFeatures, dIn, random);
+  const unit = unitRows(nFeatures, dIn, random);
+  return rows === 'unit' ? unit : orthogonalised(unit, rows);
 }
 
 function biasOf(width: number, norm: number, random: RandomSource): HostTensor {
   return hostTensor(
-    direction(width, random).map(value => value * norm),
+    randomDirection(width, random).map(value => value * norm),
     [width],
   );
-}
-
-function direction(width: number, random: RandomSource): Float64Array {
-  const normals = Float64Array.from({ length: width }, () => random.normal());
-  const norm = Math.hypot(...normals);
-  return normals.map(value => value / norm);
 }
 
 function requireShape(what: string, { data, shape }: HostTensor, expected: readonly number[]): void {

@@ -1,8 +1,12 @@
 /** Sparse features with given firing probabilities and magnitudes as a source. */
 import { InvalidShapeError, InvalidValueError } from '../errors.ts';
 import { requireRows } from './activation-source.ts';
+import { contentHash } from './content-hash.ts';
+import { type Correlation, correlationFactors } from './feature-correlation.ts';
+import { compensated, type FeatureTrees, type TreeRecipe, treesOf } from './feature-trees.ts';
 import { type GeneratedSource, generatedSource } from './generated-source.ts';
-import { FiringFeatureGenerator, type FiringRecipe, type Magnitudes } from './synthetic-firing.ts';
+import { type Magnitudes, requireMagnitudes } from './magnitudes.ts';
+import { FiringFeatureGenerator, type FiringRecipe } from './synthetic-firing.ts';
 
 /** Which features fire in a sample. */
 export type Firing =
@@ -24,16 +28,31 @@ export interface FiringFeatureOptions {
   readonly firing: Firing;
   /** Default uniform on [0, 1). */
   readonly magnitudes?: Magnitudes;
+  /** Which features fire together. Default none: each by itself. Not with `exactly`. */
+  readonly correlation?: Correlation;
+  /** Which features fire only where another one does. Default none. Not with `exactly`. */
+  readonly trees?: FeatureTrees;
 }
 
 /** Sparse features and how often each fires. */
 export interface FiringFeatures extends GeneratedSource {
-  /** The probability that each feature fires, [n_features]. */
+  /** The probability with which each feature is drawn, [n_features]: that it fires; in trees, while its parent fires and before siblings exclude it. */
   readonly probabilities: Float64Array;
+  /** The parent of each feature, −1 for none, where there are trees. */
+  readonly parents?: readonly number[];
 }
 
 /**
- * Sparse features with given firing probabilities and magnitudes, independent of each other but for `exactly`.
+ * Sparse features with given firing probabilities and magnitudes, independent of each other but for `exactly`, `correlation` and `trees`.
+ * @example
+ * // Two trees of three features; of a root's children one fires at most, and features 0 and 3 fire together.
+ * const features = firingFeatures({
+ *   nFeatures: 6,
+ *   firing: [0.5, 0.4, 0.4, 0.5, 0.4, 0.4],
+ *   magnitudes: { kind: 'normal', mean: 1, std: 0.1 },
+ *   trees: { parents: [-1, 0, 0, -1, 3, 3], exclusive: true },
+ *   correlation: { factors: { data: [0.9, 0, 0, 0.9, 0, 0], shape: [6, 1] } },
+ * });
  * @returns a source of rows [n_features]
  * @throws InvalidValueError for counts, probabilities and magnitudes out of range, InvalidShapeError where there is not one for each feature
  */
@@ -41,23 +60,53 @@ export function firingFeatures({
   nFeatures,
   firing,
   magnitudes = { kind: 'uniform' },
+  correlation,
+  trees,
 }: FiringFeatureOptions): FiringFeatures {
   requireRows('nFeatures', nFeatures);
-  const probabilities = probabilitiesOf(nFeatures, firing);
+  const base = probabilitiesOf(nFeatures, firing);
   requireMagnitudes(nFeatures, magnitudes);
   const exactly = typeof firing === 'object' && 'exactly' in firing ? firing.exactly : undefined;
+  if (exactly !== undefined && (correlation || trees)) {
+    throw new InvalidValueError(`exactly ${exactly} features cannot fire where they are correlated or in trees`);
+  }
+  const factors = correlation && correlationFactors(nFeatures, correlation);
+  const forest = trees && treesOf(nFeatures, trees);
+  const probabilities = forest && trees.compensate ? compensated(base, forest) : base;
   const recipe: FiringRecipe = {
     kind: 'firing',
     probabilities: [...probabilities],
     ...(exactly !== undefined && { exactly }),
     magnitudes,
+    ...(factors && { correlation: factors }),
+    ...(forest && { trees: forest }),
   };
   const source = generatedSource({
-    description: { kind: 'firing-features', nFeatures, firing, magnitudes },
+    description: {
+      kind: 'firing-features',
+      nFeatures,
+      firing,
+      magnitudes,
+      ...(correlation && factors && { correlation: described(correlation, factors.factors.data) }),
+      ...(trees && forest && { trees: describedTrees(trees, forest) }),
+    },
     width: nFeatures,
     generator: random => new FiringFeatureGenerator(recipe, random),
   });
-  return { ...source, probabilities };
+  return { ...source, probabilities, ...(forest && { parents: forest.parents }) };
+}
+
+/** A correlation for a record: what it was drawn from, or a hash of what was given. */
+function described(correlation: Correlation, factors: Float32Array): object {
+  return 'rank' in correlation ? { seed: 0, ...correlation } : { factors: contentHash(factors) };
+}
+
+/** Trees for a record: how they were grown, or a hash of what was given. */
+function describedTrees({ compensate = false, ...trees }: FeatureTrees, forest: TreeRecipe): object {
+  const { exclusive = false, scaleByParent = false } = trees;
+  const shape = 'parents' in trees ? { parents: contentHash(Float32Array.from(forest.parents)) } : trees;
+  const excludes = typeof exclusive === 'boolean' ? exclusive : contentHash(Float32Array.from(exclusive, Number));
+  return { ...shape, exclusive: excludes, scaleByParent, compensate };
 }
 
 function probabilitiesOf(nFeatures: number, firing: Firing): Float64Array {
@@ -94,17 +143,4 @@ function probabilitiesOf(nFeatures: number, firing: Firing): Float64Array {
     );
   }
   return probabilities;
-}
-
-function requireMagnitudes(nFeatures: number, magnitudes: Magnitudes): void {
-  if (magnitudes.kind === 'uniform') return;
-  const mean = magnitudes.kind === 'half-normal' ? 0 : magnitudes.mean;
-  for (const [name, given] of Object.entries({ mean, std: magnitudes.std })) {
-    const values = typeof given === 'number' ? [given] : given;
-    if (typeof given !== 'number' && values.length !== nFeatures) {
-      throw new InvalidShapeError(`magnitudes: there are ${values.length} of ${name} for ${nFeatures} features`);
-    }
-    const wrong = values.find(value => !Number.isFinite(value) || (name === 'std' && value < 0));
-    if (wrong !== undefined) throw new InvalidValueError(`magnitudes: ${name} is ${wrong}, which is out of range`);
-  }
 }

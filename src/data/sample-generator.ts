@@ -1,8 +1,10 @@
 /** What draws samples, and plain data from which another thread can build the same. */
 import type { HostTensor } from '../tensor.ts';
+import type { CorrelationFactors } from './feature-correlation.ts';
+import type { TreeRecipe } from './feature-trees.ts';
+import type { Magnitudes } from './magnitudes.ts';
 import type { RandomState } from './random-source.ts';
 import type { ClusteredDataState } from './synthetic-clustered.ts';
-import type { Magnitudes } from './synthetic-firing.ts';
 
 /**
  * Anything that overwrites an array with its next samples. The stream of samples must depend on the random source alone, however it is cut
@@ -47,6 +49,8 @@ export type SampleRecipe =
       /** How many fire in each sample, where that is fixed. */
       readonly exactly?: number;
       readonly magnitudes: Magnitudes;
+      readonly correlation?: CorrelationFactors;
+      readonly trees?: TreeRecipe;
     }
   | {
       readonly kind: 'hidden';

@@ -25,8 +25,12 @@ export const STREAMS = {
   toyModelActivations: 8,
   /** The dictionary and bias of dictionary features. */
   dictionary: 9,
+  /** The factors of correlated features. */
+  correlation: 10,
+  /** Spreads of the magnitudes of SynthSAEBench's features. */
+  magnitudes: 11,
   /** The rows that dead latents begin anew from. */
-  resampling: 11,
+  resampling: 12,
 } as const;
 
 export type StreamName = keyof typeof STREAMS;

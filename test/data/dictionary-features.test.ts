@@ -3,8 +3,8 @@ import { expect } from 'chai';
 import { batchesFrom } from '../../src/data/batch-source.ts';
 import { type DictionaryFeatures, dictionaryFeatures } from '../../src/data/dictionary-features.ts';
 import { type Firing, firingFeatures } from '../../src/data/firing-features.ts';
+import type { Magnitudes } from '../../src/data/magnitudes.ts';
 import { createRandomSource } from '../../src/data/random-source.ts';
-import type { Magnitudes } from '../../src/data/synthetic-firing.ts';
 import { InvalidShapeError, InvalidValueError } from '../../src/errors.ts';
 import { hostTensor } from '../../src/tensor.ts';
 

@@ -1,0 +1,62 @@
+/** How large features are where they fire. */
+import { InvalidShapeError, InvalidValueError } from '../errors.ts';
+import type { RandomSource } from './random-source.ts';
+
+/** How large a feature is where it fires. */
+export type Magnitudes =
+  /** Uniform on [0, 1). */
+  | { readonly kind: 'uniform' }
+  /** max(0, mean + std · n) with n standard normal; one number for all features or one each. */
+  | { readonly kind: 'normal'; readonly mean: number | readonly number[]; readonly std: number | readonly number[] }
+  /** std · |n|. */
+  | { readonly kind: 'half-normal'; readonly std: number }
+  /** exp(mean + std · n). */
+  | { readonly kind: 'log-normal'; readonly mean: number; readonly std: number };
+
+/** Draws of the magnitude of each feature. */
+export function magnitudeOf(magnitudes: Magnitudes, random: RandomSource): (feature: number) => number {
+  switch (magnitudes.kind) {
+    case 'uniform':
+      return () => random.float32();
+    case 'normal': {
+      const { mean, std } = magnitudes;
+      return feature => Math.max(0, numberOf(mean, feature) + numberOf(std, feature) * random.normal());
+    }
+    case 'half-normal':
+      return () => magnitudes.std * Math.abs(random.normal());
+    case 'log-normal':
+      return () => Math.exp(magnitudes.mean + magnitudes.std * random.normal());
+  }
+}
+
+/** µ of each feature, by which a parent's magnitude is divided where it scales its children: the mean that `normal` was given, else the mean. */
+export function meanMagnitude(magnitudes: Magnitudes): (feature: number) => number {
+  switch (magnitudes.kind) {
+    case 'uniform':
+      return () => 0.5;
+    case 'normal':
+      return feature => numberOf(magnitudes.mean, feature);
+    case 'half-normal':
+      return () => magnitudes.std * Math.sqrt(2 / Math.PI);
+    case 'log-normal':
+      return () => Math.exp(magnitudes.mean + magnitudes.std ** 2 / 2);
+  }
+}
+
+function numberOf(given: number | readonly number[], feature: number): number {
+  return typeof given === 'number' ? given : given[feature]!;
+}
+
+/** InvalidShapeError or InvalidValueError where `magnitudes` are not those of `nFeatures` features. */
+export function requireMagnitudes(nFeatures: number, magnitudes: Magnitudes): void {
+  if (magnitudes.kind === 'uniform') return;
+  const mean = magnitudes.kind === 'half-normal' ? 0 : magnitudes.mean;
+  for (const [name, given] of Object.entries({ mean, std: magnitudes.std })) {
+    const values = typeof given === 'number' ? [given] : given;
+    if (typeof given !== 'number' && values.length !== nFeatures) {
+      throw new InvalidShapeError(`magnitudes: there are ${values.length} of ${name} for ${nFeatures} features`);
+    }
+    const wrong = values.find(value => !Number.isFinite(value) || (name === 'std' && value < 0));
+    if (wrong !== undefined) throw new InvalidValueError(`magnitudes: ${name} is ${wrong}, which is out of range`);
+  }
+}
