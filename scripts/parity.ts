@@ -3,13 +3,9 @@
  * SAELens as it comes, ours with `--preset saelens`, and ours with `--preset ours`. Each is scored from its frozen file by one code. Prints paired
  * differences to SAELens with 95% intervals (Student's t over seeds), and writes every run to --out; runs that are there are not done again.
  */
-import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { Command, Option } from 'commander';
 import { bestMatches } from '../src/analysis/best-matches.ts';
 import { ExplainedVariance } from '../src/analysis/explained-variance.ts';
@@ -24,7 +20,6 @@ import { createRandomSource } from '../src/data/random-source.ts';
 import { averageNormScale } from '../src/data/scaled-source.ts';
 import { createEngine } from '../src/engines/create-engine.ts';
 import { frozenSaeToOnnx } from '../src/export/frozen-sae-onnx.ts';
-import { loadSaeFolder } from '../src/export/load-sae-folder.ts';
 import { readNpy, writeNpy } from '../src/files/npy.ts';
 import { writeFileAtomic } from '../src/files/write-atomic.ts';
 import { loadSae } from '../src/inference/node.ts';
@@ -33,6 +28,8 @@ import type { FrozenSae } from '../src/models/frozen-sae.ts';
 import { type HostTensor, hostTensor } from '../src/tensor.ts';
 import { trainSae } from '../src/training/node.ts';
 import type { PresetName } from '../src/training/presets.ts';
+import { kept } from './tables/kept-results.ts';
+import { trainBySaelens } from './tables/saelens-training.ts';
 
 const WAYS = ['SAELens', 'preset saelens', 'preset ours'] as const;
 type Way = (typeof WAYS)[number];
@@ -215,29 +212,26 @@ async function scored(sae: FrozenSae, { heldOut, truth }: Data): Promise<Omit<Sc
 
 async function bySaelens(own: Case, seed: number, data: Data, folder: string): Promise<Score> {
   const { dSae, steps, batchSize, learningRate: lr, deadWindow } = options;
-  const request = {
-    rows: data.file,
-    trained: data.trained,
-    ...own.saelens,
-    dSae,
-    steps,
-    batchSize,
-    trainer: { lr, dead_feature_window: deadWindow },
-    seed,
-    threads: options.threads,
-    out: folder,
-  };
-  const script = fileURLToPath(new URL('../bench/python/saelens_training.py', import.meta.url));
-  const { stdout } = await promisify(execFile)(options.python, [script, JSON.stringify(request)], {
-    maxBuffer: 2 ** 28,
-  });
-  const cost = JSON.parse(stdout.trim().split('\n').at(-1)!) as Record<string, number>;
-  const score = await scored((await loadSaeFolder(folder)).sae, data);
+  const training = await trainBySaelens(
+    options.python,
+    {
+      rows: data.file,
+      trained: data.trained,
+      ...own.saelens,
+      dSae,
+      steps,
+      batchSize,
+      trainer: { lr, dead_feature_window: deadWindow },
+      seed,
+      threads: options.threads,
+    },
+    folder,
+  );
   return {
-    ...score,
-    processor_seconds: cost['processorSeconds']!,
-    seconds: cost['seconds']!,
-    aux_k_steps: cost['auxKSteps']!,
+    ...(await scored(training.sae, data)),
+    processor_seconds: training.processorSeconds,
+    seconds: training.seconds,
+    aux_k_steps: training.auxKSteps,
   };
 }
 
@@ -300,15 +294,12 @@ for (const own of casesOf({ ...options, dIn })) {
   const scores = new Map<Way, Score[]>();
   for (let seed = 0; seed < seeds; seed++) {
     for (const way of options.ways) {
-      const file = join(folder, `${own.name}-${way.replaceAll(' ', '-')}-${seed}.json`);
-      if (!existsSync(file)) {
-        const score =
-          way === 'SAELens'
-            ? await bySaelens(own, seed, data, join(folder, 'saelens'))
-            : await byOurs(own, way === 'preset ours' ? 'ours' : 'saelens', seed, data);
-        await writeFileAtomic(file, `${JSON.stringify({ settings, seed, way, score })}\n`);
-      }
-      const { score } = JSON.parse(await readFile(file, 'utf8')) as { score: Score };
+      const name = `${own.name}-${way.replaceAll(' ', '-')}-${seed}`;
+      const score = await kept(folder, name, settings, () =>
+        way === 'SAELens'
+          ? bySaelens(own, seed, data, join(folder, 'saelens'))
+          : byOurs(own, way === 'preset ours' ? 'ours' : 'saelens', seed, data),
+      );
       scores.set(way, [...(scores.get(way) ?? []), score]);
     }
   }

@@ -1,0 +1,39 @@
+/**
+ * `npx tsx scripts/tables.ts --only F5,F2 --python PYTHON`: tables of the field beside what we find. Each prints published | SAELens run here | ours, with 95% intervals over
+ * paired seeds, and a sentence that says whether it holds; --write puts them into docs/study.md. Results are files under --out, and what is there is not done again.
+ */
+import { fileURLToPath } from 'node:url';
+import { Command } from 'commander';
+import { positiveInteger, positiveNumber } from '../src/cli/options.ts';
+import { featureHedging } from './tables/feature-hedging.ts';
+import { sparseButWrong } from './tables/sparse-but-wrong.ts';
+import { intoDocument, markdown, type TableOptions, type TableReport } from './tables/table.ts';
+
+const TABLES: Readonly<Record<string, (options: TableOptions) => Promise<TableReport>>> = {
+  F2: sparseButWrong,
+  F5: featureHedging,
+};
+
+const { only, write, ...options } = new Command('tables')
+  .description('Tables of the field beside what we find.')
+  .option('--only <names>', 'tables, with commas between', Object.keys(TABLES).join(','))
+  .option('--seeds <n>', 'paired seeds', positiveInteger, 5)
+  .option('--steps <n>', 'steps of each training, instead of the table’s own number', positiveInteger)
+  .option('--batch-size <n>', 'rows of a step, instead of the table’s own', positiveInteger)
+  .option('--learning-rate <rate>', 'instead of the table’s own', positiveNumber)
+  .option('--minutes <n>', 'begin no training after so many; 0 prints what is there', Number)
+  .option('--python <program>', 'a Python that imports sae_lens', process.env['MONOSEMANTIC_PYTHON'])
+  .option('--out <folder>', 'where results are kept, and taken from', 'runs/tables')
+  .option('--write', 'put the tables into docs/study.md')
+  .parse()
+  .opts<TableOptions & { only: string; write?: true }>();
+
+for (const name of only.split(',')) {
+  const table = TABLES[name];
+  if (!table) throw new Error(`table ${name} does not exist; choose from ${Object.keys(TABLES).join(', ')}`);
+  const text = markdown(await table(options));
+  console.log(`${text}\n`);
+  if (write) await intoDocument(fileURLToPath(new URL('../docs/study.md', import.meta.url)), name, text);
+}
+// Threads that trained stay for the next training.
+process.exit(0);

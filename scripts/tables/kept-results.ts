@@ -1,0 +1,33 @@
+/** Results as files: what is there is not done again, so that a table goes on where it was stopped. */
+import { existsSync } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { writeFileAtomic } from '../../src/files/write-atomic.ts';
+
+/** The result kept under `name` in `folder`; undefined where there is none, or one of other `settings`. */
+export async function keptResult<Result>(
+  folder: string,
+  name: string,
+  settings: Readonly<Record<string, unknown>>,
+): Promise<Result | undefined> {
+  const file = join(folder, `${name}.json`);
+  if (!existsSync(file)) return undefined;
+  const before = JSON.parse(await readFile(file, 'utf8')) as { settings: unknown; result: Result };
+  return JSON.stringify(before.settings) === JSON.stringify(settings) ? before.result : undefined;
+}
+
+/** The result kept under `name` in `folder`, else what `make` gives, kept from now on. */
+export async function kept<Result>(
+  folder: string,
+  name: string,
+  settings: Readonly<Record<string, unknown>>,
+  make: () => Promise<Result>,
+): Promise<Result> {
+  const before = await keptResult<Result>(folder, name, settings);
+  if (before !== undefined) return before;
+  const result = await make();
+  const file = join(folder, `${name}.json`);
+  await mkdir(dirname(file), { recursive: true });
+  await writeFileAtomic(file, `${JSON.stringify({ settings, result })}\n`);
+  return result;
+}
