@@ -5,6 +5,7 @@
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { positiveInteger, positiveNumber } from '../src/cli/options.ts';
+import { earlyFailure } from './tables/early-failure.ts';
 import { featureHedging } from './tables/feature-hedging.ts';
 import { sparseButWrong } from './tables/sparse-but-wrong.ts';
 import { intoDocument, markdown, type TableOptions, type TableReport } from './tables/table.ts';
@@ -12,6 +13,7 @@ import { intoDocument, markdown, type TableOptions, type TableReport } from './t
 const TABLES: Readonly<Record<string, (options: TableOptions) => Promise<TableReport>>> = {
   F2: sparseButWrong,
   F5: featureHedging,
+  early: earlyFailure,
 };
 
 const { only, write, ...options } = new Command('tables')

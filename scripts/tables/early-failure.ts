@@ -1,0 +1,210 @@
+/**
+ * Can a failing seed be seen early? Autoencoders of one toy model that differ in their seed alone are looked at after 500 steps, and again at the end; how well each
+ * early sign tells those that will have missed a feature from those that will not is its AUROC. A rule is fitted on the smallest size and tried on the others.
+ */
+import { dictionaryCosine } from '../../src/analysis/dictionary-cosine.ts';
+import { createRandomSource } from '../../src/data/random-source.ts';
+import { heldOutActivations, scoreSae } from '../../src/experiments/sae-run.ts';
+import { activationsOf, readToyModel } from '../../src/experiments/toy-model-truth.ts';
+import { trainSaes } from '../../src/training/node.ts';
+import { kept } from './kept-results.ts';
+import type { TableOptions, TableReport } from './table.ts';
+
+/** What is trained: the star of five features, with as many latents and with more, and a model that hides some sixty. */
+const SIZES = [
+  { name: '5 → 2 → 5', toyModel: 'models/toy-model.onnx', dSae: 5, k: 1, steps: 5000, seeds: 128 },
+  { name: '5 → 2 → 7', toyModel: 'models/toy-model.onnx', dSae: 7, k: 1, steps: 5000, seeds: 128 },
+  { name: '5 → 2 → 10', toyModel: 'models/toy-model.onnx', dSae: 10, k: 1, steps: 5000, seeds: 128 },
+  { name: '100 → 25 → 100', toyModel: 'models/toy-model-big.onnx', dSae: 100, k: 6, steps: 3000, seeds: 24 },
+] as const;
+type Size = (typeof SIZES)[number];
+const EARLY = 500;
+const SPARSITY = 0.9;
+const [BATCH, LEARNING_RATE] = [1024, 0.005];
+/** Steps before EARLY over which the loss is averaged. */
+const LOSS_OVER = 50;
+const RESAMPLES = 1000;
+
+/** What is known of a run after 500 steps: each is larger where it would be expected to go wrong. */
+const SIGNS = {
+  loss: 'loss, to that of step 0',
+  bias: '|b_dec − its start|, to the root mean square of activations',
+  overlap: 'largest cosine of two latents',
+  cDec: 'c_dec',
+} as const;
+type Sign = keyof typeof SIGNS;
+const NAMES = Object.keys(SIGNS) as Sign[];
+
+interface Run extends Readonly<Record<Sign, number>> {
+  readonly recovered: number;
+  readonly sought: number;
+}
+
+/** The largest cosine between two rows [n, d]. */
+function largestOverlap({
+  data,
+  shape,
+}: {
+  readonly data: ArrayLike<number>;
+  readonly shape: readonly number[];
+}): number {
+  const [n, width] = shape as [number, number];
+  const norm = (i: number): number => {
+    let squares = 0;
+    for (let j = 0; j < width; j++) squares += data[i * width + j]! ** 2;
+    return Math.sqrt(squares) || 1;
+  };
+  let largest = -1;
+  for (let a = 0; a < n; a++) {
+    for (let b = 0; b < a; b++) {
+      let product = 0;
+      for (let j = 0; j < width; j++) product += data[a * width + j]! * data[b * width + j]!;
+      largest = Math.max(largest, product / norm(a) / norm(b));
+    }
+  }
+  return largest;
+}
+
+async function runsOf({ toyModel, dSae, k, steps }: Size, seeds: number): Promise<Run[]> {
+  const truth = await readToyModel(toyModel);
+  const data = activationsOf(truth, { sparsity: SPARSITY });
+  const results = await trainSaes(
+    {
+      data,
+      dSae,
+      activation: { kind: 'topk', k },
+      steps,
+      batchSize: BATCH,
+      learningRate: LEARNING_RATE,
+      start: { directions: 'gaussian' },
+      vary: Array.from({ length: seeds }, (_, seed) => ({ seed, sampleSeed: 0 })),
+    },
+    { snapshotAt: [0, EARLY] },
+  );
+  const heldOut = await heldOutActivations(data, { seed: 0, batchSize: BATCH });
+  const squares = heldOut.data.reduce((sum, value) => sum + value * value, 0);
+  const size = Math.sqrt(squares / heldOut.shape[0]!);
+  return results.map(({ sae, history }) => {
+    const [before, early] = history.snapshots as [(typeof history.snapshots)[0], (typeof history.snapshots)[0]];
+    const loss = history.loss.slice(EARLY - LOSS_OVER, EARLY).reduce((sum, value) => sum + value, 0) / LOSS_OVER;
+    const moved = Array.from(early.bias.data, (value, i) => value - before.bias.data[i]!);
+    return {
+      loss: loss / history.loss[0]!,
+      bias: Math.hypot(...moved) / size,
+      overlap: largestOverlap(early.directions),
+      cDec: dictionaryCosine(early.directions).mean ?? 0,
+      recovered: scoreSae(sae, truth.directions, heldOut).recovered,
+      sought: truth.directions.shape[0]!,
+    };
+  });
+}
+
+/** The share of pairs of a failed and a sound run of which the failed one has the larger value; ties count half. */
+export function auroc(values: readonly number[], failed: readonly boolean[]): number {
+  const [bad, good] = [true, false].map(which => values.filter((_, i) => failed[i] === which)) as [number[], number[]];
+  let wins = 0;
+  for (const a of bad) for (const b of good) wins += a > b ? 1 : a === b ? 0.5 : 0;
+  return wins / (bad.length * good.length);
+}
+
+/** AUROC with its 95% interval, by resampling runs. */
+function aurocText(values: readonly number[], failed: readonly boolean[]): string {
+  const bad = failed.filter(Boolean).length;
+  if (bad === 0 || bad === failed.length) return '–';
+  const random = createRandomSource(7);
+  const drawn: number[] = [];
+  while (drawn.length < RESAMPLES) {
+    const picks = values.map(() => random.integer(values.length));
+    const own = auroc(
+      picks.map(i => values[i]!),
+      picks.map(i => failed[i]!),
+    );
+    if (!Number.isNaN(own)) drawn.push(own);
+  }
+  drawn.sort((a, b) => a - b);
+  const [low, high] = [0.025, 0.975].map(share => drawn[Math.floor(share * RESAMPLES)]!);
+  return `${auroc(values, failed).toFixed(2)} [${low!.toFixed(2)}, ${high!.toFixed(2)}]`;
+}
+
+/** A logistic rule of the signs, fitted by gradient descent on standardised values with a small penalty. Gives a run's score. */
+export function fittedRule(runs: readonly Run[], failed: readonly boolean[]): (run: Run) => number {
+  const means = NAMES.map(name => runs.reduce((sum, run) => sum + run[name], 0) / runs.length);
+  const spreads = NAMES.map(
+    (name, i) => Math.sqrt(runs.reduce((sum, run) => sum + (run[name] - means[i]!) ** 2, 0) / runs.length) || 1,
+  );
+  const inputs = (run: Run): number[] => NAMES.map((name, i) => (run[name] - means[i]!) / spreads[i]!);
+  const weights = NAMES.map(() => 0);
+  let offset = 0;
+  const scoreOf = (run: Run): number => inputs(run).reduce((sum, value, i) => sum + value * weights[i]!, offset);
+  for (let step = 0; step < 2000; step++) {
+    const gradient = NAMES.map((_, i) => 0.01 * weights[i]!);
+    let ofOffset = 0;
+    for (const [i, run] of runs.entries()) {
+      const miss = (1 / (1 + Math.exp(-scoreOf(run))) - Number(failed[i])) / runs.length;
+      for (const [j, value] of inputs(run).entries()) gradient[j]! += miss * value;
+      ofOffset += miss;
+    }
+    for (const [j, slope] of gradient.entries()) weights[j]! -= 0.5 * slope;
+    offset -= 0.5 * ofOffset;
+  }
+  return scoreOf;
+}
+
+/** Who failed: missed a feature; where nobody finds all, found fewer than the median seed. */
+function failures(runs: readonly Run[]): { readonly failed: boolean[]; readonly what: string } {
+  const found = runs.map(run => run.recovered).sort((a, b) => a - b);
+  const all = runs[0]!.sought;
+  const someFindAll = found.at(-1) === all;
+  const bound = someFindAll ? all : found[Math.floor(found.length / 2)]!;
+  return { failed: runs.map(run => run.recovered < bound), what: `found fewer than ${bound}` };
+}
+
+export async function earlyFailure({ out, minutes = Number.POSITIVE_INFINITY }: TableOptions): Promise<TableReport> {
+  const started = performance.now();
+  const rows: string[][] = [];
+  const heldOutScores: number[] = [];
+  let rule: ((run: Run) => number) | undefined;
+  let skipped = '';
+  for (const size of SIZES) {
+    const { name, toyModel, dSae, k, steps, seeds } = size;
+    if (performance.now() - started > minutes * 60_000) {
+      skipped = ` ${name} and what follows were not run.`;
+      break;
+    }
+    const settings = { toyModel, dSae, k, steps, seeds, EARLY, BATCH, LEARNING_RATE, SPARSITY };
+    const runs = await kept(`${out}/early-failure`, name.replaceAll(' → ', '-'), settings, () => runsOf(size, seeds));
+    const { failed, what } = failures(runs);
+    const isFitted = rule === undefined;
+    rule ??= fittedRule(runs, failed);
+    const scores = runs.map(rule);
+    const hasBoth = failed.includes(true) && failed.includes(false);
+    if (!isFitted && hasBoth) heldOutScores.push(auroc(scores, failed));
+    rows.push([
+      name,
+      `${failed.filter(Boolean).length} of ${seeds} ${what}`,
+      ...NAMES.map(sign =>
+        aurocText(
+          runs.map(run => run[sign]),
+          failed,
+        ),
+      ),
+      `${aurocText(scores, failed)}${isFitted ? ' (fitted here)' : ''}`,
+    ]);
+  }
+  const least = Math.min(...heldOutScores);
+  const verdict =
+    heldOutScores.length === 0
+      ? 'Sizes that the rule was not fitted on have not been run.'
+      : `On sizes that it was not fitted on the rule’s AUROC is ${heldOutScores.map(value => value.toFixed(2)).join(', ')}: ${
+          least > 0.8
+            ? 'a failing seed can be seen after 500 steps.'
+            : 'after 500 steps a failing seed cannot be told reliably, so the library neither warns nor stops restarts.'
+        }`;
+  return {
+    title: 'Can failure be seen early?',
+    setting: `TopK on the hidden activations of \`models/toy-model.onnx\` (k 1, 5,000 steps, 128 seeds) and \`models/toy-model-big.onnx\` (k 6, 3,000 steps, 24 seeds), Gaussian start, one sample for b_dec, Adam (0, .999) at ${LEARNING_RATE}, batches of ${BATCH}, sparsity ${SPARSITY} of the star; each sign after ${EARLY} steps, AUROC for failing at the end with the 95% interval of ${RESAMPLES} resamplings of seeds. The rule is logistic in the four signs.${skipped}`,
+    header: ['size', 'failed', ...NAMES.map(name => SIGNS[name]), 'rule of all four'],
+    rows,
+    verdict,
+  };
+}
