@@ -1,8 +1,9 @@
 /**
  * npm run bench:host [-- --help]: rows of activations a second, beside a plain loop of Python's ONNX Runtime over the same cut graph and the
- * same batches, in turns in one run.
+ * same batches, and beside what the machine's best product does, in turns in one run; and what training on the fly costs over the host's runs
+ * and the SAE's steps by themselves.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,12 +11,14 @@ import { Command } from 'commander';
 import { median } from 'd3-array';
 import { positiveInteger } from '../src/cli/options.ts';
 import { createRandomSource } from '../src/data/random-source.ts';
-import { writeNpy } from '../src/files/npy.ts';
-import { type HostInputs, openHost, writeActivations } from '../src/host/index.ts';
+import { readNpy, writeNpy } from '../src/files/npy.ts';
+import { type HostInputs, modelActivations, openHost, writeActivations } from '../src/host/index.ts';
 import { madeUpInputs } from '../src/host/made-up-inputs.ts';
 import { makeVariant } from '../src/host/variant.ts';
 import { writeModelFile } from '../src/host/write-model.ts';
+import { trainSae } from '../src/training/node.ts';
 import { startPython } from './line-process.ts';
+import { productOperations, productTimer } from './product-rate.ts';
 
 interface Options {
   readonly model: string;
@@ -25,6 +28,9 @@ interface Options {
   readonly size: number;
   readonly rounds: number;
   readonly python: string;
+  readonly dSae: number;
+  readonly k: number;
+  readonly steps: number;
 }
 
 const options = new Command('npm run bench:host --')
@@ -40,6 +46,14 @@ const options = new Command('npm run bench:host --')
   .option('--size <n>', 'size of open dimensions: tokens of a sequence, or width of an image', positiveInteger, 320)
   .option('--rounds <n>', 'rounds in which both take their turn', positiveInteger, 5)
   .option('--python <program>', 'a Python that imports onnxruntime', process.env['MONOSEMANTIC_PYTHON'] ?? 'python3')
+  .option('--d-sae <n>', 'latents of the SAE that is trained on the fly', positiveInteger, 4096)
+  .option('--k <n>', 'active latents of a row', positiveInteger, 32)
+  .option(
+    '--steps <n>',
+    'steps of 1,024 rows in the shorter training; the longer one has three times as many',
+    positiveInteger,
+    6,
+  )
   .parse()
   .opts<Options>();
 
@@ -114,18 +128,30 @@ try {
     });
     return { rows, seconds: (performance.now() - started) / 1000 };
   };
-  const rates: Record<'ours' | 'python' | 'written', number[]> = { ours: [], python: [], written: [] };
+  const product = await productTimer();
+  const operations = (await productOperations(host, cut.model, batches[0]!)) * batches.length;
+  const rates: Record<'ours' | 'python' | 'written' | 'product' | 'achieved', number[]> = {
+    ours: [],
+    python: [],
+    written: [],
+    product: [],
+    achieved: [],
+  };
   for (let round = 0; round <= options.rounds; round++) {
     const own = await ours();
     const theirs = await python?.ask<{ rows: number; seconds: number }>({ run: true });
     const file = await written();
+    const most = await product.measure();
     // The first round warms up.
     if (round === 0) continue;
     rates.ours.push(own.rows / own.seconds);
     rates.written.push(file.rows / file.seconds);
+    rates.product.push(most);
+    rates.achieved.push(operations / own.seconds);
     if (theirs) rates.python.push(theirs.rows / theirs.seconds);
   }
   python?.end();
+  await product.dispose();
   const [own, theirs, file] = [median(rates.ours)!, median(rates.python), median(rates.written)!];
   console.log(
     `${cpus()[0]?.model}, ${availableParallelism()} cores, load ${loadavg()[0]!.toFixed(1)}; ${options.tensor}, batches of ${options.batch}`,
@@ -135,6 +161,44 @@ try {
   );
   console.log(`written, opening too   ${file.toFixed(0)} rows/s`);
   if (theirs) console.log(`Python, a plain loop   ${theirs.toFixed(0)} rows/s`);
+  const [achieved, most] = [median(rates.achieved)! / 1e9, median(rates.product)! / 1e9];
+  console.log(
+    `products of the graph  ${achieved.toFixed(0)} GFLOP/s, ${((100 * achieved) / most).toFixed(0)}% of the ${most.toFixed(0)} of one large product`,
+  );
+
+  // Training: what the longer run takes more than the shorter one, so that opening and starting are in neither.
+  const BATCH = 1024;
+  const record = await writeActivations(host, data, { tensor: options.tensor, output: join(folder, 'rows.npy') });
+  const rowsOnDisk = readNpy(await readFile(join(folder, 'rows.npy')));
+  const given = { data: Float32Array.from(rowsOnDisk.data), shape: [record.rows, record.width] };
+  const secondsOf = async (source: Parameters<typeof trainSae>[0]['data'], steps: number): Promise<number> => {
+    const started = performance.now();
+    await trainSae({
+      data: source,
+      dSae: options.dSae,
+      activation: { kind: 'topk', k: options.k },
+      start: { directions: 'gaussian', bias: 'zero' },
+      batchSize: BATCH,
+      steps,
+      holdOut: 0,
+    });
+    return (performance.now() - started) / 1000;
+  };
+  const live = () =>
+    modelActivations(host, { tensor: options.tensor, data, hostBatchSize: options.batch, shuffleBuffer: 2 * BATCH });
+  const [few, many] = [options.steps, 3 * options.steps];
+  const more: Record<'fly' | 'steps' | 'host', number[]> = { fly: [], steps: [], host: [] };
+  for (let round = 0; round < Math.min(3, options.rounds); round++) {
+    more.fly.push(-(await secondsOf(live(), few)) + (await secondsOf(live(), many)));
+    more.steps.push(-(await secondsOf(given, few)) + (await secondsOf(given, many)));
+    const { rows, seconds } = await ours();
+    more.host.push(((many - few) * BATCH * seconds) / rows);
+  }
+  const [fly, steps, runs] = [median(more.fly)!, median(more.steps)!, median(more.host)!];
+  console.log(
+    `training on the fly    ${((1000 * fly) / (many - few)).toFixed(0)} ms a step of ${BATCH} rows (d_sae ${options.dSae}, TopK ${options.k}), ` +
+      `${(fly / (steps + runs)).toFixed(2)} times ${((1000 * runs) / (many - few)).toFixed(0)} of the host and ${((1000 * steps) / (many - few)).toFixed(0)} of the SAE`,
+  );
 } finally {
   await rm(folder, { recursive: true });
 }

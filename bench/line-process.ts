@@ -51,7 +51,9 @@ export async function startPython(
     return JSON.parse(value) as Answer;
   };
   try {
-    onAnswer?.(await ask(probe));
+    // Asked whether or not anybody wants the answer: some programs are set up by it.
+    const answer = await ask(probe);
+    onAnswer?.(answer);
   } catch (error) {
     onProblem((error as Error).message);
     return undefined;
