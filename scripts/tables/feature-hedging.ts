@@ -121,10 +121,14 @@ export function largestDifference(found: Plane, expected: Plane): number {
   return Math.max(...components(found).map((value, i) => Math.abs(value - theory[i]!)));
 }
 
-const STEPS = 4000;
+const TRAINING = { steps: 4000, batchSize: 1024, learningRate: 0.003 };
 
-export async function featureHedging({ out, seeds, steps = STEPS }: TableOptions): Promise<TableReport> {
-  const training = { steps, batchSize: 1024, learningRate: 0.003 };
+export async function featureHedging({ out, seeds, ...given }: TableOptions): Promise<TableReport> {
+  const training = {
+    steps: given.steps ?? TRAINING.steps,
+    batchSize: given.batchSize ?? TRAINING.batchSize,
+    learningRate: given.learningRate ?? TRAINING.learningRate,
+  };
   const rows: string[][] = [];
   let largest = 0;
   for (const own of HEDGING_CASES) {
@@ -156,7 +160,7 @@ export async function featureHedging({ out, seeds, steps = STEPS }: TableOptions
     title: 'F5: feature hedging in closed form (arXiv 2505.11756)',
     setting:
       `Two orthonormal features in ${D_IN} dimensions, P = ${P} and ${Q}, magnitude 1; ReLU, L1 1e-3, \`--preset saelens\`, from a start near the truth (decoder norm 1), ` +
-      `${steps} steps of 1,024 at .003, the last quarter falling to 0; ${seeds} seeds. Unit decoder rows and b_dec in the plane of (f₀, f₁), mean over seeds ± half of the 95% interval. ` +
+      `${training.steps.toLocaleString('en')} steps of ${training.batchSize.toLocaleString('en')} at ${training.learningRate}, the last quarter falling to 0; ${seeds} seeds. Unit decoder rows and b_dec in the plane of (f₀, f₁), mean over seeds ± half of the 95% interval. ` +
       'The paper trains 24,400 steps of 4,096 at 3e-4. SAELens was not run for this table: the closed form is the reference.',
     header: ['case', 'vector', 'closed form', 'ours'],
     rows,
