@@ -44,24 +44,31 @@ async function asSweep(): Promise<void> {
   }
 }
 
-async function secondsOf(work: () => Promise<void>): Promise<number> {
-  const started = performance.now();
+interface Time {
+  readonly seconds: number;
+  /** Of all threads. */
+  readonly processor: number;
+}
+
+async function timeOf(work: () => Promise<void>): Promise<Time> {
+  const [started, used] = [performance.now(), process.cpuUsage()];
   await work();
-  return (performance.now() - started) / 1000;
+  const { user, system } = process.cpuUsage(used);
+  return { seconds: (performance.now() - started) / 1000, processor: (user + system) / 1e6 };
 }
 
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;
 
-const times = { call: [] as number[], sweep: [] as number[] };
-for (let round = 0; round < rounds; round++) {
-  times.call.push(await secondsOf(inOneCall));
-  times.sweep.push(await secondsOf(asSweep));
-  console.log(
-    `round ${round + 1}: ${times.call.at(-1)!.toFixed(1)} s in one call, ${times.sweep.at(-1)!.toFixed(1)} s as a sweep`,
-  );
+const [calls, sweeps]: [Time[], Time[]] = [[], []];
+const words = ({ seconds, processor }: Time): string =>
+  `${seconds.toFixed(1)} s (${processor.toFixed(1)} s of processors)`;
+for (let round = 1; round <= rounds; round++) {
+  calls.push(await timeOf(inOneCall));
+  sweeps.push(await timeOf(asSweep));
+  console.log(`round ${round}: ${words(calls.at(-1)!)} in one call, ${words(sweeps.at(-1)!)} as a sweep`);
 }
-const ratio = median(times.sweep) / median(times.call);
+const ratio = (of: (time: Time) => number): string => (median(sweeps.map(of)) / median(calls.map(of))).toFixed(2);
 console.log(
-  `${runs} autoencoders 2→5, ${STEPS} steps, ${threads} threads on ${cpus()[0]!.model}: ` +
-    `a sweep takes ${ratio.toFixed(2)}× of one call (medians of ${rounds} rounds)`,
+  `${runs} autoencoders 2→5, ${STEPS} steps, ${threads} threads on ${cpus()[0]!.model}: a sweep takes ` +
+    `${ratio(time => time.seconds)}× of one call, ${ratio(time => time.processor)}× of its processor time (medians of ${rounds} rounds)`,
 );

@@ -1,7 +1,7 @@
 /** The report of a sweep as one HTML page that needs nothing outside itself. */
 import type { SweepComparison } from './compare.ts';
 import { numberText, settingText } from './setting-text.ts';
-import { moreIsBetter, type SweepSummary } from './summary.ts';
+import { isBetter, moreIsBetter, type SweepSummary } from './summary.ts';
 
 /** Rows of a table in the page, at most; the CSV files have all. */
 const MOST_ROWS = 2000;
@@ -55,6 +55,7 @@ export function comparisonPage(names: readonly [string, string], comparison: Swe
   const [a, b] = names;
   const settings = Object.keys(configurations[0]?.settings ?? {});
   const differ = Object.entries(between).map(([name, [x, y]]) => [name, settingText(x), settingText(y)]);
+  const seeds = Math.max(...configurations.flatMap(own => Object.values(own.differences).map(({ n }) => n)), 0);
   const rows = configurations.map(({ settings: own, differences }) => [
     ...settings.map(name => cell(settingText(own[name]))),
     ...metrics.map(metric => {
@@ -62,28 +63,50 @@ export function comparisonPage(names: readonly [string, string], comparison: Swe
       if (!difference) return cell('–');
       const { mean, low, high, n } = difference;
       // An interval without 0 in it is a difference that is more than chance at 95%.
-      const isSure = n > 1 && (low > 0 || high < 0);
-      const range = n > 1 ? `<small>${numberText(low)} to ${numberText(high)}</small>` : '';
-      return `<td class="number${isSure ? ' sure' : ''}" data-value="${mean}">${mean > 0 ? '+' : ''}${numberText(mean)}${range}</td>`;
+      const isSure = n > 1 && !isNothing(mean) && (low > 0 || high < 0);
+      const better = isSure ? isBetter(metric, mean) : undefined;
+      const kind = `${isSure ? ' sure' : ''}${better === undefined ? '' : better ? ' better' : ' worse'}`;
+      const range = n > 1 ? `<small>${shown(low)} to ${shown(high)}</small>` : '';
+      return `<td class="number${kind}" data-value="${mean}">${shown(mean).startsWith('−') || isNothing(mean) ? '' : '+'}${shown(mean)}${range}</td>`;
     }),
   ]);
-  const alone = onlyA + onlyB > 0 ? ` ${onlyA} configurations are in A alone, ${onlyB} in B alone.` : '';
+  const alone = [...(onlyA > 0 ? [`${onlyA} in A alone`] : []), ...(onlyB > 0 ? [`${onlyB} in B alone`] : [])].join(
+    ', ',
+  );
+  const facts = [
+    `${configurations.length} ${configurations.length === 1 ? 'configuration' : 'configurations'} in both`,
+    ...(alone === '' ? [] : [alone]),
+    `${seeds} common ${seeds === 1 ? 'seed' : 'seeds'}`,
+  ];
   return page(
     `${a} and ${b}`,
-    `<p>A is <code>${escapeHtml(a)}</code>, B is <code>${escapeHtml(b)}</code>. Differences are B − A over the seeds that both have, with 95% intervals (Student t of the pairs); those whose interval has no 0 in it are bold.${alone}</p>
+    `<p>A is <code>${escapeHtml(a)}</code>, B is <code>${escapeHtml(b)}</code>. Differences are B − A over the seeds that both have, with 95% intervals (Student t of the pairs). Those whose interval has no 0 in it are bold: <span class="better">green</span> where B is better, <span class="worse">red</span> where it is worse.</p>
+<p class="facts">${facts.map(escapeHtml).join(' · ')}</p>
 ${
   differ.length > 0
     ? section(
         'Where the two differ as a whole',
         table(
           ['setting', 'A', 'B'],
-          differ.map(row => row.map(text => cell(text))),
+          differ.map(row => row.map(text => `<td>${escapeHtml(text)}</td>`)),
         ),
       )
     : ''
 }
 ${section('Differences', rows.length > 0 ? table([...settings, ...metrics], rows) : '<p>They have no configuration in common.</p>')}`,
   );
+}
+
+/** Differences below this are of rounding. */
+const ROUNDING = 1e-12;
+
+function isNothing(difference: number): boolean {
+  return Math.abs(difference) < ROUNDING;
+}
+
+/** A number with a minus sign that is one; 0 for what is rounding. */
+function shown(value: number): string {
+  return isNothing(value) ? '0' : numberText(value).replace(/^-/, '−');
 }
 
 function configurationTable({ varied, metrics, configurations }: SweepSummary): string {
@@ -99,9 +122,9 @@ function configurationTable({ varied, metrics, configurations }: SweepSummary): 
       const interval = own[metric];
       if (!interval) return cell('–', 'number');
       const { mean, low, high, n } = interval;
-      const range = n > 1 ? `<small>${numberText(low)} to ${numberText(high)}</small>` : '';
+      const range = n > 1 ? `<small>${shown(low)} to ${shown(high)}</small>` : '';
       const isBest = metric === first && mean === best && configurations.length > 1;
-      return `<td class="number${isBest ? ' best' : ''}" data-value="${mean}">${numberText(mean)}${range}</td>`;
+      return `<td class="number${isBest ? ' best' : ''}" data-value="${mean}">${shown(mean)}${range}</td>`;
     }),
     `<td><code title="${run.id}">seed ${escapeHtml(settingText(run.settings['seed']))}</code></td>`,
   ]);
@@ -183,7 +206,8 @@ h1 { font-size: 1.6rem; margin-bottom: .25rem; }
 h2 { font-size: 1.15rem; margin: 2.25rem 0 .75rem; }
 .facts { font-weight: 600; }
 .warning { background: #fff4d6; border-left: 4px solid #b7791f; padding: .5rem .75rem; }
-.scroll { overflow-x: auto; }
+/* A shadow at the side where a wide table goes on. */
+.scroll { overflow-x: auto; background: linear-gradient(90deg, #fff 2rem, #fff0) left, linear-gradient(270deg, #fff 2rem, #fff0) right, linear-gradient(90deg, #0003, #0000) left, linear-gradient(270deg, #0003, #0000) right; background-repeat: no-repeat; background-size: 4rem 100%, 4rem 100%, .8rem 100%, .8rem 100%; background-attachment: local, local, scroll, scroll; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .7rem; text-align: left; vertical-align: top; border-bottom: 1px solid #e3e6ea; }
 th { border-bottom: 2px solid #9aa3ad; white-space: nowrap; }
@@ -195,6 +219,9 @@ th.number, td.number { text-align: right; white-space: nowrap; }
 td small { display: block; color: #57606a; }
 td.best { background: #dff3e4; font-weight: 600; }
 td.sure { font-weight: 700; }
+.better { background: #dff3e4; }
+.worse { background: #fde3e1; }
+span.better, span.worse { padding: 0 .3em; }
 code { font: .85em ui-monospace, monospace; }
 figure { margin: 1.5rem 0; overflow-x: auto; }
 details summary { cursor: pointer; margin-bottom: .5rem; }

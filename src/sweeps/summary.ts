@@ -42,11 +42,28 @@ const FIRST = [
   'dead',
   'never_fired',
 ];
-const LESS_IS_BETTER = new Set(['loss', 'training_loss', 'worst_loss', 'dead', 'never_fired']);
+const LESS_IS_BETTER = new Set([
+  'loss',
+  'training_loss',
+  'worst_loss',
+  'dead',
+  'never_fired',
+  'never_fired_at_start',
+  'duplicates',
+  'duplicates_at_start',
+]);
+/** Metrics of which neither more nor less is better. */
+const NEITHER = new Set(['l0', 'bias_moved', 'shrinkage', 'stars']);
 
 /** Whether more of a metric is better. */
 export function moreIsBetter(metric: string): boolean {
   return !LESS_IS_BETTER.has(metric);
+}
+
+/** Whether a difference of a metric is to the better or to the worse; undefined where it is neither. */
+export function isBetter(metric: string, difference: number): boolean | undefined {
+  if (NEITHER.has(metric) || difference === 0) return undefined;
+  return moreIsBetter(metric) === difference > 0;
 }
 
 /** Reads the folder and summarises what is there. FileFormatError where a result is damaged. */
