@@ -90,7 +90,7 @@ function plainForward(
   sae: SparseAutoencoder,
   activations: HostTensor,
 ): { readonly features: HostTensor; readonly reconstruction: HostTensor } {
-  const { features, reconstruction } = applyPlainSae(sae.freeze(), activations);
+  const { features, reconstruction } = applyPlainSae(sae.freeze(), activations, { wantsMargins: false });
   const { dSae, dOut } = sae.config;
   const rows = activations.shape[0]!;
   return {

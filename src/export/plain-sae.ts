@@ -11,7 +11,7 @@ export interface PlainAnswer {
   /** [rows, dOut] */
   readonly reconstruction: Float64Array;
   /**
-   * [rows, dSae]: how far what decides over a latent, such as a threshold, is from deciding otherwise; infinite where nothing decides.
+   * [rows, dSae], or none where they are not asked for: how far what decides over a latent, such as a threshold, is from deciding otherwise; infinite where nothing decides.
    * Where it is within rounding another program may rightly decide otherwise.
    */
   readonly margins: Float64Array;
@@ -20,13 +20,17 @@ export interface PlainAnswer {
 /** As SAELens: added to the standard deviation. */
 const LAYER_NORM_EPSILON = 1e-5;
 
-/** Features and reconstruction of `activations` [rows, dIn]. */
-export function applyPlainSae(sae: FrozenSae, { data, shape }: HostTensor): PlainAnswer {
+/** Features and reconstruction of `activations` [rows, dIn], and margins unless they are not wanted. */
+export function applyPlainSae(
+  sae: FrozenSae,
+  { data, shape }: HostTensor,
+  { wantsMargins = true }: { readonly wantsMargins?: boolean } = {},
+): PlainAnswer {
   const { dIn, dSae, dOut, weights } = sae;
   const rows = shape[0]!;
   const features = new Float64Array(rows * dSae);
   const reconstruction = new Float64Array(rows * dOut);
-  const margins = new Float64Array(rows * dSae).fill(Number.POSITIVE_INFINITY);
+  const margins = wantsMargins ? new Float64Array(rows * dSae).fill(Number.POSITIVE_INFINITY) : undefined;
   const [bDec, wEnc, wDec, wSkip] = ['b_dec', 'W_enc', 'W_dec', 'W_skip'].map(name => weights[name]?.data);
   const [x, projected] = [new Float64Array(dIn), new Float64Array(dSae)];
   const activate = activation(sae);
@@ -57,7 +61,7 @@ export function applyPlainSae(sae: FrozenSae, { data, shape }: HostTensor): Plai
       }
     }
   }
-  return { features, reconstruction, margins };
+  return { features, reconstruction, margins: margins ?? new Float64Array(0) };
 }
 
 /** Makes of `x` (x − mean) / (scale + ε), and gives what undoes it: scale · x̂ + mean. */
@@ -80,7 +84,12 @@ function normalize(
 const NOT_NORMALIZED = { mean: 0, scale: 1 } as const;
 
 /** Fills a row of features and margins, from `at` on, from x̃ W_enc. */
-type Activation = (projected: Float64Array, features: Float64Array, margins: Float64Array, at: number) => void;
+type Activation = (
+  projected: Float64Array,
+  features: Float64Array,
+  margins: Float64Array | undefined,
+  at: number,
+) => void;
 
 function activation(sae: FrozenSae): Activation {
   const { dSae } = sae;
@@ -91,7 +100,7 @@ function activation(sae: FrozenSae): Activation {
       return (projected, features, margins, at) => {
         for (let j = 0; j < dSae; j++) {
           const decides = projected[j]! + gate[j]!;
-          margins[at + j] = Math.abs(decides);
+          if (margins) margins[at + j] = Math.abs(decides);
           if (decides > 0) features[at + j] = Math.max(0, projected[j]! * Math.exp(gain[j]!) + bias[j]!);
         }
       };
@@ -114,7 +123,7 @@ function activation(sae: FrozenSae): Activation {
         for (let j = 0; j < dSae; j++) {
           const value = projected[j]!;
           // Those that stay could fall below the first that does not, and the other way round.
-          margins[at + j] = value >= last ? value - next : last - value;
+          if (margins) margins[at + j] = value >= last ? value - next : last - value;
           if (value >= last) features[at + j] = Math.max(0, value);
         }
       };
@@ -125,7 +134,7 @@ function activation(sae: FrozenSae): Activation {
       return (projected, features, margins, at) => {
         for (let j = 0; j < dSae; j++) {
           const pre = projected[j]! + bias[j]!;
-          if (threshold) margins[at + j] = Math.abs(pre - threshold[j]!);
+          if (threshold && margins) margins[at + j] = Math.abs(pre - threshold[j]!);
           if (threshold === undefined || pre > threshold[j]!) features[at + j] = Math.max(0, pre);
         }
       };

@@ -14,7 +14,7 @@ export interface SweepWork {
   readonly snapshots: number | undefined;
   /** Those of which a run is missing, anew at each call. */
   readonly missing: () => AsyncIterable<RunGroup>;
-  /** Does one here. FolderInUseError where another process is at it. */
+  /** Does one here; of several at a time one trains, in the order of the calls. FolderInUseError where another process is at it. */
   readonly perform: (group: RunGroup) => Promise<void>;
   readonly signal: AbortSignal | undefined;
   readonly log: (line: string) => void;
@@ -30,7 +30,7 @@ export interface SweepExecutor {
 /** Milliseconds until groups are looked at again that another process is at. */
 const LOOK_AGAIN = 1000;
 
-/** Does all groups in this process, one after another, each with all threads. */
+/** Does all groups in this process: they train one after another, each with all threads, and the next one trains while one is measured. */
 export function inThisProcess(): SweepExecutor {
   return { name: 'in this process', execute: work => performAll(work, () => true) };
 }
@@ -56,9 +56,7 @@ async function performAll(
 ): Promise<void> {
   for (;;) {
     let isElsewhere = false;
-    for await (const group of missing()) {
-      if (!isOwn(group)) continue;
-      signal?.throwIfAborted();
+    const performOne = async (group: RunGroup): Promise<void> => {
       try {
         await perform(group);
         log(`group ${group.index + 1}: ${group.runs.length} ${group.runs.length === 1 ? 'run' : 'runs'} done`);
@@ -67,6 +65,22 @@ async function performAll(
         if (!(error instanceof FolderInUseError)) throw error;
         isElsewhere = true;
       }
+    };
+    // Two are under way: one trains while the one before it is measured and written.
+    const underWay: Promise<void>[] = [];
+    try {
+      for await (const group of missing()) {
+        if (!isOwn(group)) continue;
+        signal?.throwIfAborted();
+        const own = performOne(group);
+        // It is awaited below, perhaps after it has failed.
+        own.catch(() => {});
+        underWay.push(own);
+        if (underWay.length > 1) await underWay.shift();
+      }
+      await underWay.shift();
+    } finally {
+      await Promise.allSettled(underWay);
     }
     if (!isElsewhere) return;
     await sleep(LOOK_AGAIN, undefined, { signal });

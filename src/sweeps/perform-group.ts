@@ -14,6 +14,7 @@ import { historyFile } from '../experiments/run-files.ts';
 import { lockFolder } from '../files/folder-lock.ts';
 import type { NamedRun, RunGroup } from './groups.ts';
 import type { SweepConditions, SweepFolder } from './sweep-folder.ts';
+import type { TakeTurn } from './turns.ts';
 
 /** How groups are done. */
 export interface GroupOptions {
@@ -25,6 +26,8 @@ export interface GroupOptions {
   readonly checkpointEvery: number;
   /** About how many times in training the directions are kept. Default 0: never. */
   readonly snapshots?: number | undefined;
+  /** Turns at training, where several groups are under way: one trains while the one before it is measured. Default none. */
+  readonly takeTurn?: TakeTurn | undefined;
 }
 
 /**
@@ -33,6 +36,16 @@ export interface GroupOptions {
  * @throws the reason of the signal where it was stopped; the checkpoint stands
  */
 export async function performGroup(group: RunGroup, options: GroupOptions): Promise<void> {
+  const giveBack = (await options.takeTurn?.()) ?? (() => {});
+  try {
+    options.signal?.throwIfAborted();
+    await performInTurn(group, options, giveBack);
+  } finally {
+    giveBack();
+  }
+}
+
+async function performInTurn(group: RunGroup, options: GroupOptions, onTrained: () => void): Promise<void> {
   const { folder } = options;
   const isMissing = ({ id }: NamedRun): boolean => !folder.isDone(id);
   if (!group.runs.some(isMissing)) return;
@@ -45,7 +58,7 @@ export async function performGroup(group: RunGroup, options: GroupOptions): Prom
   {
     await using _ = await lockFolder(checkpoints, 'work', { signal: options.signal });
     const runs = wasBegun ? group.runs : group.runs.filter(isMissing);
-    if (group.runs.some(isMissing)) await trainRuns(runs, 'runs', checkpoints, options);
+    if (group.runs.some(isMissing)) await trainRuns(runs, 'runs', checkpoints, options, onTrained);
   }
   await rm(checkpoints, { recursive: true, force: true });
 }
@@ -56,12 +69,13 @@ async function trainRuns(
   checkpointName: string,
   checkpoints: string,
   options: GroupOptions,
+  onTrained: () => void = () => {},
 ): Promise<void> {
   const { folder, engine, conditions, signal, checkpointEvery, snapshots = 0 } = options;
   if (runs.every(({ id }) => folder.isDone(id))) return;
   const tasks = runs.map(({ task }) => task);
   try {
-    const how = { engine, signal, checkpoints, checkpointName, checkpointEvery, snapshots };
+    const how = { engine, signal, checkpoints, checkpointName, checkpointEvery, snapshots, onTrained };
     const trained = await tasks[0]!.train(tasks, how);
     signal?.throwIfAborted();
     for (const [i, { metrics, model, engine: on, history }] of trained.entries()) {

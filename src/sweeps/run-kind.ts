@@ -48,6 +48,8 @@ export interface GroupTraining {
   readonly checkpointEvery: number;
   /** About how many times the directions are kept; 0 for never. */
   readonly snapshots: number;
+  /** To be called where training is over: what follows, measuring, leaves the engine free. */
+  readonly onTrained: () => void;
 }
 
 /** A run that was trained. */

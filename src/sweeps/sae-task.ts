@@ -36,6 +36,7 @@ class ToyModelSaeTask implements RunTask {
     const all = tasks as readonly ToyModelSaeTask[];
     const vary = all.map(({ training }) => training);
     const trained = await trainSaes({ ...this.training, vary }, trainingOptions(how, this.settings.steps));
+    how.onTrained();
     const runs: TrainedRun[] = [];
     for (const [i, task] of all.entries()) {
       // What was stopped is not measured, and a lock is renewed meanwhile.

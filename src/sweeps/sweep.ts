@@ -8,6 +8,7 @@ import { performGroup } from './perform-group.ts';
 import { checkPlan, countRuns, type SweepPlan } from './plan.ts';
 import type { RunKind } from './run-kind.ts';
 import { SweepFolder } from './sweep-folder.ts';
+import { createTurns } from './turns.ts';
 
 /** Where a sweep is done and who does it. */
 export interface SweepOptions {
@@ -55,6 +56,7 @@ export async function runSweep(
   if (options.retryFailed) await folder.forgetFailures();
   onLine(`${countRuns(plan)} runs, ${executor.name}, ${conditions.threads} threads`);
   let started: Promise<Engine> | undefined;
+  const takeTurn = createTurns();
   await executor.execute({
     kind,
     folder,
@@ -65,7 +67,15 @@ export async function runSweep(
     missing: () => missingGroups(plan, kind, folder),
     async perform(group) {
       started ??= createEngine({ engine: conditions.engine as 'auto', threads: conditions.threads });
-      await performGroup(group, { folder, engine: await started, conditions, signal, checkpointEvery, snapshots });
+      await performGroup(group, {
+        folder,
+        engine: await started,
+        conditions,
+        signal,
+        checkpointEvery,
+        snapshots,
+        takeTurn,
+      });
     },
   });
   return folder;

@@ -25,6 +25,7 @@ class ToyModelTask implements RunTask {
     const all = tasks as readonly ToyModelTask[];
     const vary = all.map(({ training }) => training);
     const trained = await trainToyModels({ ...this.training, vary }, trainingOptions(how, this.settings.steps));
+    how.onTrained();
     // What was stopped is not measured.
     how.signal?.throwIfAborted();
     return trained.map((run, i) => {

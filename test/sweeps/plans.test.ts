@@ -89,6 +89,21 @@ describe('plans', () => {
     expect(await idOf({ seed: 0, steps: 5 })).to.equal(await idOf({ steps: 5, seed: 0 }));
   });
 
+  it('say yes and no to options that may go without a value', async () => {
+    const settingsOf = async (settings: object) =>
+      (await nameRun(RUN_KINDS.sae, { index: 0, settings: settings as never })).settings;
+    expect(await settingsOf({ auxK: true })).to.include({ auxK: true });
+    expect(await settingsOf({ auxK: false })).to.include({ auxK: false });
+    expect(await settingsOf({ auxK: 0.5, deadAfter: 10 })).to.include({ auxK: 0.5, deadAfter: 10 });
+    expect(await settingsOf({ holdBias: true })).to.include({ holdBias: true });
+    const name = (settings: object) => nameRun(RUN_KINDS.sae, { index: 0, settings: settings as never });
+    expect(await messageOf(name({ specialTokens: 3 }))).to.include('specialTokens must be true or false, got 3');
+    expect(await messageOf(name({ holdBias: 1 }))).to.include('holdBias must be true or false, got 1');
+    expect(await messageOf(name({ auxK: -1 }))).to.include('auxK must be');
+    const idOf = async (settings: object) => (await name(settings)).id;
+    expect(await idOf({ holdBias: false })).to.equal(await idOf({}));
+  });
+
   it('have groups that follow from them alone: of one form, each run once, at most groupSize', async () => {
     expect((await groups(TOY)).map(({ runs }) => runs.length)).to.deep.equal([6]);
     expect((await groups({ ...TOY, groupSize: 4 })).map(({ runs }) => runs.length)).to.deep.equal([4, 2]);
