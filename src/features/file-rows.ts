@@ -41,6 +41,12 @@ export async function openFileRows(options: FileRowOptions): Promise<FileRows> {
   const paths = listed(options.activations);
   const { tensor, targetTensor } = options;
   const hasTarget = options.target !== undefined || targetTensor !== undefined;
+  const single = options.target === undefined && hasTarget && paths.find(path => /\.npy$/i.test(path));
+  if (single) {
+    throw new FileFormatError(`holds one array and not ${targetTensor} as well; expected a file of targets beside it`, {
+      file: single,
+    });
+  }
   const targetPaths = hasTarget ? listed(options.target ?? paths) : [];
   if (paths.length === 0) throw new InvalidValueError('expected at least one file of activations');
   const open: { close(): Promise<void> }[] = [];

@@ -127,6 +127,7 @@ describe('command line, dashboard', () => {
     for (const rows of [
       ['--activations', at('pairs.npy')],
       ['--activations', at('pairs.npy'), '--target', at('pairs.target.npy')],
+      ['--activations', at('pairs.npy'), '--target-tensor', 'hidden'],
       ['--model', ...host],
     ]) {
       const out = join(where, `pages${explained.length}`);

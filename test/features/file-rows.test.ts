@@ -149,6 +149,7 @@ describe('rows from files', () => {
     expect(await message({ target: write('y5.npy', [1, 2, 3], [3, 1], 'float32') })).to.match(
       /y5\.npy: 3 rows of targets, expected 5/,
     );
+    expect(await message({ targetTensor: 'y' })).to.match(/e\.npy: holds one array and not y as well/);
     expect(await message({ target: [activations, activations] })).to.match(/1 files of activations and 2 of targets/);
     expect(await message(csv('a\n1\n2\n3'))).to.match(/bad\.csv: it has 3 rows of labels/);
     expect(await message(csv('a\n1\n2\n3\n4\n5\n6'))).to.match(/more rows of labels/);

@@ -111,7 +111,7 @@ async function openRows(
     const rows = await openFileRows({
       activations: paths,
       tensor,
-      target: given ?? (targetTensor === undefined && (await isTranscoder(file)) ? beside(paths, 'target') : undefined),
+      target: given ?? (targetTensor !== undefined || (await isTranscoder(file)) ? beside(paths, 'target') : undefined),
       targetTensor,
       tokens: tokens ?? beside(paths, 'tokens'),
       positions: positions ?? beside(paths, 'positions'),
