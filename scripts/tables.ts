@@ -7,11 +7,15 @@ import { Command } from 'commander';
 import { positiveInteger, positiveNumber } from '../src/cli/options.ts';
 import { earlyFailure } from './tables/early-failure.ts';
 import { featureHedging } from './tables/feature-hedging.ts';
+import { sanityChecks } from './tables/sanity-checks.ts';
 import { sparseButWrong } from './tables/sparse-but-wrong.ts';
+import { sparseInference } from './tables/sparse-inference.ts';
 import { intoDocument, markdown, type TableOptions, type TableReport } from './tables/table.ts';
 
 const TABLES: Readonly<Record<string, (options: TableOptions) => Promise<TableReport>>> = {
+  F1: sparseInference,
   F2: sparseButWrong,
+  F3: sanityChecks,
   F5: featureHedging,
   early: earlyFailure,
 };

@@ -13,6 +13,7 @@ const PYTHON = process.env['MONOSEMANTIC_PYTHON'] ?? 'python3';
 
 const SOURCES: Readonly<Record<string, string>> = {
   monosemantic: 'src/index.ts',
+  'monosemantic/analysis': 'src/analysis/index.ts',
   'monosemantic/inference': 'src/inference/node.ts',
   'monosemantic/compile': 'src/compile/index.ts',
   'monosemantic/files': 'src/files/index.ts',

@@ -1,0 +1,167 @@
+/** Trainings of one table by SAELens and by ours on the same rows, with paired seeds, kept as files. */
+import { mkdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { activationFiles } from '../../src/data/activation-files.ts';
+import type { DictionaryFeatures } from '../../src/data/dictionary-features.ts';
+import { createEngine } from '../../src/engines/create-engine.ts';
+import { writeNpy } from '../../src/files/npy.ts';
+import { writeFileAtomic } from '../../src/files/write-atomic.ts';
+import type { ActivationConfig } from '../../src/models/architectures/registry.ts';
+import type { FrozenSae } from '../../src/models/frozen-sae.ts';
+import { type HostTensor, hostTensor } from '../../src/tensor.ts';
+import { trainSae } from '../../src/training/node.ts';
+import { kept, keptResult } from './kept-results.ts';
+import { trainBySaelens } from './saelens-training.ts';
+import { meanOf, type TableOptions } from './table.ts';
+
+export const WAYS = ['SAELens', 'preset saelens', 'preset ours'] as const;
+export type Way = (typeof WAYS)[number];
+
+/** Rows that all train on, in a file, and others with the features that they are made of. */
+export interface PlantedRows {
+  readonly file: string;
+  readonly trained: number;
+  readonly heldOut: HostTensor;
+  /** The features of the held-out rows. */
+  readonly features: HostTensor;
+  readonly dictionary: HostTensor;
+}
+
+/** Draws rows of `source` into `folder`, unless they are there. */
+export async function plantedRows(
+  folder: string,
+  source: DictionaryFeatures,
+  { rows, heldOut }: { readonly rows: number; readonly heldOut: number },
+): Promise<PlantedRows> {
+  const options = { seed: 0, batchSize: 1024 };
+  const file = join(folder, 'rows.npy');
+  await mkdir(folder, { recursive: true });
+  const [open, features] = [await source.open(options), await source.features.open(options)];
+  if (!(await stat(file).catch(() => undefined))) {
+    const data = new Float32Array(rows * source.width);
+    await open.batches.fill({ activations: data }, 1);
+    await writeFileAtomic(file, writeNpy(hostTensor(data, [rows, source.width])));
+  }
+  const first = async (given: AsyncIterable<{ input: HostTensor }>): Promise<HostTensor> => {
+    for await (const { input } of given) return input;
+    throw new Error('no rows were drawn');
+  };
+  return {
+    file,
+    trained: rows,
+    heldOut: await first(open.heldOut(heldOut, heldOut)),
+    features: await first(features.heldOut(heldOut, heldOut)),
+    dictionary: source.dictionary,
+  };
+}
+
+/** One training, in SAELens's words and in ours. */
+export interface PairedTraining {
+  readonly saelens: { readonly architecture: string; readonly options: Readonly<Record<string, unknown>> };
+  readonly ours: ActivationConfig;
+  readonly dSae: number;
+  readonly steps: number;
+  readonly batchSize: number;
+  readonly learningRate: number;
+  /** Steps without firing after which a latent is dead. */
+  readonly deadWindow: number;
+  readonly seed: number;
+}
+
+/** What every training costs. */
+export interface Cost {
+  /** Steps in which AuxK acted. */
+  readonly auxKSteps: number;
+  readonly processorSeconds: number;
+}
+
+/** Trains on one thread. `folder` takes what SAELens writes. */
+export async function trainedBy(
+  way: Way,
+  training: PairedTraining,
+  data: PlantedRows,
+  { python, folder }: { readonly python: string | undefined; readonly folder: string },
+): Promise<{ readonly sae: FrozenSae } & Cost> {
+  const { saelens, ours, dSae, steps, batchSize, learningRate, deadWindow, seed } = training;
+  if (way === 'SAELens') {
+    const request = { rows: data.file, trained: data.trained, ...saelens, dSae, steps, batchSize, seed, threads: 1 };
+    const trainer = { lr: learningRate, dead_feature_window: deadWindow };
+    return await trainBySaelens(python!, { ...request, trainer }, join(folder, 'saelens'));
+  }
+  const used = process.cpuUsage();
+  const choosesLatents = 'k' in ours;
+  const { sae } = await trainSae(
+    {
+      data: activationFiles(data.file, { shuffleBuffer: data.trained }),
+      dSae,
+      activation: choosesLatents ? ({ ...ours, auxK: { deadAfter: deadWindow + 1 } } as ActivationConfig) : ours,
+      steps,
+      batchSize,
+      learningRate,
+      holdOut: 0,
+      seed,
+      preset: way === 'preset ours' ? 'ours' : 'saelens',
+    },
+    { engine: await createEngine({ threads: 1 }) },
+  );
+  const { user, system } = process.cpuUsage(used);
+  const auxKSteps = (sae.training['aux_k_steps'] as number | undefined) ?? 0;
+  return { sae: sae.freeze(), auxKSteps, processorSeconds: (user + system) / 1e6 };
+}
+
+/** A cell of a table for one seed: what is trained, and by whom. */
+export interface Job {
+  /** Of files. */
+  readonly cell: string;
+  readonly way: Way;
+  readonly seed: number;
+}
+
+/** The scores of a table: by cell, way and seed. */
+export class PairedScores<Score extends Readonly<Record<string, number>>> {
+  readonly #scores = new Map<string, Map<number, Score>>();
+
+  add({ cell, way, seed }: Job, score: Score): void {
+    const key = `${cell} by ${way}`;
+    this.#scores.set(key, (this.#scores.get(key) ?? new Map<number, Score>()).set(seed, score));
+  }
+
+  /** Of the seeds that were run. */
+  of(cell: string, way: Way, metric: keyof Score): number[] {
+    return [...(this.#scores.get(`${cell} by ${way}`)?.values() ?? [])].map(score => score[metric]!);
+  }
+
+  /** Differences of the seeds that both were run with. */
+  differences(cell: string, way: Way, rival: Way, metric: keyof Score): number[] {
+    const theirs = this.#scores.get(`${cell} by ${rival}`);
+    return [...(this.#scores.get(`${cell} by ${way}`) ?? [])].flatMap(([seed, score]) => {
+      const other = theirs?.get(seed);
+      return other ? [score[metric]! - other[metric]!] : [];
+    });
+  }
+
+  /** The mean with its interval, or that it was not run. */
+  cell(cell: string, way: Way, metric: keyof Score, digits: number): string {
+    const values = this.of(cell, way, metric);
+    return values.length === 0 ? 'not run' : meanOf(values, digits);
+  }
+}
+
+/** Runs what is not kept, in the order of `jobs`, until the minutes are over; SAELens's only where there is a Python. */
+export async function pairedScores<OneJob extends Job, Score extends Readonly<Record<string, number>>>(
+  name: string,
+  jobs: readonly OneJob[],
+  settings: Readonly<Record<string, unknown>>,
+  { out, minutes = Number.POSITIVE_INFINITY, python }: TableOptions,
+  run: (job: OneJob) => Promise<Score>,
+): Promise<PairedScores<Score>> {
+  const scores = new PairedScores<Score>();
+  const until = performance.now() + minutes * 60_000;
+  for (const job of jobs) {
+    const file = `${name}/${job.cell}-${job.way}-${job.seed}`.replaceAll(' ', '-');
+    const mayRun = performance.now() < until && (job.way !== 'SAELens' || python !== undefined);
+    const score = await (mayRun ? kept(out, file, settings, () => run(job)) : keptResult<Score>(out, file, settings));
+    if (score) scores.add(job, score);
+  }
+  return scores;
+}
