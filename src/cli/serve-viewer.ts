@@ -1,6 +1,6 @@
 /** Serves the built viewer on loopback and, beside it, files that the person named: they stay on this machine. */
-import { readdir, realpath, stat } from 'node:fs/promises';
-import { basename, dirname, extname, join, resolve } from 'node:path';
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { basename, dirname, extname, join, relative, resolve, sep } from 'node:path';
 import { FileFormatError, MissingPackageError } from '../errors.ts';
 import { type StaticServer, startStaticServer } from './static-server.ts';
 
@@ -30,18 +30,47 @@ async function filesBeside(file: string, wanted: readonly string[]): Promise<[st
   return found;
 }
 
+/** The single file's own policy forbids every connection: served from loopback it asks this server for what the person named. */
+const CONNECTS_NOWHERE = "connect-src 'none'";
+const CONNECTS = 'connect-src *';
+
 /**
- * Starts the server on 127.0.0.1. Nothing outside `folder` and `files` is served.
- * @throws MissingPackageError where `folder` holds no built viewer, FileFormatError where one of `files` is missing, EngineUnavailableError
- *   where the port is taken.
+ * The page at `/` where the folder holds the single file alone, as the published package does; undefined where the site is there.
+ * @throws MissingPackageError where neither is.
  */
-export async function serveViewer({ folder, port = 0, files = [] }: ServeOptions): Promise<ViewerServer> {
-  const root = resolve(folder);
-  await stat(join(root, 'index.html')).catch(cause => {
+async function pageOf(root: string): Promise<string | undefined> {
+  if (await stat(join(root, 'index.html')).catch(() => undefined)) return undefined;
+  const html = await readFile(join(root, 'monosemantic-viewer.html'), 'utf8').catch(cause => {
     throw new MissingPackageError(`${root} holds no built viewer: in a clone, npm run build:viewer makes it`, {
       cause,
     });
   });
+  return html.replace(CONNECTS_NOWHERE, CONNECTS);
+}
+
+/** The files of a feature bundle's folder by their path within it; undefined for other folders. */
+async function bundleFiles(folder: string): Promise<Map<string, string> | undefined> {
+  const names = await readdir(folder, { recursive: true, withFileTypes: true });
+  if (!names.some(entry => entry.name === 'bundle.json' && entry.parentPath === folder)) return undefined;
+  return new Map(
+    names
+      .filter(entry => entry.isFile())
+      .map(({ parentPath, name }) => {
+        const path = join(parentPath, name);
+        return [relative(folder, path).split(sep).join('/'), path];
+      }),
+  );
+}
+
+/**
+ * Starts the server on 127.0.0.1. Nothing outside `folder` and `files` is served.
+ * @throws MissingPackageError where `folder` holds no built viewer, FileFormatError where one of `files` is missing or a folder
+ *   that is no feature bundle, EngineUnavailableError
+ *   where the port is taken.
+ */
+export async function serveViewer({ folder, port = 0, files = [] }: ServeOptions): Promise<ViewerServer> {
+  const root = resolve(folder);
+  const page = await pageOf(root);
   const named = new Map<string, string>();
   /** What the page is told to open. */
   const opened: string[] = [];
@@ -50,7 +79,16 @@ export async function serveViewer({ folder, port = 0, files = [] }: ServeOptions
       throw new FileFormatError('there is no such file', { file, cause });
     });
     const number = named.size;
-    const own = basename(file);
+    const own = basename(resolve(file));
+    if ((await stat(real)).isDirectory()) {
+      const bundle = await bundleFiles(real);
+      if (!bundle) {
+        throw new FileFormatError('is a folder without bundle.json: drop it onto the page, or use --output', { file });
+      }
+      for (const [path, at] of bundle) named.set(`/open/${number}/${own}/${path}`, at);
+      opened.push(`/open/${number}/${own}/bundle.json`);
+      continue;
+    }
     const histories = await filesBeside(file, ['history.json', `${basename(file, extname(file))}.history.json`]);
     for (const [name, path] of [[own, real] as const, ...histories]) {
       named.set(`/open/${number}/${name}`, path);
@@ -61,7 +99,7 @@ export async function serveViewer({ folder, port = 0, files = [] }: ServeOptions
     for (const [name, path] of data) named.set(`/open/${number}/${name}`, path);
   }
 
-  const server = await startStaticServer({ folders: [root], named, port });
+  const server = await startStaticServer({ folders: [root], named, port, ...(page !== undefined && { page }) });
   // Encoded as an address, and once more as a part of the query.
   const addresses = opened.map(path => path.split('/').map(encodeURIComponent).join('/'));
   const query = new URLSearchParams(addresses.map(path => ['model', path]));

@@ -15,7 +15,7 @@ import { toyModelActivations } from '../data/toy-model-activations.ts';
 import { sha256OfFile } from '../files/file-hash.ts';
 import type { Initialisation } from '../models/initialisation.ts';
 import type { SparseAutoencoder } from '../models/sparse-autoencoder.ts';
-import { plotDirectionSnapshots, plotRecovery, plotRecoveryRates, type RecoveryRate } from '../plots/index.ts';
+import { plotDirectionSnapshots, plotRecovery, plotRecoveryRates, type RecoveryRate } from '../plots/figure-data.ts';
 import type { HostTensor } from '../tensor.ts';
 import type { ModelSnapshot } from '../training/history.ts';
 import { trainSaes } from '../training/node.ts';

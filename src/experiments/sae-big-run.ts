@@ -7,7 +7,7 @@ import { basename, join } from 'node:path';
 import { mean } from 'd3-array';
 import type { ActivationConfig } from '../models/architectures/registry.ts';
 import type { Initialisation } from '../models/initialisation.ts';
-import { plotCosineHeatMap, plotRecovery, plotTrainingCurves } from '../plots/index.ts';
+import { plotCosineHeatMap, plotRecovery, plotTrainingCurves } from '../plots/figure-data.ts';
 import type { HostTensor } from '../tensor.ts';
 import { trainSaes } from '../training/node.ts';
 import { snapshotSteps } from '../training/snapshot-steps.ts';

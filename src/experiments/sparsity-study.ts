@@ -6,7 +6,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { max, mean, min } from 'd3-array';
 import type { AuxKOptions } from '../models/architectures/aux-k.ts';
-import { plotSparsitySweep, type SparsitySweepSeries } from '../plots/index.ts';
+import { plotSparsitySweep, type SparsitySweepSeries } from '../plots/figure-data.ts';
 import type { HostTensor } from '../tensor.ts';
 import { trainSaes } from '../training/node.ts';
 import { readClusteredTruth, type SaeScore, scoreClustered } from './clustered-truth.ts';
