@@ -27,6 +27,7 @@ export const STREAMS = {
   dictionary: 9,
 } as const;
 
+/** Names of the independent streams of random numbers that one seed gives. */
 export type StreamName = keyof typeof STREAMS;
 
 /**

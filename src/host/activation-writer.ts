@@ -16,6 +16,7 @@ import { toHalfFloats } from './half-float.ts';
 import type { HostModel } from './host-model.ts';
 import type { HostData } from './input-batches.ts';
 
+/** Which rows are written, where, and as which type of number. */
 export interface WriteActivationsOptions extends RowOptions {
   /** A path that ends in .npy. */
   readonly output: string;
@@ -83,7 +84,16 @@ interface State {
 
 const BYTES: Readonly<Record<string, number>> = { float32: 4, float16: 2, int32: 4 };
 
-/** @throws InvalidValueError where `output` does not end in .npy, or an unfinished run had other settings. FileWriteError. */
+/**
+ * Writes a host's activations to a .npy file, [n, d], with the position of each row beside it; what `monosemantic activations` does.
+ *
+ * @param host - The open model.
+ * @param data - What it is run over.
+ * @param options - `output`, `tensor`, which positions count, `resume`.
+ * @returns What was written, and how many rows were left out.
+ * @throws InvalidValueError where `output` does not end in .npy, or an unfinished run had other settings.
+ * @throws FileWriteError where a file cannot be written.
+ */
 export async function writeActivations(
   host: HostModel,
   data: HostData,
