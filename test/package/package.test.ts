@@ -227,16 +227,22 @@ describe('the package', function () {
   it('serves the viewer, which opens a model and feature pages (needs Chromium: Linux on x64)', async function () {
     if (browserLacks() !== undefined) this.skip();
     const command = join(app.folder, 'node_modules/monosemantic/bin/monosemantic.js');
-    const server = spawn(process.execPath, [command, 'view', 'sae.onnx', 'pages'], { cwd: app.folder });
+    await app.write('rows.npy', writeNpy(answers.x));
+    const given = ['sae.onnx', '--activations', 'rows.npy', '--out', 'served-pages'];
+    await app.run(process.execPath, [command, 'dashboard', ...given]);
+    const server = spawn(process.execPath, [command, 'view', 'sae.onnx', 'served-pages'], { cwd: app.folder });
     const browser = await launchBrowser();
     try {
-      const [line] = (await once(server.stdout, 'data')) as [Buffer];
+      const line = await new Promise<Buffer>((resolve, reject) => {
+        server.stdout.once('data', resolve);
+        server.once('exit', code => reject(new Error(`view ended with status ${code}`)));
+      });
       const page = await browser.newPage();
       const problems: string[] = [];
       page.on('console', message => {
         if (message.type() === 'error') problems.push(message.text());
       });
-      const opened = page.waitForResponse(response => response.url().endsWith('/pages/bundle.json'));
+      const opened = page.waitForResponse(response => response.url().endsWith('/served-pages/bundle.json'));
       await page.goto(line.toString().split('\n')[0]!);
       await page.getByRole('option', { name: 'sae.onnx' }).first().waitFor({ state: 'attached' });
       expect((await opened).status()).to.be.oneOf([200, 206]);
@@ -244,7 +250,7 @@ describe('the package', function () {
     } finally {
       await browser.close();
       server.kill('SIGINT');
-      await once(server, 'exit');
+      if (server.exitCode === null) await once(server, 'exit');
     }
   });
 
@@ -473,7 +479,7 @@ describe('the package', function () {
     });
   });
 
-  describe("README.md's code", () => {
+  describe('the code of README and docs', () => {
     const typescript = README_EXAMPLES.filter(({ language }) => language === 'ts');
     const given =
       'declare const fileInput: { files: Blob[] };\ndeclare const [batch, activations]: [number, Float32Array];\n';
@@ -530,8 +536,8 @@ describe('the package', function () {
       await compileInApp(['page.ts'], [...IN_PAGE, '--lib', 'es2023,dom,dom.iterable']);
     });
 
-    for (const [i, { language, code, what, isForPage }] of README_EXAMPLES.entries()) {
-      it(`${language}: ${what}, block ${i + 1}`, async function () {
+    for (const [i, { page, language, code, what, isForPage }] of README_EXAMPLES.entries()) {
+      it(`${language}: ${what}, block ${i + 1}, of ${page}`, async function () {
         writeExampleFiles(app.folder);
         if (language === 'python') {
           const python = process.env['MONOSEMANTIC_PYTHON'] ?? 'python3';
@@ -542,10 +548,10 @@ describe('the package', function () {
           return;
         }
         // What only a page has is given here.
-        const page =
+        const inPage =
           'const [batch, activations] = [2, new Float32Array(4)];\n' +
           'const fileInput = { files: [await (await import("node:fs")).openAsBlob("models/sae.onnx")] };\n';
-        await app.write('readme.ts', (isForPage ? page : '') + shortened(code));
+        await app.write('readme.ts', (isForPage ? inPage : '') + shortened(code));
         const tsx = pathToFileURL(join(ROOT, 'node_modules/tsx/dist/loader.mjs')).href;
         await app.run(process.execPath, ['--import', tsx, 'readme.ts']);
       });
