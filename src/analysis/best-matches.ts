@@ -3,6 +3,7 @@ import type { HostTensor } from '../tensor.ts';
 import { requireDirections } from './directions.ts';
 import { productBlocks, unitRows } from './row-products.ts';
 
+/** For each latent the true feature it is nearest to. */
 export interface BestMatches {
   /** The nearest true feature of each latent, [dSae]; of equal ones the first, −1 where there are no features. */
   readonly features: Int32Array;

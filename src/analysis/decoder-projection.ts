@@ -5,6 +5,7 @@ import { requireDirections } from './directions.ts';
 import { multiplyTransposed } from './row-products.ts';
 import { batchWidth, requireSamples } from './sample-batch.ts';
 
+/** The decoder that activations are projected on. */
 export interface DecoderProjectionOptions {
   /** The decoder's rows W_dec, [dSae, d]; of norm 1 for the numbers to compare. */
   readonly directions: HostTensor;

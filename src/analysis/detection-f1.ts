@@ -3,6 +3,7 @@ import { InvalidShapeError } from '../errors.ts';
 import type { HostTensor } from '../tensor.ts';
 import { batchWidth, requireSamples } from './sample-batch.ts';
 
+/** How well single latents tell whether true features are present. */
 export interface Detection {
   /** F1 of each true feature, [nFeatures], by its latent; 0 where it has none or never occurs with it. */
   readonly f1: Float64Array;

@@ -4,6 +4,7 @@ import type { HostTensor } from '../tensor.ts';
 import { requireDirections } from './directions.ts';
 import { productBlocks, unitRows } from './row-products.ts';
 
+/** How alike the directions of one dictionary are: c_dec. */
 export interface DictionaryCosine {
   /** Mean of |cos(d_i, d_j)| over the pairs i < j; undefined where there are fewer than two latents. */
   readonly mean: number | undefined;
@@ -11,6 +12,7 @@ export interface DictionaryCosine {
   readonly latents: number;
 }
 
+/** How many latents are compared. */
 export interface DictionaryCosineOptions {
   /** Of larger dictionaries so many latents at even distances stand for all: the cost grows with the square. At least 2. Default 2,048. */
   readonly mostLatents?: number;

@@ -3,12 +3,14 @@ import { InvalidShapeError } from '../errors.ts';
 import type { HostTensor } from '../tensor.ts';
 import { cosineSimilarityMatrix } from './cosine-similarity.ts';
 
+/** Two latents of nearly one direction: their indices, `first` < `second`, and the cosine between them. */
 export interface DuplicatePair {
   readonly first: number;
   readonly second: number;
   readonly cosine: number;
 }
 
+/** Which latents are compared, and from which cosine on two count as duplicates. */
 export interface DuplicateOptions {
   /** Which latents fire, [dSae]; the others are passed over. Default all. */
   readonly alive?: readonly boolean[];

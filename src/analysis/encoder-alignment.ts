@@ -2,6 +2,7 @@
 import { InvalidShapeError } from '../errors.ts';
 import type { HostTensor } from '../tensor.ts';
 
+/** How each latent's encoder column lies to its decoder row. */
 export interface EncoderAlignment {
   /** cos(W_enc[:, i], W_dec[i]) of each latent, [dSae]; 0 where one of them is zero. */
   readonly cosines: Float32Array;

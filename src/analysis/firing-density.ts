@@ -2,6 +2,7 @@
 import type { HostTensor } from '../tensor.ts';
 import { batchWidth, requireSamples } from './sample-batch.ts';
 
+/** How often each latent fires. */
 export interface Firing {
   /** Share of samples on which each latent is active (> 0), [dSae]. */
   readonly density: Float64Array;

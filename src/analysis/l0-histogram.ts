@@ -5,6 +5,7 @@ import { batchWidth, requireSamples } from './sample-batch.ts';
 /** Bins at most. */
 const MOST_BINS = 32;
 
+/** How many samples have how many active latents. */
 export interface L0Distribution {
   /** Bin i holds samples with at least `edges[i]` and fewer than `edges[i + 1]` active latents. Whole numbers, rising, one more than there are bins. */
   readonly edges: readonly number[];

@@ -4,6 +4,7 @@ import type { HostTensor } from '../tensor.ts';
 import type { BestMatches } from './best-matches.ts';
 import { batchWidth, requireSamples } from './sample-batch.ts';
 
+/** Precision, recall and F1 of each latent as a detector of a true feature. */
 export interface LatentDetection {
   /** Of each latent, [dSae]; 0 where it is undefined, as where the latent never fires. */
   readonly precision: Float64Array;

@@ -11,6 +11,7 @@ import { requireDirections } from './directions.ts';
 import { productBlocks, unitRows } from './row-products.ts';
 import { type CandidateRow, SparseAssignment } from './sparse-assignment.ts';
 
+/** Whether signs count, and how near to the optimum the matching must be. */
 export interface MatchOptions {
   /** Whether a direction and its opposite count as different. Default false: |cos| is matched, as the paper and SAELens define MCC. */
   readonly signed?: boolean;
@@ -20,6 +21,7 @@ export interface MatchOptions {
   readonly candidates?: number;
 }
 
+/** Which direction of one set belongs to which of the other, one to one, and the mean of their similarities (MCC). */
 export interface DirectionMatching {
   /** For each direction of the second set its own one of the first, −1 where that set is smaller and none was left. */
   readonly matches: Int32Array;

@@ -3,6 +3,7 @@ import { linearSumAssignment } from 'linear-sum-assignment';
 import { InvalidShapeError, InvalidValueError } from '../errors.ts';
 import type { HostTensor } from '../tensor.ts';
 
+/** A matching of true features and latents, one to one, of the largest sum of similarities. */
 export interface Matching {
   /** Latent of each true feature, −1 where it has none: with fewer latents than features, some stay unmatched. */
   readonly latents: Int32Array;

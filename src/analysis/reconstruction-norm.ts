@@ -6,6 +6,7 @@ import { batchWidth, requireSamples } from './sample-batch.ts';
 /** Activations of a smaller norm are left out of the shrinkage. */
 const LEAST_NORM = 1e-6;
 
+/** How long reconstructions are beside what they reconstruct. */
 export interface ReconstructionNorms {
   /** Mean of ‖x̂‖ / ‖x‖ over samples with ‖x‖ > 1e-6: 1 where nothing shrinks. Undefined where there is no such sample. */
   readonly shrinkage: number | undefined;

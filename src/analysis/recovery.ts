@@ -5,6 +5,7 @@ import { cosineSimilarityMatrix } from './cosine-similarity.ts';
 import { optimalMatching } from './optimal-matching.ts';
 import { sphericalCapShare } from './spherical-cap.ts';
 
+/** The two sets of directions, which latents are alive, and the threshold. */
 export interface RecoveryOptions {
   /** Latents' directions, [dSae, d]. */
   readonly directions: HostTensor;
@@ -18,6 +19,7 @@ export interface RecoveryOptions {
   readonly eitherSign?: boolean;
 }
 
+/** Whether one true feature was found, and by which latent. */
 export interface FeatureRecovery {
   /** Its own alive latent; null where there are fewer alive latents than features. */
   readonly latent: number | null;
@@ -28,6 +30,7 @@ export interface FeatureRecovery {
   readonly recovered: boolean;
 }
 
+/** How many true features a dictionary has found, each by a latent of its own. */
 export interface Recovery {
   /** One entry a true feature, in order. */
   readonly features: readonly FeatureRecovery[];

@@ -2,6 +2,7 @@
 import { InvalidShapeError } from '../errors.ts';
 import type { HostTensor } from '../tensor.ts';
 
+/** How far from regular a polygon may be. */
 export interface PolygonOptions {
   /** How far each gap between neighbours may be from 360° / n. Default 10. */
   readonly toleranceDegrees?: number;

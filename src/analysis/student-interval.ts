@@ -2,6 +2,7 @@
 import { InvalidValueError } from '../errors.ts';
 import type { Interval } from './wilson-interval.ts';
 
+/** A mean with its interval of confidence (Student's t). */
 export interface MeanInterval extends Interval {
   readonly mean: number;
   /** Standard deviation of the values, with n − 1; 0 for one value. */

@@ -1,6 +1,7 @@
 /** How sure a rate over seeds is (Wilson 1927). */
 import { InvalidValueError } from '../errors.ts';
 
+/** An interval of confidence; both ends in the unit of the value. */
 export interface Interval {
   readonly low: number;
   readonly high: number;

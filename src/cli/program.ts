@@ -12,6 +12,7 @@ import {
   wholeNumber,
 } from './options.ts';
 import { prepareCommand } from './prepare-command.ts';
+import { hostPackages, PACKAGES, requirePackages, trainingPackages } from './required-packages.ts';
 import type { Terminal } from './terminal.ts';
 
 const SAMPLES_HELP = `
@@ -97,7 +98,10 @@ offsets[i + 1]); .npy and .csv, a row for each feature that fires: sample, featu
 
 Example: monosemantic encode sae.onnx --input activations.npy --output features.npz --sparse`,
     )
-    .action(async (file, options) => (await import('./commands/encode.ts')).encode(file, options, terminal));
+    .action(async (file, options) => {
+      requirePackages(PACKAGES.run);
+      await (await import('./commands/encode.ts')).encode(file, options, terminal);
+    });
   return addNameOptions(addReportOptions(addRunOptions(command)));
 }
 
@@ -113,7 +117,10 @@ function decode(command: Command, terminal: Terminal): Command {
     .option('--tensor <name>', 'which array of a .npz or .safetensors input that holds several')
     .option('--activations <file>', 'what was encoded, for decoders that need it (layer norm)')
     .addHelpText('after', SAMPLES_HELP)
-    .action(async (file, options) => (await import('./commands/decode.ts')).decode(file, options, terminal));
+    .action(async (file, options) => {
+      requirePackages(PACKAGES.run);
+      await (await import('./commands/decode.ts')).decode(file, options, terminal);
+    });
   return addNameOptions(addReportOptions(addRunOptions(command)));
 }
 
@@ -124,7 +131,10 @@ function directions(command: Command, terminal: Terminal): Command {
     .summary('the direction of each feature')
     .description("Each feature's direction, as the file holds them: rows of the decoder, [d_sae, d_in].")
     .option('--output <file>', '.npy, .npz, .safetensors, .json or .csv; - is stdout, as JSON', '-')
-    .action(async (file, options) => (await import('./commands/directions.ts')).directions(file, options, terminal));
+    .action(async (file, options) => {
+      requirePackages(PACKAGES.run);
+      await (await import('./commands/directions.ts')).directions(file, options, terminal);
+    });
   return addNameOptions(addReportOptions(command));
 }
 
@@ -152,9 +162,10 @@ sparse_autoencoder and dictionary_learning with their state saved as .safetensor
 
 Example: monosemantic convert gpt2-res-jb/blocks.8.hook_resid_pre sae.onnx`,
     )
-    .action(async (source, target, options) =>
-      (await import('./commands/convert.ts')).convert(source, target, options, terminal),
-    );
+    .action(async (source, target, options) => {
+      requirePackages(PACKAGES.convert);
+      await (await import('./commands/convert.ts')).convert(source, target, options, terminal);
+    });
   return addReportOptions(command);
 }
 
@@ -182,7 +193,10 @@ function verify(command: Command, terminal: Terminal): Command {
       'after',
       '\nExit status 1 where they differ.\n\nExample: monosemantic verify sae.onnx --against ./saelens-folder',
     )
-    .action(async (file, options) => (await import('./commands/verify.ts')).verify(file, options, terminal));
+    .action(async (file, options) => {
+      requirePackages(PACKAGES.run);
+      await (await import('./commands/verify.ts')).verify(file, options, terminal);
+    });
   return addNameOptions(addReportOptions(addRunOptions(command)));
 }
 
@@ -197,7 +211,10 @@ function plot(command: Command, terminal: Terminal): Command {
     .addOption(
       new Option('--format <format...>', 'one or more forms').choices(['svg', 'png', 'html']).default(['svg', 'png']),
     )
-    .action(async (file, options) => (await import('./commands/plot.ts')).plot(file, options, terminal));
+    .action(async (file, options) => {
+      requirePackages(PACKAGES.plot, options.format.includes('png') ? PACKAGES.paint : []);
+      await (await import('./commands/plot.ts')).plot(file, options, terminal);
+    });
   return addNameOptions(addReportOptions(command));
 }
 
@@ -213,7 +230,10 @@ function train(command: Command, terminal: Terminal): Command {
     )
     .passThroughOptions()
     .allowUnknownOption()
-    .action(async (what, args) => (await import('./commands/train.ts')).train(what, args, terminal));
+    .action(async (what, args) => {
+      requirePackages(trainingPackages(args));
+      await (await import('./commands/train.ts')).train(what, args, terminal);
+    });
 }
 
 function sweep(command: Command, terminal: Terminal): Command {
@@ -256,12 +276,18 @@ function sweep(command: Command, terminal: Terminal): Command {
 A plan: {"train": "sae", "base": {"steps": 2000}, "grid": {"k": [1, 2]}, "seeds": 4}
 Settings have the names of train's options in camel case; docs/sweeps.md and examples/plans/ show more.`,
     )
-    .action(async (plan, options) => (await import('./commands/sweep.ts')).sweep(plan, options, terminal));
+    .action(async (plan, options) => {
+      requirePackages(PACKAGES.train, options.queue === undefined ? [] : PACKAGES.queue);
+      await (await import('./commands/sweep.ts')).sweep(plan, options, terminal);
+    });
   const status = prepareCommand(command.createCommand('status'), terminal)
     .argument('<folder>', 'of a sweep')
     .summary('how far a sweep is')
     .description('How far a sweep is: runs done, failed, under way and missing, and the failures.')
-    .action(async (folder, options) => (await import('./commands/sweep.ts')).status(folder, options, terminal));
+    .action(async (folder, options) => {
+      requirePackages(PACKAGES.train);
+      await (await import('./commands/sweep.ts')).status(folder, options, terminal);
+    });
   const report = prepareCommand(command.createCommand('report'), terminal)
     .argument('[folder]', 'of a sweep')
     .summary('tables, figures and one HTML page of a sweep')
@@ -271,11 +297,17 @@ Settings have the names of train's options in camel case; docs/sweeps.md and exa
     .option('--compare <folders...>', 'two sweeps: their differences, configuration by configuration')
     .option('--output <folder>', 'where the report goes (default: the folder of the sweep, report/)')
     .option('--metrics <names...>', 'metrics to draw (default: those that vary most plainly)')
-    .action(async (folder, options) => (await import('./commands/sweep.ts')).report(folder, options, terminal));
+    .action(async (folder, options) => {
+      requirePackages(PACKAGES.train, PACKAGES.figures);
+      await (await import('./commands/sweep.ts')).report(folder, options, terminal);
+    });
   const schema = prepareCommand(command.createCommand('schema'), terminal)
     .summary('the JSON schema of plans')
     .description('Prints the JSON schema of plans, for editors.')
-    .action(async () => (await import('./commands/sweep.ts')).schema(terminal));
+    .action(async () => {
+      requirePackages(PACKAGES.train);
+      (await import('./commands/sweep.ts')).schema(terminal);
+    });
   for (const part of [status, report]) command.addCommand(addReportOptions(part));
   command.addCommand(schema);
   return addReportOptions(command);
@@ -297,7 +329,10 @@ function worker(command: Command, terminal: Terminal): Command {
     .option('--until-empty', 'end where nothing is left in the queue')
     .option('--lock <seconds>', 'after which a worker that says nothing counts as dead', positiveNumber, 30)
     .option('--checkpoint-every <steps>', 'steps between checkpoints', positiveInteger, 5000)
-    .action(async options => (await import('./commands/sweep.ts')).worker(options, terminal));
+    .action(async options => {
+      requirePackages(PACKAGES.train, PACKAGES.queue);
+      await (await import('./commands/sweep.ts')).worker(options, terminal);
+    });
   return addReportOptions(command);
 }
 
@@ -310,7 +345,10 @@ function tensors(command: Command, terminal: Terminal): Command {
       'The tensors that a model computes: name, type, shape, what makes it. The likely residual stream is marked.',
     )
     .option('--all', 'every tensor, integers and scalars too')
-    .action(async (file, options) => (await import('./commands/tensors.ts')).tensors(file, options, terminal));
+    .action(async (file, options) => {
+      requirePackages(PACKAGES.run);
+      await (await import('./commands/tensors.ts')).tensors(file, options, terminal);
+    });
   return addReportOptions(addHostRunOptions(command));
 }
 
@@ -340,7 +378,10 @@ order.
 
 Example: monosemantic activations model.onnx --tensor T --input ids.npy --mask mask.npy --output acts.npy`,
     )
-    .action(async (file, options) => (await import('./commands/activations.ts')).activations(file, options, terminal));
+    .action(async (file, options) => {
+      requirePackages(hostPackages(options));
+      await (await import('./commands/activations.ts')).activations(file, options, terminal);
+    });
   return addReportOptions(addHostDataOptions(command));
 }
 
@@ -370,7 +411,10 @@ model's own likeliest class; KL over all positions that count. Losses are in nat
 
 Example: monosemantic evaluate sae.onnx --model model.onnx --tensor T --input ids.npy --mask mask.npy --json`,
     )
-    .action(async (file, options) => (await import('./commands/evaluate.ts')).evaluate(file, options, terminal));
+    .action(async (file, options) => {
+      requirePackages(hostPackages(options));
+      await (await import('./commands/evaluate.ts')).evaluate(file, options, terminal);
+    });
   return addNameOptions(addReportOptions(addHostDataOptions(command)));
 }
 
@@ -400,9 +444,10 @@ run by itself gives, and the mean in the tensor's place must change the outputs.
 
 Example: monosemantic splice model.onnx sae.onnx --tensor T --output merged.onnx`,
     )
-    .action(async (model, sae, options) =>
-      (await import('./commands/splice.ts')).splice(model, sae, options, terminal),
-    );
+    .action(async (model, sae, options) => {
+      requirePackages(hostPackages(options));
+      await (await import('./commands/splice.ts')).splice(model, sae, options, terminal);
+    });
   return addNameOptions(addReportOptions(addHostDataOptions(command)));
 }
 
@@ -457,7 +502,10 @@ Examples: monosemantic dashboard sae.onnx --activations acts.npy --tokenizer tok
     --tokenizer tokenizer.json --out pages/
 The folder's format is documented: docs/bundle-format.md.`,
     )
-    .action(async (file, options) => (await import('./commands/dashboard.ts')).dashboard(file, options, terminal));
+    .action(async (file, options) => {
+      requirePackages(hostPackages(options));
+      await (await import('./commands/dashboard.ts')).dashboard(file, options, terminal);
+    });
   return addNameOptions(addHostDataOptions(command.optionsGroup('The tensor of --model:'), false));
 }
 
@@ -466,7 +514,10 @@ function engines(command: Command, terminal: Terminal): Command {
     .name('engines')
     .summary('what this machine can train and run on')
     .description('Engines and devices of this machine, which one auto takes, and why others are not there.')
-    .action(async options => (await import('./commands/engines.ts')).engines(options, terminal));
+    .action(async options => {
+      requirePackages(PACKAGES.engines);
+      await (await import('./commands/engines.ts')).engines(options, terminal);
+    });
   return addReportOptions(command);
 }
 

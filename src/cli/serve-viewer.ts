@@ -1,5 +1,5 @@
 /** Serves the built viewer on loopback and, beside it, files that the person named: they stay on this machine. */
-import { readdir, realpath, stat } from 'node:fs/promises';
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { FileFormatError, MissingPackageError } from '../errors.ts';
 import { BUNDLE_FILES } from '../features/bundle-manifest.ts';
@@ -31,6 +31,24 @@ async function filesBeside(file: string, wanted: readonly string[]): Promise<[st
   return found;
 }
 
+/** The single file's own policy forbids every connection: served from loopback it asks this server for what the person named. */
+const CONNECTS_NOWHERE = "connect-src 'none'";
+const CONNECTS = 'connect-src *';
+
+/**
+ * The page at `/` where the folder holds the single file alone, as the published package does; undefined where the site is there.
+ * @throws MissingPackageError where neither is.
+ */
+async function pageOf(root: string): Promise<string | undefined> {
+  if (await stat(join(root, 'index.html')).catch(() => undefined)) return undefined;
+  const html = await readFile(join(root, 'monosemantic-viewer.html'), 'utf8').catch(cause => {
+    throw new MissingPackageError(`${root} holds no built viewer: in a clone, npm run build:viewer makes it`, {
+      cause,
+    });
+  });
+  return html.replace(CONNECTS_NOWHERE, CONNECTS);
+}
+
 /**
  * Starts the server on 127.0.0.1. Nothing outside `folder` and `files` is served.
  * @throws MissingPackageError where `folder` holds no built viewer, FileFormatError where one of `files` is missing or a folder of something
@@ -38,11 +56,7 @@ async function filesBeside(file: string, wanted: readonly string[]): Promise<[st
  */
 export async function serveViewer({ folder, port = 0, files = [] }: ServeOptions): Promise<ViewerServer> {
   const root = resolve(folder);
-  await stat(join(root, 'index.html')).catch(cause => {
-    throw new MissingPackageError(`${root} holds no built viewer: in a clone, npm run build:viewer makes it`, {
-      cause,
-    });
-  });
+  const page = await pageOf(root);
   const named = new Map<string, string>();
   /** What the page is told to open. */
   const opened: ['model' | 'bundle', string][] = [];
@@ -75,7 +89,7 @@ export async function serveViewer({ folder, port = 0, files = [] }: ServeOptions
     for (const [name, path] of data) named.set(`/open/${number}/${name}`, path);
   }
 
-  const server = await startStaticServer({ folders: [root], named, port });
+  const server = await startStaticServer({ folders: [root], named, port, ...(page !== undefined && { page }) });
   // Encoded as an address, and once more as a part of the query.
   const query = new URLSearchParams(
     opened.map(([kind, path]) => [kind, path.split('/').map(encodeURIComponent).join('/')]),

@@ -42,6 +42,8 @@ export interface StaticFiles {
   readonly folders: readonly string[];
   /** Further files, by the path (decoded) at which they are: addresses of real files. They are served as data, never as a page. */
   readonly named?: ReadonlyMap<string, string>;
+  /** A page to serve at `/`, in the place of the folders' `index.html`. */
+  readonly page?: string;
   /** Default 0: any that is free. */
   readonly port?: number;
 }
@@ -65,7 +67,7 @@ class Refusal extends Error {
 
 /** What a page from here may do: run its own scripts (those inside it by their hash), connect where it decides, and not be framed. */
 function contentSecurityPolicy(html = ''): string {
-  const inline = [...html.matchAll(/<script(?![^>]*\bsrc=)[^>]*>([\s\S]*?)<\/script>/g)].map(
+  const inline = [...html.matchAll(/<script(?![^>]*(?:\bsrc=|text\/plain))[^>]*>([\s\S]*?)<\/script>/g)].map(
     ([, code]) => `'sha256-${createHash('sha256').update(code!).digest('base64')}'`,
   );
   return [
@@ -131,6 +133,18 @@ async function send(request: IncomingMessage, response: ServerResponse, path: st
   }
 }
 
+/** Answers with a page that is no file. */
+function sendPage(request: IncomingMessage, response: ServerResponse, html: string): void {
+  const bytes = Buffer.from(html);
+  response.writeHead(200, {
+    ...HEADERS,
+    'Content-Type': TYPES['.html'],
+    'Content-Length': bytes.length,
+    'Content-Security-Policy': contentSecurityPolicy(html),
+  });
+  response.end(request.method === 'HEAD' ? undefined : bytes);
+}
+
 /** The real file below one of `roots` that is asked for. Links are followed as long as they stay below it. */
 async function below(roots: readonly string[], path: string): Promise<string> {
   for (const root of roots) {
@@ -145,7 +159,12 @@ async function below(roots: readonly string[], path: string): Promise<string> {
  * Starts a server on 127.0.0.1 that answers GET and HEAD, whole files and ranges of bytes.
  * @throws EngineUnavailableError where the port is taken.
  */
-export async function startStaticServer({ folders, named = new Map(), port = 0 }: StaticFiles): Promise<StaticServer> {
+export async function startStaticServer({
+  folders,
+  named = new Map(),
+  page,
+  port = 0,
+}: StaticFiles): Promise<StaticServer> {
   const roots = await Promise.all(folders.map(folder => realpath(folder)));
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const [, host = ''] = /^(\[[^\]]*\]|[^:]*)(?::\d+)?$/.exec(request.headers.host ?? '') ?? [];
@@ -154,6 +173,7 @@ export async function startStaticServer({ folders, named = new Map(), port = 0 }
       throw new Refusal(405, 'only GET and HEAD', { Allow: METHODS.join(', ') });
     }
     const path = pathOf(request);
+    if (page !== undefined && path === '/') return sendPage(request, response, page);
     const own = named.get(path);
     const file = own ?? (await below(roots, path));
     const type = TYPES[extname(file)] ?? BYTES;

@@ -14,6 +14,7 @@ export type { TensorFunction } from './record.ts';
 /** Dimensions, numbers or names; or with a dtype, float32 where none is given. */
 export type InputSpec = readonly Dimension[] | { readonly shape: readonly Dimension[]; readonly dtype?: TensorType };
 
+/** The inputs, weights and outputs of the graph to be recorded. */
 export interface CompileOptions {
   /** The graph's inputs. A named dimension (`'batch'`) is known only when the graph runs. */
   readonly inputs: Readonly<Record<string, InputSpec>>;

@@ -11,6 +11,7 @@ export function nextName(name: string): string {
 /** The name of the dimension that counts steps. */
 export const STEPS = 'steps';
 
+/** Which inputs of a step are carried on, and which have a value for each step. */
 export interface RepeatOptions {
   /** Inputs carried from step to step; for each the graph has an output `nextName(input)`. */
   readonly state: readonly string[];

@@ -4,6 +4,7 @@ import { generatorFrom } from './generator-from.ts';
 import { type RandomSource, type RandomState, restoreRandomSource } from './random-source.ts';
 import type { BegunBatch, SampleGenerator, SampleRecipe } from './sample-generator.ts';
 
+/** Gives batch after batch to whoever trains. Where it stands can be kept and restored, to the same numbers. */
 export interface BatchSource {
   /** Fills the inputs of `steps` steps, [steps, ...batch] each, with what comes next. */
   fill(inputs: Readonly<Record<string, Float32Array>>, steps: number): void | Promise<void>;

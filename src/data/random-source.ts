@@ -12,6 +12,7 @@ import { InvalidValueError } from '../errors.ts';
 /** The full state of a source: plain numbers, fit for JSON. Four 32-bit words, then the spare normal where there is one. */
 export type RandomState = readonly number[];
 
+/** Random numbers from a seed. Its state can be kept, and a source restored from it goes on with the same numbers. */
 export interface RandomSource {
   /** Uniform on [0, 1), a multiple of 2⁻⁵³. */
   uniform(): number;

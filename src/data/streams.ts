@@ -33,6 +33,7 @@ export const STREAMS = {
   resampling: 12,
 } as const;
 
+/** Names of the independent streams of random numbers that one seed gives. */
 export type StreamName = keyof typeof STREAMS;
 
 /**

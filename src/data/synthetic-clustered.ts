@@ -10,6 +10,7 @@ import type { HostTensor } from '../tensor.ts';
 import type { RandomSource } from './random-source.ts';
 import type { SampleGenerator, SampleRecipe } from './sample-generator.ts';
 
+/** How features gather in topics. */
 export interface ClusteredDataOptions {
   /** Concentration of the Dirichlet over topics; small means few topics a sample. Default 1. */
   readonly alpha?: number;
@@ -28,6 +29,9 @@ export interface ClusteredDataState {
   readonly featureProbabilities: readonly number[];
 }
 
+/**
+ * Features that appear together: each sample mixes topics (Dirichlet), and each topic has its own probability for each feature (Beta).
+ */
 export class SyntheticClusteredDataGenerator implements SampleGenerator {
   readonly nTopics: number;
   readonly nFeatures: number;

@@ -23,6 +23,7 @@ interface ColumnGroup {
   readonly columns: Int32Array;
 }
 
+/** Features that are 0 with their own probability, else uniform on [0, 1): the data of Elhage et al. 2022. */
 export class SyntheticSparseDataGenerator implements SampleGenerator {
   readonly batchSize: number;
   /** S: the shape of one sample. */

@@ -65,6 +65,7 @@ export interface StepDescriptor {
   readonly batchSize: number;
 }
 
+/** Names of the engines. `onnxruntime` runs compiled steps; the others run TensorFlow.js operator by operator. */
 export type EngineName = 'onnxruntime' | 'tensorflow' | 'webgpu' | 'wasm' | 'cpu';
 
 /** What runs, and why it was chosen. */
@@ -103,6 +104,7 @@ export interface PrepareOptions {
   readonly batches?: BatchRecipe | undefined;
 }
 
+/** Something that runs training steps: it prepares a step once and runs it many times. */
 export interface Engine {
   readonly name: EngineName;
   prepare(program: StepProgram, options?: PrepareOptions): Promise<StepRunner>;

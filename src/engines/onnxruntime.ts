@@ -11,6 +11,7 @@ import { isSmall, multiplications } from './step-size.ts';
 import { DeviceState, deviceOutputs, HostState } from './step-state.ts';
 import type { ThreadedOptions } from './threads/run-in-threads.ts';
 
+/** Where compiled steps run. */
 export interface OnnxRuntimeEngineOptions {
   /** Default `cpu` in Node, `wasm` in a browser. */
   readonly provider?: Provider | 'auto' | undefined;

@@ -1,7 +1,7 @@
 /** Trains a sparse autoencoder on activations from files, freezes it, and measures it on the part that training never saw. */
 import { join } from 'node:path';
 import type { ActivationSource, OpenSource } from '../data/activation-source.ts';
-import { plotTrainingCurves } from '../plots/index.ts';
+import { plotTrainingCurves } from '../plots/figure-data.ts';
 import { trainSae } from '../training/node.ts';
 import { resolveSaeSettings, type SaeSettings } from '../training/sae-settings.ts';
 import type { SaeTrainingResult } from '../training/train-sae.ts';

@@ -5,7 +5,7 @@ import { importanceDecayByMin } from '../data/schedules.ts';
 import { randomStream } from '../data/streams.ts';
 import { type ClusteredDataState, SyntheticClusteredDataGenerator } from '../data/synthetic-clustered.ts';
 import type { ToyModel } from '../models/toy-model.ts';
-import { plotFeatureAnalysis, plotTrainingCurves } from '../plots/index.ts';
+import { plotFeatureAnalysis, plotTrainingCurves } from '../plots/figure-data.ts';
 import type { HostTensor } from '../tensor.ts';
 import { trainToyModel } from '../training/node.ts';
 import { TOY_MODEL_OPTIMIZER, type ToyModelTrainingResult } from '../training/train-toy-model.ts';

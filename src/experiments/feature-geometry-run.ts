@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { featureDimensionality } from '../analysis/feature-dimensionality.ts';
 import { createSparsityRange } from '../data/schedules.ts';
 import { sparseFeatures } from '../data/sparse-features.ts';
-import { type FeatureGeometryPoint, plotFeatureGeometry } from '../plots/index.ts';
+import { type FeatureGeometryPoint, plotFeatureGeometry } from '../plots/figure-data.ts';
 import { trainToyModel } from '../training/node.ts';
 import type { ExperimentContext } from './context.ts';
 import { requireFinished, writeJson, writeTable } from './run-files.ts';

@@ -1,5 +1,5 @@
 /** Losses of thousands of steps as a curve that can be drawn. */
-import type { TrainingCurve } from '../plots/index.ts';
+import type { TrainingCurve } from '../plots/figure-data.ts';
 import { snapshotSteps } from '../training/snapshot-steps.ts';
 
 /** Means of `losses` [step] over stretches that grow with the logarithm of the step: one batch's loss is noisy. */

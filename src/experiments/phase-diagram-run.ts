@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { sparseFeatures } from '../data/sparse-features.ts';
-import { plotPhaseDiagram, superpositionBoundary } from '../plots/index.ts';
+import { plotPhaseDiagram, superpositionBoundary } from '../plots/figure-data.ts';
 import type { HostTensor } from '../tensor.ts';
 import { trainToyModels } from '../training/node.ts';
 import type { ExperimentContext } from './context.ts';

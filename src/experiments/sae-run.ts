@@ -14,7 +14,7 @@ import type { ActivationConfig } from '../models/architectures/registry.ts';
 import type { DecoderForm } from '../models/decoder.ts';
 import type { Initialisation } from '../models/initialisation.ts';
 import type { SparseAutoencoder } from '../models/sparse-autoencoder.ts';
-import { plotDirectionSnapshots } from '../plots/index.ts';
+import { plotDirectionSnapshots } from '../plots/figure-data.ts';
 import type { HostTensor } from '../tensor.ts';
 import { trainSae } from '../training/node.ts';
 import { SAE_OPTIMIZER, type SaeSettings } from '../training/sae-settings.ts';

@@ -11,7 +11,7 @@ import { freezeToyModel } from '../export/freeze.ts';
 import { writeFileAtomic } from '../files/write-atomic.ts';
 import { ParallelToyModel } from '../models/parallel-toy-model.ts';
 import type { ToyModel } from '../models/toy-model.ts';
-import { plotFeatureAnalysis, plotFeatureDirections, plotTrainingCurves } from '../plots/index.ts';
+import { plotFeatureAnalysis, plotFeatureDirections, plotTrainingCurves } from '../plots/figure-data.ts';
 import { type HostTensor, type HostTensors, toNested } from '../tensor.ts';
 import { trainToyModels } from '../training/node.ts';
 import { TOY_MODEL_OPTIMIZER } from '../training/train-toy-model.ts';

@@ -4,7 +4,7 @@ import { isRegularPolygon } from '../analysis/regular-polygon.ts';
 import { importanceDecayByRatio } from '../data/schedules.ts';
 import { sparseFeatures } from '../data/sparse-features.ts';
 import type { ToyModel } from '../models/toy-model.ts';
-import { plotFeatureDirections } from '../plots/index.ts';
+import { plotFeatureDirections } from '../plots/figure-data.ts';
 import { trainToyModel } from '../training/node.ts';
 import { TOY_MODEL_OPTIMIZER, type ToyModelTrainingResult } from '../training/train-toy-model.ts';
 import type { ExperimentContext } from './context.ts';

@@ -6,6 +6,7 @@ import { otherFormat } from '../files/other-format.ts';
 import { checkFrozenSae, type FrozenSae } from '../models/frozen-sae.ts';
 import type { HostTensor } from '../tensor.ts';
 
+/** Formats of checkpoints that are read. */
 export type SaeFormat = 'onnx' | 'saelens' | 'gemma-scope' | 'sparsify' | 'openai' | 'dictionary-learning';
 
 /** A checkpoint that was read. */

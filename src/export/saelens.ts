@@ -20,6 +20,7 @@ import { product, scaleColumns, scaleRows } from './fold-scales.ts';
 import { CheckpointTensors, type Config, checkedSae, type LoadedSae, type ReadOptions } from './sae-checkpoint.ts';
 import { readSaelensConfig, type SaelensConfig, saelensArchitecture } from './saelens-config.ts';
 
+/** Statistics that a SAELens folder may lack. */
 export interface SaelensReadOptions extends ReadOptions {
   /** The factor of `expected_average_only_in`: √d_in / mean norm of the activations. Default: as if it were folded already. */
   readonly normScalingFactor?: number | undefined;

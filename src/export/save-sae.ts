@@ -8,6 +8,7 @@ import { encodeModel, initializerBytes, type OutsideRange } from '../onnx/write.
 import { sizeOf } from '../tensor.ts';
 import { frozenSaeGraph, type SaeMetadata } from './frozen-sae-onnx.ts';
 
+/** How an SAE is written. */
 export interface SaveSaeOptions {
   /**
    * Where the weights are written: `never` beside the model, `always`, or where the model would be larger than an ONNX file can be,

@@ -50,6 +50,7 @@ export interface BundleProgress {
   readonly total: number | undefined;
 }
 
+/** What feature pages are made of: the SAE, its rows, and how much of them is kept. */
 export interface FeatureBundleOptions {
   /** The frozen SAE: a path, an address, bytes or a Blob. */
   readonly sae: ModelSource;

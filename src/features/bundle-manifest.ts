@@ -67,6 +67,7 @@ export interface EqualBins {
   readonly counts: readonly number[];
 }
 
+/** Statistics of a bundle over all its rows; see docs/bundle-format.md. */
 export interface BundleStatistics {
   /** Latents without an activation above 0 in all rows. */
   readonly never_fired: number;

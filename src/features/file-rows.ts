@@ -6,6 +6,7 @@ import type { FeatureRowBatch, FeatureRows } from './feature-rows.ts';
 import { LabelReader, labelColumnsOf } from './label-rows.ts';
 import { type NumberArray, openColumn, openNumberArray } from './number-array.ts';
 
+/** Files of activations, and what lies beside them: tokens, positions, labels. */
 export interface FileRowOptions {
   /** Activations [..., d_in] in .npy, .safetensors, JSON or CSV; several are read one after the other. */
   readonly activations: string | readonly string[];

@@ -13,6 +13,7 @@ import { InvalidValueError } from '../errors.ts';
 import { PendingFolder } from './bundle-folder.ts';
 import type { FeatureBundle, FeatureData, FeatureExample, TokenTable } from './open-bundle.ts';
 
+/** The names under which Neuronpedia files an SAE. */
 export interface NeuronpediaOptions {
   /** Neuronpedia's id of the model, such as `gpt2-small`. */
   readonly model: string;

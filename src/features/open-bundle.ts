@@ -69,6 +69,7 @@ export interface FeatureInterval {
   readonly examples: readonly FeatureExample[];
 }
 
+/** A token id, and the logit that a latent's direction adds to it. */
 export interface TokenLogit {
   readonly token: number;
   readonly logit: number;

@@ -3,6 +3,7 @@ import { getFloat16, setFloat16 } from '@petamoriken/float16';
 import { FileFormatError, InvalidValueError } from '../errors.ts';
 import type { HostTensor, Shape } from '../tensor.ts';
 
+/** Types of numbers that files of arrays hold. */
 export type ElementType =
   | 'float64'
   | 'float32'

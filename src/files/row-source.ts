@@ -42,6 +42,7 @@ export interface FileRows extends RowSource {
   readInto(start: number, count: number, into: Float32Array): Promise<void>;
 }
 
+/** Which array of a file gives the rows. */
 export interface RowSourceOptions {
   /** Which of several arrays of a .safetensors or .npz file. */
   readonly tensor?: string | undefined;

@@ -26,6 +26,7 @@ export interface SafetensorsHeader {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** A .safetensors file: its tensors by name, and its metadata. */
 export interface Safetensors {
   readonly tensors: ReadonlyMap<string, FileTensor>;
   readonly metadata: Readonly<Record<string, string>>;

@@ -10,6 +10,7 @@ import type { HostModel, OpenVariant } from './host-model.ts';
 import type { HostData, InputBatch } from './input-batches.ts';
 import type { Layout } from './layout.ts';
 
+/** Which tensor is read, and which of its positions become rows. */
 export interface RowOptions {
   /** The hidden tensor. */
   readonly tensor: string;

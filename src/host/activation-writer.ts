@@ -25,6 +25,7 @@ import { toHalfFloats } from './half-float.ts';
 import type { HostModel } from './host-model.ts';
 import type { HostData } from './input-batches.ts';
 
+/** Which rows are written, where, and as which type of number. */
 export interface WriteActivationsOptions extends RowOptions {
   /** A path that ends in .npy. */
   readonly output: string;
@@ -101,10 +102,16 @@ interface State {
 const BYTES: Readonly<Record<string, number>> = { float32: 4, float16: 2, int32: 4 };
 
 /**
- * Writes the rows of `options.tensor`, run over `data`. One run at a time writes an output.
- * @throws InvalidValueError where `output` does not end in .npy, or the run to be resumed had other settings
- * @throws FolderInUseError where another run is writing there, or an earlier one has and is neither to be resumed nor replaced
- * @throws FileWriteError where the files cannot be written
+ * Writes a host's activations to a .npy file, [n, d], with the position of each row beside it; what `monosemantic activations` does. One run at a
+ * time writes an output.
+ *
+ * @param host - The open model.
+ * @param data - What it is run over.
+ * @param options - `output`, `tensor`, which positions count, `resume`, `overwrite`.
+ * @returns What was written, and how many rows were left out.
+ * @throws InvalidValueError where `output` does not end in .npy, or the run to be resumed had other settings.
+ * @throws FolderInUseError where another run is writing there, or an earlier one has and is neither to be resumed nor replaced.
+ * @throws FileWriteError where the files cannot be written.
  */
 export async function writeActivations(
   host: HostModel,

@@ -75,6 +75,9 @@ export interface Scores {
   readonly positions: number;
 }
 
+/**
+ * What a host model loses where a hidden tensor is replaced by an SAE's reconstruction, beside zero and mean ablation. Losses in nats.
+ */
 export interface Evaluation extends Scores {
   readonly tensor: string;
   readonly logits: string;

@@ -31,6 +31,7 @@ import { inferTensors } from './tensor-types.ts';
 import { makeVariant, type TensorTypes, type VariantRequest } from './variant.ts';
 import { type HostFile, placeOf, wholePlace } from './weights-on-disk.ts';
 
+/** Where a host model runs. */
 export interface HostOptions {
   /** Where it runs. Default `auto`: the first of the runtime's providers that loads. */
   readonly provider?: Provider | 'auto';
@@ -55,6 +56,7 @@ export interface HostTensorDescription {
   readonly output: boolean;
 }
 
+/** What a run of the host gives, and what is replaced in it. */
 export interface RunOptions {
   /** What to give. Default the model's outputs. */
   readonly outputs?: readonly string[];
@@ -70,6 +72,7 @@ export interface OpenVariant {
   readonly notes: readonly string[];
 }
 
+/** Which positions of which tensor become rows. */
 export interface ActivationOptions extends RowOptions, ArrayDataOptions {
   /** Rows whose norm is above this many times the median norm are left out, and counted. */
   readonly dropNormAbove?: number | undefined;

@@ -54,6 +54,7 @@ export interface StoredInput {
 /** Arrays by input name, in memory or stored. */
 export type ArrayInputs = Readonly<Record<string, HostInput | StoredInput>>;
 
+/** What belongs to arrays that are given as a host's inputs: which positions are padding, and classes. */
 export interface ArrayDataOptions {
   /** [samples, seq] (or [samples] for models without positions): 0 where a position is padding. Default the model's mask input, where it was given. */
   readonly mask?: HostInput | StoredInput | undefined;

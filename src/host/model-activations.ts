@@ -28,6 +28,7 @@ import {
 import type { HostModel } from './host-model.ts';
 import type { ArrayDataOptions, ArrayInputs, HostData } from './input-batches.ts';
 
+/** Which tensor of the host is read, on which data, and in what order rows come. */
 export interface ModelActivationsOptions extends Omit<RowOptions, 'batchSize' | 'signal'>, ArrayDataOptions {
   /** Arrays by input name, or any `HostData` such as text. */
   readonly data: ArrayInputs | HostData;
@@ -72,7 +73,14 @@ interface Stretch {
 const isHeldOut = (sample: number, share: number): boolean =>
   Math.floor((sample + 1) * share) > Math.floor(sample * share);
 
-/** @returns A source of activations: what `trainSae` takes as `data`. */
+/**
+ * A source of what a host model computes at one tensor while the SAE learns: nothing is written to disk.
+ *
+ * @param host - The open model.
+ * @param options - `tensor`, `data` (arrays by input name, or text), and how rows are mixed.
+ * @returns What `trainSae` takes as `data`.
+ * @throws InvalidValueError for options out of range; InvalidShapeError where inputs do not fit the model.
+ */
 export function modelActivations(host: HostModel, options: ModelActivationsOptions): ModelActivationSource {
   const data = host.data(options.data, options);
   const description = {

@@ -11,6 +11,7 @@ import { mergeSae, type Spliced, type SpliceOptions } from './merge-sae.ts';
 import { openHost } from './node.ts';
 import { withWeights, writeModelFile } from './write-model.ts';
 
+/** What `splice` replaces in the host, and inputs to try the result on. */
 export interface SpliceRequest extends SpliceOptions {
   /** What to try the splice on before it is given away. Default inputs made up from the model's shapes. */
   readonly inputs?: HostInputs | undefined;
@@ -70,6 +71,7 @@ export async function splice(
   });
 }
 
+/** What `evaluate` replaces in the host, and what its inputs are. */
 export interface EvaluateRequest extends EvaluateOptions, ArrayDataOptions {}
 
 /**

@@ -12,6 +12,7 @@ import type { TensorDescription } from '../onnx/inspect.ts';
 import { isTokenInput, mainInput, mainMask } from './feeds.ts';
 import type { HostData, InputBatch } from './input-batches.ts';
 
+/** Which texts are read, by which tokenizer, in pieces of which length. */
 export interface TextOptions {
   /** A text file: JSON lines, each a string or an object with the text; or any other text file, a text on each line. */
   readonly file: string;
@@ -25,6 +26,7 @@ export interface TextOptions {
   readonly addSpecialTokens?: boolean | undefined;
 }
 
+/** Texts as token ids, in batches of like length. */
 export interface TextData extends HostData {
   /** Ids of the tokenizer's special tokens. */
   readonly specialTokens: ReadonlySet<number>;

@@ -41,7 +41,9 @@ interface BrowserOptions extends RunOptions, Pick<WebRuntimeOptions, 'wasmPaths'
   readonly worker?: boolean | (() => Worker);
 }
 
+/** Where an SAE runs in a browser, and the names of its tensors where the file does not say. */
 export interface LoadSaeOptions extends BrowserOptions, SaeNames {}
+/** Where a toy model runs in a browser, and the names of its tensors where the file does not say. */
 export interface LoadToyModelOptions extends BrowserOptions, ToyModelNames {}
 
 function startOwnWorker(): Worker {

@@ -7,6 +7,7 @@ import type { Autoencoder, CodeSamples } from './autoencoder.ts';
 import type { Samples } from './samples.ts';
 import type { SparseFeatures } from './sparse-features.ts';
 
+/** What a call of `encode` may say beside the activations. */
 export interface EncodeOptions {
   /** The shape of a Float32Array given without one. */
   readonly shape?: Shape;
@@ -14,6 +15,7 @@ export interface EncodeOptions {
   readonly sparse?: boolean;
 }
 
+/** What a call of `decode` may say beside the features. */
 export interface DecodeOptions {
   readonly shape?: Shape;
   /** What this decoder needs beside the features: see `decoderInputs`. */

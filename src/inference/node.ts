@@ -42,7 +42,9 @@ interface NodeOptions extends RunOptions {
   readonly worker?: boolean | (() => Worker);
 }
 
+/** Where an SAE runs, and the names of its tensors where the file does not say. */
 export interface LoadSaeOptions extends NodeOptions, SaeNames {}
+/** Where a toy model runs, and the names of its tensors where the file does not say. */
 export interface LoadToyModelOptions extends NodeOptions, ToyModelNames {}
 
 /** Starts node-worker beside this file: built, or as source where this file runs from source through tsx. */

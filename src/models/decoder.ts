@@ -13,6 +13,10 @@ import { unitRows } from './unit-rows.ts';
  */
 export type DecoderForm = 'reparametrise' | 'renormalise' | 'free';
 
+/**
+ * The forms of the decoder. `reparametrise`: W_dec = V / ‖V‖, row by row. `renormalise`: rows are set to norm 1 before each step. `free`:
+ * neither.
+ */
 export const DECODER_FORMS: readonly DecoderForm[] = ['reparametrise', 'renormalise', 'free'];
 
 /** The parameter that holds the decoder. */

@@ -5,6 +5,7 @@
 import { InvalidShapeError, InvalidValueError } from '../errors.ts';
 import type { HostTensor } from '../tensor.ts';
 
+/** When Weiszfeld's iteration ends. */
 export interface GeometricMedianOptions {
   /** Smallest distance that counts, so that a point under the estimate does not divide by zero. Default 1e-6. */
   readonly eps?: number;

@@ -20,10 +20,16 @@ import { InvalidShapeError, InvalidValueError } from '../errors.ts';
 import type { HostTensor } from '../tensor.ts';
 import { SumTree } from './sum-tree.ts';
 
+/**
+ * Kinds of first directions. `gaussian`: independent of the data. `activations`: random rows of it. `spread`: rows drawn far from those
+ * before. `blend`: a mixture of Gaussian rows and activations.
+ */
 export const INITIALISATIONS = ['gaussian', 'activations', 'spread', 'blend'] as const;
 
+/** A kind of first directions; see `INITIALISATIONS`. */
 export type Initialisation = (typeof INITIALISATIONS)[number];
 
+/** What first directions are made of. */
 export interface InitialDirectionsOptions {
   readonly dIn: number;
   readonly dSae: number;

@@ -15,6 +15,7 @@ export interface ModelState<T> {
   readonly buffers: T;
 }
 
+/** What a model gives for a batch. */
 export interface Applied {
   readonly outputs: Tensors;
   /** The buffers after this batch; the given ones in mode `frozen`. */

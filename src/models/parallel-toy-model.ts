@@ -7,6 +7,7 @@ import { requireSamples, runEagerly } from './eager.ts';
 import type { Applied, Mode, ModelDefinition, ModelState, Tensors } from './model.ts';
 import { xavierNormal } from './toy-model.ts';
 
+/** Sizes of toy models that train side by side. */
 export interface ParallelToyModelConfig {
   readonly nInstances: number;
   readonly nFeatures: number;
@@ -21,6 +22,7 @@ export interface ParallelToyModelConfig {
 /** Instances are joined into block-diagonal matrices of up to this many columns: fewer, larger products beat many small ones. */
 const BLOCK_DIAGONAL_COLUMNS = 64;
 
+/** Toy models side by side: `ToyModel` with a leading dimension of instances, each with weights of its own. */
 export class ParallelToyModel implements ModelDefinition {
   readonly kind = 'parallel-toy-model';
   readonly inputName = 'features';

@@ -21,6 +21,7 @@ import { ACTIVATION_NORMALIZATIONS, type ActivationNormalization } from './norma
 import { forwardOf, STARTED, saeTrainable, scalarsAt } from './sae-trainable.ts';
 import { unitRows } from './unit-rows.ts';
 
+/** Sizes, architecture and decoder of a sparse autoencoder. */
 export interface SparseAutoencoderConfig {
   readonly dIn: number;
   readonly dSae: number;
@@ -62,6 +63,7 @@ export interface SparseAutoencoderStart {
 /** Samples encoded at once while a threshold is calibrated. */
 const CALIBRATION_BATCH = 4096;
 
+/** A sparse autoencoder or transcoder as it trains: an architecture with its sizes, and the decoder's form. */
 export class SparseAutoencoder {
   readonly config: Required<SparseAutoencoderConfig>;
   readonly shape: SaeShape;

@@ -9,11 +9,13 @@ import { requirePositiveInteger } from './dimensions.ts';
 import { requireSamples, runEagerly } from './eager.ts';
 import type { Applied, ModelDefinition, ModelState, Tensors } from './model.ts';
 
+/** Sizes of a toy model. */
 export interface ToyModelConfig {
   readonly nFeatures: number;
   readonly nHidden: number;
 }
 
+/** The toy model of superposition (Elhage et al. 2022): x̂ = ReLU(x W Wᵀ + b), with W [n_features, n_hidden]. */
 export class ToyModel implements ModelDefinition {
   readonly kind = 'toy-model';
   readonly inputName = 'features';

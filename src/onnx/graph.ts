@@ -4,17 +4,20 @@
  */
 import type { Shape } from '../tensor.ts';
 
+/** Types of numbers that recorded graphs have. */
 export type DataType = 'float32' | 'int64' | 'bool';
 
 /** A dimension: a number, or a name for one that is known only when the graph runs (`batch`). */
 export type Dimension = number | string;
 
+/** An input or output of a graph: name, type, shape. */
 export interface GraphValue {
   readonly name: string;
   readonly type: DataType;
   readonly shape: readonly Dimension[];
 }
 
+/** A weight of a graph. */
 export interface Initializer {
   readonly name: string;
   readonly type: DataType;
@@ -26,6 +29,7 @@ export interface Initializer {
 /** Integer, float (`{float}`, so that 1 is not taken for an integer), text, list of integers, or a body graph. */
 export type Attribute = number | { readonly float: number } | string | readonly number[] | { readonly graph: Graph };
 
+/** One ONNX operator with the names of its inputs and outputs. */
 export interface GraphNode {
   readonly op: string;
   readonly inputs: readonly string[];
@@ -33,6 +37,7 @@ export interface GraphNode {
   readonly attributes: Readonly<Record<string, Attribute>>;
 }
 
+/** A recorded computation: nodes, weights, inputs and outputs, as ONNX has them. */
 export interface Graph {
   readonly name: string;
   /** In topological order. */

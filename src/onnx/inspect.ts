@@ -15,6 +15,7 @@ export interface TensorDescription {
   readonly shape: readonly Dimension[] | undefined;
 }
 
+/** What is in an .onnx file: inputs, outputs, weights, operators, metadata. */
 export interface ModelDescription {
   readonly file: string | undefined;
   readonly irVersion: number;

@@ -11,6 +11,7 @@ import type { ColourRamp, Figure, FigureText, Mark, Panel } from './figure.ts';
 import { type Matrix, type Numbers, norm, toMatrices, toRows, toTensor } from './matrices.ts';
 import { textWidth } from './svg-element.ts';
 
+/** Labels and layout of `plotFeatureAnalysis`. */
 export interface FeatureAnalysisOptions extends FigureText {
   /** At the left of each instance's row; default: none for one instance, else `instance 0`, … */
   readonly labels?: readonly string[];

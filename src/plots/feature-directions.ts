@@ -16,6 +16,7 @@ const labelsHeight = 38;
 /** Pixels kept free beyond the longest arrow, for its index. */
 const indexRoom = 21;
 
+/** Titles, colours and layout of `plotFeatureDirections`. */
 export interface FeatureDirectionsOptions extends FigureText {
   /** Panel titles, one for each instance; default: none for one instance, else `instance 0`, `instance 1`, … */
   readonly labels?: readonly string[];
@@ -57,6 +58,7 @@ export function plotFeatureDirections(directions: Numbers, options: FeatureDirec
   });
 }
 
+/** Directions of an SAE at one moment of its training: one panel. */
 export interface DirectionSnapshot {
   readonly label: string;
   /** [d_sae, 2]. */
@@ -65,6 +67,7 @@ export interface DirectionSnapshot {
   readonly alive?: readonly boolean[];
 }
 
+/** Titles and colours of `plotDirectionSnapshots`. */
 export interface DirectionSnapshotsOptions extends FigureText {
   /** Title of the first panel; default `target`. */
   readonly targetLabel?: string;

@@ -7,6 +7,7 @@ import { fittedAxis } from './axes.ts';
 import { accent, ink } from './colours.ts';
 import type { Figure, FigureText, Mark, Panel } from './figure.ts';
 
+/** One toy model: its sparsity, and the hidden dimensions it spends on a feature. */
 export interface FeatureGeometryPoint {
   /** Probability S that a feature is zero, in [0, 1). */
   readonly sparsity: number;

@@ -28,6 +28,7 @@ export interface ColourRamp {
   readonly colours: readonly Colour[];
 }
 
+/** A place along an axis: a number, or a name where the axis is of bands. */
 export type Coordinate = number | string;
 
 /** Arrows with a head, or plain segments where `head` is false. */
@@ -128,8 +129,10 @@ export interface RuleMark {
   readonly dash?: string;
 }
 
+/** Anything that is drawn in a panel. */
 export type Mark = ArrowMark | TextMark | LineMark | BandMark | DotMark | BarMark | CellMark | RuleMark;
 
+/** Room around a panel, in pixels of the SVG. */
 export interface Margin {
   readonly top: number;
   readonly right: number;
@@ -160,6 +163,7 @@ export type Legend =
   | { readonly kind: 'ramp'; readonly label: string; readonly ramp: ColourRamp; readonly ticks: readonly number[] }
   | { readonly kind: 'samples'; readonly label?: string; readonly samples: readonly LegendSample[] };
 
+/** One entry of a legend. */
 export interface LegendSample {
   readonly label: string;
   readonly colour: Colour;

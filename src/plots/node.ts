@@ -1,6 +1,6 @@
 /** Figures in Node: SVG strings, PNG bytes, a self-contained HTML file, files on disk, and Plotly in a browser. */
 import { createRequire } from 'node:module';
-import { Resvg } from '@resvg/resvg-js';
+import type * as resvg from '@resvg/resvg-js';
 import { parseHTML } from 'linkedom';
 import { InvalidValueError, MissingPackageError } from '../errors.ts';
 import { writeFileAtomic } from '../files/write-atomic.ts';
@@ -23,10 +23,13 @@ export function toSvg(figure: Figure): string {
  * picture is the same on every machine, with or without fonts of its own.
  *
  * @param options.scale pixels for each of the SVG's, > 0; default 2.
+ * @throws InvalidValueError if `scale` is not a positive number; MissingPackageError where one of the optional packages
+ *   `@resvg/resvg-js` and `@expo-google-fonts/inter` is not installed.
  */
 export function toPng(svg: string, options: { readonly scale?: number } = {}): Uint8Array {
   const { scale = 2 } = options;
   if (!(scale > 0 && Number.isFinite(scale))) throw new InvalidValueError(`scale must be positive, got ${scale}`);
+  const { Resvg } = loadResvg();
   const image = new Resvg(svg, {
     fitTo: { mode: 'zoom', value: scale },
     font: { loadSystemFonts: false, fontFiles: fontFiles(), defaultFontFamily: 'Inter' },
@@ -93,7 +96,7 @@ ${body}
  */
 export async function show(figure: Figure): Promise<void> {
   const { plot } = await import('nodeplotlib').catch((cause: unknown) => {
-    throw new MissingPackageError('show() needs the package nodeplotlib: npm install it', { cause });
+    throw new MissingPackageError('show() needs the package nodeplotlib: npm install nodeplotlib', { cause });
   });
   const { data, layout } = toPlotly(figure);
   plot([...data], { ...layout });
@@ -103,15 +106,32 @@ function escapeHtml(words: string): string {
   return words.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/"/g, '&quot;');
 }
 
-function fontFiles(): string[] {
-  const { resolve } = createRequire(import.meta.url);
+const require = createRequire(import.meta.url);
+const PAINTERS = ['@resvg/resvg-js', '@expo-google-fonts/inter'];
+
+/** The renderer is loaded by whoever asks for pixels: an SVG needs none. */
+function loadResvg(): typeof resvg {
   try {
-    return ['400Regular/Inter_400Regular.ttf', '600SemiBold/Inter_600SemiBold.ttf'].map(file =>
-      resolve(`@expo-google-fonts/inter/${file}`),
-    );
+    return require('@resvg/resvg-js') as typeof resvg;
   } catch (cause) {
-    throw new MissingPackageError('PNG figures need the font package @expo-google-fonts/inter: npm install it', {
-      cause,
-    });
+    throw withoutPainter(cause);
   }
 }
+
+function fontFiles(): string[] {
+  try {
+    return ['400Regular/Inter_400Regular.ttf', '600SemiBold/Inter_600SemiBold.ttf'].map(file =>
+      require.resolve(`@expo-google-fonts/inter/${file}`),
+    );
+  } catch (cause) {
+    throw withoutPainter(cause);
+  }
+}
+
+const withoutPainter = (cause: unknown): MissingPackageError =>
+  new MissingPackageError(
+    `PNG figures need the packages ${PAINTERS.join(' and ')}: npm install ${PAINTERS.join(' ')}`,
+    {
+      cause,
+    },
+  );

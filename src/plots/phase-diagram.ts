@@ -7,6 +7,7 @@ import { fittedAxis } from './axes.ts';
 import { ink } from './colours.ts';
 import type { CellMark, Colour, Figure, FigureText, LegendSample, Mark } from './figure.ts';
 
+/** Outcomes over density and relative importance. */
 export interface PhaseDiagram {
   /** Probability 1 − S that a feature is not zero, increasing, in (0, 1]. */
   readonly densities: readonly number[];
@@ -16,12 +17,14 @@ export interface PhaseDiagram {
   readonly outcomes: readonly (readonly string[])[];
 }
 
+/** A curve of theory in a phase diagram. */
 export interface PhaseBoundary {
   readonly label: string;
   /** [density, relative importance] along the curve. */
   readonly points: readonly (readonly [number, number])[];
 }
 
+/** Names, colours and curves of `plotPhaseDiagram`. */
 export interface PhaseDiagramOptions extends FigureText {
   /** Names of outcomes with their colours, in the legend's order; default: those found, in calm colours. */
   readonly outcomes?: readonly { readonly name: string; readonly colour: Colour }[];

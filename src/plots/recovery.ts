@@ -5,6 +5,7 @@ import type { DotMark, Figure, FigureText, Panel } from './figure.ts';
 import { lineChart } from './line-chart.ts';
 import { textWidth } from './svg-element.ts';
 
+/** Recovery by step: one line of `plotRecovery`. */
 export interface RecoverySeries {
   readonly name: string;
   readonly steps: readonly number[];
@@ -15,6 +16,7 @@ export interface RecoverySeries {
   readonly high?: readonly number[];
 }
 
+/** Axes and the line of chance of `plotRecovery`. */
 export interface RecoveryOptions extends FigureText {
   /** The fraction that chance gives, as a dashed line. */
   readonly chance?: number;
@@ -42,6 +44,7 @@ export function plotRecovery(series: readonly RecoverySeries[], options: Recover
   );
 }
 
+/** A share with its interval: one bar of `plotRecoveryRates`. */
 export interface RecoveryRate {
   /** What varies down the figure, as the initialisation. */
   readonly group: string;

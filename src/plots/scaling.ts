@@ -2,6 +2,7 @@
 import type { Figure, FigureText } from './figure.ts';
 import { lineChart } from './line-chart.ts';
 
+/** Time per step by size: one line of `plotScaling`. */
 export interface ScalingSeries {
   readonly name: string;
   /** For instance d_sae, or the batch size; positive. */
@@ -15,6 +16,7 @@ export interface ScalingSeries {
   readonly dashed?: boolean;
 }
 
+/** Words of `plotScaling`. */
 export interface ScalingOptions extends FigureText {
   /** Words at the x axis; default `d_sae`. */
   readonly sizeLabel?: string;

@@ -6,6 +6,7 @@ import type { DotMark, Figure, FigureText } from './figure.ts';
 import { lineChart } from './line-chart.ts';
 import { textWidth } from './svg-element.ts';
 
+/** A metric by the value of a setting, with intervals: one line of `plotSettingEffect`. */
 export interface SettingSeries {
   readonly name: string;
   readonly points: readonly {
@@ -17,6 +18,7 @@ export interface SettingSeries {
   }[];
 }
 
+/** What is varied, and what is measured. */
 export interface SettingEffectOptions extends FigureText {
   readonly setting: string;
   readonly metric: string;

@@ -3,6 +3,7 @@ import { seriesColour } from './colours.ts';
 import type { Figure, FigureText } from './figure.ts';
 import { lineChart } from './line-chart.ts';
 
+/** A share by k: one line of `plotSparsitySweep`. */
 export interface SparsitySweepSeries {
   readonly name: string;
   /** Active latents a sample; positive, ascending. */
@@ -16,6 +17,7 @@ export interface SparsitySweepSeries {
   readonly isVariant?: boolean;
 }
 
+/** The line of the true L0 in `plotSparsitySweep`. */
 export interface SparsitySweepOptions extends FigureText {
   /** True features active in a sample, on average, as a dashed line. */
   readonly trueL0?: number;

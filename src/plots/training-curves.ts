@@ -2,12 +2,14 @@
 import type { Figure, FigureText } from './figure.ts';
 import { lineChart } from './line-chart.ts';
 
+/** A loss by step: one line of `plotTrainingCurves`. */
 export interface TrainingCurve {
   readonly name: string;
   readonly steps: readonly number[];
   readonly loss: readonly number[];
 }
 
+/** Axes of `plotTrainingCurves`. */
 export interface TrainingCurvesOptions extends FigureText {
   /** Logarithmic steps; step 0 is then left out. Default false. */
   readonly logSteps?: boolean;

@@ -2,6 +2,7 @@
 import { MissingPackageError } from '../errors.ts';
 import type { OnnxRuntimeApi, Runtime } from './runtime.ts';
 
+/** How ONNX Runtime is loaded in a page. */
 export interface WebRuntimeOptions {
   /**
    * Where the `ort-wasm-*` files are: a folder's address, or one for each file. Default: beside the script, where the bundler puts

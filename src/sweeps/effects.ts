@@ -1,7 +1,7 @@
 /** Which figures a sweep has: each metric that varies against each setting that was swept. */
 import { studentInterval } from '../analysis/student-interval.ts';
 import type { Figure } from '../plots/figure.ts';
-import { plotSettingEffect, type SettingSeries } from '../plots/index.ts';
+import { plotSettingEffect, type SettingSeries } from '../plots/figure-data.ts';
 import { settingText } from './setting-text.ts';
 import type { SweepSummary } from './summary.ts';
 

@@ -4,7 +4,6 @@ import { basename, join, resolve } from 'node:path';
 import { FileFormatError, FileWriteError } from '../errors.ts';
 import { writeTable } from '../experiments/run-files.ts';
 import { writeFileAtomic } from '../files/write-atomic.ts';
-import { toSvg, writeFigure } from '../plots/node.ts';
 import { compareSweeps, type SweepComparison } from './compare.ts';
 import { drawnMetrics, effectFigures } from './effects.ts';
 import { countRuns } from './plan.ts';
@@ -13,6 +12,7 @@ import { settingText } from './setting-text.ts';
 import { type SweepSummary, summariseSweep } from './summary.ts';
 import { SweepFolder } from './sweep-folder.ts';
 
+/** Where the report of a sweep goes, and what it draws. */
 export interface ReportOptions {
   /** Default `report` in the folder of the sweep. */
   readonly output?: string | undefined;
@@ -81,6 +81,8 @@ export async function writeReport(
     })),
   );
   const figures = effectFigures(summary, metrics ?? drawnMetrics(summary));
+  // Drawing needs optional packages, which a sweep itself does without.
+  const { toSvg, writeFigure } = await import('../plots/node.ts');
   for (const { name, figure } of figures) await writeFigure(figure, join(output, name));
   const page = join(output, 'report.html');
   const title = record?.plan.name ?? `Sweep ${basename(resolve(path))}`;

@@ -42,6 +42,7 @@ export interface RunFailure {
 /** The file that makes a folder a sweep's. */
 export const SWEEP_RECORD = 'sweep.json';
 
+/** The folder of a sweep, to be read while it is written and afterwards. */
 export class SweepFolder {
   readonly path: string;
 

@@ -12,6 +12,7 @@ import type { RunGroup } from './groups.ts';
 import { GROUPS_QUEUE, type GroupJob, groupJob, type PieceJob, placeOf } from './queue-jobs.ts';
 import { connectToRedis, loadQueuePackages } from './redis-connection.ts';
 
+/** Where the queue of a sweep is. */
 export interface QueueOptions {
   /** redis://[user:password@]host[:port][/db], or rediss:// for TLS. */
   readonly url: string;

@@ -15,6 +15,7 @@ import { connectToRedis, loadQueuePackages } from './redis-connection.ts';
 import type { RunKinds } from './sweep.ts';
 import { SweepFolder } from './sweep-folder.ts';
 
+/** Where a worker takes groups of runs from, and when it ends. */
 export interface WorkerOptions {
   readonly url: string;
   /** The queue's name. Default `monosemantic`. */

@@ -54,5 +54,45 @@ const node: TrainingPlatform = {
   ],
 };
 
-export const { trainSae, trainSaes } = saeTraining(node);
-export const { trainToyModel, trainToyModels } = toyModelTraining(node);
+const saes = saeTraining(node);
+/**
+ * Trains one sparse autoencoder.
+ *
+ * @param settings - `data`, `dSae`, `activation` and `steps`; everything else has a default.
+ * @param options - Where it runs, progress, checkpoints. Default: the engine that suits the machine.
+ * @returns The autoencoder, its history and what it cost; `stopped` is true where `signal` ended it early.
+ * @throws InvalidValueError, InvalidShapeError for settings out of range or data that do not fit them.
+ * @throws InvalidTypeError where `data` are no activations.
+ * @throws FileFormatError, FileWriteError where data cannot be read, or checkpoints neither read nor written.
+ * @throws DivergenceError where a loss or a parameter is not finite.
+ */
+export const trainSae = saes.trainSae;
+/**
+ * Trains one autoencoder for each entry of `vary`: each the same as trained alone, small ones side by side as one batched step.
+ *
+ * @param settings - As for `trainSae`, and `vary`, at least one entry.
+ * @param options - As for `trainSae`.
+ * @returns One result for each entry of `vary`, in that order.
+ * @throws InvalidValueError where `vary` is empty, and errors as `trainSae`.
+ */
+export const trainSaes = saes.trainSaes;
+
+const toys = toyModelTraining(node);
+/**
+ * Trains a toy model, the best of `restarts`.
+ *
+ * @param settings - `data`, `nHidden` and `steps`; everything else has a default.
+ * @param options - As for `trainSae`.
+ * @returns The restart of the lowest training loss, and all of them in `restarts`.
+ * @throws As `trainSae`.
+ */
+export const trainToyModel = toys.trainToyModel;
+/**
+ * Trains one toy model for each entry of `vary`, each the same as trained alone, restarts included.
+ *
+ * @param settings - As for `trainToyModel`, and `vary`, at least one entry.
+ * @param options - As for `trainSae`.
+ * @returns One result for each entry of `vary`, in that order.
+ * @throws InvalidValueError where `vary` is empty, and errors as `trainSae`.
+ */
+export const trainToyModels = toys.trainToyModels;

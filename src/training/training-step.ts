@@ -8,6 +8,7 @@ import type { Optimizer } from './optimizers.ts';
 /** The scalar input that carries a learning rate which changes or differs. */
 export const LEARNING_RATE = 'learning_rate';
 
+/** What one step of training is made of. */
 export interface TrainingStepOptions {
   readonly model: Trainable;
   /** Parameters and buffers to start from; with a leading dimension for instances side by side. */

@@ -2,7 +2,9 @@
  * The package as it is published: built, packed, installed into an empty project with onnxruntime-node alone, and used from Node (ESM and
  * CommonJS), from TypeScript, from a bundler and from a page in Chromium. Needs npm's cache or the registry.
  */
-import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect } from 'chai';
@@ -11,6 +13,7 @@ import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { frozenSaeToOnnx } from '../../src/export/frozen-sae-onnx.ts';
 import { loadSaeFolder } from '../../src/export/load-sae-folder.ts';
+import { writeNpy } from '../../src/files/index.ts';
 import { fromNested, type NestedArray, toNested } from '../../src/tensor.ts';
 import { caseFolders, expectClose, readAnswers } from '../export/checkpoint-cases.ts';
 import { browserLacks, launchBrowser, serveFolder } from '../support/browser.ts';
@@ -37,6 +40,12 @@ const THEIR_DEPENDENCIES = [
   'string-width',
   'strip-ansi',
 ];
+
+/** The viewer, as one file. */
+const VIEWER = 'viewer/dist/monosemantic-viewer.html';
+
+/** What a person downloads and what then lies on their disk, in MB, 15% above what was measured: 8.5 and 17.9, of which the viewer has 7 and 12.4. */
+const MOST_MB = { tarball: 9.8, unpacked: 20.6 };
 
 const UNWANTED = /tensorflow|protobufjs|onnx-proto|onnxruntime-web|\bd3-(?!random)|commander\/node_modules/;
 
@@ -97,14 +106,26 @@ describe('the package', function () {
       .trim()
       .split('\n')
       .map(name => name.replace(/^package\//, ''));
-    const outside = names.filter(name => !/^(dist\/|bin\/|package\.json$|README\.md$|LICENSE$)/.test(name));
+    const outside = names.filter(
+      name => !/^(dist\/|bin\/|package\.json$|README\.md$|CHANGELOG\.md$|LICENSE$)/.test(name) && name !== VIEWER,
+    );
     expect(outside).to.deep.equal([]);
     expect(names).to.include.members([
       'LICENSE',
       'dist/LICENSES.txt',
       'bin/monosemantic.js',
+      VIEWER,
       'dist/inference/node.d.ts',
     ]);
+  });
+
+  it('is of a size that one installs without a thought', async () => {
+    const { size } = await stat(app.tarball);
+    expect(size / 1e6, 'tarball').to.be.below(MOST_MB.tarball);
+    const own = join(app.folder, 'node_modules/monosemantic');
+    const names = await readdir(own, { recursive: true });
+    const sizes = await Promise.all(names.map(async name => (await stat(join(own, name))).size));
+    expect(sizes.reduce((sum, bytes) => sum + bytes, 0) / 1e6, 'unpacked').to.be.below(MOST_MB.unpacked);
   });
 
   const inNode = (load: string): string => `${load}
@@ -142,6 +163,95 @@ describe('the package', function () {
       'stderr',
       'monosemantic: this needs the package @tensorflow/tfjs, which is not installed: npm install @tensorflow/tfjs\n',
     );
+  });
+
+  it('names all optional packages that are missing in one command, before anything is computed', async () => {
+    const command = join(app.folder, 'node_modules/.bin/monosemantic');
+    const figures = '@observablehq/plot linkedom @resvg/resvg-js @expo-google-fonts/inter';
+    const missing: readonly (readonly [string, string])[] = [
+      [
+        'train toy --html --show --text corpus.txt',
+        '@tensorflow/tfjs @observablehq/plot linkedom nodeplotlib @huggingface/tokenizers',
+      ],
+      ['plot sae.onnx', figures],
+      ['plot sae.onnx --format svg', '@observablehq/plot linkedom'],
+      ['sweep plan.json --out sweep --queue redis://127.0.0.1', '@tensorflow/tfjs bullmq ioredis'],
+      ['worker --queue redis://127.0.0.1', '@tensorflow/tfjs bullmq ioredis'],
+      ['sweep report sweep', `@tensorflow/tfjs ${figures}`],
+    ];
+    for (const [line, packages] of missing) {
+      const failure = await app.run(command, line.split(' ')).catch((error: Error) => error);
+      expect(failure, line).to.have.property('code', 1);
+      expect(failure, line).to.have.property(
+        'stderr',
+        `monosemantic: this needs packages that are not installed: npm install ${packages}\n`,
+      );
+    }
+    const names = await readdir(app.folder);
+    expect(names).to.not.include('runs');
+    expect(names).to.not.include('sweep');
+  });
+
+  it('trains, sweeps and makes feature pages without the packages that draw, and draws with them', async () => {
+    const command = join(app.folder, 'node_modules/.bin/monosemantic');
+    await app.borrow('@tensorflow');
+    const run = (line: string): Promise<string> => app.run(command, line.split(' '));
+    const steps = '--steps 20 --restarts 2 --batch-size 64';
+    const printed = await run(`train toy ${steps} --out runs/toy`);
+    expect(printed).to.include('figures are not drawn (npm install @observablehq/plot');
+    expect(await readdir(join(app.folder, 'runs/toy'))).to.include.members(['toy-model.onnx', 'run.json']);
+    await app.write('plan.json', JSON.stringify({ train: 'toy', base: { steps: 20 }, seeds: 2 }));
+    expect(await run('sweep plan.json --out sweep')).to.include('2 of 2 runs done');
+    await app.write('acts.npy', writeNpy(answers.x));
+    await run('dashboard sae.onnx --activations acts.npy --out pages');
+    expect(await readdir(join(app.folder, 'pages'))).to.include('bundle.json');
+
+    for (const name of ['@observablehq/plot', 'linkedom', '@resvg/resvg-js', '@expo-google-fonts/inter'])
+      await app.borrow(name);
+    const drawn = await run(`train toy ${steps} --out runs/drawn`);
+    expect(drawn).to.not.include('figures are not drawn');
+    expect((await readdir(join(app.folder, 'runs/drawn'))).some(name => name.endsWith('.png'))).to.equal(true);
+    await run('plot sae.onnx --output figures');
+    await run('sweep report sweep');
+    expect(await readdir(join(app.folder, 'sweep/report'))).to.include('report.html');
+    for (const name of ['@tensorflow', '@observablehq', 'linkedom', '@resvg', '@expo-google-fonts'])
+      await rm(join(app.folder, 'node_modules', name), { recursive: true });
+  });
+
+  it('writes the viewer with a model inside', async () => {
+    const command = join(app.folder, 'node_modules/.bin/monosemantic');
+    await app.run(command, ['view', 'sae.onnx', '--output', 'page.html']);
+    expect(await readFile(join(app.folder, 'page.html'), 'utf8')).to.include('id="page-content"');
+  });
+
+  it('serves the viewer, which opens a model and feature pages (needs Chromium: Linux on x64)', async function () {
+    if (browserLacks() !== undefined) this.skip();
+    const command = join(app.folder, 'node_modules/monosemantic/bin/monosemantic.js');
+    await app.write('rows.npy', writeNpy(answers.x));
+    const given = ['sae.onnx', '--activations', 'rows.npy', '--out', 'served-pages'];
+    await app.run(process.execPath, [command, 'dashboard', ...given]);
+    const server = spawn(process.execPath, [command, 'view', 'sae.onnx', 'served-pages'], { cwd: app.folder });
+    const browser = await launchBrowser();
+    try {
+      const line = await new Promise<Buffer>((resolve, reject) => {
+        server.stdout.once('data', resolve);
+        server.once('exit', code => reject(new Error(`view ended with status ${code}`)));
+      });
+      const page = await browser.newPage();
+      const problems: string[] = [];
+      page.on('console', message => {
+        if (message.type() === 'error') problems.push(message.text());
+      });
+      const opened = page.waitForResponse(response => response.url().endsWith('/served-pages/bundle.json'));
+      await page.goto(line.toString().split('\n')[0]!);
+      await page.getByRole('option', { name: 'sae.onnx' }).first().waitFor({ state: 'attached' });
+      expect((await opened).status()).to.be.oneOf([200, 206]);
+      expect(problems).to.deep.equal([]);
+    } finally {
+      await browser.close();
+      server.kill('SIGINT');
+      if (server.exitCode === null) await once(server, 'exit');
+    }
   });
 
   /**
@@ -369,7 +479,7 @@ describe('the package', function () {
     });
   });
 
-  describe("README.md's code", () => {
+  describe('the code of README and docs', () => {
     const typescript = README_EXAMPLES.filter(({ language }) => language === 'ts');
     const given =
       'declare const fileInput: { files: Blob[] };\ndeclare const [batch, activations]: [number, Float32Array];\n';
@@ -426,8 +536,8 @@ describe('the package', function () {
       await compileInApp(['page.ts'], [...IN_PAGE, '--lib', 'es2023,dom,dom.iterable']);
     });
 
-    for (const [i, { language, code, what, isForPage }] of README_EXAMPLES.entries()) {
-      it(`${language}: ${what}, block ${i + 1}`, async function () {
+    for (const [i, { page, language, code, what, isForPage }] of README_EXAMPLES.entries()) {
+      it(`${language}: ${what}, block ${i + 1}, of ${page}`, async function () {
         writeExampleFiles(app.folder);
         if (language === 'python') {
           const python = process.env['MONOSEMANTIC_PYTHON'] ?? 'python3';
@@ -438,10 +548,10 @@ describe('the package', function () {
           return;
         }
         // What only a page has is given here.
-        const page =
+        const inPage =
           'const [batch, activations] = [2, new Float32Array(4)];\n' +
           'const fileInput = { files: [await (await import("node:fs")).openAsBlob("models/sae.onnx")] };\n';
-        await app.write('readme.ts', (isForPage ? page : '') + shortened(code));
+        await app.write('readme.ts', (isForPage ? inPage : '') + shortened(code));
         const tsx = pathToFileURL(join(ROOT, 'node_modules/tsx/dist/loader.mjs')).href;
         await app.run(process.execPath, ['--import', tsx, 'readme.ts']);
       });

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { buildViewer } from '../viewer/built-viewer.ts';
 
 const run = promisify(execFile);
 
@@ -33,6 +34,7 @@ export async function installPackedApp(): Promise<PackedApp> {
     (await run(command, args, { cwd, maxBuffer: 2 ** 28 })).stdout;
   try {
     await inApp('npm', ['run', '--silent', 'build'], ROOT);
+    await buildViewer();
     const packed = await inApp('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], ROOT);
     const tarball = join(folder, (JSON.parse(packed) as [{ filename: string }])[0].filename);
     await writeFile(join(folder, 'package.json'), '{ "name": "app", "private": true, "type": "module" }');

@@ -1,4 +1,4 @@
-/** The README's examples: their code, what they read, and the same with fewer steps. */
+/** The examples of README and docs: their code, what they read, and the same with fewer steps. */
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +7,12 @@ import type { HostTensor } from '../../src/tensor.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
+/** Pages whose code is compiled and run; docs/bundle-format.md and docs/sweeps.md have tests of their own, which give them their data. */
+const PAGES = ['README.md', 'docs/quick-start.md', 'docs/real-model.md', 'docs/library.md', 'docs/faults.md'];
+
 export interface ReadmeExample {
+  /** The page it stands on. */
+  readonly page: string;
   readonly language: 'ts' | 'python';
   readonly code: string;
   /** What it calls first, for the name of a test. */
@@ -17,14 +22,15 @@ export interface ReadmeExample {
 }
 
 /** All examples, in their order. */
-export const README_EXAMPLES: readonly ReadmeExample[] = [
-  ...readFileSync(join(ROOT, 'README.md'), 'utf8').matchAll(/```(ts|python)\n([\s\S]*?)```/g),
-].map(([, language, code]) => ({
-  language: language as 'ts' | 'python',
-  code: code!,
-  what: /(loadSae\([^)]*\)|openHost|compile|train\w+|InferenceSession)(?=\()/.exec(code!)?.[1] ?? 'example',
-  isForPage: code!.includes('fileInput'),
-}));
+export const README_EXAMPLES: readonly ReadmeExample[] = PAGES.flatMap(page =>
+  [...readFileSync(join(ROOT, page), 'utf8').matchAll(/```(ts|python)\n([\s\S]*?)```/g)].map(([, language, code]) => ({
+    page,
+    language: language as 'ts' | 'python',
+    code: code!,
+    what: /(loadSae|openHost|compile|train\w+|InferenceSession)(?=\()/.exec(code!)?.[1] ?? 'example',
+    isForPage: code!.includes('fileInput'),
+  })),
+);
 
 /** Training of seconds, where the README's takes minutes: every number below is the largest that stays. */
 const MOST = { steps: 40, warmUpSteps: 10, restarts: 4, dSae: 64 };

@@ -19,7 +19,7 @@ export const SINGLE_FILE = join(DIST, 'monosemantic-viewer.html');
 let building: Promise<void> | undefined;
 
 /** Builds the site and the single file, once in a run of the tests; not where MONOSEMANTIC_VIEWER_BUILT says that they stand. */
-function build(): Promise<void> {
+export function buildViewer(): Promise<void> {
   if (process.env['MONOSEMANTIC_VIEWER_BUILT']) return Promise.resolve();
   building ??= (async () => {
     const vite = join(root, 'node_modules/vite/bin/vite.js');
@@ -49,7 +49,7 @@ export { browserLacks };
 
 /** Builds, starts the real server with `files` beside the page, and Chromium with WebGPU on SwiftShader. */
 export async function startViewer(files: Readonly<Record<string, Uint8Array>> = {}): Promise<Viewer> {
-  await build();
+  await buildViewer();
   const folder = await mkdtemp(join(tmpdir(), 'monosemantic-'));
   const paths: string[] = [];
   for (const [name, bytes] of Object.entries(files)) {

@@ -7,10 +7,10 @@ import { writeJson } from '../../experiments/run-files.ts';
 import { claimRunFolder, RUN_RECORD } from '../../experiments/run-folder.ts';
 import { writeFileAtomic } from '../../files/write-atomic.ts';
 import type { Figure } from '../../plots/figure.ts';
-import { show, toHtml, writeFigure } from '../../plots/node.ts';
 import { InterruptedError } from '../failure.ts';
 import { positiveInteger, type ReportOptions } from '../options.ts';
 import { prepareCommand } from '../prepare-command.ts';
+import { installCommand, missingPackages, PACKAGES } from '../required-packages.ts';
 import type { Terminal } from '../terminal.ts';
 import { showTraining } from '../training-progress.ts';
 
@@ -91,7 +91,10 @@ export function runnable<Options extends CommonOptions>(
       if (options.json)
         terminal.print(JSON.stringify({ experiment: command.name(), folder: options.out, seconds, result }));
       if (options.html) await writeHtml(command.name(), figures, context);
-      if (options.show) for (const figure of figures) await show(figure);
+      if (options.show) {
+        const { show } = await import('../../plots/node.ts');
+        for (const figure of figures) await show(figure);
+      }
     } catch (error) {
       throw error instanceof StoppedError ? new InterruptedError(error.message) : error;
     }
@@ -104,18 +107,25 @@ async function createContext(
   terminal: Terminal,
 ): Promise<ExperimentContext> {
   const { out: folder, resume = false } = options;
+  const engine = await createEngine(options);
+  const log = (line: string): void => (options.json ? terminal.warn(line) : terminal.print(line));
+  // Figures are what a run can do without: it says so before it begins.
+  const missing = missingPackages(PACKAGES.figures);
+  if (missing.length > 0) log(`figures are not drawn (${installCommand(missing)})`);
   return {
     folder,
-    engine: await createEngine(options),
+    engine,
     signal: terminal.signal,
     checkpointEvery: options.checkpointEvery,
     resume,
     records: { every: options.recordEvery, tensorboard: options.tensorboard ?? false },
-    log: line => (options.json ? terminal.warn(line) : terminal.print(line)),
+    log,
     preparing: preparation(terminal),
     progress: (label, steps) => showTraining(label, steps, terminal),
     async draw(name, figure) {
       figures.push(figure);
+      if (missing.length > 0) return;
+      const { writeFigure } = await import('../../plots/node.ts');
       await writeFigure(figure, join(folder, name));
     },
   };
@@ -123,6 +133,7 @@ async function createContext(
 
 async function writeHtml(name: string, figures: readonly Figure[], { folder, log }: ExperimentContext): Promise<void> {
   const file = join(folder, `${name}.html`);
+  const { toHtml } = await import('../../plots/node.ts');
   await writeFileAtomic(file, toHtml(figures, { title: name }));
   log(`  ${file}`);
 }

@@ -63,6 +63,16 @@ export async function onnxRuntimeWasm(): Promise<ArrayBuffer | string> {
   return __SINGLE_FILE__ ? inert('inlined-wasm') : fetched(new URL(WASM_URL, document.baseURI).href);
 }
 
+/**
+ * Whether this page may ask its server for files. The single file says in its content security policy that it connects to nothing;
+ * `monosemantic view` serves it with another policy.
+ */
+export function connects(): boolean {
+  if (!__SINGLE_FILE__) return true;
+  const policy = document.querySelector('meta[http-equiv="Content-Security-Policy"]')?.getAttribute('content');
+  return /connect-src \*/.test(policy ?? '');
+}
+
 let inlinedModels: Record<string, string> | undefined;
 
 /** A file of the bundled models. */

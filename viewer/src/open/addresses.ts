@@ -1,6 +1,7 @@
 /** Models by their address: of this origin at once, of another only after the person agreed. */
 import { signal } from '@preact/signals';
 import type { Model } from '../data/model.ts';
+import { connects } from '../data/shipped.ts';
 import { alertText, fail } from '../state/notices.ts';
 import { inference } from '../workers/inference-client.ts';
 import { openBundle } from './feature-bundles.ts';
@@ -68,7 +69,7 @@ export async function openAddress(address: string, show = true): Promise<Model |
     return undefined;
   }
   const name = nameIn(url);
-  if (__SINGLE_FILE__) {
+  if (!connects()) {
     alertText.value = `${name} was not fetched: this single file connects to nothing. Download the model and drop it here.`;
     return undefined;
   }

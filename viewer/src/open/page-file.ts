@@ -1,6 +1,6 @@
 /** The page with its models inside, as one HTML file. */
 import { type PageFile, viewerPage } from '../../../src/cli/viewer-page.ts';
-import { type PageFile as Inside, pageContent, unpacked } from '../data/shipped.ts';
+import { connects, type PageFile as Inside, pageContent, unpacked } from '../data/shipped.ts';
 import { bundles } from '../state/bundles.ts';
 import { models, other, sae, toy } from '../state/models.ts';
 import { ownRows, rowNames } from '../state/rows.ts';
@@ -24,7 +24,7 @@ async function packed(name: string, file: Blob): Promise<PageFile> {
 
 /** The single file itself: this document without what ran in it, or the file beside the site. */
 async function singleFile(): Promise<string> {
-  if (!__SINGLE_FILE__) {
+  if (connects()) {
     const response = await fetch(new URL('./monosemantic-viewer.html', document.baseURI));
     if (!response.ok) throw new Error('the single file is not beside this page');
     return response.text();
