@@ -132,8 +132,11 @@ export async function featureHedging({ out, seeds, ...given }: TableOptions): Pr
   const rows: string[][] = [];
   let largest = 0;
   for (const own of HEDGING_CASES) {
-    const all = await kept(out, `F5/${own.name}`, { ...training, seeds }, () =>
-      trainHedging(own, { ...training, seeds: Array.from({ length: seeds }, (_, seed) => seed) }),
+    const all = await kept(
+      out,
+      `F5/${own.below ? 'below' : 'independent'}-${own.latents}`,
+      { ...training, seeds },
+      () => trainHedging(own, { ...training, seeds: Array.from({ length: seeds }, (_, seed) => seed) }),
     );
     const pair = (values: readonly number[]): string => `(${values.map(value => value.toFixed(3)).join(', ')})`;
     const over = (of: (plane: Plane) => readonly number[]): string =>

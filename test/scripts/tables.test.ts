@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { featureHedging, hedged } from '../../scripts/tables/feature-hedging.ts';
 import { kept } from '../../scripts/tables/kept-results.ts';
+import { greedyMean, pearson } from '../../scripts/tables/sparse-inference.ts';
 import { sparseButWrongData, truthError } from '../../scripts/tables/sparse-but-wrong.ts';
 import { intoDocument, meanOf } from '../../scripts/tables/table.ts';
 import { frozenSaeToOnnx } from '../../src/export/frozen-sae-onnx.ts';
@@ -111,6 +112,20 @@ describe('Sparse but Wrong', () => {
       expect(truthError(rows, k, false) / error).to.be.closeTo(1, 0.05);
     }
     expect(truthError(rows, 5, true) / 4.958).to.be.closeTo(1, 0.05);
+  });
+});
+
+describe('sparse inference', () => {
+  it('correlates and matches as numpy does', () => {
+    // numpy.corrcoef of (1, 2, 4) with (3, 1, 2) is -0.32732684, with (2, 4, 8) it is 1.
+    const a = hostTensor(Float32Array.from([1, 2, 4, 5, 5, 5]), [2, 3]);
+    const b = hostTensor(Float32Array.from([3, 1, 2, 2, 4, 8]), [2, 3]);
+    const [first, second, ...constant] = pearson(a, b).data;
+    expect(first).to.be.closeTo(0.32732684, 1e-6);
+    expect(second).to.be.closeTo(1, 1e-6);
+    expect(constant).to.deep.equal([0, 0]);
+    // Greedily .9 and .1, not .8 and .7.
+    expect(greedyMean(hostTensor(Float32Array.from([0.9, 0.8, 0.7, 0.1]), [2, 2]))).to.be.closeTo(0.5, 1e-6);
   });
 });
 
