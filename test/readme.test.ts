@@ -81,6 +81,6 @@ describe('the examples of README and docs', () => {
         this.skip();
       }
       execFileSync(PYTHON, ['-c', code], { cwd: FOLDER, stdio: 'pipe' });
-    }).timeout(60_000);
+    }).timeout(240_000);
   }
 });

@@ -224,6 +224,31 @@ describe('the server of view', () => {
     expect((await ask('/')).status).to.equal(200);
   });
 
+  it('serves the single file where the site is not there, allowed to ask this server, and a bundle folder file by file', async () => {
+    await mkdir(join(folder, 'single'));
+    await mkdir(join(folder, 'pages'));
+    const policy = `<meta http-equiv="Content-Security-Policy" content="connect-src 'none'; base-uri 'none'" />`;
+    await writeFile(
+      join(folder, 'single/monosemantic-viewer.html'),
+      `<!doctype html>${policy}<script>let own;</script>`,
+    );
+    await writeFile(join(folder, 'pages/bundle.json'), '{"a": 1}');
+    await writeFile(join(folder, 'pages/overview.safetensors'), 'bytes');
+    await using single = await serveViewer({ folder: join(folder, 'single'), files: [join(folder, 'pages')] }).then(
+      started => ({ ...started, [Symbol.asyncDispose]: started.close }),
+    );
+    const page = await (await fetch(single.address)).text();
+    expect(page).to.include('connect-src *; base-uri').and.to.not.include("connect-src 'none'");
+    expect(new URL(single.url).searchParams.getAll('model')).to.deep.equal(['/open/0/pages/bundle.json']);
+    for (const [name, content] of [
+      ['bundle.json', '{"a": 1}'],
+      ['overview.safetensors', 'bytes'],
+    ])
+      expect(await (await fetch(`${single.address}open/0/pages/${name}`)).text()).to.equal(content);
+    const other = await rejection(serveViewer({ folder: join(folder, 'single'), files: [join(folder, 'models')] }));
+    expect(other).to.be.instanceOf(FileFormatError).with.property('message').that.includes('without bundle.json');
+  });
+
   it('says what is missing', async () => {
     expect(await rejection(serveViewer({ folder: join(folder, 'models') }))).to.be.instanceOf(MissingPackageError);
     const files = [join(folder, 'none.onnx')];

@@ -18,7 +18,7 @@ const HALVING: StepProgram = {
 };
 
 describe('available engines', function () {
-  this.timeout(60_000);
+  this.timeout(240_000);
 
   let probes: readonly EngineProbe[];
   const find = (engine: string, provider: string): EngineProbe | undefined =>

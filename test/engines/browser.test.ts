@@ -25,7 +25,7 @@ async function bundledPage(): Promise<Uint8Array> {
 }
 
 describe('engines in a browser', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
 
   let browser: Browser;
   let server: FolderServer;

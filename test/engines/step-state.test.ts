@@ -29,7 +29,7 @@ const ADDING: StepProgram = {
 
 for (const provider of ['cpu', 'webgpu'] as const satisfies readonly Provider[]) {
   describe(`state on ${provider}`, function () {
-    this.timeout(60_000);
+    this.timeout(240_000);
 
     let runtime: Runtime;
     let runner: StepRunner;

@@ -59,7 +59,7 @@ describe('WebGPU', () => {
   }
 
   it('survives the collection of garbage between steps', async function () {
-    this.timeout(60_000);
+    this.timeout(240_000);
     const collect = globalThis.gc ?? (await exposedGc());
     await tf.setBackend('webgpu');
     let x = tf.ones([8, 8]);
@@ -79,7 +79,7 @@ describe('WebGPU', () => {
 describe('a WebGPU device that is lost', () => {
   it('stops training with the reason', function () {
     if (browserLacks() !== undefined) this.skip();
-    this.timeout(60_000);
+    this.timeout(240_000);
     // In a process of its own: whatever else uses the device loses it too.
     const program = fileURLToPath(new URL('lose-webgpu-device.ts', import.meta.url));
     const printed = execFileSync(process.execPath, ['--import', 'tsx', program], { encoding: 'utf8' });

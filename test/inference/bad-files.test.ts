@@ -13,7 +13,7 @@ import { floats, node, reluSae, topKSae, toyModel } from './contract-graphs.ts';
 import { rejection } from './rejection.ts';
 
 describe('inference: bad files', () => {
-  it('gives a typed error or loads for 500 damaged variants, each within 5 s, and never aborts', async () => {
+  it('gives a typed error or loads for 500 damaged variants, each within 5 s of the processor, and never aborts', async () => {
     const script = new URL('./load-variants.ts', import.meta.url).pathname;
     const child = spawn(process.execPath, ['--import', 'tsx', script, '0', '500'], {
       stdio: ['ignore', 'pipe', 'inherit'],

@@ -50,7 +50,7 @@ async function serve(
 }
 
 describe('inference in a browser', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
 
   let chrome: BundledChromium;
   let browser: Browser;

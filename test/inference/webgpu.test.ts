@@ -6,7 +6,7 @@ import { expectClose } from './close-to.ts';
 import { parallelToyModel, reference, reluSae, tensor, thresholdSae, topKSae, toyModel } from './contract-graphs.ts';
 
 describe('inference on WebGPU', function () {
-  this.timeout(60_000);
+  this.timeout(240_000);
 
   before(async function () {
     try {

@@ -11,6 +11,7 @@ import { expect } from 'chai';
 import { build } from 'esbuild';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
+import { entryPoints } from '../../scripts/docs/reference.ts';
 import { frozenSaeToOnnx } from '../../src/export/frozen-sae-onnx.ts';
 import { loadSaeFolder } from '../../src/export/load-sae-folder.ts';
 import { writeNpy } from '../../src/files/index.ts';
@@ -503,6 +504,13 @@ describe('the package', function () {
         files.filter(({ isForPage }) => isForPage).map(({ name }) => name),
         [...IN_PAGE, '--lib', 'es2023,dom,dom.iterable'],
       );
+    });
+
+    it('has declarations of every entry point that hold without skipLibCheck', async () => {
+      const lines = entryPoints().map(({ name }, i) => `export * as entry${i} from '${name}';`);
+      expect(lines).to.have.length.of.at.least(10);
+      await app.write('entries.ts', lines.join('\n'));
+      await compileInApp(['entries.ts'], IN_NODE);
     });
 
     it('infers all that the shortest training needs, for a page too', async () => {

@@ -95,7 +95,7 @@ describe('exported files in Python', function () {
   const folder = mkdtempSync(join(tmpdir(), 'exported-'));
   const files: (ExportedFile & { readonly inputs: readonly HostTensor[] })[] = [];
   let answers: readonly Answer[] = [];
-  this.timeout(120_000);
+  this.timeout(300_000);
 
   before(async function () {
     const modules = ['numpy', 'onnx', 'onnxruntime'];

@@ -14,6 +14,9 @@ const SWIFTSHADER_FLAGS = [
   '--use-vulkan=swiftshader',
 ];
 
+/** Milliseconds until a browser, or a page of it, counts as hanging. A machine with a load of 16 takes ten times as long as an idle one. */
+const PATIENCE = 120_000;
+
 /** Why this machine cannot run the bundled Chromium, or `undefined` where it can: for tests to skip with. */
 export function browserLacks(): string | undefined {
   const here = `${process.platform} ${process.arch}`;
@@ -30,11 +33,20 @@ export interface BrowserOptions {
 /** Launches headless Chromium; close it when done. Pages must come from localhost (serveFolder) for WebGPU. */
 export async function launchBrowser({ webgpu = false, args = [] }: BrowserOptions = {}): Promise<Browser> {
   const { executable, folder, fonts } = await unpackChromium();
-  return await chromium.launch({
+  const browser = await chromium.launch({
     executablePath: executable,
+    timeout: PATIENCE,
     args: ['--no-sandbox', ...(webgpu ? SWIFTSHADER_FLAGS : []), ...args],
     env: { ...(process.env as Record<string, string>), FONTCONFIG_PATH: fonts, LD_LIBRARY_PATH: folder },
   });
+  const newContext = browser.newContext.bind(browser);
+  // Every page comes from here, those of `newPage` too.
+  browser.newContext = async options => {
+    const context = await newContext(options);
+    context.setDefaultTimeout(PATIENCE);
+    return context;
+  };
+  return browser;
 }
 
 export interface FolderServer {

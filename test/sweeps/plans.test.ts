@@ -121,7 +121,7 @@ describe('plans', () => {
   });
 
   it('of 100,000 runs are planned and listed in memory that holds a few thousand', function () {
-    this.timeout(120_000);
+    this.timeout(300_000);
     const plan = { ...TOY, grid: { sparsity: [0.5, 0.9], steps: [10, 20] }, seeds: 25_000 };
     const file = join(folder, 'plan.json');
     writeFileSync(file, JSON.stringify(plan));

@@ -17,7 +17,7 @@ async function slide(page: Page, name: string, value: number): Promise<void> {
 }
 
 describe('probing in the viewer', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let viewer: Viewer;
   let toy: LoadedToyModel;
   let sae: LoadedSae;

@@ -49,7 +49,7 @@ async function sharesOf(page: Page, test: string): Promise<[string, number][]> {
 }
 
 describe('text in the viewer', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let viewer: Viewer;
   let merged: Uint8Array;
   const ids = array('ids');

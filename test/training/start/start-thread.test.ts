@@ -135,7 +135,8 @@ describe('a start in a thread of its own', () => {
       });
       const error = await work.catch((thrown: unknown) => thrown);
       expect(error).to.equal(reason);
-      expect(performance.now() - asked).to.be.below(5000);
+      // A busy machine may take seconds to end a thread.
+      expect(performance.now() - asked).to.be.below(10_000);
     }
     const median = new AbortController();
     const work = startInThread(median.signal).geometricMedian(activations, () => median.abort(reason));
