@@ -4,11 +4,12 @@
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
+import { writeFileAtomic } from '../../src/files/write-atomic.ts';
 
 export interface BundledChromium {
   /** Where everything was unpacked, SwiftShader's libraries among it. */
@@ -25,6 +26,11 @@ export async function unpackChromium(): Promise<BundledChromium> {
   const modules = join(entry.slice(0, entry.lastIndexOf('@sparticuz')));
   const folder = join(modules, '.cache', 'monosemantic', 'chromium');
   if (!existsSync(folder)) await unpackInto(folder, entry);
+  // In a copy of node_modules the file still names the place it was copied from, and without fonts Chromium crashes.
+  const fonts = join(folder, 'fonts', 'fonts.conf');
+  if ((await readFile(fonts, 'utf8')) !== fontsConfiguration(folder)) {
+    await writeFileAtomic(fonts, fontsConfiguration(folder));
+  }
   return { folder, executable: join(folder, 'chromium'), fonts: join(folder, 'fonts') };
 }
 
