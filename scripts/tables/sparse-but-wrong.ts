@@ -106,10 +106,16 @@ interface OwnJob extends Job {
 
 const cellOf = (kind: string, k: number): string => `${kind}-${k}`;
 
-/** What matters most first, so that a run that is stopped has whole rows: the true k, then one seed of every k, then the rest. */
+/**
+ * What matters most first, so that a run that is stopped has whole rows: BatchTopK at the true k with three seeds, one seed of every k, the other seeds of
+ * the true k, one seed of TopK, then the rest.
+ */
 function jobsOf(seeds: number): OwnJob[] {
-  const order = ({ kind, k, seed }: { kind: string; k: number; seed: number }): number =>
-    (kind === 'topk' ? 4 : 0) + (k === TRUE_K ? (seed < 3 ? 0 : 2) : seed === 0 ? 1 : 3);
+  const order = ({ kind, k, seed }: { kind: string; k: number; seed: number }): number => {
+    if (kind === 'topk') return seed === 0 ? 3 : 5;
+    if (k === TRUE_K) return seed < 3 ? 0 : 2;
+    return seed === 0 ? 1 : 4;
+  };
   const all = KINDS.flatMap(kind =>
     KS.flatMap(k => Array.from({ length: seeds }, (_, seed) => ({ cell: cellOf(kind, k), kind, k, seed }))),
   ).sort((a, b) => order(a) - order(b));
