@@ -160,6 +160,20 @@ describe('steps in threads', () => {
     await Promise.all([runner.dispose(), other.dispose()]);
   });
 
+  it('lends the memory of a batch for batches, and not for numbers', async () => {
+    const { program, batches } = await toyModelStep({ ...SETTINGS, restarts: 1 });
+    const runner = await (await threaded()).prepare(program, { maxSteps: 4 });
+    const lent = runner.take!(4 * 160);
+    const { buffer } = lent;
+    await batches.fill({ features: lent }, 4);
+    await runner.run(4, { features: lent });
+    expect(buffer.byteLength, 'lent, and gone').to.equal(0);
+    // A learning rate for four steps; then the next batch has the room that came back.
+    expect(runner.take!(4).buffer.byteLength).to.equal(16);
+    expect(runner.take!(3 * 160).buffer.byteLength).to.equal(4 * 4 * 160);
+    await runner.dispose();
+  });
+
   it('does not grow from run to run on arrays that are given, not lent', async () => {
     const { program, batches } = await toyModelStep({ ...SETTINGS, restarts: 1, batchSize: 1024 });
     const runner = await (await threaded()).prepare(program, { maxSteps: 20 });

@@ -43,6 +43,9 @@ export async function startStepThread(step: CompiledStep, options: StepThreadOpt
   return new StepThread(thread, step, options);
 }
 
+/** Arrays that are kept for later runs, at most. */
+const MOST_SPARE = 16;
+
 /** A step in a worker thread. */
 export class StepThread implements StepRunner {
   readonly description: EngineDescription;
@@ -64,8 +67,10 @@ export class StepThread implements StepRunner {
 
   take(length: number): Float32Array {
     const bytes = 4 * length;
-    const found = this.#spare.findIndex(({ byteLength }) => byteLength >= bytes);
-    const buffer = found < 0 ? new ArrayBuffer(bytes) : this.#spare.splice(found, 1)[0]!;
+    // A learning rate that took the memory of a batch would leave the next batch without: allocating that costs more than a small step.
+    const fitting = this.#spare.filter(({ byteLength }) => byteLength >= bytes && byteLength <= 2 * bytes);
+    const found = fitting.reduce((least, next) => (next.byteLength < least.byteLength ? next : least), fitting[0]!);
+    const buffer = found ? this.#spare.splice(this.#spare.indexOf(found), 1)[0]! : new ArrayBuffer(bytes);
     this.#taken.add(buffer);
     return new Float32Array(buffer, 0, length);
   }
@@ -84,6 +89,8 @@ export class StepThread implements StepRunner {
     const buffers = Object.values(moved).map(({ buffer }) => buffer as ArrayBuffer);
     const ran = await this.#requests.add(() => this.#thread.call('run', steps, transfer(moved, buffers)));
     this.#spare.push(...Object.values(ran.batches).map(({ buffer }) => buffer as ArrayBuffer));
+    // Numbers of a step come in as many lengths as runs have steps.
+    this.#spare.splice(0, Math.max(0, this.#spare.length - MOST_SPARE));
     if (this.drawn) {
       this.drawn.position = ran.position;
       this.drawn.milliseconds += ran.drawing;
