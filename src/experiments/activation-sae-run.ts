@@ -55,7 +55,7 @@ export async function runActivationSae(
   const record = { ...sae.training, metrics: { ...metrics, loss: sae.training['metrics'] } };
   await sae.save(file, { training: record });
   await writeJson(join(context.folder, 'sae.json'), record);
-  const warnings = after ? warningsOf(after, sae.config) : [];
+  const warnings = [...run.warnings, ...(after ? warningsOf(after, sae.config) : [])];
   if (run.recordsFailed) warnings.push(`metrics are incomplete: ${run.recordsFailed.message}`);
   for (const warning of warnings) context.log(`warning: ${warning}`);
   return { file, before, after, run };

@@ -226,6 +226,7 @@ export async function runSae(
     snapshotAt: snapshotSteps(steps, 60, panels),
   });
   requireFinished(run, 'the autoencoder', context);
+  for (const warning of run.warnings) context.log(`warning: ${warning}`);
   const { sae, history } = run;
   const { before, after, truth, record } = saeOutcome(settings, toyModel, run, training.optimizer);
   const file = join(context.folder, 'sae.onnx');
