@@ -239,7 +239,7 @@ describe('the server of view', () => {
     );
     const page = await (await fetch(single.address)).text();
     expect(page).to.include('connect-src *; base-uri').and.to.not.include("connect-src 'none'");
-    expect(new URL(single.url).searchParams.getAll('model')).to.deep.equal(['/open/0/pages/bundle.json']);
+    expect(new URL(single.url).searchParams.getAll('bundle')).to.deep.equal(['/open/0/pages']);
     for (const [name, content] of [
       ['bundle.json', '{"a": 1}'],
       ['overview.safetensors', 'bytes'],
