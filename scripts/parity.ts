@@ -15,10 +15,8 @@ import { LatentF1 } from '../src/analysis/latent-detection.ts';
 import { recovery } from '../src/analysis/recovery.ts';
 import { type MeanInterval, studentInterval } from '../src/analysis/student-interval.ts';
 import { positiveInteger, positiveNumber } from '../src/cli/options.ts';
-import { activationFiles } from '../src/data/activation-files.ts';
 import { createRandomSource } from '../src/data/random-source.ts';
 import { averageNormScale } from '../src/data/scaled-source.ts';
-import { createEngine } from '../src/engines/create-engine.ts';
 import { frozenSaeToOnnx } from '../src/export/frozen-sae-onnx.ts';
 import { readNpy, writeNpy } from '../src/files/npy.ts';
 import { writeFileAtomic } from '../src/files/write-atomic.ts';
@@ -26,20 +24,12 @@ import { loadSae } from '../src/inference/node.ts';
 import type { ActivationConfig } from '../src/models/architectures/registry.ts';
 import type { FrozenSae } from '../src/models/frozen-sae.ts';
 import { type HostTensor, hostTensor } from '../src/tensor.ts';
-import { trainSae } from '../src/training/node.ts';
-import type { PresetName } from '../src/training/presets.ts';
 import { kept } from './tables/kept-results.ts';
-import { trainBySaelens } from './tables/saelens-training.ts';
+import { chosenLatents, type PairedTraining, trainedAndScored, WAYS, type Way } from './tables/paired-runs.ts';
 
-const WAYS = ['SAELens', 'preset saelens', 'preset ours'] as const;
-type Way = (typeof WAYS)[number];
-
-interface Case {
+/** What is trained. Coefficients are in SAELens's unit, a sum over d_in. */
+interface Case extends Pick<PairedTraining, 'saelens' | 'ours'> {
   readonly name: string;
-  /** SAELens's architecture and the settings beside its defaults. */
-  readonly saelens: { readonly architecture: string; readonly options: Readonly<Record<string, unknown>> };
-  /** The same in ours. Coefficients are in SAELens's unit, a sum over d_in. */
-  readonly ours: ActivationConfig;
 }
 
 interface Numbers {
@@ -54,8 +44,8 @@ function casesOf({ k, l1, l0, dSae }: Numbers): readonly Case[] {
   const widths = [dSae / 8, dSae / 2, dSae];
   const jump = { jumprelu_bandwidth: 0.1, jumprelu_init_threshold: 0.1, l0_coefficient: l0 };
   return [
-    { name: 'topk', saelens: { architecture: 'topk', options: { k } }, ours: { kind: 'topk', k } },
-    { name: 'batchtopk', saelens: { architecture: 'batchtopk', options: { k } }, ours: { kind: 'batchtopk', k } },
+    { name: 'topk', ...chosenLatents('topk', k) },
+    { name: 'batchtopk', ...chosenLatents('batchtopk', k) },
     {
       name: 'matryoshka',
       saelens: { architecture: 'matryoshka_batchtopk', options: { k, matryoshka_widths: widths } },
@@ -180,14 +170,16 @@ interface Score {
   readonly f1?: number;
   /** Processor seconds of training, start and file included. */
   readonly processor_seconds: number;
-  readonly seconds: number;
-  readonly aux_k_steps?: number;
+  readonly aux_k_steps: number;
 }
 
 const METRICS = ['explained_variance', 'l0', 'silent', 'found', 'f1', 'processor_seconds'] as const;
 type Metric = (typeof METRICS)[number];
 
-async function scored(sae: FrozenSae, { heldOut, truth }: Data): Promise<Omit<Score, 'processor_seconds' | 'seconds'>> {
+async function scored(
+  sae: FrozenSae,
+  { heldOut, truth }: Data,
+): Promise<Omit<Score, 'processor_seconds' | 'aux_k_steps'>> {
   await using loaded = await loadSae(frozenSaeToOnnx(sae), { provider: 'cpu' });
   const { features, reconstruction } = await loaded.forward(heldOut);
   const [variance, l0, density] = [new ExplainedVariance(), new L0(), new FiringDensity()];
@@ -210,71 +202,29 @@ async function scored(sae: FrozenSae, { heldOut, truth }: Data): Promise<Omit<Sc
   return { ...common, found: recovered, f1: f1.compute().mean.f1 };
 }
 
-async function bySaelens(own: Case, seed: number, data: Data, folder: string): Promise<Score> {
-  const { dSae, steps, batchSize, learningRate: lr, deadWindow } = options;
-  const training = await trainBySaelens(
-    options.python,
-    {
-      rows: data.file,
-      trained: data.trained,
-      ...own.saelens,
-      dSae,
-      steps,
-      batchSize,
-      trainer: { lr, dead_feature_window: deadWindow },
-      seed,
-      threads: options.threads,
-    },
-    folder,
-  );
+/** Our architecture with its numbers in the unit of the preset that `way` trains with. */
+function inUnitOf(way: Way, ours: ActivationConfig, { heldOut }: Data): ActivationConfig {
+  if (way !== 'preset ours') return ours;
+  // A mean over d_in is a sum divided by it.
+  const perDimension = 1 / heldOut.shape[1]!;
+  // Activations are scaled: the same objective has its squared error times the square of the scale, its features, thresholds and L1 times the scale.
+  const scale = averageNormScale(heldOut);
   return {
-    ...(await scored(training.sae, data)),
-    processor_seconds: training.processorSeconds,
-    seconds: training.seconds,
-    aux_k_steps: training.auxKSteps,
-  };
+    ...ours,
+    ...('l1' in ours && { l1: ours.l1! * perDimension * scale }),
+    ...('l0' in ours && { l0: ours.l0! * perDimension * scale ** 2 }),
+    ...('bandwidth' in ours && { bandwidth: ours.bandwidth! * scale }),
+    ...('threshold' in ours && { threshold: ours.threshold! * scale }),
+  } as ActivationConfig;
 }
 
-async function byOurs(own: Case, preset: PresetName, seed: number, data: Data): Promise<Score> {
-  const { dSae, steps, batchSize, learningRate, deadWindow } = options;
-  const width = data.heldOut.shape[1]!;
-  const chooses = 'k' in own.ours;
-  // The presets' units differ: a mean over d_in is a sum divided by it.
-  const perDimension = preset === 'saelens' ? 1 : 1 / width;
-  // Where activations are scaled, the same objective has its squared error times the square of the scale, its features, thresholds and L1 times the scale.
-  const scale = preset === 'ours' ? averageNormScale(data.heldOut) : 1;
-  const activation = {
-    ...own.ours,
-    ...('l1' in own.ours && { l1: own.ours.l1! * perDimension * scale }),
-    ...('l0' in own.ours && { l0: own.ours.l0! * perDimension * scale ** 2 }),
-    ...('bandwidth' in own.ours && { bandwidth: own.ours.bandwidth! * scale }),
-    ...('threshold' in own.ours && { threshold: own.ours.threshold! * scale }),
-    ...(chooses && { auxK: { deadAfter: deadWindow + 1 } }),
-  } as ActivationConfig;
-  const [started, used] = [performance.now(), process.cpuUsage()];
-  const { sae } = await trainSae(
-    {
-      data: activationFiles(data.file, { shuffleBuffer: data.trained }),
-      dSae,
-      activation,
-      steps,
-      batchSize,
-      learningRate,
-      holdOut: 0,
-      seed,
-      preset,
-    },
-    { engine: await createEngine({ threads: options.threads }) },
-  );
-  const { user, system } = process.cpuUsage(used);
-  const seconds = (performance.now() - started) / 1000;
-  const auxKSteps = sae.training['aux_k_steps'] as number | undefined;
-  return {
-    ...(await scored(sae.freeze(), data)),
-    processor_seconds: (user + system) / 1e6,
-    seconds,
-    ...(auxKSteps !== undefined && { aux_k_steps: auxKSteps }),
-  };
+async function scoreOf(own: Case, way: Way, seed: number, data: Data): Promise<Score> {
+  const { dSae, steps, batchSize, learningRate, deadWindow, python, threads } = options;
+  const ours = inUnitOf(way, own.ours, data);
+  const training = { saelens: own.saelens, ours, dSae, steps, batchSize, learningRate, deadWindow, seed };
+  const place = { python, folder: options.out, threads };
+  const { auxKSteps, processorSeconds, ...worth } = await trainedAndScored(way, training, data, place, scored);
+  return { ...worth, processor_seconds: processorSeconds, aux_k_steps: auxKSteps };
 }
 
 function inWords(metric: Metric, { mean, high }: MeanInterval): string {
@@ -295,11 +245,7 @@ for (const own of casesOf({ ...options, dIn })) {
   for (let seed = 0; seed < seeds; seed++) {
     for (const way of options.ways) {
       const name = `${own.name}-${way.replaceAll(' ', '-')}-${seed}`;
-      const score = await kept(folder, name, settings, () =>
-        way === 'SAELens'
-          ? bySaelens(own, seed, data, join(folder, 'saelens'))
-          : byOurs(own, way === 'preset ours' ? 'ours' : 'saelens', seed, data),
-      );
+      const score = await kept(folder, name, settings, () => scoreOf(own, way, seed, data));
       scores.set(way, [...(scores.get(way) ?? []), score]);
     }
   }
@@ -311,7 +257,7 @@ for (const own of casesOf({ ...options, dIn })) {
       const paired = way === 'SAELens' || !rival ? own : own.map((value, i) => value - rival[i]![metric]!);
       return [`${metric} ${way === 'SAELens' || !rival ? '' : 'Δ '}${inWords(metric, studentInterval(paired))}`];
     });
-    const active = all.map(({ aux_k_steps }) => aux_k_steps ?? 0);
+    const active = all.map(({ aux_k_steps }) => aux_k_steps);
     console.log(
       `${own.name.padEnd(11)}${way.padEnd(15)}${parts.join('  ')}  AuxK in ${Math.round(studentInterval(active).mean)} steps`,
     );

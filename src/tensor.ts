@@ -105,6 +105,14 @@ export function toNested(tensor: HostTensor<ArrayLike<number>>): NestedArray | n
   return build(0, 0);
 }
 
+/** Rows `indices` of a tensor [..., d], copied, in that order: [n_indices, d]. */
+export function rowsAt({ data, shape }: HostTensor, indices: readonly number[]): HostTensor {
+  const width = shape.at(-1)!;
+  const rows = new Float32Array(indices.length * width);
+  for (const [to, from] of indices.entries()) rows.set(data.subarray(from * width, (from + 1) * width), to * width);
+  return { data: rows, shape: [indices.length, width] };
+}
+
 /** Euclidean norm of each row of `matrix` [rows, columns], in float64. */
 export function rowNorms({ data, shape }: HostTensor): Float64Array {
   const [rows, columns] = shape as [number, number];

@@ -2,10 +2,13 @@
  * Can a failing seed be seen early? Autoencoders of one toy model that differ in their seed alone are looked at after 500 steps, and again at the end; how well each
  * early sign tells those that will have missed a feature from those that will not is its AUROC. A rule is fitted on the smallest size and tried on the others.
  */
+import { cosineSimilarityMatrix } from '../../src/analysis/cosine-similarity.ts';
 import { dictionaryCosine } from '../../src/analysis/dictionary-cosine.ts';
 import { createRandomSource } from '../../src/data/random-source.ts';
 import { heldOutActivations, scoreSae } from '../../src/experiments/sae-run.ts';
 import { activationsOf, readToyModel } from '../../src/experiments/toy-model-truth.ts';
+import type { HostTensor } from '../../src/tensor.ts';
+import { biasWalk } from '../../src/training/bias-walk.ts';
 import { trainSaes } from '../../src/training/node.ts';
 import { kept, keptResult } from './kept-results.ts';
 import type { TableOptions, TableReport } from './table.ts';
@@ -40,29 +43,13 @@ interface Run extends Readonly<Record<Sign, number>> {
   readonly sought: number;
 }
 
-/** The largest cosine between two rows [n, d]. */
-function largestOverlap({
-  data,
-  shape,
-}: {
-  readonly data: ArrayLike<number>;
-  readonly shape: readonly number[];
-}): number {
-  const [n, width] = shape as [number, number];
-  const norm = (i: number): number => {
-    let squares = 0;
-    for (let j = 0; j < width; j++) squares += data[i * width + j]! ** 2;
-    return Math.sqrt(squares) || 1;
-  };
-  let largest = -1;
-  for (let a = 0; a < n; a++) {
-    for (let b = 0; b < a; b++) {
-      let product = 0;
-      for (let j = 0; j < width; j++) product += data[a * width + j]! * data[b * width + j]!;
-      largest = Math.max(largest, product / norm(a) / norm(b));
-    }
-  }
-  return largest;
+/** The largest cosine between two different rows [n, d]. */
+function largestOverlap(directions: HostTensor): number {
+  const n = directions.shape[0]!;
+  return cosineSimilarityMatrix(directions, directions).data.reduce(
+    (largest, cosine, at) => (Math.floor(at / n) === at % n ? largest : Math.max(largest, cosine)),
+    -1,
+  );
 }
 
 async function runsOf({ toyModel, dSae, k, steps }: Size, seeds: number): Promise<Run[]> {
@@ -82,15 +69,12 @@ async function runsOf({ toyModel, dSae, k, steps }: Size, seeds: number): Promis
     { snapshotAt: [0, EARLY] },
   );
   const heldOut = await heldOutActivations(data, { seed: 0, batchSize: BATCH });
-  const squares = heldOut.data.reduce((sum, value) => sum + value * value, 0);
-  const size = Math.sqrt(squares / heldOut.shape[0]!);
   return results.map(({ sae, history }) => {
     const [before, early] = history.snapshots as [(typeof history.snapshots)[0], (typeof history.snapshots)[0]];
     const loss = history.loss.slice(EARLY - LOSS_OVER, EARLY).reduce((sum, value) => sum + value, 0) / LOSS_OVER;
-    const moved = Array.from(early.bias.data, (value, i) => value - before.bias.data[i]!);
     return {
       loss: loss / history.loss[0]!,
-      bias: Math.hypot(...moved) / size,
+      bias: biasWalk(before.bias, early.bias, heldOut),
       overlap: largestOverlap(early.directions),
       cDec: dictionaryCosine(early.directions).mean ?? 0,
       recovered: scoreSae(sae, truth.directions, heldOut).recovered,

@@ -68,6 +68,11 @@ export interface PairedTraining {
   readonly seed: number;
 }
 
+/** TopK or BatchTopK of `k` active latents a sample. */
+export function chosenLatents(kind: 'topk' | 'batchtopk', k: number): Pick<PairedTraining, 'saelens' | 'ours'> {
+  return { saelens: { architecture: kind, options: { k } }, ours: { kind, k } };
+}
+
 /** What every training costs. */
 export interface Cost {
   /** Steps in which AuxK acted. */
@@ -75,16 +80,25 @@ export interface Cost {
   readonly processorSeconds: number;
 }
 
-/** Trains on one thread. `folder` takes what SAELens writes. */
+/** Where trainings of pairs run. */
+interface PairedPlace {
+  readonly python: string | undefined;
+  /** Takes what SAELens writes. */
+  readonly folder: string;
+  /** Of both. Default 1. */
+  readonly threads?: number;
+}
+
+/** Trains as `way` says. */
 export async function trainedBy(
   way: Way,
   training: PairedTraining,
-  data: PlantedRows,
-  { python, folder }: { readonly python: string | undefined; readonly folder: string },
+  data: Pick<PlantedRows, 'file' | 'trained'>,
+  { python, folder, threads = 1 }: PairedPlace,
 ): Promise<{ readonly sae: FrozenSae } & Cost> {
   const { saelens, ours, dSae, steps, batchSize, learningRate, deadWindow, seed } = training;
   if (way === 'SAELens') {
-    const request = { rows: data.file, trained: data.trained, ...saelens, dSae, steps, batchSize, seed, threads: 1 };
+    const request = { rows: data.file, trained: data.trained, ...saelens, dSae, steps, batchSize, seed, threads };
     const trainer = { lr: learningRate, dead_feature_window: deadWindow };
     return await trainBySaelens(python!, { ...request, trainer }, join(folder, 'saelens'));
   }
@@ -102,11 +116,23 @@ export async function trainedBy(
       seed,
       preset: way === 'preset ours' ? 'ours' : 'saelens',
     },
-    { engine: await createEngine({ threads: 1 }) },
+    { engine: await createEngine({ threads }) },
   );
   const { user, system } = process.cpuUsage(used);
   const auxKSteps = (sae.training['aux_k_steps'] as number | undefined) ?? 0;
   return { sae: sae.freeze(), auxKSteps, processorSeconds: (user + system) / 1e6 };
+}
+
+/** Trains as `way` says, and scores what comes out. */
+export async function trainedAndScored<Data extends Pick<PlantedRows, 'file' | 'trained'>, Scored>(
+  way: Way,
+  training: PairedTraining,
+  data: Data,
+  place: PairedPlace,
+  scored: (sae: FrozenSae, data: Data) => Promise<Scored>,
+): Promise<Scored & Cost> {
+  const { sae, auxKSteps, processorSeconds } = await trainedBy(way, training, data, place);
+  return { ...(await scored(sae, data)), auxKSteps, processorSeconds };
 }
 
 /** A cell of a table for one seed: what is trained, and by whom. */

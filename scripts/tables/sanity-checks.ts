@@ -11,7 +11,16 @@ import { createRandomSource } from '../../src/data/random-source.ts';
 import { frozenSaeToOnnx } from '../../src/export/frozen-sae-onnx.ts';
 import { loadSae } from '../../src/inference/node.ts';
 import type { FrozenSae } from '../../src/models/frozen-sae.ts';
-import { type Cost, type Job, type PlantedRows, pairedScores, plantedRows, trainedBy, WAYS } from './paired-runs.ts';
+import {
+  type Cost,
+  chosenLatents,
+  type Job,
+  type PlantedRows,
+  pairedScores,
+  plantedRows,
+  trainedAndScored,
+  WAYS,
+} from './paired-runs.ts';
 import type { TableOptions, TableReport } from './table.ts';
 
 const [FEATURES, D_IN, ROWS, HELD_OUT, K] = [3200, 100, 200_000, 4000, 20];
@@ -74,26 +83,10 @@ export async function sanityChecks(options: TableOptions): Promise<TableReport> 
     const jobs: OwnJob[] = Array.from({ length: seeds }, (_, seed) => seed).flatMap(seed =>
       KINDS.flatMap(kind => WAYS.map(way => ({ cell: kind, kind, law, way, seed }))),
     );
-    const scores = await pairedScores(
-      `F3/${law}`,
-      jobs,
-      settings,
-      options,
-      async ({ way, kind, seed }): Promise<Score> => {
-        const training = {
-          saelens: { architecture: kind, options: { k: K } },
-          ours: { kind, k: K },
-          dSae: FEATURES,
-          steps,
-          batchSize,
-          learningRate,
-          deadWindow,
-          seed,
-        };
-        const { sae, auxKSteps, processorSeconds } = await trainedBy(way, training, data, { python, folder });
-        return { ...(await scored(sae, data)), auxKSteps, processorSeconds };
-      },
-    );
+    const scores = await pairedScores(`F3/${law}`, jobs, settings, options, ({ way, kind, seed }): Promise<Score> => {
+      const numbers = { dSae: FEATURES, steps, batchSize, learningRate, deadWindow, seed };
+      return trainedAndScored(way, { ...chosenLatents(kind, K), ...numbers }, data, { python, folder }, scored);
+    });
     for (const kind of KINDS) {
       for (const way of WAYS) {
         const runs = scores.of(kind, way, 'ev').length;

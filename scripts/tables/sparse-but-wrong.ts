@@ -15,12 +15,13 @@ import type { FrozenSae } from '../../src/models/frozen-sae.ts';
 import { type HostTensor, hostTensor } from '../../src/tensor.ts';
 import {
   type Cost,
+  chosenLatents,
   type Job,
   type PairedScores,
   type PlantedRows,
   pairedScores,
   plantedRows,
-  trainedBy,
+  trainedAndScored,
   WAYS,
 } from './paired-runs.ts';
 import type { TableOptions, TableReport } from './table.ts';
@@ -134,19 +135,9 @@ export async function sparseButWrong(options: TableOptions): Promise<TableReport
     jobsOf(seeds),
     settings,
     options,
-    async ({ way, kind, k, seed }): Promise<Score> => {
-      const training = {
-        saelens: { architecture: kind, options: { k } },
-        ours: { kind, k },
-        dSae: FEATURES,
-        steps,
-        batchSize,
-        learningRate,
-        deadWindow,
-        seed,
-      };
-      const { sae, auxKSteps, processorSeconds } = await trainedBy(way, training, data, { python, folder });
-      return { ...(await scored(sae, data)), auxKSteps, processorSeconds };
+    ({ way, kind, k, seed }): Promise<Score> => {
+      const numbers = { dSae: FEATURES, steps, batchSize, learningRate, deadWindow, seed };
+      return trainedAndScored(way, { ...chosenLatents(kind, k), ...numbers }, data, { python, folder }, scored);
     },
   );
   const rows: string[][] = [];

@@ -7,7 +7,7 @@ import type { ClusteredDataState } from '../data/synthetic-clustered.ts';
 import { toyModelActivations } from '../data/toy-model-activations.ts';
 import { sha256OfFile } from '../files/file-hash.ts';
 import { inspectModel, loadToyModel } from '../inference/node.ts';
-import type { HostTensor } from '../tensor.ts';
+import { type HostTensor, rowsAt } from '../tensor.ts';
 import { clusteredData, REPRESENTED, rowLengths } from './clustered-toy-model-run.ts';
 
 export interface ToyModelTruth {
@@ -36,7 +36,10 @@ export async function readToyModel(file: string): Promise<ToyModelTruth> {
   const training = metadata.config?.['training'] as { data?: { clustered?: ClusteredDataState } } | undefined;
   const clustered = training?.data?.clustered;
   const isSought = rowLengths(weight).map(length => clustered === undefined || length > REPRESENTED);
-  const directions = rowsWhere(weight, isSought);
+  const directions = rowsAt(
+    weight,
+    isSought.flatMap((is, row) => (is ? [row] : [])),
+  );
   return { file, sha256: await sha256OfFile(file), weight, clustered, isSought, directions };
 }
 
@@ -72,12 +75,4 @@ export function soughtFeatures({ isSought }: ToyModelTruth, { data, shape }: Hos
 export function trueL0(truth: ToyModelTruth, features: HostTensor): number {
   const { data, shape } = soughtFeatures(truth, features);
   return data.reduce((active, value) => active + Number(value > 0), 0) / shape[0]!;
-}
-
-function rowsWhere({ data, shape }: HostTensor, keep: readonly boolean[]): HostTensor {
-  const width = shape[1]!;
-  const rows = keep.flatMap((kept, row) => (kept ? [row] : []));
-  const out = new Float32Array(rows.length * width);
-  for (const [to, from] of rows.entries()) out.set(data.subarray(from * width, (from + 1) * width), to * width);
-  return { data: out, shape: [rows.length, width] };
 }

@@ -5,7 +5,7 @@
 
 import { median } from '../data/median.ts';
 import { InvalidShapeError, InvalidValueError } from '../errors.ts';
-import { type HostTensor, rowNorms, sizeOf } from '../tensor.ts';
+import { type HostTensor, rowNorms, rowsAt, sizeOf } from '../tensor.ts';
 import type { HostModel, OpenVariant } from './host-model.ts';
 import type { HostData, InputBatch } from './input-batches.ts';
 import type { Layout } from './layout.ts';
@@ -147,16 +147,12 @@ export class ActivationReader {
   }
 }
 
-/** Rows `indices` of a tensor [..., d]. */
-export function gathered({ data, shape }: HostTensor, indices: readonly number[]): HostTensor {
-  const width = shape.at(-1)!;
+/** Rows `indices`, which rise, of a tensor [..., d]. */
+export function gathered(tensor: HostTensor, indices: readonly number[]): HostTensor {
+  const width = tensor.shape.at(-1)!;
   // Every row in order: nothing to copy.
-  if (indices.length * width === data.length) return { data, shape: [indices.length, width] };
-  const rows = new Float32Array(indices.length * width);
-  indices.forEach((from, to) => {
-    rows.set(data.subarray(from * width, (from + 1) * width), to * width);
-  });
-  return { data: rows, shape: [indices.length, width] };
+  if (indices.length * width === tensor.data.length) return { data: tensor.data, shape: [indices.length, width] };
+  return rowsAt(tensor, indices);
 }
 
 /** Rows of all data, batch by batch. Errors as `ActivationReader`. */

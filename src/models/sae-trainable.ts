@@ -117,7 +117,7 @@ function withinCone(
   parameters: Tensors,
   started: tf.Tensor | undefined,
 ): Tensors {
-  if (least === undefined || !started) return parameters;
+  if (!least || !started) return parameters;
   const name = decoderParameter(decoder);
   const rows = parameters[name]!;
   const norms = tf.sqrt(tf.sum(tf.square(rows), -1, true));

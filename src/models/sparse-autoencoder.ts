@@ -101,12 +101,9 @@ export class SparseAutoencoder {
     }
     this.architecture = createArchitecture(config.activation, dSae);
     const asks = this.architecture.asksForFiring === true || dSae > FEW_LATENTS;
-    const resolved = { dOut, decoder, transcoder, skip, reconstructionLoss, normalize, inputScale, leastDecoderCosine };
-    this.config = { ...config, ...resolved, countsFiring: asks || config.countsFiring === true };
-    this.shape = {
-      ...{ dIn, dSae, dOut, decoder, applyBDecToInput: !transcoder, skip, reconstructionLoss, normalize },
-      ...(leastDecoderCosine > 0 && { leastDecoderCosine }),
-    };
+    const forms = { dOut, decoder, skip, reconstructionLoss, normalize, leastDecoderCosine };
+    this.config = { ...config, ...forms, transcoder, inputScale, countsFiring: asks || config.countsFiring === true };
+    this.shape = { dIn, dSae, ...forms, applyBDecToInput: !transcoder };
     this.state = start.state ?? this.#initial(random, start);
   }
 

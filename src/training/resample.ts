@@ -8,8 +8,8 @@ import type { Engine, StepProgram } from '../engines/engine.ts';
 import { InvalidValueError } from '../errors.ts';
 import { ACTIVATIONS, forwardOf } from '../models/sae-trainable.ts';
 import type { SparseAutoencoder } from '../models/sparse-autoencoder.ts';
-import { type HostTensor, type HostTensors, hostTensor, rowNorms } from '../tensor.ts';
-import { joinedName, modelState } from './training-step.ts';
+import { type HostTensor, type HostTensors, hostTensor, rowNorms, rowsAt, sameShape } from '../tensor.ts';
+import { joinedName, joinState, modelState } from './training-step.ts';
 
 /** How dead latents begin anew. */
 export interface ResampleOptions {
@@ -79,58 +79,36 @@ export async function resampled(
   const latents = dead.slice(0, chosen.length);
 
   const { parameters } = modelState(state);
+  const decoder = sae.decoderParameter;
+  const width = sae.config.dIn;
   const next: Record<string, HostTensor> = { ...state };
-  const change = (name: string, write: (data: Float32Array) => void): void => {
+  /** Sets what `parameter`, or a moment of it, has of each latent: a column of W_enc, a row of the decoder, an entry of a vector. */
+  const write = (name: string, parameter: string, valueAt: (i: number, j: number) => number): void => {
     const { data, shape } = state[name]!;
     const copy = Float32Array.from(data);
-    write(copy);
+    const length = parameter === 'W_enc' || parameter === decoder ? width : 1;
+    const [perLatent, perEntry] = parameter === 'W_enc' ? [1, dSae] : [length, 1];
+    for (const [i, latent] of latents.entries()) {
+      for (let j = 0; j < length; j++) copy[latent * perLatent + j * perEntry] = valueAt(i, j);
+    }
     next[name] = hostTensor(copy, shape);
   };
-  const encoderNorms = columnNorms(parameters['W_enc']!);
-  const decoderNorms = rowNorms(parameters[sae.decoderParameter]!);
   const mean = (norms: ArrayLike<number>): number => {
     const alive = isDead.flatMap((is, latent) => (is ? [] : [norms[latent]!]));
     return alive.reduce((sum, norm) => sum + norm, 0) / alive.length;
   };
   const directions = unitDirections(rowsAt(run.rows.encoded, chosen), parameters['b_dec']!);
-  const width = sae.config.dIn;
-  const encoderNorm = options.encoderShare * mean(encoderNorms);
-  const decoderNorm = mean(decoderNorms);
-  change(joinedName('parameters', 'W_enc'), data => {
-    for (const [i, latent] of latents.entries()) {
-      for (let j = 0; j < width; j++) data[j * dSae + latent] = encoderNorm * directions[i * width + j]!;
-    }
-  });
-  change(joinedName('parameters', sae.decoderParameter), data => {
-    for (const [i, latent] of latents.entries()) {
-      for (let j = 0; j < width; j++) data[latent * width + j] = decoderNorm * directions[i * width + j]!;
-    }
-  });
-  for (const name of sae.architecture.biases ?? ['b_enc']) {
-    change(joinedName('parameters', name), data => {
-      for (const latent of latents) data[latent] = 0;
-    });
-  }
-  change(joinedName('buffers', 'silent'), data => {
-    for (const latent of latents) data[latent] = 0;
-  });
-  for (const name of Object.keys(state)) {
-    const parameter = /^optimizer\.[mv]\.(.*)$/.exec(name)?.[1];
-    if (parameter === undefined) continue;
-    const { shape } = state[name]!;
-    if (parameter === 'W_enc') {
-      change(name, data => {
-        for (const latent of latents) for (let j = 0; j < width; j++) data[j * dSae + latent] = 0;
-      });
-    } else if (
-      parameter === sae.decoderParameter ||
-      (shape.length === 1 && shape[0] === dSae && parameter !== 'b_dec')
-    ) {
-      const size = shape.length === 1 ? 1 : width;
-      change(name, data => {
-        for (const latent of latents) data.fill(0, latent * size, (latent + 1) * size);
-      });
-    }
+  const along = (norm: number) => (i: number, j: number) => norm * directions[i * width + j]!;
+  const nothing = (): number => 0;
+  const encoderNorm = options.encoderShare * mean(columnNorms(parameters['W_enc']!));
+  write(joinedName('parameters', 'W_enc'), 'W_enc', along(encoderNorm));
+  write(joinedName('parameters', decoder), decoder, along(mean(rowNorms(parameters[decoder]!))));
+  for (const name of sae.architecture.biases ?? ['b_enc']) write(joinedName('parameters', name), name, nothing);
+  write(joinedName('buffers', 'silent'), 'silent', nothing);
+  for (const [name, { shape }] of Object.entries(parameters)) {
+    const isOfLatents = name === 'W_enc' || name === decoder || (name !== 'b_dec' && sameShape(shape, [dSae]));
+    const moments = ['m', 'v'].map(moment => joinedName('optimizer', `${moment}.${name}`));
+    for (const moment of moments) if (isOfLatents && state[moment]) write(moment, name, nothing);
   }
   return { state: next, count: latents.length };
 }
@@ -142,7 +120,8 @@ async function errorNorms(
   rows: HostTensor,
   engine: Engine,
 ): Promise<Float32Array> {
-  const held = Object.fromEntries(Object.entries(state).filter(([name]) => !name.startsWith('optimizer.')));
+  const { parameters, buffers } = modelState(state);
+  const held = joinState({ parameters, buffers }, {});
   const program: StepProgram = {
     state: held,
     batch: { [ACTIVATIONS]: rows.shape },
@@ -187,13 +166,6 @@ function drawnRows(n: number, count: number, integer: (below: number) => number)
     [rows[i], rows[j]] = [rows[j]!, rows[i]!];
   }
   return rows.slice(0, drawn);
-}
-
-function rowsAt({ data, shape }: HostTensor, indices: readonly number[]): HostTensor {
-  const width = shape[1]!;
-  const rows = new Float32Array(indices.length * width);
-  for (const [i, index] of indices.entries()) rows.set(data.subarray(index * width, (index + 1) * width), i * width);
-  return hostTensor(rows, [indices.length, width]);
 }
 
 /** (row − bias) / ‖row − bias‖, one after the other; a row that is the bias stays 0. */

@@ -51,9 +51,9 @@ export function joinState(state: ModelState<HostTensors>, optimizerState: HostTe
   };
 }
 
-/** The name in a joined state of a parameter or a buffer. */
-export function joinedName(kind: 'parameters' | 'buffers', name: string): string {
-  return `${kind}.${name}`;
+/** The name in a joined state of a parameter, a buffer, or an entry of the optimizer's state. */
+export function joinedName(kind: 'parameters' | 'buffers' | 'optimizer', name: string): string {
+  return { parameters: PARAMETERS, buffers: BUFFERS, optimizer: OPTIMIZER }[kind] + name;
 }
 
 /** The parameters and buffers in a joined state. */
