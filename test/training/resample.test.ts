@@ -78,7 +78,7 @@ describe('resampling', () => {
     const limit = 5 * BATCH;
     const none = await resampled(
       run,
-      stateWith(() => limit),
+      stateWith(latent => (DEAD.includes(latent) ? limit : 0)),
       10,
       options,
       engine,

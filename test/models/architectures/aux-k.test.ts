@@ -22,18 +22,22 @@ const { inputs } = readReference('sae-auxk') as { readonly inputs: Inputs };
 
 const BATCH = inputs.x.length;
 
-/** Loss, gradients and outputs on the reference's batch, where `silent` says for how many samples each latent has not fired. */
-function lossOn(auxK: AuxKOptions | undefined, silent: readonly number[]) {
+/**
+ * Loss, gradients and outputs on the reference's batch, where `silent` says for how many samples each latent has not fired, and `rates` on what share of them
+ * each fired.
+ */
+function lossOn(auxK: AuxKOptions | undefined, silent: readonly number[], rates?: readonly number[]) {
   const activation = { kind: 'topk', k: inputs.k, ...(auxK && { auxK }) } as const;
   const sae = new SparseAutoencoder({ dIn: 4, dSae: 12, activation, decoder: 'free' }, createRandomSource(1));
   const parameters: HostTensors = Object.fromEntries(PARAMETERS.map(name => [name, fromNested(inputs[name])]));
   return runEagerly(
-    ({ input, quiet, ...given }) => {
+    ({ input, quiet, rate, ...given }) => {
       let outputs: Tensors = {};
       const loss = (...values: tf.Tensor[]): tf.Scalar => {
         const current = Object.fromEntries(PARAMETERS.map((name, i) => [name, values[i]!]));
         const scalars = { k: { value: inputs.k }, aux_k: { value: auxK?.coefficient ?? 1 / 32 } };
-        const state = { parameters: current, buffers: { silent: quiet! } };
+        const firing = { firing_rate: rate!, fired: tf.zeros([12]), window_steps: tf.scalar(0) };
+        const state = { parameters: current, buffers: { silent: quiet!, ...(rates && firing) } };
         const { losses, buffers } = saeTrainable(sae).losses({ ...state, batch: { [ACTIVATIONS]: input! }, scalars });
         const given = { shape: sae.shape, ...state, input: input!, target: input!, scalars };
         outputs = { ...buffers, features: sae.architecture.forward(given).features };
@@ -43,7 +47,12 @@ function lossOn(auxK: AuxKOptions | undefined, silent: readonly number[]) {
       const { value, grads } = tf.valueAndGrads(loss)(PARAMETERS.map(name => given[name]!));
       return { ...outputs, loss: value, ...Object.fromEntries(grads.map((grad, i) => [`d${PARAMETERS[i]}`, grad])) };
     },
-    { ...parameters, input: fromNested(inputs.x), quiet: hostTensor(silent, [12]) },
+    {
+      ...parameters,
+      input: fromNested(inputs.x),
+      quiet: hostTensor(silent, [12]),
+      rate: hostTensor(rates ?? silent, [12]),
+    },
   );
 }
 
@@ -66,10 +75,23 @@ describe('AuxK', () => {
     expect([...next!.data]).to.deep.equal(silent.map((samples, latent) => (fired[latent] ? 0 : samples + BATCH)));
   });
 
+  it('takes for dead what fires too rarely, where it is told a share, whatever has been silent', () => {
+    const rates = inputs.dead.map(isDead => (isDead ? 0.019 : 0.02));
+    const nobodySilent = silent.map(() => 0);
+    const [bySilence, byRate] = [
+      lossOn({ deadAfter: DEAD_AFTER }, silent),
+      lossOn({ deadAfter: DEAD_AFTER, deadBelow: 0.02 }, nobodySilent, rates),
+    ];
+    expectClose(byRate['loss'], bySilence['loss']!);
+    for (const name of PARAMETERS) expectClose(byRate[`d${name}`], bySilence[`d${name}`]!);
+    expect(lossOn(undefined, silent)['loss']!.data[0]).not.to.be.closeTo(byRate['loss']!.data[0]!, 1e-6);
+  });
+
   it('refuses numbers that are out of range', () => {
     for (const [auxK, words] of [
       [{ coefficient: 0 }, 'coefficient must be positive, got 0'],
       [{ k: 1.5 }, 'k must be positive, and an integer, got 1.5'],
+      [{ deadBelow: 1 }, 'deadBelow must be a share of samples in [0, 1), got 1'],
       [{ deadAfter: -1 }, 'deadAfter must be positive, and an integer, got -1'],
     ] as const) {
       expect(() => createArchitecture({ kind: 'topk', k: 1, auxK }, 4)).to.throw(RangeError, words);
