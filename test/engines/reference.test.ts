@@ -9,7 +9,7 @@ import type { Check } from '../../scripts/reference/check.ts';
 import { checkFile } from '../../scripts/reference/check-file.ts';
 import { type EngineForm, type EngineForms, findEngineForms } from '../../scripts/reference/engine-forms.ts';
 import { TRAINING_FILES, type TrainingFileName } from '../../scripts/reference/training-file.ts';
-import { useSwiftShader } from '../support/swiftshader.ts';
+import { leaveSwiftShader, useSwiftShader } from '../support/swiftshader.ts';
 
 const FOLDER = fileURLToPath(new URL('../reference/', import.meta.url));
 
@@ -100,6 +100,7 @@ function failures(checks: readonly Check[]): string[] {
 describe('engines against PyTorch', () => {
   let forms: EngineForms;
 
+  after(leaveSwiftShader);
   before(async () => {
     await useSwiftShader().catch(() => {});
     forms = await findEngineForms();

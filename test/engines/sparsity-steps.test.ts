@@ -5,7 +5,7 @@ import type { Engine } from '../../src/engines/engine.ts';
 import { createOnnxRuntimeEngine } from '../../src/engines/onnxruntime.ts';
 import { loadNodeRuntime } from '../../src/sessions/node.ts';
 import type { HostTensors } from '../../src/tensor.ts';
-import { useSwiftShader } from '../support/swiftshader.ts';
+import { leaveSwiftShader, useSwiftShader } from '../support/swiftshader.ts';
 import { type RecordedStep, sparsitySteps } from '../training/recorded-steps.ts';
 
 const STEPS = 3;
@@ -24,6 +24,7 @@ describe('sparsity on every engine', () => {
   let forms: EngineForms;
   let oracle: Engine;
 
+  after(leaveSwiftShader);
   before(async () => {
     await useSwiftShader().catch(() => {});
     forms = await findEngineForms();

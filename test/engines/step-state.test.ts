@@ -11,7 +11,7 @@ import { loadNodeRuntime } from '../../src/sessions/node.ts';
 import type { Provider, Runtime } from '../../src/sessions/runtime.ts';
 import { openSession } from '../../src/sessions/session.ts';
 import { browserLacks } from '../support/browser.ts';
-import { useSwiftShader } from '../support/swiftshader.ts';
+import { leaveSwiftShader, useSwiftShader } from '../support/swiftshader.ts';
 
 /** x ← x + Σ input; `kept` is handed through; the loss is the new mean of x. */
 const ADDING: StepProgram = {
@@ -34,6 +34,7 @@ for (const provider of ['cpu', 'webgpu'] as const satisfies readonly Provider[])
     let runtime: Runtime;
     let runner: StepRunner;
 
+    after(leaveSwiftShader);
     before(async function () {
       const lack = provider === 'webgpu' ? browserLacks() : undefined;
       if (lack !== undefined) {

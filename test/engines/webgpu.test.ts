@@ -9,11 +9,12 @@ import { prepareBackend } from '../../src/engines/webgpu.ts';
 import { EngineUnavailableError } from '../../src/errors.ts';
 import { browserLacks } from '../support/browser.ts';
 import { expectAgreement, KERNEL_CASES } from '../support/kernel-cases.ts';
-import { useSwiftShader } from '../support/swiftshader.ts';
+import { leaveSwiftShader, useSwiftShader } from '../support/swiftshader.ts';
 
 describe('WebGPU', () => {
   let backend: PreparedBackend;
 
+  after(leaveSwiftShader);
   before(async function () {
     const lack = browserLacks();
     if (lack !== undefined) {

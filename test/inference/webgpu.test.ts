@@ -1,13 +1,14 @@
 import { expect } from 'chai';
 import { EngineUnavailableError } from '../../src/errors.ts';
 import { type LoadedSae, loadSae, loadToyModel } from '../../src/inference/node.ts';
-import { useSwiftShader } from '../support/swiftshader.ts';
+import { leaveSwiftShader, useSwiftShader } from '../support/swiftshader.ts';
 import { expectClose } from './close-to.ts';
 import { parallelToyModel, reference, reluSae, tensor, thresholdSae, topKSae, toyModel } from './contract-graphs.ts';
 
 describe('inference on WebGPU', function () {
   this.timeout(240_000);
 
+  after(leaveSwiftShader);
   before(async function () {
     try {
       await useSwiftShader();
