@@ -66,6 +66,8 @@ export interface PairedTraining {
   /** Steps without firing after which a latent is dead. */
   readonly deadWindow: number;
   readonly seed: number;
+  /** Whether all bring activations to the mean norm √d_in; else each does what it does by itself. */
+  readonly normalizes?: boolean;
 }
 
 /** TopK or BatchTopK of `k` active latents a sample. */
@@ -97,8 +99,12 @@ export async function trainedBy(
   { python, folder, threads = 1 }: PairedPlace,
 ): Promise<{ readonly sae: FrozenSae } & Cost> {
   const { saelens, ours, dSae, steps, batchSize, learningRate, deadWindow, seed } = training;
+  const normalize = 'expected_average_only_in';
   if (way === 'SAELens') {
-    const request = { rows: data.file, trained: data.trained, ...saelens, dSae, steps, batchSize, seed, threads };
+    const options = { ...saelens.options, ...(training.normalizes && { normalize_activations: normalize }) };
+    const { architecture } = saelens;
+    const rows = { rows: data.file, trained: data.trained };
+    const request = { ...rows, architecture, options, dSae, steps, batchSize, seed, threads };
     const trainer = { lr: learningRate, dead_feature_window: deadWindow };
     return await trainBySaelens(python!, { ...request, trainer }, join(folder, 'saelens'));
   }
@@ -114,6 +120,7 @@ export async function trainedBy(
       learningRate,
       holdOut: 0,
       seed,
+      ...(training.normalizes && { normalize }),
       preset: way === 'preset ours' ? 'ours' : 'saelens',
     },
     { engine: await createEngine({ threads }) },

@@ -36,6 +36,15 @@ const FIELDS: Readonly<Record<keyof StepDescriptor, true>> = {
 const SETTINGS: Readonly<Record<string, Readonly<Record<string, readonly unknown[] | 'any'>>>> = {
   topk: { kind: 'any', k: 'any', auxK: 'any', rescaleByDecoderNorm: 'any' },
   batchtopk: { kind: 'any', k: 'any', auxK: 'any', rescaleByDecoderNorm: 'any', restartThresholdAt: 'any' },
+  matryoshka: {
+    kind: 'any',
+    k: 'any',
+    auxK: 'any',
+    rescaleByDecoderNorm: 'any',
+    restartThresholdAt: 'any',
+    widths: 'any',
+    prefixLosses: ['sum', 'mean'],
+  },
   relu: { kind: 'any', l1: 'any' },
   jumprelu: {
     kind: 'any',
@@ -50,7 +59,9 @@ const SETTINGS: Readonly<Record<string, Readonly<Record<string, readonly unknown
     deadAfter: 'any',
   },
 };
-const AUX_K = ['coefficient', 'k', 'deadAfter', 'form'];
+/** Those whose latents are chosen by how large they are beside the others. */
+const CHOSEN_TOGETHER = ['topk', 'batchtopk', 'matryoshka'];
+const AUX_K = ['coefficient', 'k', 'deadAfter', 'deadBelow', 'form'];
 
 /** Whether createSparseUpdateRunner runs the step that `descriptor` describes, and why (not). Steps too small to gain by it only with `anySize`. */
 export function acceptsSparseUpdate(
@@ -101,7 +112,7 @@ function whyNot(descriptor: StepDescriptor): string | undefined {
   if (kind === 'topk' && (!Number.isInteger(k) || k < 1 || k > dSae)) {
     return `k = ${k} must be an integer from 1 to d_sae = ${dSae}`;
   }
-  if ((kind === 'topk' || kind === 'batchtopk') && !(Math.floor(k * batchSize) >= 1)) {
+  if (CHOSEN_TOGETHER.includes(kind as string) && !(Math.floor(k * batchSize) >= 1)) {
     return `k = ${k} selects nothing from a batch of ${batchSize}`;
   }
   if (decoder !== 'reparametrise' && decoder !== 'renormalise' && decoder !== 'free') {

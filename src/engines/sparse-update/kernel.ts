@@ -2,13 +2,16 @@
 import { KERNEL_BASE64 } from './kernel.generated.ts';
 
 /** Mutable globals of kernel/layout.ts that hold sizes. */
-export type KernelSize = 'batch' | 'latents' | 'columns' | 'width' | 'mergedCapacity';
+export type KernelSize = 'batch' | 'latents' | 'columns' | 'width' | 'prefixes' | 'mergedCapacity';
 
 /** Mutable globals of kernel/layout.ts that hold byte addresses; see there for each one's shape. */
 export type KernelAddress =
   | 'centred'
   | 'preActivations'
   | 'gradients'
+  | 'depths'
+  | 'squaredErrors'
+  | 'prefixRow'
   | 'decoder'
   | 'decoderM'
   | 'decoderV'
@@ -41,6 +44,8 @@ export type KernelAddress =
   | 'deadLatentEntries'
   | 'deadGradients'
   | 'silent'
+  | 'firingRate'
+  | 'fired'
   | 'dead'
   | 'products'
   | 'alongs'
@@ -85,9 +90,10 @@ export interface Kernel extends Globals {
   readonly smallestSelected: WebAssembly.Global;
   sumOfFeatures(count: number): number;
   countActive(count: number): number;
-  reconstruct(out: number): void;
-  measure(from: number, to: number, parts: number, shards: number, scale: number): number;
+  reconstruct(out: number, depth: number): void;
+  measure(from: number, to: number, parts: number, shards: number, scale: number): void;
   listDead(deadAfter: number): number;
+  listRare(below: number): number;
   selectDead(count: number, k: number, floor: number): number;
   scatter(rows: number, mean: number): number;
   measureDead(
@@ -100,6 +106,8 @@ export interface Kernel extends Globals {
     out: number,
   ): number;
   countSilence(amount: number): void;
+  countFired(): void;
+  endFiringWindow(samples: number): void;
   makeUpLatents(): void;
   measureNorms(): void;
   sortByLatent(count: number, latents: number, starts: number, sorted: number): void;

@@ -19,6 +19,10 @@ export interface SparsePlan {
   readonly decoder: 'reparametrise' | 'renormalise' | 'free';
   /** Whether the squared error is averaged or summed over d_in. */
   readonly reconstruction: 'mean' | 'sum';
+  /** Latents of each prefix that must reconstruct alone, in rising order. The last is d_sae: the whole, which is the only one but for Matryoshka. */
+  readonly prefixes: readonly number[];
+  /** Weight of each prefix's squared error in the loss. */
+  readonly prefixWeight: number;
   /** Weight of mean over the batch of Σ f · ‖W_dec‖. */
   readonly l1: number;
   readonly auxK: AuxK | undefined;
@@ -64,6 +68,8 @@ export interface AuxK {
   readonly k: number;
   /** In the unit of `silence`. */
   readonly deadAfter: number;
+  /** Where dead is instead what fired on less than the share `below` of samples in the last whole window of so many steps. */
+  readonly byRate?: { readonly below: number; readonly window: number };
 }
 
 /** Latents from..to belong to one shard. */
@@ -116,6 +122,26 @@ export function largestShared(plan: SparsePlan): number {
   return Math.max(isChosenTogether(plan) ? largestSelection(plan) : 0, largestDeadSelection(plan));
 }
 
+/**
+ * Of each of a shard's latents, how many prefixes shorter than the whole hold it too. So the loss's gradient with respect to what a latent of depth
+ * p gives is the sum of those of the whole and of the p longest shorter prefixes.
+ */
+export function depthsOf(plan: SparsePlan, shard: number): Int32Array {
+  const { from, to } = latentsOf(plan, shard);
+  const shorter = plan.prefixes.slice(0, -1);
+  return Int32Array.from({ length: to - from }, (_, latent) => shorter.filter(width => from + latent < width).length);
+}
+
+/** The terms of the loss, by the names under which steps report them. */
+export function lossTerms({ prefixes }: SparsePlan): readonly string[] {
+  return ['mse', ...prefixes.slice(0, -1).map(prefixTerm), 'l1', 'l0', 'aux_k'];
+}
+
+/** The name of the squared error of the first `width` latents. */
+export function prefixTerm(width: number): string {
+  return `mse_${width}`;
+}
+
 /** Whether it depends on the other shards' latents which ones of a shard are active. */
 export function isChosenTogether({ selection: { kind } }: SparsePlan): boolean {
   return kind === 'topk' || kind === 'batchtopk';
@@ -137,7 +163,9 @@ export function shardBytes(plan: SparsePlan): number {
   const width = paddedWidth(plan);
   const perParameter = (plan.optimizer.betas[0] === 0 ? 2 : 3) + (keepsGradients(plan) ? 1 : 0);
   const state = 2 * perParameter * columns * width;
-  const forward = plan.batchSize * ((isChosenTogether(plan) ? 1 : 2) * columns + (plan.auxK ? 4 : 3) * width);
+  // Centred activations, and for each prefix a gradient and other shards' parts of it.
+  const rows = (plan.auxK ? 2 : 1) + 2 * plan.prefixes.length;
+  const forward = plan.batchSize * ((isChosenTogether(plan) ? 1 : 2) * columns + rows * width);
   const perEntry = isChosenTogether(plan) ? 8 : 4;
   const entries = largestSelection(plan) * perEntry + largestDeadSelection(plan) * 4;
   const shared = 2 * plan.shards * largestShared(plan);
@@ -158,6 +186,7 @@ export function planSparseUpdate(descriptor: StepDescriptor, threads: number): S
       selection: selectionOf(descriptor),
       decoder: descriptor.decoder,
       reconstruction: descriptor.reconstructionLoss,
+      ...prefixesOf(descriptor),
       l1: activation['kind'] === 'relu' ? Number(activation['l1']) : 0,
       auxK: auxKOf(descriptor),
       silence: descriptor.countsFiring ? batchSize : undefined,
@@ -173,6 +202,12 @@ export function planSparseUpdate(descriptor: StepDescriptor, threads: number): S
   return undefined;
 }
 
+function prefixesOf({ activation, dSae }: StepDescriptor): Pick<SparsePlan, 'prefixes' | 'prefixWeight'> {
+  if (activation['kind'] !== 'matryoshka') return { prefixes: [dSae], prefixWeight: 1 };
+  const prefixes = activation['widths'] as readonly number[];
+  return { prefixes, prefixWeight: activation['prefixLosses'] === 'mean' ? 1 / prefixes.length : 1 };
+}
+
 function selectionOf({ activation, batchSize, dSae }: StepDescriptor): Selection {
   const {
     kind,
@@ -182,7 +217,7 @@ function selectionOf({ activation, batchSize, dSae }: StepDescriptor): Selection
     gradientToInput,
     l0,
   } = activation as {
-    readonly kind: Selection['kind'];
+    readonly kind: Selection['kind'] | 'matryoshka';
     readonly k: number;
     readonly rescaleByDecoderNorm?: boolean;
     readonly bandwidth: number;
@@ -193,7 +228,8 @@ function selectionOf({ activation, batchSize, dSae }: StepDescriptor): Selection
     case 'topk':
       return { kind, count: k, weighsByNorm };
     case 'batchtopk':
-      return { kind, count: Math.min(Math.floor(k * batchSize), batchSize * dSae), weighsByNorm };
+    case 'matryoshka':
+      return { kind: 'batchtopk', count: Math.min(Math.floor(k * batchSize), batchSize * dSae), weighsByNorm };
     case 'relu':
       return { kind };
     case 'jumprelu':
@@ -202,10 +238,17 @@ function selectionOf({ activation, batchSize, dSae }: StepDescriptor): Selection
 }
 
 function auxKOf({ activation, batchSize, dIn, dSae }: StepDescriptor): AuxK | undefined {
-  const auxK = activation['auxK'] as Partial<AuxK> | undefined;
+  const auxK = activation['auxK'] as (Partial<AuxK> & { readonly deadBelow?: number }) | undefined;
   if (!auxK) return undefined;
   const { form = 'openai', coefficient = 1 / 32, k = Math.max(1, Math.floor(dIn / 2)), deadAfter = 100 } = auxK;
-  return { form, coefficient, k: Math.min(k, dSae), deadAfter: deadAfter * batchSize };
+  const { deadBelow: below = 0 } = auxK;
+  return {
+    form,
+    coefficient,
+    k: Math.min(k, dSae),
+    deadAfter: deadAfter * batchSize,
+    ...(below > 0 && { byRate: { below, window: deadAfter } }),
+  };
 }
 
 /**

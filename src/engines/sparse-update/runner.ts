@@ -14,26 +14,22 @@ import { RemoteWorker } from '../../workers/remote-worker.ts';
 import type { EngineDescription, StepProgram, StepRunner } from '../engine.ts';
 import { acceptsSparseUpdate } from './accept.ts';
 import { Exchange, isConsequence } from './exchange.ts';
-import { planSparseUpdate, type SparsePlan, stepNumbers } from './plan.ts';
-import type { BiasCorrections, StepLosses, StepTimes } from './shard.ts';
+import { lossTerms, planSparseUpdate, type SparsePlan, stepNumbers } from './plan.ts';
+import type { BiasCorrections, StepTimes } from './shard.ts';
 import type { ShardApi } from './shard-worker.ts';
 import { divideState, joinStates, stateNames } from './state.ts';
 import { RunningThreshold } from './threshold.ts';
 
-/** What a step can report: its losses, the gradient's norm where it is clipped, active latents of a sample, dead latents. */
-type Reported = keyof StepLosses | 'gradient_norm' | 'active' | 'dead';
-
-/** The metrics that there are, by the program's names. */
-const METRICS: Readonly<Record<string, Reported>> = {
-  loss: 'loss',
-  'losses.mse': 'mse',
-  'losses.l1': 'l1',
-  'losses.l0': 'l0',
-  'losses.aux_k': 'aux_k',
-  gradient_norm: 'gradient_norm',
-  l0: 'active',
-  dead: 'dead',
-};
+/** Where each metric of the program is found among what a step reports: the loss and its terms, the gradient's norm where it is clipped, active and dead latents. */
+function metricsOf(plan: SparsePlan): Readonly<Record<string, string>> {
+  return {
+    loss: 'loss',
+    ...Object.fromEntries(lossTerms(plan).map(term => [`losses.${term}`, term])),
+    ...(plan.clip !== undefined && { gradient_norm: 'gradient_norm' }),
+    l0: 'active',
+    ...(plan.reportedDeadAfter !== undefined && { dead: 'dead' }),
+  };
+}
 
 /** The step's input. */
 const ACTIVATIONS = 'activations';
@@ -131,14 +127,7 @@ function checkInterface(plan: SparsePlan, { state, batch, metrics }: StepProgram
     if (unknown.length > 0) throw new InvalidValueError(`a sparse update has no ${what} "${unknown.join('", "')}"`);
   };
   refuse('input', Object.keys(batch), [ACTIVATIONS, ...Object.keys(stepNumbers(plan))]);
-  const isClipped = plan.clip !== undefined;
-  refuse(
-    'metric',
-    metrics,
-    Object.keys(METRICS)
-      .filter(name => isClipped || name !== 'gradient_norm')
-      .filter(name => plan.reportedDeadAfter !== undefined || name !== 'dead'),
-  );
+  refuse('metric', metrics, Object.keys(metricsOf(plan)));
   const buffers = plan.selection.kind === 'batchtopk' ? ['buffers.threshold', 'buffers.steps'] : [];
   const corrections = plan.optimizer.betas[0] === 0 ? ['optimizer.c2'] : ['optimizer.c1', 'optimizer.c2'];
   refuse('state', Object.keys(state), [...stateNames(plan), ...buffers, ...corrections]);
@@ -196,7 +185,9 @@ class ShardedRunner implements SparseUpdateRunner {
     if (this.#batches.length < length) this.#batches = sharedFloats(length);
     this.#batches.set(activations);
     const each = (): Float32Array<SharedArrayBuffer> => sharedFloats(steps);
-    const losses = { loss: each(), mse: each(), l1: each(), l0: each(), aux_k: each() };
+    const losses: Readonly<Record<string, Float32Array>> = Object.fromEntries(
+      ['loss', ...lossTerms(this.#plan)].map(name => [name, each()]),
+    );
     const smallestSelected = each();
     const active = each();
     const dead = each();
@@ -208,15 +199,16 @@ class ShardedRunner implements SparseUpdateRunner {
     for (let step = 0; step < completed!; step++) active[step]! /= batchSize;
     if (completed < steps) {
       const reported = this.#reported(metrics, completed);
-      throw new DivergenceError(`the loss is ${losses.loss[completed]}`, completed, completed, reported);
+      throw new DivergenceError(`the loss is ${losses['loss']![completed]}`, completed, completed, reported);
     }
     return this.#reported(metrics, steps);
   }
 
   /** The program's metrics of the first `steps` steps. */
-  #reported(metrics: Readonly<Record<Reported, Float32Array>>, steps: number): Record<string, Float32Array> {
+  #reported(metrics: Readonly<Record<string, Float32Array>>, steps: number): Record<string, Float32Array> {
+    const places = metricsOf(this.#plan);
     return Object.fromEntries(
-      this.#metrics.map(name => [name, Float32Array.from(metrics[METRICS[name]!].subarray(0, steps))]),
+      this.#metrics.map(name => [name, Float32Array.from(metrics[places[name]!]!.subarray(0, steps))]),
     );
   }
 

@@ -63,6 +63,10 @@ export class ShardMemory {
     return new Float32Array(this.memory.buffer as ArrayBuffer, address, length);
   }
 
+  doubles(name: keyof Layout, length: number): Float64Array<ArrayBuffer> {
+    return new Float64Array(this.memory.buffer as ArrayBuffer, this.layout[name], length);
+  }
+
   integers(name: keyof Layout, length: number): Int32Array<ArrayBuffer> {
     return this.integersAt(this.layout[name], length);
   }
@@ -111,7 +115,8 @@ function layoutOf(
 ): { readonly layout: Layout; readonly bytes: number; readonly capacity: number } {
   const width = paddedWidth(plan);
   const columns = paddedColumns(latents);
-  const { batchSize, shards, optimizer, selection, auxK } = plan;
+  const { batchSize, shards, optimizer, selection, auxK, prefixes } = plan;
+  const isNested = prefixes.length > 1;
   const entries = largestSelection(plan);
   const dead = largestDeadSelection(plan);
   const isTogether = isChosenTogether(plan);
@@ -129,7 +134,11 @@ function layoutOf(
   const lengths: Record<keyof Layout, number> = {
     centred: batchSize * width,
     preActivations: batchSize * columns,
-    gradients: batchSize * width,
+    depths: isNested ? columns : 0,
+    gradients: prefixes.length * batchSize * width,
+    // In float64.
+    squaredErrors: 2 * prefixes.length,
+    prefixRow: isNested ? width : 0,
     decoder: matrix,
     decoderM: firstMoment * matrix,
     decoderV: matrix,
@@ -165,6 +174,8 @@ function layoutOf(
     deadLatentEntries: deadCapacity,
     deadGradients: auxK ? batchSize * width : 0,
     silent: plan.silence === undefined ? 0 : latents,
+    firingRate: auxK?.byRate ? latents : 0,
+    fired: auxK?.byRate ? latents : 0,
     dead: auxK ? latents : 0,
     products: isTogether ? 0 : batchSize * columns,
     alongs: thresholds,
@@ -183,8 +194,8 @@ function layoutOf(
     mergedStarts: shards * (batchSize + 1),
     mergedValues: shared,
     zeros: columns,
-    // Parts of the reconstruction of this shard's rows, then parts of the gradient of b_dec.
-    received: shards === 1 ? 0 : shards * Math.ceil(batchSize / shards) * width,
+    // Parts of each prefix's reconstruction of this shard's rows, then parts of the gradient of b_dec.
+    received: shards === 1 ? 0 : shards * prefixes.length * Math.ceil(batchSize / shards) * width,
   };
   let end = FIRST_ADDRESS;
   const layout = Object.fromEntries(

@@ -6,7 +6,7 @@ import { transfer } from '../../workers/protocol.ts';
 import { serve } from '../../workers/serve.ts';
 import { Exchange } from './exchange.ts';
 import type { SparsePlan } from './plan.ts';
-import { type BiasCorrections, Shard, type StepLosses, type StepTimes } from './shard.ts';
+import { type BiasCorrections, Shard, type StepTimes } from './shard.ts';
 import type { ShardState } from './state.ts';
 
 export interface ShardRequest {
@@ -25,7 +25,7 @@ export interface RunRequest {
   /** [steps] each: see `stepNumbers`. */
   readonly numbers: Readonly<Record<string, Float32Array>>;
   /** [steps] each: written by shard 0. */
-  readonly losses: Readonly<Record<keyof StepLosses, Float32Array>>;
+  readonly losses: Readonly<Record<string, Float32Array>>;
   readonly smallestSelected: Float32Array;
   readonly active: Float32Array;
   readonly dead: Float32Array;
@@ -68,7 +68,7 @@ const api = {
         const own = Object.fromEntries(Object.entries(numbers).map(([name, values]) => [name, values[step]!]));
         const result = await shard.step(batch, own);
         if (request.shard === 0) {
-          for (const [name, values] of Object.entries(losses)) values[step] = result.losses[name as keyof StepLosses];
+          for (const [name, values] of Object.entries(losses)) values[step] = result.losses[name]!;
           smallestSelected[step] = result.smallestSelected;
           active[step] = result.active;
           dead[step] = result.dead;

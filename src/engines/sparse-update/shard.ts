@@ -6,7 +6,7 @@
  * more where dead latents are revived.
  */
 import type { Runtime } from '../../sessions/runtime.ts';
-import { type Exchange, SUMS } from './exchange.ts';
+import { type Exchange, sumsOf } from './exchange.ts';
 import {
   instantiateKernel,
   type Kernel,
@@ -16,17 +16,19 @@ import {
 } from './kernel.ts';
 import {
   asksForNorms,
+  depthsOf,
   isChosenTogether,
   largestShared,
   latentsOf,
   paddedColumns,
   paddedWidth,
+  prefixTerm,
   rowsOf,
   type SparsePlan,
 } from './plan.ts';
 import { type DenseProducts, openDenseProducts, openEncoderProduct, type Product } from './products.ts';
 import { type Layout, ShardMemory } from './shard-memory.ts';
-import { type ShardEntry, type ShardState, shardEntries } from './state.ts';
+import { countsOf, type ShardEntry, type ShardState, shardEntries } from './state.ts';
 
 /** The next batch's threshold is sought from this share of the last one's; a wrong guess costs a second look. */
 const THRESHOLD_MARGIN = 0.9;
@@ -36,13 +38,14 @@ const TINY = 1e-30;
 const NO_FLOOR = -3.4e38;
 const ABOVE_ZERO = 0;
 
-/** What a shard tells the others of the loss and the gradient, in Exchange.sums. */
+/** What a shard tells the others of the loss and the gradient, in Exchange.sums: squared errors of the whole, and of the longest shorter prefix and on. */
 const SQUARES = 0;
 const FEATURES = 1;
 const ACTIVE = 2;
 const DEAD_SQUARES = 3;
 const GRADIENT = 4;
 const DEAD = 5;
+const SHORTER_SQUARES = 6;
 
 /** Milliseconds that this shard spent in each part of its steps; `exchange` holds copies and waiting for other shards. */
 export interface StepTimes {
@@ -53,14 +56,8 @@ export interface StepTimes {
   exchange: number;
 }
 
-/** The loss of a batch before the update, and the terms that it is the sum of. */
-export interface StepLosses {
-  readonly loss: number;
-  readonly mse: number;
-  readonly l1: number;
-  readonly l0: number;
-  readonly aux_k: number;
-}
+/** The loss of a batch before the update, and the terms that it is the sum of, by the names of `lossTerms`. */
+export type StepLosses = Readonly<Record<string, number>> & { readonly loss: number };
 
 export interface StepResult {
   /** Its `loss` is not finite where the step was refused. */
@@ -107,6 +104,8 @@ export class Shard {
   #corrections: BiasCorrections = { c1: 0, c2: 0 };
   #weights = { l1: 0, l0: 0, auxK: 0 };
   #likelyThreshold = 0;
+  /** Steps of the window in which firing is counted. */
+  #windowSteps = 0;
   #steps = 0;
   #lapStart = 0;
 
@@ -142,6 +141,7 @@ export class Shard {
       latents: to - from,
       columns,
       width,
+      prefixes: plan.prefixes.length,
       mergedCapacity: largestShared(plan),
     };
     const { received: _, zeros: __, ...addresses } = memory.layout;
@@ -187,12 +187,16 @@ export class Shard {
       if (array === 'decoder' || array === 'encoder') this.#memory.placeRows(key, state[key]!);
       else this.#memory.floats(key, state[key]!.length).set(state[key]!);
     }
-    if (state.silent) this.#memory.floats('silent', this.#latents).set(state.silent);
+    for (const { key } of countsOf(this.#plan)) this.#memory.floats(key, this.#latents).set(state[key]!);
+    this.#windowSteps = state.windowSteps?.[0] ?? 0;
     // A column without a latent has zero weights; with a negative bias it is never selected.
     this.#memory.floats('encoderBias', this.#columns).fill(-1, this.#latents);
     if (!isChosenTogether(this.#plan)) this.#memory.floats('lowest', this.#columns).fill(Number.POSITIVE_INFINITY);
     this.#memory.floats('inverseNorms', this.#columns).fill(1);
     if (asksForNorms(this.#plan)) this.#memory.floats('norms', this.#columns).fill(1);
+    if (this.#plan.prefixes.length > 1) {
+      this.#memory.integers('depths', this.#latents).set(depthsOf(this.#plan, this.#shard));
+    }
     this.#kernel.measureNorms();
     this.#memory.integers('latentSteps', this.#latents).fill(this.#steps);
     this.#corrections = { ...corrections };
@@ -203,7 +207,8 @@ export class Shard {
     this.#kernel.makeUpLatents();
     const state: ShardState = {};
     for (const entry of shardEntries(this.#plan)) state[entry.key] = this.#take(entry);
-    if (this.#plan.silence !== undefined) state.silent = this.#memory.floats('silent', this.#latents).slice();
+    for (const { key } of countsOf(this.#plan)) state[key] = this.#memory.floats(key, this.#latents).slice();
+    if (this.#plan.auxK?.byRate) state.windowSteps = Float32Array.of(this.#windowSteps);
     return { state, corrections: { ...this.#corrections } };
   }
 
@@ -231,12 +236,12 @@ export class Shard {
     if (dense) {
       kernel.spreadValues();
       await dense.reconstruction.run();
-    } else kernel.reconstruct(this.#layout.gradients);
+    } else this.#reconstruct();
     this.#lap('reconstruct');
     const measured = this.#measure(count, ordered);
     this.#lap('exchange');
     const dead = Number.isFinite(measured.losses.loss) ? this.#reviveDead() : { count: 0, loss: 0 };
-    const losses = { ...measured.losses, loss: measured.losses.loss + dead.loss, aux_k: dead.loss };
+    const losses: StepLosses = { ...measured.losses, loss: measured.losses.loss + dead.loss, aux_k: dead.loss };
     const result = { losses, smallestSelected, active: measured.active, dead: measured.dead };
     if (!Number.isFinite(losses.loss)) return result;
     this.#setAdam(numbers['learning_rate']!);
@@ -246,7 +251,7 @@ export class Shard {
     const hasDead = dead.count > 0 ? 1 : 0;
     if (hasDead) kernel.sortByLatent(dead.count, deadLatents, deadLatentStarts, deadLatentEntries);
     const gradientNorm = await this.#update(hasDead, dense);
-    if (this.#plan.silence !== undefined) kernel.countSilence(this.#plan.silence);
+    this.#countFiring();
     this.#lap('update');
     return { ...result, gradientNorm };
   }
@@ -352,31 +357,69 @@ export class Shard {
     return found;
   }
 
-  /** What the squared error of one element counts, and its derivative's factor: the same for every element. */
-  get #errorWeight(): number {
+  /** This shard's part of the reconstruction, of each depth apart. */
+  #reconstruct(): void {
+    const { prefixes, batchSize } = this.#plan;
+    const { gradients } = this.#layout;
+    if (prefixes.length === 1) this.#kernel.reconstruct(gradients, -1);
+    else
+      for (let depth = 0; depth < prefixes.length; depth++) {
+        this.#kernel.reconstruct(gradients + 4 * depth * batchSize * this.#width, depth);
+      }
+  }
+
+  /** What the squared error of one element counts in the loss's unit. */
+  get #unit(): number {
     const { batchSize, dIn, reconstruction } = this.#plan;
     return 1 / (reconstruction === 'sum' ? batchSize : batchSize * dIn);
   }
 
+  /** What the squared error of one element of a prefix's reconstruction counts, and half its derivative's factor. */
+  get #errorWeight(): number {
+    return this.#unit * this.#plan.prefixWeight;
+  }
+
   /** Adds up the reconstruction and leaves its gradient in `gradients`; the loss, but for what dead latents add. */
   #measure(count: number, ordered: boolean): Pick<StepResult, 'losses' | 'active' | 'dead'> {
-    const { batchSize, shards } = this.#plan;
+    const { batchSize, shards, prefixes } = this.#plan;
     const weight = this.#errorWeight;
     const { from, to } = rowsOf(this.#plan, this.#shard);
-    const received = this.#gatherRows(this.#layout.gradients);
+    const received = this.#gatherRows(this.#layout.gradients, prefixes.length);
     const sums = this.#exchange.sums;
-    const own = this.#shard * SUMS;
-    const squares = this.#kernel.measure(from, to, received, shards, 2 * weight);
-    sums[own + SQUARES] = ordered ? squares : Number.NaN;
+    const own = this.#shard * sumsOf(this.#plan);
+    this.#kernel.measure(from, to, received, shards, 2 * weight);
+    const [squares, ...shorter] = this.#memory.doubles('squaredErrors', prefixes.length);
+    sums[own + SQUARES] = ordered ? squares! : Number.NaN;
+    for (const [i, value] of shorter.entries()) sums[own + SHORTER_SQUARES + i] = value;
     sums[own + FEATURES] = this.#weights.l1 === 0 ? 0 : this.#kernel.sumOfFeatures(count);
     sums[own + ACTIVE] = this.#kernel.countActive(count);
     sums[own + DEAD] = this.#countDead();
-    this.#shareRows(this.#layout.gradients);
+    this.#shareRows(this.#layout.gradients, prefixes.length);
     const mse = this.#total(SQUARES) * weight;
+    // From the shortest on, as the terms go.
+    const inner = prefixes
+      .slice(0, -1)
+      .map((width, i): [string, number] => [
+        prefixTerm(width),
+        this.#total(SHORTER_SQUARES + prefixes.length - 2 - i) * weight,
+      ]);
+    const ofPrefixes = inner.reduce((sum, [, value]) => sum + value, mse);
     const l1 = (this.#weights.l1 * this.#total(FEATURES)) / batchSize;
     const active = this.#total(ACTIVE);
     const l0 = (this.#weights.l0 * active) / batchSize;
-    return { losses: { loss: mse + l1 + l0, mse, l1, l0, aux_k: 0 }, active, dead: this.#total(DEAD) };
+    const losses = { loss: ofPrefixes + l1 + l0, mse, ...Object.fromEntries(inner), l1, l0, aux_k: 0 };
+    return { losses, active, dead: this.#total(DEAD) };
+  }
+
+  /** Counts on which samples latents fired in the batch, whose entries are sorted. */
+  #countFiring(): void {
+    const { silence, auxK, batchSize } = this.#plan;
+    if (silence !== undefined) this.#kernel.countSilence(silence);
+    if (!auxK?.byRate) return;
+    this.#kernel.countFired();
+    if (++this.#windowSteps < auxK.byRate.window) return;
+    this.#kernel.endFiringWindow(auxK.byRate.window * batchSize);
+    this.#windowSteps = 0;
   }
 
   /** This shard's latents that are reported as dead. */
@@ -388,38 +431,46 @@ export class Shard {
     return dead;
   }
 
-  /** All shards' parts of this shard's rows of a sum [batch, width]: the address of [shards, rows, width]. */
-  #gatherRows(address: number): number {
+  /** All shards' parts of this shard's rows of `matrices` sums [matrices, batch, width]: the address of [shards, matrices, rows, width]. */
+  #gatherRows(address: number, matrices: number): number {
     const { batchSize, shards } = this.#plan;
     const { from, to } = rowsOf(this.#plan, this.#shard);
     const width = this.#width;
     if (shards === 1) return address;
-    this.#exchange.parts[this.#shard]!.set(this.#memory.floatsAt(address, batchSize * width));
+    this.#exchange.parts[this.#shard]!.set(this.#memory.floatsAt(address, matrices * batchSize * width));
     this.#exchange.barrier();
     const length = (to - from) * width;
-    const received = this.#memory.floats('received', shards * length);
+    const received = this.#memory.floats('received', shards * matrices * length);
     for (let shard = 0; shard < shards; shard++) {
-      received.set(this.#exchange.parts[shard]!.subarray(from * width, to * width), shard * length);
+      for (let matrix = 0; matrix < matrices; matrix++) {
+        const first = matrix * batchSize;
+        const part = this.#exchange.parts[shard]!.subarray((first + from) * width, (first + to) * width);
+        received.set(part, (shard * matrices + matrix) * length);
+      }
     }
     return this.#layout.received;
   }
 
-  /** Gives the others this shard's rows of an array [batch, width], and takes theirs. */
-  #shareRows(address: number): void {
+  /** Gives the others this shard's rows of `matrices` arrays [matrices, batch, width], and takes theirs. */
+  #shareRows(address: number, matrices: number): void {
     const { batchSize, shards } = this.#plan;
     if (shards === 1) return;
     const { from, to } = rowsOf(this.#plan, this.#shard);
     const width = this.#width;
-    const rows = this.#memory.floatsAt(address, batchSize * width);
-    this.#exchange.gradients.set(rows.subarray(from * width, to * width), from * width);
+    const rows = this.#memory.floatsAt(address, matrices * batchSize * width);
+    for (let matrix = 0; matrix < matrices; matrix++) {
+      const [first, end] = [(matrix * batchSize + from) * width, (matrix * batchSize + to) * width];
+      this.#exchange.gradients.set(rows.subarray(first, end), first);
+    }
     this.#exchange.barrier();
-    rows.set(this.#exchange.gradients);
+    rows.set(this.#exchange.gradients.subarray(0, rows.length));
   }
 
   /** The shards' sum of one of the numbers in Exchange.sums, in one order for all. */
   #total(which: number): number {
     let total = 0;
-    for (let shard = 0; shard < this.#plan.shards; shard++) total += this.#exchange.sums[shard * SUMS + which]!;
+    const sums = sumsOf(this.#plan);
+    for (let shard = 0; shard < this.#plan.shards; shard++) total += this.#exchange.sums[shard * sums + which]!;
     return total;
   }
 
@@ -431,7 +482,7 @@ export class Shard {
     const { auxK, shards, batchSize, dIn } = this.#plan;
     if (!auxK) return { count: 0, loss: 0 };
     const kernel = this.#kernel;
-    const own = kernel.listDead(auxK.deadAfter);
+    const own = auxK.byRate ? kernel.listRare(auxK.byRate.below) : kernel.listDead(auxK.deadAfter);
     this.#exchange.deadCounts[this.#shard] = own;
     if (shards > 1) this.#exchange.barrier();
     const all = this.#exchange.deadCounts.reduce((sum, count) => sum + count, 0);
@@ -441,7 +492,7 @@ export class Shard {
     const weight = this.#errorWeight;
     const { from, to } = rowsOf(this.#plan, this.#shard);
     const { gradients, deadGradients, centred, sumRow } = this.#layout;
-    const received = this.#gatherRows(deadGradients);
+    const received = this.#gatherRows(deadGradients, 1);
     let share: number;
     if (auxK.form === 'saelens') {
       share = Math.min(all / auxK.k, 1);
@@ -452,10 +503,10 @@ export class Shard {
       const ofError = kernel.scatter(gradients, sumRow) / elements / (2 * weight) ** 2;
       share = ofInput / Math.max(ofError, TINY);
     }
-    const factor = this.#weights.auxK * share * weight;
+    const factor = this.#weights.auxK * share * this.#unit;
     const squares = kernel.measureDead(from, to, received, shards, 2 * weight, 2 * factor, deadGradients);
-    this.#exchange.sums[this.#shard * SUMS + DEAD_SQUARES] = squares;
-    this.#shareRows(deadGradients);
+    this.#exchange.sums[this.#shard * sumsOf(this.#plan) + DEAD_SQUARES] = squares;
+    this.#shareRows(deadGradients, 1);
     return { count, loss: factor * this.#total(DEAD_SQUARES) };
   }
 
@@ -472,7 +523,7 @@ export class Shard {
     }
     const { selection } = this.#plan;
     if ('weighsByNorm' in selection && selection.weighsByNorm) kernel.unweighEntries(count);
-    kernel.reconstruct(this.#layout.deadGradients);
+    kernel.reconstruct(this.#layout.deadGradients, -1);
     return count;
   }
 
@@ -505,7 +556,7 @@ export class Shard {
     if (dense) squares = await this.#gatherDense(dense);
     else if (clip !== undefined) squares = kernel.gatherLatents(hasDead);
     else kernel.updateLatents(hasDead);
-    this.#exchange.sums[this.#shard * SUMS + GRADIENT] = squares;
+    this.#exchange.sums[this.#shard * sumsOf(this.#plan) + GRADIENT] = squares;
     this.#lap('update');
     let scale = 1;
     let gradientNorm: number | undefined;

@@ -4,6 +4,8 @@ import {
   columns,
   dead,
   entryValues,
+  fired,
+  firingRate,
   latentEntries,
   latentStarts,
   latents,
@@ -18,6 +20,17 @@ export function listDead(deadAfter: f32): i32 {
   let count = 0;
   for (let latent = 0; latent < latents; latent++) {
     if (load<f32>(silent + ((<usize>latent) << 2)) < deadAfter) continue;
+    store<i32>(dead + ((<usize>count) << 2), latent);
+    count++;
+  }
+  return count;
+}
+
+/** Lists this shard's latents that fired on less than the share `below` of the last window's samples; their number. */
+export function listRare(below: f32): i32 {
+  let count = 0;
+  for (let latent = 0; latent < latents; latent++) {
+    if (!(load<f32>(firingRate + ((<usize>latent) << 2)) < below)) continue;
     store<i32>(dead + ((<usize>count) << 2), latent);
     count++;
   }
@@ -55,5 +68,26 @@ export function countSilence(amount: f32): void {
       fired = load<f32>(entryValues + ((<usize>load<i32>(latentEntries + ((<usize>place) << 2))) << 2)) > 0;
     }
     store<f32>(silent + at, fired ? 0 : load<f32>(silent + at) + amount);
+  }
+}
+
+/** Adds to `fired` on how many samples of the batch, whose entries are sorted, each latent fired. */
+export function countFired(): void {
+  for (let latent = 0; latent < latents; latent++) {
+    const at = (<usize>latent) << 2;
+    let count: f32 = 0;
+    for (let place = load<i32>(latentStarts + at), end = load<i32>(latentStarts + at, 4); place < end; place++) {
+      if (load<f32>(entryValues + ((<usize>load<i32>(latentEntries + ((<usize>place) << 2))) << 2)) > 0) count++;
+    }
+    store<f32>(fired + at, load<f32>(fired + at) + count);
+  }
+}
+
+/** Turns what was counted in a window of `samples` samples into rates, and begins the next. */
+export function endFiringWindow(samples: f32): void {
+  for (let latent = 0; latent < latents; latent++) {
+    const at = (<usize>latent) << 2;
+    store<f32>(firingRate + at, load<f32>(fired + at) / samples);
+    store<f32>(fired + at, 0);
   }
 }

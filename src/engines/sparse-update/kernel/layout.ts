@@ -17,8 +17,18 @@ export let width: i32 = 0;
 export let centred: usize = 0;
 /** [batch, columns] centred activations times encoder rows, b_enc not yet added. */
 export let preActivations: usize = 0;
-/** [batch, width] first this shard's part of the reconstruction, then the loss's gradient with respect to the whole one. */
+/** Prefixes that must reconstruct, the whole among them: more than 1 for Matryoshka alone. */
+export let prefixes: i32 = 1;
+/** [columns] int32: how many prefixes shorter than the whole hold each latent; of no account where the whole is the only one. */
+export let depths: usize = 0;
+/**
+ * [prefixes, batch, width] first this shard's part of the reconstruction, that of latents of depth 0, 1, …; then the loss's gradient with respect
+ * to what a latent of that depth gives. Where the whole is the only prefix: with respect to the reconstruction.
+ */
 export let gradients: usize = 0;
+/** [prefixes] float64: sums of squared errors of the whole, of the longest shorter prefix, …; and room for one row of `width`. */
+export let squaredErrors: usize = 0;
+export let prefixRow: usize = 0;
 
 /** Decoder rows [latents, width] with Adam's moments. */
 export let decoder: usize = 0;
@@ -68,8 +78,10 @@ export let deadRowStarts: usize = 0;
 export let deadLatentStarts: usize = 0;
 export let deadLatentEntries: usize = 0;
 export let deadGradients: usize = 0;
-/** [latents] float32, how long each latent has been silent; [latents] int32, the dead ones. */
+/** [latents] float32, how long each latent has been silent; its share of the last window's samples, and how many of this one's; [latents] int32, the dead ones. */
 export let silent: usize = 0;
+export let firingRate: usize = 0;
+export let fired: usize = 0;
 export let dead: usize = 0;
 
 /** [batch, columns] products of whole matrices, where that many latents are active; sums over the batch of each latent [columns]. */
