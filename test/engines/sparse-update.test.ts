@@ -412,6 +412,19 @@ describe('acceptsSparseUpdate', () => {
     expect(acceptsSparseUpdate(large).reason).to.contain('topk, 512 × 4096');
   });
 
+  it('gives a small step to one worker, whatever the machine has, and takes as many as are asked for', async () => {
+    const descriptor = describeStep({ dIn: 32, dSae: 128, batchSize: 256, k: 4 });
+    const program = describedProgram(descriptor, initialState(descriptor, randomParameters(descriptor, uniforms(1))));
+    for (const [threads, used] of [
+      [undefined, '1 thread'],
+      [2, '2 threads'],
+    ] as const) {
+      const runner = await createSparseUpdateRunner(program, { threads });
+      expect(runner.description.reason).to.match(new RegExp(`${used}$`));
+      await runner.dispose();
+    }
+  });
+
   it('divides among more memories what 4 GiB cannot hold', () => {
     const huge = describeStep({ dIn: 4096, dSae: 131_072, batchSize: 1024, k: 32 });
     expect(acceptsSparseUpdate(huge).reason).to.match(/in [4-9] memories of at most 4 GiB/);
