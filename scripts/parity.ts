@@ -76,7 +76,7 @@ function casesOf({ k, l1, l0, dSae }: Numbers): readonly Case[] {
 }
 
 interface Options {
-  readonly python: string;
+  readonly python?: string;
   readonly out: string;
   readonly only?: readonly string[];
   readonly ways: readonly Way[];
@@ -100,7 +100,11 @@ interface Options {
 
 const options = new Command('parity')
   .description('Trainings by SAELens and by ours on the same rows, with paired seeds, scored by one code.')
-  .requiredOption('--python <program>', 'a Python that imports sae_lens', process.env['MONOSEMANTIC_PYTHON'])
+  .option(
+    '--python <program>',
+    'a Python that imports sae_lens; without one ours alone train',
+    process.env['MONOSEMANTIC_PYTHON'],
+  )
   .option('--out <folder>', 'where runs are kept, and taken from', 'runs/parity')
   .option('--activations <file>', 'rows [n, d] in .npy instead of planted ones: nothing is then said of truth')
   .option('--drop-norm-above <times>', 'leave out given rows longer than so many times the median norm', positiveNumber)
@@ -241,15 +245,13 @@ async function scored(sae: FrozenSae, { heldOut, truth }: Data, name: string): P
 
 /** Our architecture with its numbers in the unit of the preset that `way` trains with. */
 function inUnitOf(way: Way, ours: ActivationConfig, { heldOut }: Data): ActivationConfig {
-  if (way !== 'preset ours') return ours;
-  // A mean over d_in is a sum divided by it.
-  const perDimension = 1 / heldOut.shape[1]!;
+  if (way !== 'preset ours' || options.normalize) return ours;
   // Activations are scaled: the same objective has its squared error times the square of the scale, its features, thresholds and L1 times the scale.
-  const scale = options.normalize ? 1 : averageNormScale(heldOut);
+  const scale = averageNormScale(heldOut);
   return {
     ...ours,
-    ...('l1' in ours && { l1: ours.l1! * perDimension * scale }),
-    ...('l0' in ours && { l0: ours.l0! * perDimension * scale ** 2 }),
+    ...('l1' in ours && { l1: ours.l1! * scale }),
+    ...('l0' in ours && { l0: ours.l0! * scale ** 2 }),
     ...('bandwidth' in ours && { bandwidth: ours.bandwidth! * scale }),
     ...('threshold' in ours && { threshold: ours.threshold! * scale }),
   } as ActivationConfig;
@@ -280,23 +282,23 @@ async function scoreOf({ case: own, cell, way, seed }: ParityJob, data: Data): P
   return { ...worth, processor_seconds: processorSeconds, aux_k_steps: auxKSteps };
 }
 
-/** One line of the table: SAELens's means, or paired differences to it, in bold where their interval does not hold zero. */
+/** One line of the table: means of SAELens, or where it did not train, and else paired differences to it, in bold where their interval does not hold zero. */
 function lineOf(scores: PairedScores<Score>, columns: readonly Column[], { cell, way }: Omit<Job, 'seed'>) {
-  const isRival = way === 'SAELens';
+  const isFirst = way === 'SAELens' || scores.of(cell, 'SAELens', 'l0').length === 0;
   const valuesOf = (metric: string): number[] =>
-    isRival ? scores.of(cell, way, metric) : scores.differences(cell, way, 'SAELens', metric);
+    isFirst ? scores.of(cell, way, metric) : scores.differences(cell, way, 'SAELens', metric);
   const pairs = valuesOf('l0').length;
   if (pairs === 0) return undefined;
   const cells = columns.map(([metric, , digits]) => {
     const { mean, low, high } = studentInterval(valuesOf(metric));
-    const sign = !isRival && mean > 0 ? '+' : '';
+    const sign = !isFirst && mean > 0 ? '+' : '';
     const half = pairs > 1 ? ` ± ${((high - low) / 2).toFixed(digits)}` : '';
     const text = `${sign}${mean.toFixed(digits)}${half}`;
-    return !isRival && (low > 0 || high < 0) ? `**${text}**` : text;
+    return !isFirst && (low > 0 || high < 0) ? `**${text}**` : text;
   });
   const active = scores.of(cell, way, 'aux_k_steps');
   const auxK = Math.round(active.reduce((sum, steps) => sum + steps, 0) / active.length);
-  const name = isRival ? `${cell}, SAELens, ${pairs} seed${pairs === 1 ? '' : 's'}` : `\`--${way}\``;
+  const name = isFirst ? `${cell}, ${way}, ${pairs} seed${pairs === 1 ? '' : 's'}` : `\`--${way}\``;
   return `| ${[name, ...cells, auxK.toLocaleString('en')].join(' | ')} |`;
 }
 
