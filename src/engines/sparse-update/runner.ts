@@ -44,10 +44,11 @@ export interface SparseUpdateOptions {
 }
 
 /**
- * Multiplications of the batch with the encoder that a worker is worth. Measured on two cores: at 2²² in all a second worker takes 2.1 times the processor
- * and saves no time; at 2²⁵ it takes 1.45 times the processor and, where a core is free for it, three quarters of the time.
+ * Multiplications of the batch with the encoder that a worker is worth. Measured on two cores, where others ran too: with 2²² in all a second worker takes 2.1
+ * times the processor and saves no time, with 2²⁴ 1.5 to 2 times, with 2²⁵ and 2²⁷ 1.45 times, with 2²⁹ 1.1 times; where a core is free for it, half of that is the
+ * time that is left.
  */
-const PRODUCTS_PER_SHARD = 2 ** 23;
+const PRODUCTS_PER_SHARD = 2 ** 24;
 
 function usualThreads({ dIn, dSae, batchSize }: StepDescriptor): number {
   const worth = Math.floor((dIn * dSae * batchSize) / PRODUCTS_PER_SHARD);
