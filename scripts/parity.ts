@@ -121,7 +121,12 @@ const options = new Command('parity')
   .option('--l1 <weight>', 'of ReLU, in the unit of SAELens', positiveNumber, 0.3)
   .option('--l0 <weight>', 'of JumpReLU, in the unit of SAELens', positiveNumber, 0.3)
   .option('--learning-rate <rate>', 'of all', positiveNumber, 0.001)
-  .option('--dead-window <steps>', 'steps without firing after which a latent is dead, in all', positiveInteger, 500)
+  .option(
+    '--dead-window <steps>',
+    'steps without firing after which a latent is dead; `ours` has its own',
+    positiveInteger,
+    500,
+  )
   .option('--threads <n>', 'of both; one wastes least on a busy machine', positiveInteger, cpus().length)
   .option('--minutes <n>', 'begin no training after so many; what is kept is printed', positiveNumber)
   .parse()

@@ -63,7 +63,7 @@ export interface PairedTraining {
   readonly steps: number;
   readonly batchSize: number;
   readonly learningRate: number;
-  /** Steps without firing after which a latent is dead. */
+  /** Steps without firing after which a latent is dead, for SAELens and the preset of its name; `ours` has its own. */
   readonly deadWindow: number;
   readonly seed: number;
   /** Whether all bring activations to the mean norm √d_in; else each does what it does by itself. */
@@ -109,12 +109,12 @@ export async function trainedBy(
     return await trainBySaelens(python!, { ...request, trainer }, join(folder, 'saelens'));
   }
   const used = process.cpuUsage();
-  const choosesLatents = 'k' in ours;
+  const hasWindow = 'k' in ours && way === 'preset saelens';
   const { sae } = await trainSae(
     {
       data: activationFiles(data.file, { shuffleBuffer: data.trained }),
       dSae,
-      activation: choosesLatents ? ({ ...ours, auxK: { deadAfter: deadWindow + 1 } } as ActivationConfig) : ours,
+      activation: hasWindow ? ({ ...ours, auxK: { deadAfter: deadWindow + 1 } } as ActivationConfig) : ours,
       steps,
       batchSize,
       learningRate,
