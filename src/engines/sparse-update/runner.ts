@@ -15,7 +15,7 @@ import type { EngineDescription, StepProgram, StepRunner } from '../engine.ts';
 import { acceptsSparseUpdate } from './accept.ts';
 import { Exchange, isConsequence } from './exchange.ts';
 import { planSparseUpdate, type SparsePlan, stepNumbers } from './plan.ts';
-import type { BiasCorrections, StepLosses, StepTimes } from './shard.ts';
+import type { BiasCorrections, EstimateCounts, StepLosses, StepTimes } from './shard.ts';
 import type { ShardApi } from './shard-worker.ts';
 import { divideState, joinStates, stateNames } from './state.ts';
 import { RunningThreshold } from './threshold.ts';
@@ -45,6 +45,8 @@ export interface SparseUpdateOptions {
   readonly anySize?: boolean;
   /** From which share of active latents on a step multiplies whole matrices, for choices that set no number. Default as measured. */
   readonly denseFrom?: number;
+  /** Whether products of bytes tell which latents may be active. Default: where that saves time. */
+  readonly estimates?: boolean;
 }
 
 type ShardThread = RemoteWorker<ShardApi>;
@@ -58,6 +60,8 @@ const threadsOfShards = new IdleWorkers<ShardApi>(
 export interface SparseUpdateRunner extends StepRunner {
   /** Milliseconds in each part of all steps so far, per shard. */
   times(): Promise<readonly StepTimes[]>;
+  /** What products of bytes came to in all steps so far, per shard. */
+  estimated(): Promise<readonly EstimateCounts[]>;
 }
 
 /**
@@ -66,12 +70,12 @@ export interface SparseUpdateRunner extends StepRunner {
  */
 export async function createSparseUpdateRunner(
   program: StepProgram,
-  { threads = availableParallelism(), anySize = false, denseFrom }: SparseUpdateOptions = {},
+  { threads = availableParallelism(), anySize = false, denseFrom, estimates }: SparseUpdateOptions = {},
 ): Promise<SparseUpdateRunner> {
   const { descriptor } = program;
   if (!descriptor) throw new InvalidValueError('a sparse update needs a step with a descriptor');
   const { accepted, reason } = acceptsSparseUpdate(descriptor, { anySize });
-  const planned = accepted ? planSparseUpdate(descriptor, threads) : undefined;
+  const planned = accepted ? planSparseUpdate(descriptor, threads, estimates) : undefined;
   if (!planned) throw new InvalidValueError(reason);
   const plan = { ...planned, ...(denseFrom !== undefined && { denseFrom }) };
   checkInterface(plan, program);
@@ -240,6 +244,10 @@ class ShardedRunner implements SparseUpdateRunner {
 
   times(): Promise<readonly StepTimes[]> {
     return this.#requests.add(() => this.#ask(shard => shard.call('times')));
+  }
+
+  estimated(): Promise<readonly EstimateCounts[]> {
+    return this.#requests.add(() => this.#ask(shard => shard.call('estimated')));
   }
 
   async dispose(): Promise<void> {
