@@ -98,18 +98,28 @@ const CASES: readonly (readonly [string, Settings])[] = [
   ['topk, dead latents revived, renormalise', { activation: revived('topk', 4), decoder: 'renormalise' }],
 ];
 
-/** Latents chosen by threshold go as lists or through products of whole matrices, as many as there are: each case in both ways. */
-function inBothWays([name, settings]: (typeof CASES)[number]): (readonly [string, Settings, number])[] {
+interface Way {
+  readonly denseFrom?: number;
+  readonly estimates: boolean;
+}
+
+/**
+ * Latents are found from products of floats, or from estimates; those chosen by threshold go as lists or through products of whole matrices, as
+ * many as there are: each case in all ways.
+ */
+function inAllWays([name, settings]: (typeof CASES)[number]): (readonly [string, Settings, Way])[] {
   const { kind } = settings.activation;
-  if (['topk', 'batchtopk', 'matryoshka'].includes(kind)) return [[name, settings, 2]];
-  return [
-    [`${name}, lists`, settings, 2],
-    [`${name}, products`, settings, 0],
+  const lists = (estimates: boolean): Way => ({ denseFrom: 2, estimates });
+  const ways: (readonly [string, Settings, Way])[] = [
+    [name, settings, lists(false)],
+    [`${name}, by estimates`, settings, lists(true)],
   ];
+  if (['topk', 'batchtopk', 'matryoshka'].includes(kind)) return ways;
+  return [...ways, [`${name}, products`, settings, { denseFrom: 0, estimates: false }]];
 }
 
 describe('the sparse update beside the recorded graph', () => {
-  for (const [name, settings, denseFrom] of CASES.flatMap(inBothWays)) {
+  for (const [name, settings, way] of CASES.flatMap(inAllWays)) {
     it(`gives the same losses and state: ${name}`, async () => {
       const {
         activation,
@@ -141,7 +151,7 @@ describe('the sparse update beside the recorded graph', () => {
       const bias = program.state['parameters.b_enc']!.data;
       for (let latent = 0; latent < bias.length; latent += 4) bias[latent] = -1.5;
       const graph = await createOnnxRuntimeEngine(await loadNodeRuntime()).prepare(program);
-      const sparse = await createSparseUpdateRunner(program, { threads: 2, anySize: true, denseFrom });
+      const sparse = await createSparseUpdateRunner(program, { threads: 2, anySize: true, ...way });
       try {
         const expected = await graph.run(steps, { activations });
         const got = await sparse.run(steps, { activations });

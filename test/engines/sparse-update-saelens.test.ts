@@ -129,19 +129,20 @@ describe('the sparse update beside SAELens', () => {
     'jumprelu-threshold-at-zero',
   ]) {
     // With .3 some steps go as lists and some through products of whole matrices.
-    for (const [threads, denseFrom] of [
-      [1, 2],
-      [3, 2],
-      [2, 0],
-      [2, 0.3],
+    for (const [threads, denseFrom, estimates] of [
+      [1, 2, false],
+      [3, 2, false],
+      [2, 2, true],
+      [2, 0, false],
+      [2, 0.3, true],
     ] as const) {
       if (denseFrom < 2 && (name.includes('topk') || name === 'matryoshka')) continue;
-      it(`trains as its trainer does: ${name}, ${threads} threads, dense from ${denseFrom}`, async () => {
+      it(`trains as its trainer does: ${name}, ${threads} threads, dense from ${denseFrom}${estimates ? ', by estimates' : ''}`, async () => {
         const file = new URL(`../reference/saelens-training/${name}.json`, import.meta.url);
         const given = JSON.parse(readFileSync(file, 'utf8')) as Case & { readonly architecture: string };
         const { architecture, inputs, expected } = given;
         const program = programOf(architecture, given);
-        const runner = await createSparseUpdateRunner(program, { threads, anySize: true, denseFrom });
+        const runner = await createSparseUpdateRunner(program, { threads, anySize: true, denseFrom, estimates });
         try {
           for (const [at, step] of expected.steps.entries()) {
             const { coefficients } = step;

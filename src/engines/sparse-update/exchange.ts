@@ -2,7 +2,7 @@
  * What the shards tell each other, in one SharedArrayBuffer, and the barrier at which they meet.
  * Each region has one writer between two barriers, and is read only after the next.
  */
-import { largestShared, paddedWidth, type SparsePlan } from './plan.ts';
+import { largestShared, paddedSamples, paddedWidth, type SparsePlan } from './plan.ts';
 
 const ARRIVED = 0;
 const GENERATION = 1;
@@ -34,6 +34,8 @@ export class Exchange {
   readonly buffer: SharedArrayBuffer;
   /** [batch + 1] starts of each row's entries. */
   readonly rowStarts: Shared<Int32Array<SharedArrayBuffer>>;
+  /** [2, samples] each shard's bounds of the selection, shared and its own, from estimates and from exact values: both are told without a barrier between them. */
+  readonly bounds: readonly [Shared<Float32>, Shared<Float32>];
   /** The entries' activations. */
   readonly values: Shared<Float32>;
   /** [prefixes, batch, width] part of the reconstruction, by depth. */
@@ -67,6 +69,8 @@ export class Exchange {
     const sums = reserve(8 * sumsOfShard * shards);
     const deadCounts = reserve(4 * shards);
     const rowStarts = each(4 * (batchSize + 1));
+    const samples = plan.estimates ? paddedSamples(plan) : 0;
+    const bounds = [each(8 * samples), each(8 * samples)] as const;
     const values = each(4 * shared);
     const parts = each(4 * rows * width);
     const gradients = reserve(4 * rows * width);
@@ -78,6 +82,8 @@ export class Exchange {
     this.sums = new Float64Array(this.buffer, sums, sumsOfShard * shards);
     this.deadCounts = new Int32Array(this.buffer, deadCounts, shards);
     this.rowStarts = rowStarts.map(offset => new Int32Array(this.buffer, offset, batchSize + 1));
+    const boundsAt = (offset: number) => new Float32Array(this.buffer as SharedArrayBuffer, offset, 2 * samples);
+    this.bounds = [bounds[0].map(boundsAt), bounds[1].map(boundsAt)];
     this.values = values.map(offset => new Float32Array(this.buffer, offset, shared));
     this.parts = parts.map(offset => new Float32Array(this.buffer, offset, rows * width));
     this.gradients = new Float32Array(this.buffer, gradients, rows * width);

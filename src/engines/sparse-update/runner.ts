@@ -15,7 +15,7 @@ import type { EngineDescription, StepDescriptor, StepProgram, StepRunner } from 
 import { acceptsSparseUpdate } from './accept.ts';
 import { Exchange, isConsequence } from './exchange.ts';
 import { lossTerms, planSparseUpdate, type SparsePlan, stepNumbers } from './plan.ts';
-import type { BiasCorrections, StepTimes } from './shard.ts';
+import type { BiasCorrections, EstimateCounts, StepTimes } from './shard.ts';
 import type { ShardApi } from './shard-worker.ts';
 import { divideState, joinStates, stateNames } from './state.ts';
 import { RunningThreshold } from './threshold.ts';
@@ -41,6 +41,8 @@ export interface SparseUpdateOptions {
   readonly anySize?: boolean;
   /** From which share of active latents on a step multiplies whole matrices, for choices that set no number. Default as measured. */
   readonly denseFrom?: number;
+  /** Whether products of bytes tell which latents may be active. Default: where that saves time. */
+  readonly estimates?: boolean;
 }
 
 /**
@@ -66,6 +68,8 @@ const threadsOfShards = new IdleWorkers<ShardApi>(
 export interface SparseUpdateRunner extends StepRunner {
   /** Milliseconds in each part of all steps so far, per shard. */
   times(): Promise<readonly StepTimes[]>;
+  /** What products of bytes came to in all steps so far, per shard. */
+  estimated(): Promise<readonly EstimateCounts[]>;
 }
 
 /**
@@ -74,12 +78,12 @@ export interface SparseUpdateRunner extends StepRunner {
  */
 export async function createSparseUpdateRunner(
   program: StepProgram,
-  { threads, anySize = false, denseFrom }: SparseUpdateOptions = {},
+  { threads, anySize = false, denseFrom, estimates }: SparseUpdateOptions = {},
 ): Promise<SparseUpdateRunner> {
   const { descriptor } = program;
   if (!descriptor) throw new InvalidValueError('a sparse update needs a step with a descriptor');
   const { accepted, reason } = acceptsSparseUpdate(descriptor, { anySize });
-  const planned = accepted ? planSparseUpdate(descriptor, threads ?? usualThreads(descriptor)) : undefined;
+  const planned = accepted ? planSparseUpdate(descriptor, threads ?? usualThreads(descriptor), estimates) : undefined;
   if (!planned) throw new InvalidValueError(reason);
   const plan = { ...planned, ...(denseFrom !== undefined && { denseFrom }) };
   checkInterface(plan, program);
@@ -244,6 +248,10 @@ class ShardedRunner implements SparseUpdateRunner {
 
   times(): Promise<readonly StepTimes[]> {
     return this.#requests.add(() => this.#ask(shard => shard.call('times')));
+  }
+
+  estimated(): Promise<readonly EstimateCounts[]> {
+    return this.#requests.add(() => this.#ask(shard => shard.call('estimated')));
   }
 
   async dispose(): Promise<void> {

@@ -7,8 +7,13 @@ import {
   largestDeadSelection,
   largestSelection,
   largestShared,
+  latentsAtOnce,
+  mostCandidates,
+  mostDeadApart,
   paddedColumns,
+  paddedSamples,
   paddedWidth,
+  poolSize,
   type SparsePlan,
 } from './plan.ts';
 
@@ -17,7 +22,7 @@ const PAGE = 65_536;
 const FIRST_ADDRESS = 1_024;
 
 /** Byte offset of each array of a shard. Several of no length may share one. */
-export type Layout = Readonly<Record<KernelAddress | 'received' | 'zeros', number>>;
+export type Layout = Readonly<Record<KernelAddress | 'byteProducts' | 'received' | 'zeros', number>>;
 
 /** A shard's memory, and the arrays in it. */
 export class ShardMemory {
@@ -25,11 +30,16 @@ export class ShardMemory {
   readonly memory: WebAssembly.Memory;
   /** Entries that there is room for. */
   readonly capacity: number;
+  /** Candidates that there is room for. */
+  readonly candidates: number;
+  /** Latents, rounded up; d_in, rounded up; samples, rounded up. */
+  readonly columns: number;
+  readonly width: number;
+  readonly samples: number;
   /** Shape of each array that is a matrix. */
   readonly shapes: Readonly<Record<Matrix, readonly [number, number]>>;
   readonly #dIn: number;
   readonly #latents: number;
-  readonly #width: number;
 
   /** Memory for a shard of `latents` latents. RangeError of WebAssembly where it cannot be had. */
   constructor(plan: SparsePlan, latents: number) {
@@ -39,9 +49,12 @@ export class ShardMemory {
     this.capacity = capacity;
     this.#dIn = plan.dIn;
     this.#latents = latents;
-    this.#width = paddedWidth(plan);
-    const ofSamples = [plan.batchSize, this.#width] as const;
-    const ofLatents = [paddedColumns(latents), this.#width] as const;
+    this.width = paddedWidth(plan);
+    this.columns = paddedColumns(latents);
+    this.samples = paddedSamples(plan);
+    this.candidates = mostCandidates(plan, this.columns);
+    const ofSamples = [plan.batchSize, this.width] as const;
+    const ofLatents = [paddedColumns(latents), this.width] as const;
     const ofScores = [plan.batchSize, paddedColumns(latents)] as const;
     this.shapes = {
       centred: ofSamples,
@@ -67,6 +80,10 @@ export class ShardMemory {
     return new Float64Array(this.memory.buffer as ArrayBuffer, this.layout[name], length);
   }
 
+  bytesAt(address: number, length: number): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.memory.buffer as ArrayBuffer, address, length);
+  }
+
   integers(name: keyof Layout, length: number): Int32Array<ArrayBuffer> {
     return this.integersAt(this.layout[name], length);
   }
@@ -77,7 +94,7 @@ export class ShardMemory {
 
   /** Copies rows of d_in floats into an array of rows of `width`; the padding stays zero. */
   placeRows(name: KernelAddress, rows: Float32Array): void {
-    const width = this.#width;
+    const width = this.width;
     const count = rows.length / this.#dIn;
     const out = this.floats(name, count * width);
     if (this.#dIn === width) out.set(rows);
@@ -87,7 +104,7 @@ export class ShardMemory {
 
   /** The latents' rows of an array, without padding. */
   takeRows(name: KernelAddress): Float32Array<ArrayBuffer> {
-    const [dIn, width, latents] = [this.#dIn, this.#width, this.#latents];
+    const [dIn, width, latents] = [this.#dIn, this.width, this.#latents];
     const padded = this.floats(name, latents * width);
     if (dIn === width) return padded.slice();
     const rows = new Float32Array(latents * dIn);
@@ -115,13 +132,15 @@ function layoutOf(
 ): { readonly layout: Layout; readonly bytes: number; readonly capacity: number } {
   const width = paddedWidth(plan);
   const columns = paddedColumns(latents);
+  const samples = paddedSamples(plan);
   const { batchSize, shards, optimizer, selection, auxK, prefixes } = plan;
   const isNested = prefixes.length > 1;
   const entries = largestSelection(plan);
   const dead = largestDeadSelection(plan);
   const isTogether = isChosenTogether(plan);
   // Room for twice the batch's selection lets BatchTopK drop what lost only now and then.
-  const capacity = isTogether ? (selection.kind === 'topk' ? 1 : 2) * entries + columns : entries;
+  const candidates = mostCandidates(plan, columns);
+  const capacity = Math.max(isTogether ? (selection.kind === 'topk' ? 1 : 2) * entries + columns : entries, candidates);
   // A row's candidates are entered before the largest are kept.
   const deadCapacity = auxK ? dead + columns : 0;
   const shared = shards * largestShared(plan);
@@ -130,10 +149,11 @@ function layoutOf(
   const thresholds = isTogether ? 0 : columns;
   const trainedThresholds = selection.kind === 'jumprelu' ? columns : 0;
   const kept = keepsGradients(plan) ? 1 : 0;
+  const bytes = plan.estimates ? 1 : 0;
   const terms = Math.max(auxK ? 2 * batchSize : batchSize, latents);
   const lengths: Record<keyof Layout, number> = {
     centred: batchSize * width,
-    preActivations: batchSize * columns,
+    preActivations: samples * columns,
     depths: isNested ? columns : 0,
     gradients: prefixes.length * batchSize * width,
     // In float64.
@@ -147,6 +167,26 @@ function layoutOf(
     encoder: matrix,
     encoderM: firstMoment * matrix,
     encoderV: matrix,
+    encoderBytes: (bytes * matrix) / 4,
+    activationBytes: (bytes * samples * width) / 4,
+    byteProducts: bytes * latentsAtOnce(plan, columns) * samples,
+    mostScales: bytes * samples,
+    leastOfMost: (bytes * samples) / 2,
+    most: 0,
+    latentScales: bytes * columns,
+    latentNorms: bytes * columns,
+    latentErrors: bytes * columns,
+    rowScales: bytes * samples,
+    rowNorms: bytes * samples,
+    rowErrors: bytes * samples,
+    bounds: bytes * samples,
+    ownBounds: bytes * samples,
+    byteMaxima: bytes * samples * Math.max(2, Math.ceil(columns / poolSize(plan, columns))),
+    byteTile: bytes * 4 * width,
+    candidateRows: candidates,
+    candidateLatents: candidates,
+    candidateValues: candidates,
+    deadEncoder: mostDeadApart(plan, columns) * width,
     scoreBias: 0,
     thresholds,
     thresholdsM: firstMoment * trainedThresholds,
@@ -205,6 +245,8 @@ function layoutOf(
       return [name, offset];
     }),
   ) as Record<keyof Layout, number>;
+  // All pre-activations are computed where these have come to nothing.
+  layout.most = layout.preActivations;
   // Where the norms take part in the choice, the bias is added with them, before it.
   layout.scoreBias = 'weighsByNorm' in selection && selection.weighsByNorm ? layout.zeros : layout.encoderBias;
   return { layout, bytes: end, capacity };

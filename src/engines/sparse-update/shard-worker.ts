@@ -6,7 +6,7 @@ import { transfer } from '../../workers/protocol.ts';
 import { serve } from '../../workers/serve.ts';
 import { Exchange } from './exchange.ts';
 import type { SparsePlan } from './plan.ts';
-import { type BiasCorrections, Shard, type StepTimes } from './shard.ts';
+import { type BiasCorrections, type EstimateCounts, Shard, type StepTimes } from './shard.ts';
 import type { ShardState } from './state.ts';
 
 export interface ShardRequest {
@@ -90,6 +90,10 @@ const api = {
 
   times(): StepTimes {
     return { ...current().shard.times };
+  },
+
+  estimated(): EstimateCounts {
+    return { ...current().shard.estimated };
   },
 
   /** Lets go of the shard. Whether the thread can be used again: a large shard's memory is given back only by its end. */

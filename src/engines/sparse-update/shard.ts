@@ -1,11 +1,13 @@
 /**
  * One shard of a sparse step: some of the latents, with their decoder and encoder rows and Adam's moments, in a WebAssembly
  * memory of its own that also backs ONNX Runtime's tensors, so that nothing is copied between them.
- * ONNX Runtime multiplies; the kernel chooses which latents are active, reconstructs from them and updates each latent's rows.
+ * ONNX Runtime multiplies; the kernel chooses which latents are active, reconstructs from them and updates each latent's rows. Where it is
+ * worth it, the product that finds them is one of bytes, and the kernel computes exactly what that cannot rule out (kernel/estimate.ts).
  * Shards meet over the choice (where it is one for all), the reconstruction, its gradient, and the gradient of b_dec; and three times
  * more where dead latents are revived.
  */
 import type { Runtime } from '../../sessions/runtime.ts';
+import { findByteReach } from './byte-reach.ts';
 import { type Exchange, sumsOf } from './exchange.ts';
 import {
   instantiateKernel,
@@ -19,14 +21,26 @@ import {
   depthsOf,
   isChosenTogether,
   largestShared,
+  latentsAtOnce,
   latentsOf,
+  mostDeadApart,
   paddedColumns,
   paddedWidth,
+  poolSize,
   prefixTerm,
   rowsOf,
   type SparsePlan,
 } from './plan.ts';
-import { type DenseProducts, openDenseProducts, openEncoderProduct, type Product } from './products.ts';
+import {
+  type ByteProduct,
+  type DenseProducts,
+  type GatheredProduct,
+  openByteProduct,
+  openDenseProducts,
+  openEncoderProduct,
+  openGatheredProduct,
+  type Product,
+} from './products.ts';
 import { type Layout, ShardMemory } from './shard-memory.ts';
 import { countsOf, type ShardEntry, type ShardState, shardEntries } from './state.ts';
 
@@ -37,6 +51,8 @@ const TINY = 1e-30;
 /** A bound below all numbers, and one below all positive ones. */
 const NO_FLOOR = -3.4e38;
 const ABOVE_ZERO = 0;
+/** The smallest bound of a selection: the smallest float above zero, which is never selected. */
+const SMALLEST_POSITIVE = 2 ** -149;
 
 /** What a shard tells the others of the loss and the gradient, in Exchange.sums: squared errors of the whole, and of the longest shorter prefix and on. */
 const SQUARES = 0;
@@ -58,6 +74,14 @@ export interface StepTimes {
 
 /** The loss of a batch before the update, and the terms that it is the sum of, by the names of `lossTerms`. */
 export type StepLosses = Readonly<Record<string, number>> & { readonly loss: number };
+
+/** What products of bytes came to in a shard's steps so far. */
+export interface EstimateCounts {
+  /** Steps whose active latents they found; in the others all pre-activations were computed. */
+  steps: number;
+  /** Pre-activations that they could not rule out in those steps, and that were computed exactly. */
+  candidates: number;
+}
 
 export interface StepResult {
   /** Its `loss` is not finite where the step was refused. */
@@ -88,6 +112,7 @@ interface Selected {
 
 export class Shard {
   readonly times: StepTimes = { gemm: 0, select: 0, reconstruct: 0, update: 0, exchange: 0 };
+  readonly estimated: EstimateCounts = { steps: 0, candidates: 0 };
   readonly #plan: SparsePlan;
   readonly #shard: number;
   readonly #exchange: Exchange;
@@ -96,6 +121,9 @@ export class Shard {
   readonly #layout: Layout;
   readonly #runtime: Runtime;
   #preActivations!: Product;
+  /** Where bytes are multiplied first. */
+  #estimates: ByteProduct | undefined;
+  #gathered: Promise<GatheredProduct> | undefined;
   /** Opened when they are first needed. */
   #dense: Promise<DenseProducts> | undefined;
   readonly #latents: number;
@@ -138,19 +166,34 @@ export class Shard {
     const kernel = await instantiateKernel(memory.memory);
     const sizes = {
       batch: plan.batchSize,
+      samples: memory.samples,
       latents: to - from,
       columns,
       width,
       prefixes: plan.prefixes.length,
       mergedCapacity: largestShared(plan),
     };
-    const { received: _, zeros: __, ...addresses } = memory.layout;
+    const { received: _, zeros: __, byteProducts: ___, ...addresses } = memory.layout;
     for (const [name, value] of Object.entries({ ...sizes, ...addresses })) {
       kernel[name as keyof typeof sizes | KernelAddress].value = value;
     }
     const created = new Shard(plan, shard, exchange, { memory, kernel, runtime });
     created.#preActivations = await openEncoderProduct(runtime, memory);
+    if (plan.estimates) await created.#openEstimates();
     return created;
+  }
+
+  async #openEstimates(): Promise<void> {
+    const product = await openByteProduct(this.#runtime, this.#memory);
+    const reach = await findByteReach(this.#memory, product, latentsAtOnce(this.#plan, this.#columns));
+    if (reach === undefined) return product.dispose();
+    this.#estimates = product;
+    this.#kernel.byteReach.value = reach;
+  }
+
+  #gatheredProduct(): Promise<GatheredProduct> {
+    this.#gathered ??= openGatheredProduct(this.#runtime, this.#memory);
+    return this.#gathered;
   }
 
   #denseProducts(): Promise<DenseProducts> {
@@ -169,8 +212,15 @@ export class Shard {
       l0: 0,
       bandwidth: isJump ? selection.bandwidth : 0,
       reachesInput: isJump && selection.gradientToInput ? 1 : 0,
+      weighsByNorm: this.#weighsByNorm ? 1 : 0,
+      byteReach: 0,
     };
     for (const [name, value] of Object.entries(objective)) this.#kernel[name as KernelObjective].value = value;
+  }
+
+  get #weighsByNorm(): boolean {
+    const { selection } = this.#plan;
+    return 'weighsByNorm' in selection && selection.weighsByNorm;
   }
 
   /** The weights of this step's loss. */
@@ -198,6 +248,7 @@ export class Shard {
       this.#memory.integers('depths', this.#latents).set(depthsOf(this.#plan, this.#shard));
     }
     this.#kernel.measureNorms();
+    if (this.#estimates) this.#kernel.writeEncoderBytes();
     this.#memory.integers('latentSteps', this.#latents).fill(this.#steps);
     this.#corrections = { ...corrections };
   }
@@ -228,9 +279,9 @@ export class Shard {
     this.#memory.placeRows('centred', batch);
     kernel.centre();
     this.#lap('exchange');
-    await this.#preActivations.run();
-    this.#lap('gemm');
-    const { count, smallestSelected, ordered } = this.#select();
+    const candidates = await this.#enterCandidates();
+    if (candidates === undefined) await this.#multiplyAll();
+    const { count, smallestSelected, ordered } = this.#select(candidates);
     this.#lap('select');
     const dense = this.#isDense(count) ? await this.#denseProducts() : undefined;
     if (dense) {
@@ -240,7 +291,8 @@ export class Shard {
     this.#lap('reconstruct');
     const measured = this.#measure(count, ordered);
     this.#lap('exchange');
-    const dead = Number.isFinite(measured.losses.loss) ? this.#reviveDead() : { count: 0, loss: 0 };
+    const canGoOn = Number.isFinite(measured.losses.loss);
+    const dead = canGoOn ? await this.#reviveDead(candidates === undefined) : { count: 0, loss: 0 };
     const losses: StepLosses = { ...measured.losses, loss: measured.losses.loss + dead.loss, aux_k: dead.loss };
     const result = { losses, smallestSelected, active: measured.active, dead: measured.dead };
     if (!Number.isFinite(losses.loss)) return result;
@@ -263,6 +315,8 @@ export class Shard {
 
   async dispose(): Promise<void> {
     await this.#preActivations.dispose();
+    await this.#estimates?.dispose();
+    await (await this.#gathered)?.dispose();
     const dense = await this.#dense;
     if (dense) await Promise.all(Object.values(dense).map(product => product.dispose()));
   }
@@ -276,29 +330,139 @@ export class Shard {
     return count > this.#plan.denseFrom * this.#plan.batchSize * this.#latents;
   }
 
-  #select(): Selected {
+  /** Leaves all pre-activations in memory, by which latents are chosen. */
+  async #multiplyAll(): Promise<void> {
+    await this.#preActivations.run();
+    if (this.#weighsByNorm) this.#kernel.weighScores();
+    this.#lap('gemm');
+  }
+
+  /**
+   * Enters, with their exact values, all that can be among the active, found by products of bytes. Their number; undefined where all
+   * pre-activations are to be computed: without bytes, where too many cannot be ruled out, and where a number is not finite.
+   */
+  async #enterCandidates(): Promise<number | undefined> {
+    if (!this.#estimates) return undefined;
+    const kernel = this.#kernel;
+    const allFinite = kernel.writeBatchBytes() === 1;
+    const together = isChosenTogether(this.#plan);
+    if (allFinite) await this.#estimate(this.#estimates);
+    if (together) this.#findBounds(allFinite);
+    else kernel.prepareThresholds();
+    const byLatent = together ? 0 : 1;
+    const listed = allFinite ? kernel.listCandidates(this.#memory.candidates, byLatent) : -1;
+    if (together) {
+      if (listed >= 0) this.#raiseBounds(listed);
+      this.#agreeOnBounds(1);
+    }
+    let kept: number | undefined;
+    if (listed >= 0) {
+      kept = kernel.computeCandidates(listed, byLatent);
+      kernel.enterCandidates(kept);
+      this.estimated.steps++;
+      this.estimated.candidates += kernel.computed.value;
+    }
+    this.#lap('select');
+    return kept;
+  }
+
+  /** Multiplies bytes, so many latents at a time that their products are still in a cache when they are looked at. */
+  async #estimate(product: ByteProduct): Promise<void> {
+    const pool = poolSize(this.#plan, this.#columns);
+    const atOnce = latentsAtOnce(this.#plan, this.#columns);
+    this.#kernel.scaleSamples();
+    for (let from = 0; from < this.#columns; from += atOnce) {
+      const to = Math.min(from + atOnce, this.#columns);
+      this.#lap('select');
+      await product.run(from, to);
+      this.#lap('gemm');
+      this.#kernel.boundProducts(this.#layout.byteProducts, pool, from, to);
+    }
+  }
+
+  /** Leaves in `bounds` what no active latent of a sample lies below, by the estimates of all shards. */
+  #findBounds(allFinite: boolean): void {
+    const { selection } = this.#plan;
+    const kernel = this.#kernel;
+    const { bounds, ownBounds } = this.#layout;
+    const pools = Math.ceil(this.#columns / poolSize(this.#plan, this.#columns));
+    const { shared, own } = this.#asked();
+    for (const [address, asked] of [
+      [bounds, shared],
+      [ownBounds, own],
+    ] as const) {
+      if (!allFinite) this.#memory.floatsAt(address, this.#memory.samples).fill(SMALLEST_POSITIVE);
+      else if (selection.kind === 'topk') kernel.boundSamples(asked, pools, address);
+      else kernel.boundBatch(asked, pools, address);
+    }
+    this.#agreeOnBounds(0);
+  }
+
+  /** The same from exact values of what is sure to reach those bounds. */
+  #raiseBounds(listed: number): void {
+    const { shared, own } = this.#asked();
+    this.#kernel.raiseBounds(listed, shared, own, this.#plan.selection.kind === 'topk' ? 0 : 1);
+  }
+
+  /**
+   * How many values a shard must have at a bound, of a sample or of the batch, for it to hold: `shared`, its share of what is chosen, where each
+   * shard has as many; `own`, all of it, where the others may have none.
+   */
+  #asked(): { readonly shared: number; readonly own: number } {
+    const { selection, shards } = this.#plan;
+    const own = 'count' in selection ? selection.count : 0;
+    return { shared: Math.ceil(own / shards), own };
+  }
+
+  /** The bound of all: the least of those that shards share, or the largest of their own. Of the two times in a step, the first or the second. */
+  #agreeOnBounds(time: 0 | 1): void {
+    if (this.#plan.shards === 1) return;
+    const { samples } = this.#memory;
+    const bounds = this.#memory.floats('bounds', samples);
+    const told = this.#exchange.bounds[time];
+    told[this.#shard]!.set(bounds);
+    told[this.#shard]!.set(this.#memory.floats('ownBounds', samples), samples);
+    this.#exchange.barrier();
+    for (let sample = 0; sample < samples; sample++) {
+      let shared = bounds[sample]!;
+      let own = 0;
+      for (const theirs of told) {
+        shared = Math.min(shared, theirs[sample]!);
+        own = Math.max(own, theirs[samples + sample]!);
+      }
+      bounds[sample] = Math.max(shared, own);
+    }
+  }
+
+  /** From the candidates that are entered, or from all pre-activations. */
+  #select(candidates: number | undefined): Selected {
     const kernel = this.#kernel;
     const { selection } = this.#plan;
     switch (selection.kind) {
       case 'relu':
       case 'jumprelu': {
+        if (candidates !== undefined) {
+          if (selection.kind === 'jumprelu') kernel.close(0, candidates);
+          return { count: candidates, smallestSelected: 0, ordered: true };
+        }
         kernel.prepareThresholds();
         const count = kernel.selectAbove();
         return { count: Math.max(count, 0), smallestSelected: 0, ordered: count >= 0 };
       }
       case 'topk':
       case 'batchtopk': {
-        if (selection.weighsByNorm) kernel.weighScores();
+        const { kind, count, weighsByNorm } = selection;
         const selected =
-          selection.kind === 'topk' ? this.#selectTopK(selection.count) : this.#selectBatchTopK(selection.count);
-        if (selection.weighsByNorm) kernel.unweighEntries(selected.count);
+          kind === 'topk' ? this.#selectTopK(count, candidates) : this.#selectBatchTopK(count, candidates);
+        if (weighsByNorm) kernel.unweighEntries(selected.count);
         return selected;
       }
     }
   }
 
-  #selectTopK(k: number): Selected {
-    const selected = this.#kernel.selectTopK(Math.min(k, this.#columns));
+  #selectTopK(k: number, candidates: number | undefined): Selected {
+    const most = Math.min(k, this.#columns);
+    const selected = candidates === undefined ? this.#kernel.selectTopK(most) : this.#kernel.keepTopOfRows(most);
     if (this.#plan.shards > 1) {
       this.#shareSelection(selected);
       const count = this.#kernel.mergeTopK(this.#plan.shards, this.#shard, k, ABOVE_ZERO);
@@ -307,11 +471,14 @@ export class Shard {
     return { count: Math.max(selected, 0), smallestSelected: 0, ordered: selected >= 0 };
   }
 
-  /** Starts from a guess; where that finds too few in all shards together, looks again without one. */
-  #selectBatchTopK(total: number): Selected {
+  /** Starts from a guess where there are no estimates; where it finds too few in all shards together, looks again without one. */
+  #selectBatchTopK(total: number, candidates: number | undefined): Selected {
     const { shards } = this.#plan;
-    for (let bound = this.#likelyThreshold; ; bound = 0) {
-      const selected = this.#kernel.selectBatchTopK(total, bound, this.#memory.capacity);
+    for (let bound = this.#estimates ? 0 : this.#likelyThreshold; ; bound = 0) {
+      const selected =
+        candidates === undefined
+          ? this.#kernel.selectBatchTopK(total, bound, this.#memory.capacity)
+          : this.#keepLargest(total, candidates);
       const ordered = selected >= 0;
       let count = Math.max(selected, 0);
       let found = count;
@@ -331,6 +498,12 @@ export class Shard {
       this.#likelyThreshold = THRESHOLD_MARGIN * smallestSelected;
       return { count, smallestSelected, ordered };
     }
+  }
+
+  #keepLargest(total: number, candidates: number): number {
+    const count = this.#kernel.keepLargest(0, candidates, total);
+    this.#kernel.indexRows(count);
+    return count;
   }
 
   /** Tells every shard what this one selected, in the arrays that the kernel uses now, and copies what they did; the number of all entries. */
@@ -476,9 +649,9 @@ export class Shard {
 
   /**
    * The auxiliary loss: dead latents reconstruct the error, which the gradients still say. Their entries and the gradient of their
-   * reconstruction are then in memory.
+   * reconstruction are then in memory. `hasAll`: whether all pre-activations are.
    */
-  #reviveDead(): { readonly count: number; readonly loss: number } {
+  async #reviveDead(hasAll: boolean): Promise<{ readonly count: number; readonly loss: number }> {
     const { auxK, shards, batchSize, dIn } = this.#plan;
     if (!auxK) return { count: 0, loss: 0 };
     const kernel = this.#kernel;
@@ -488,7 +661,12 @@ export class Shard {
     const all = this.#exchange.deadCounts.reduce((sum, count) => sum + count, 0);
     if (all === 0) return { count: 0, loss: 0 };
 
-    const count = this.#withDeadEntries(() => this.#selectDead(own, all));
+    const isGathered = !hasAll && own <= mostDeadApart(this.#plan, this.#columns);
+    if (isGathered && own > 0) {
+      kernel.gatherDead(own);
+      await (await this.#gatheredProduct()).run(own);
+    } else if (!hasAll && own > 0) await this.#multiplyAll();
+    const count = this.#withDeadEntries(() => this.#selectDead(own, all, isGathered ? 1 : 0));
     const weight = this.#errorWeight;
     const { from, to } = rowsOf(this.#plan, this.#shard);
     const { gradients, deadGradients, centred, sumRow } = this.#layout;
@@ -511,18 +689,17 @@ export class Shard {
   }
 
   /** Enters the dead latents' largest pre-activations and reconstructs from them. */
-  #selectDead(own: number, all: number): number {
+  #selectDead(own: number, all: number, isGathered: 0 | 1): number {
     const { shards } = this.#plan;
     const { form, k } = this.#plan.auxK!;
     const kernel = this.#kernel;
     const floor = form === 'openai' ? ABOVE_ZERO : NO_FLOOR;
-    let count = kernel.selectDead(own, k, floor);
+    let count = kernel.selectDead(own, k, floor, isGathered);
     if (shards > 1 && all > k) {
       this.#shareSelection(count);
       count = kernel.mergeTopK(shards, this.#shard, k, floor);
     }
-    const { selection } = this.#plan;
-    if ('weighsByNorm' in selection && selection.weighsByNorm) kernel.unweighEntries(count);
+    if (this.#weighsByNorm) kernel.unweighEntries(count);
     kernel.reconstruct(this.#layout.deadGradients, -1);
     return count;
   }

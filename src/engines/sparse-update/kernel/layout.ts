@@ -12,6 +12,8 @@ export let latents: i32 = 0;
 export let columns: i32 = 0;
 /** d_in rounded up to a multiple of 4. */
 export let width: i32 = 0;
+/** Rows of a batch rounded up to a multiple of 16: what there is room for where samples lie side by side. */
+export let samples: i32 = 0;
 
 /** [batch, width] activations minus b_dec. */
 export let centred: usize = 0;
@@ -43,6 +45,38 @@ export let norms: usize = 0;
 export let encoder: usize = 0;
 export let encoderM: usize = 0;
 export let encoderV: usize = 0;
+
+/**
+ * 8-bit copies of what is multiplied (estimate.ts): the encoder's rows [columns, width], zero as 128, and the centred batch, turned
+ * [width, samples], zero as 0.
+ */
+export let encoderBytes: usize = 0;
+export let activationBytes: usize = 0;
+/** [columns] of each encoder row, and [samples] of each sample: what a byte counts, the norm, and the norm of what the bytes miss. */
+export let latentScales: usize = 0;
+export let latentNorms: usize = 0;
+export let latentErrors: usize = 0;
+export let rowScales: usize = 0;
+export let rowNorms: usize = 0;
+export let rowErrors: usize = 0;
+/** The most that each pre-activation can be, int16 [columns, samples], and what one counts for each sample [samples], by its scale. */
+export let most: usize = 0;
+export let mostScales: usize = 0;
+/** Scratch: int16 [samples], what the most that a candidate can be is above. */
+export let leastOfMost: usize = 0;
+/** [samples] bounds that no active latent of a sample lies below: of all shards, and those that this one knows by itself. */
+export let bounds: usize = 0;
+export let ownBounds: usize = 0;
+/** [pools, samples] the largest lower bound of each pool of latents. */
+export let byteMaxima: usize = 0;
+/** Scratch: the bytes of 16 samples [16, width]. */
+export let byteTile: usize = 0;
+/** What may be active: row, latent (both int32) and activation (float32). */
+export let candidateRows: usize = 0;
+export let candidateLatents: usize = 0;
+export let candidateValues: usize = 0;
+/** [most, width] encoder rows of dead latents, side by side. */
+export let deadEncoder: usize = 0;
 
 /** [columns] what is added to a pre-activation when latents are chosen: b_enc, or zeros where it has been added already. */
 export let scoreBias: usize = 0;

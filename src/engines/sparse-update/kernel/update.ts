@@ -1,5 +1,6 @@
 /** Gradients and optimizer: either in one pass, in which an active latent's rows are read and written once, or in two. */
 import { adam, adamScalar, beta2, canWait, makeUp, step, sumOfSquares } from './adam.ts';
+import { writeLatentBytes } from './estimate.ts';
 import {
   batch,
   centred,
@@ -44,7 +45,7 @@ import {
   thresholdsV,
   width,
 } from './layout.ts';
-import { bandwidth, keepsNorms, l0, l1, projects, reachesInput, renormalises } from './objective.ts';
+import { bandwidth, byteReach, keepsNorms, l0, l1, projects, reachesInput, renormalises } from './objective.ts';
 import { addScaled, dot, setTerm, sumLanes, sumTerms } from './rows.ts';
 
 /** Counting sort of `count` entries by latent; a latent's entries stay in the order of rows. */
@@ -192,6 +193,7 @@ function apply(latent: usize, decoderGradient: usize, encoderGradient: usize, sc
     } else if (projects) store<f32>(inverseNorms + index, 1 / norm);
   }
   adam(encoder + offset, encoderM + offset, encoderV + offset, encoderGradient, 0, scale, rowBytes);
+  if (byteReach > 0) writeLatentBytes(latent);
   adamScalar(encoderBias + index, encoderBiasM + index, encoderBiasV + index, scale * biasGradient);
   if (bandwidth > 0) {
     adamScalar(thresholds + index, thresholdsM + index, thresholdsV + index, scale * thresholdGradient);
