@@ -303,7 +303,7 @@ function lineOf(scores: PairedScores<Score>, columns: readonly Column[], { cell,
   });
   const active = scores.of(cell, way, 'aux_k_steps');
   const auxK = Math.round(active.reduce((sum, steps) => sum + steps, 0) / active.length);
-  const name = isFirst ? `${cell}, ${way}, ${pairs} seed${pairs === 1 ? '' : 's'}` : `\`--${way}\``;
+  const name = isFirst ? `${cell}, ${way}, ${pairs} seed${pairs === 1 ? '' : 's'}` : `\`--${way}\`, ${pairs}`;
   return `| ${[name, ...cells, auxK.toLocaleString('en')].join(' | ')} |`;
 }
 
