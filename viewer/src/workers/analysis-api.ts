@@ -42,6 +42,10 @@ export interface AnalysisApi {
   add(id: string, directions: HostTensor): void;
   forget(id: string): void;
   directionOf(id: string, latent: number): Float32Array;
+  /** Directions `first` to `first + count`, [count, width]. */
+  directionsOf(id: string, first: number, count: number): HostTensor;
+  /** All of them, as they were given. */
+  allDirections(id: string): HostTensor;
   /** Latents of the nearest directions, nearest first, itself left out. */
   nearest(id: string, latent: number, count: number): Neighbour[];
   /** Cosines of the given latents with each other, [n, n]. */
@@ -55,8 +59,8 @@ export interface AnalysisApi {
   ): Promise<{ matchings: Matching[]; events: TrainingEvent[] }>;
   principalPlane(rows: HostTensor): PlaneBasis;
   map(id: string): LatentMap;
-  /** Rejects with AbortError's name where another comparison was asked meanwhile. */
-  compare(a: string, b: string, progress: (share: number) => void): Promise<Comparison>;
+  /** A comparison from the nearest latent of `b` for each of `a` and the reverse: their cosines, summed in float64, and who are each other's. */
+  pairs(a: string, b: string, forward: Int32Array, backward: Int32Array): Comparison;
   order(wanted: Order): Int32Array;
 
   /** Begins a run over rows under an id of the page's; what an older run of the same id held is dropped. */
