@@ -26,7 +26,7 @@ const script = fileURLToPath(new URL('./make_rows.py', import.meta.url));
 const lacksNumpy = spawnSync(python, ['-c', 'import numpy']).status !== 0;
 
 /** A TopK autoencoder with random weights. */
-function randomSae(dIn: number, dSae: number, k: number, seed: number): Uint8Array {
+function randomSae(dIn: number, dSae: number, k: number, seed: number, wDec?: Float32Array): Uint8Array {
   const random = createRandomSource(seed);
   const tensor = (shape: number[], scale: number) => ({
     shape,
@@ -35,7 +35,7 @@ function randomSae(dIn: number, dSae: number, k: number, seed: number): Uint8Arr
   const weights = {
     W_enc: tensor([dIn, dSae], 1),
     b_enc: tensor([dSae], 0.1),
-    W_dec: tensor([dSae, dIn], 1),
+    W_dec: wDec ? { shape: [dSae, dIn], data: wDec } : tensor([dSae, dIn], 1),
     b_dec: tensor([dIn], 0.1),
   };
   const options = { applyBDecToInput: true, normalizeActivations: 'none', transcoder: false } as const;
@@ -177,6 +177,62 @@ describe('own rows in the viewer', function () {
       await page.context().close();
     });
   }
+
+  it('compares autoencoders block by block in several workers as a plain loop in float64 does', async () => {
+    const [width, here, there] = [64, 3000, 2400];
+    const random = createRandomSource(3);
+    const a = Float32Array.from({ length: here * width }, () => random.normal());
+    // The first half there is the last of here in reverse, a little off; the rest is its own.
+    const b = Float32Array.from({ length: there * width }, (_, at) => {
+      const [row, d] = [Math.floor(at / width), at % width];
+      return row < there / 2 ? a[(here - 1 - row) * width + d]! + 0.3 * random.normal() : random.normal();
+    });
+    const norms = (rows: Float32Array): number[] =>
+      Array.from({ length: rows.length / width }, (_, i) => Math.hypot(...rows.subarray(i * width, (i + 1) * width)));
+    const [ofA, ofB] = [norms(a), norms(b)];
+    const forward = Array.from({ length: here }, () => ({ at: -1, cosine: -2 }));
+    const backward = Array.from({ length: there }, () => ({ at: -1, cosine: -2 }));
+    for (let i = 0; i < here; i++) {
+      for (let j = 0; j < there; j++) {
+        let product = 0;
+        for (let d = 0; d < width; d++) product += a[i * width + d]! * b[j * width + d]!;
+        const cosine = product / (ofA[i]! * ofB[j]!);
+        if (cosine > forward[i]!.cosine) forward[i] = { at: j, cosine };
+        if (cosine > backward[j]!.cosine) backward[j] = { at: i, cosine };
+      }
+    }
+    const mutual = forward
+      .map(({ at, cosine }, i) => ({ a: i, b: at, cosine }))
+      .filter(pair => backward[pair.b]!.at === pair.a)
+      .sort((x, y) => y.cosine - x.cosine);
+
+    const page = await viewer.page('');
+    await openFiles(page, { name: 'b.onnx', bytes: randomSae(width, there, 4, 2, b) });
+    await page.getByRole('heading', { name: 'b.onnx', level: 1 }).waitFor();
+    await openFiles(page, { name: 'a.onnx', bytes: randomSae(width, here, 4, 1, a) });
+    await page.getByRole('heading', { name: 'a.onnx', level: 1 }).waitFor();
+    await openView(page, 'Compare');
+    await page.getByLabel('Compare with').selectOption({ label: 'b.onnx' });
+    await page.locator('[data-test=shared]').waitFor();
+    const strong = mutual.filter(({ cosine }) => cosine > 0.7);
+    expect(strong.length).to.be.greaterThan(1100);
+    expect(await tile(page, 'shared')).to.equal(strong.length);
+    const pairs = page.getByRole('region', { name: 'Mutual pairs', exact: true });
+    expect(await pairs.getByRole('heading').innerText()).to.include(mutual.length.toLocaleString('en'));
+    const shown = await pairs.locator('.grid-row.pairs:not(.head)').allInnerTexts();
+    expect(shown.length).to.be.greaterThan(10);
+    shown.forEach((text, i) => {
+      const [left, right, cosine] = text.split(/\s+/).map(Number);
+      expect([left, right]).to.deep.equal([mutual[i]!.a, mutual[i]!.b]);
+      expect(cosine).to.be.closeTo(mutual[i]!.cosine, 1e-4);
+    });
+    const alone = forward.map(({ cosine }, i) => ({ i, cosine })).filter(({ cosine }) => cosine <= 0.7);
+    const only = page.getByRole('region', { name: 'Only here', exact: true }).first();
+    expect(await only.getByRole('heading').innerText()).to.include(alone.length.toLocaleString('en'));
+    const least = alone.sort((x, y) => x.cosine - y.cosine)[0]!;
+    expect(await only.locator('.grid-row').first().innerText()).to.match(new RegExp(`^${least.i}\\b`));
+    await page.context().close();
+  });
 
   it('shows tokens in their text, each as strongly as the latent fires on it', async () => {
     const page = await viewer.page('');
