@@ -186,6 +186,7 @@ try {
   const now = await memory(viewer.browser);
   console.log(`memory of the browser:                ${now.toFixed(0)} MB, at most ${most.toFixed(0)} MB`);
 
+  await openView(page, 'Overview');
   await page.getByLabel('Open files', { exact: true }).setInputFiles(second);
   await page.getByRole('heading', { name: 'second.onnx', level: 1 }).waitFor({ timeout: 120_000 });
   await page.locator('.tiles[data-done=true]').waitFor({ timeout: 600_000 });

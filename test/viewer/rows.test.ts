@@ -54,6 +54,9 @@ interface Expected {
     readonly max: number;
     readonly top: readonly (readonly [number, number])[];
     readonly nearest: readonly (readonly [number, number])[];
+    readonly histogram: readonly number[];
+    /** Latent, correlation, rows on which both fire. */
+    readonly together: readonly (readonly [number, number, number])[];
   }[];
 }
 
@@ -65,6 +68,8 @@ interface LatentJson {
   readonly max: number;
   readonly top: readonly { readonly row: number; readonly value: number; readonly label?: string }[];
   readonly nearest: readonly { readonly latent: number; readonly cosine: number }[];
+  readonly histogram: { readonly counts: readonly number[] };
+  readonly together: readonly { readonly latent: number; readonly value: number; readonly rows: number }[];
   readonly labels: readonly { readonly name: string; readonly f1: number }[];
 }
 
@@ -155,6 +160,14 @@ describe('own rows in the viewer', function () {
         shown.nearest.forEach(({ cosine }, i) => {
           expect(cosine).to.be.closeTo(wanted.nearest[i]![1], 1e-4);
         });
+        expect(shown.together.map(({ latent }) => latent)).to.have.members(wanted.together.map(([latent]) => latent));
+        shown.together.forEach(({ value, rows: both }, i) => {
+          expect(value).to.be.closeTo(wanted.together[i]![1], 1e-4);
+          expect(both).to.equal(wanted.together.find(([latent]) => latent === shown.together[i]!.latent)![2]);
+        });
+        // A value at the edge of a bin may fall on either side.
+        const moved = shown.histogram.counts.reduce((sum, bin, i) => sum + Math.abs(bin - wanted.histogram[i]!), 0);
+        if (wanted.count > 0) expect(moved).to.be.at.most(4);
       }
       // What was planted is what is shown.
       const planted = await latentJson(page, 9);
