@@ -69,7 +69,7 @@ async function compare(a: Model, b: Model): Promise<Comparison> {
   };
   await Promise.all(workers.map(work));
   if (mine !== comparing) throw new Error('another comparison was asked for');
-  return analysis().pairs(a.id, b.id, forward, backward);
+  return analysis().pairs(a.id, b.id, forward, backward, SAME);
 }
 
 export const comparison = resource<Comparison>(
@@ -144,11 +144,9 @@ export const firingTogether = resource(
 export const shares = computed(() => {
   const found = comparison.value;
   if (!found) return undefined;
-  const above = (cosines: Float32Array): number =>
-    cosines.reduce((count, cosine) => count + (cosine > SAME ? 1 : 0), 0);
   return {
-    forward: above(found.forward.cosines),
-    backward: above(found.backward.cosines),
-    mutual: found.mutual.filter(({ cosine }) => cosine > SAME).length,
+    forward: found.forward.nearest.length - found.forward.alone.length,
+    backward: found.backward.nearest.length - found.backward.alone.length,
+    mutual: found.mutual.filter(a => found.forward.cosines[a]! > SAME).length,
   };
 });

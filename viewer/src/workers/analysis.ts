@@ -155,24 +155,23 @@ export function createAnalysis(): AnalysisApi {
       const shares = [alongX / (total || 1), alongY / (total || 1)] as const;
       return transfer({ points, shares }, [points.buffer]);
     },
-    pairs(a, b, forward, backward) {
-      const left = directions(a);
-      const right = directions(b);
-      const cosineOf = cosinesBetween(left, right);
-      const cosines = {
-        forward: Float32Array.from(forward, (j, i) => cosineOf(i, j)),
-        backward: Float32Array.from(backward, (i, j) => cosineOf(i, j)),
+    pairs(a, b, forward, backward, same) {
+      const cosineOf = cosinesBetween(directions(a), directions(b));
+      const oneWay = (nearest: Int32Array, cosines: Float32Array) => {
+        const alone = Int32Array.from(cosines.keys()).filter(i => !(cosines[i]! > same));
+        return { nearest, cosines, alone: alone.sort((i, j) => cosines[i]! - cosines[j]! || i - j) };
       };
-      const mutual: { a: number; b: number; cosine: number }[] = [];
-      forward.forEach((j, i) => {
-        if (backward[j] === i) mutual.push({ a: i, b: j, cosine: cosines.forward[i]! });
-      });
-      mutual.sort((x, y) => y.cosine - x.cosine || x.a - y.a);
-      return {
-        forward: { nearest: forward, cosines: cosines.forward },
-        backward: { nearest: backward, cosines: cosines.backward },
-        mutual,
-      };
+      const ofA = oneWay(
+        forward,
+        Float32Array.from(forward, (j, i) => cosineOf(i, j)),
+      );
+      const ofB = oneWay(
+        backward,
+        Float32Array.from(backward, (i, j) => cosineOf(i, j)),
+      );
+      const mutual = Int32Array.from(forward.keys()).filter(i => backward[forward[i]!] === i);
+      mutual.sort((i, j) => ofA.cosines[j]! - ofA.cosines[i]! || i - j);
+      return transfer({ forward: ofA, backward: ofB, mutual });
     },
     order({ column, descending, keep }) {
       const indices: number[] = [];
