@@ -7,7 +7,6 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { expect } from 'chai';
 import type { Page } from 'playwright-core';
 import { createRandomSource } from '../../src/data/random-source.ts';
-import { frozenSaeToOnnx } from '../../src/export/frozen-sae-onnx.ts';
 import { writeNpy } from '../../src/files/npy.ts';
 import {
   browserLacks,
@@ -20,27 +19,11 @@ import {
   startViewer,
   type Viewer,
 } from './built-viewer.ts';
+import { randomSae } from './random-sae.ts';
 
 const python = process.env['MONOSEMANTIC_PYTHON'] || 'python3';
 const script = fileURLToPath(new URL('./make_rows.py', import.meta.url));
 const lacksNumpy = spawnSync(python, ['-c', 'import numpy']).status !== 0;
-
-/** A TopK autoencoder with random weights. */
-function randomSae(dIn: number, dSae: number, k: number, seed: number, wDec?: Float32Array): Uint8Array {
-  const random = createRandomSource(seed);
-  const tensor = (shape: number[], scale: number) => ({
-    shape,
-    data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => (random.float32() - 0.5) * scale),
-  });
-  const weights = {
-    W_enc: tensor([dIn, dSae], 1),
-    b_enc: tensor([dSae], 0.1),
-    W_dec: wDec ? { shape: [dSae, dIn], data: wDec } : tensor([dSae, dIn], 1),
-    b_dec: tensor([dIn], 0.1),
-  };
-  const options = { applyBDecToInput: true, normalizeActivations: 'none', transcoder: false } as const;
-  return frozenSaeToOnnx({ architecture: 'topk', k, dIn, dSae, dOut: dIn, ...options, weights });
-}
 
 interface Expected {
   readonly l0: number;
