@@ -69,6 +69,7 @@ function CosineFigure({
     <Figure
       title={title}
       name={name}
+      note="Each latent’s largest cosine with any latent of the other"
       table={() => ({
         columns: ['Cosine from', 'to', 'Latents'],
         rows: counts.map((count, i) => [from + i * step, from + (i + 1) * step, count]),
@@ -198,6 +199,7 @@ function Only({
           );
         }}
       />
+      {alone.length === 0 && <p class="small quiet">None: each has one on the other side.</p>}
     </section>
   );
 }
