@@ -6,6 +6,7 @@ import type { Compute, Fact, LatentGeometry, ModelKind } from '../data/model.ts'
 import type { PlaneBasis } from '../data/plane-basis.ts';
 import type { RowBlock } from '../data/rows.ts';
 import type { LiveTextApi } from './live-text.ts';
+import type { NearestApi } from './nearest.ts';
 
 /** A model file, read and made ready to run. */
 export interface OpenedModel {
@@ -85,7 +86,20 @@ export interface ProbeResult {
   readonly milliseconds: number;
 }
 
-export interface InferenceApi extends LiveTextApi {
+/** How reconstructions are made of sparse features without a session, where the decoder is b_dec + Σ f_i W_dec[i]. */
+export interface LinearDecoder {
+  readonly directions: HostTensor;
+  readonly bias: Float32Array;
+}
+
+/** A file as it was given, the files that hold its external data by name, and which tensor is what where the file leaves that open. */
+export interface SourceFiles {
+  readonly file: Blob;
+  readonly beside: Readonly<Record<string, Blob>>;
+  readonly names: SaeNames | undefined;
+}
+
+export interface InferenceApi extends LiveTextApi, NearestApi {
   /** ONNX Runtime's wasm, once, before anything else: bytes, or base64 of them gzipped. */
   start(wasm: ArrayBuffer | string): Promise<void>;
   /**
@@ -100,14 +114,13 @@ export interface InferenceApi extends LiveTextApi {
     beside?: Readonly<Record<string, Blob>>,
     names?: SaeNames,
   ): Promise<OpenedModel[]>;
-  /** Opens an autoencoder under its id to run rows and nothing else, on WASM: what is said of its weights, the page knows already. */
-  openForRows(
-    id: string,
-    file: Blob,
-    name: string,
-    beside: Readonly<Record<string, Blob>>,
-    names: SaeNames | undefined,
-  ): Promise<void>;
+  /**
+   * Opens an autoencoder under its id to run rows and nothing else, on WASM: what is said of its weights, the page knows already.
+   * `decoder` is what `linearDecoder` gave: with one, no session of the decoder is ever opened.
+   */
+  openForRows(id: string, source: SourceFiles, name: string, decoder: LinearDecoder | undefined): Promise<void>;
+  /** The decoder as a sum of directions, where that is what it does to these rows, a few of those to come; otherwise undefined. */
+  linearDecoder(sae: string, block: RowBlock): Promise<LinearDecoder | undefined>;
   /** Names of the files beside the model that hold its data, relative to it; none where it holds all of it. */
   dataFiles(file: Blob, name: string): Promise<readonly string[]>;
   /** Tensors of a file that a person may name: for files that leave open what is what. */
@@ -125,6 +138,5 @@ export interface InferenceApi extends LiveTextApi {
   encode(sae: string, block: RowBlock): Promise<FiringBlock>;
   /** The sum of the given rows, [width]. */
   sumOf(blocks: readonly RowBlock[], width: number): Promise<Float64Array>;
-  /** The file as it was given, and the files that hold its external data. */
-  source(id: string): { file: Blob; beside: Readonly<Record<string, Blob>>; names: SaeNames | undefined };
+  source(id: string): SourceFiles;
 }

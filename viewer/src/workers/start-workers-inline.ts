@@ -1,8 +1,10 @@
 /** Starts the workers of the single file: their code is in the page, and they start from a blob. */
 import AnalysisWorker from './analysis.worker.ts?worker&inline';
 import InferenceWorker from './inference.worker.ts?worker&inline';
+import RowsWorker from './rows.worker.ts?worker&inline';
 import TrainingWorker from './training.worker.ts?worker&inline';
 
 export const startAnalysisWorker = (): Worker => new AnalysisWorker({ name: 'analysis' });
 export const startInferenceWorker = (): Worker => new InferenceWorker({ name: 'inference' });
+export const startRowsWorker = (): Worker => new RowsWorker({ name: 'rows' });
 export const startTrainingWorker = (): Worker => new TrainingWorker({ name: 'training' });
