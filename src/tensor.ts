@@ -30,7 +30,10 @@ export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((dimension, i) => dimension === b[i]);
 }
 
-/** Joins data and shape; InvalidShapeError where their sizes differ. */
+/**
+ * Joins data and shape.
+ * @throws InvalidShapeError where their sizes differ
+ */
 export function hostTensor(data: ArrayLike<number>, shape: Shape): HostTensor {
   if (data.length !== sizeOf(shape)) {
     throw new InvalidShapeError(`${data.length} values do not fill the shape [${shape.join(', ')}]`);
@@ -66,7 +69,10 @@ export function entryOf({ data, shape }: HostTensor, index: number): HostTensor 
 /** Arrays of arrays that are nested deeper are damage, or refer to themselves. */
 const MAX_RANK = 32;
 
-/** Reads nested arrays as a float32 tensor; InvalidShapeError where rows have unequal lengths or are nested more than 32 levels deep. */
+/**
+ * Reads nested arrays as a float32 tensor.
+ * @throws InvalidShapeError where rows have unequal lengths or are nested more than 32 levels deep
+ */
 export function fromNested(values: NestedArray | number): HostTensor {
   const shape: number[] = [];
   for (let level: unknown = values; Array.isArray(level); level = level[0]) {

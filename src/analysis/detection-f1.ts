@@ -50,8 +50,9 @@ export class DetectionF1 {
   }
 
   /**
-   * F1 = 2 · together / (fired + present) of each true feature by its latent in `latents` (as `optimalMatching` gives them,
-   * −1 for none); without `latents`, by the latent that detects it best. InvalidValueError where nothing was added.
+   * F1 = 2 · together / (fired + present) of each true feature by its latent in `latents` (as `optimalMatching` gives
+   * them, −1 for none); without `latents`, by the latent that detects it best.
+   * @throws InvalidValueError where nothing was added
    */
   compute(latents?: ArrayLike<number>): Detection {
     requireSamples(this.#samples, 'F1');

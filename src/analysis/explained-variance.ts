@@ -12,7 +12,10 @@ export class ExplainedVariance {
   #sums = new Float64Array(0);
   #squares = 0;
 
-  /** Adds activations and their reconstruction, both [samples, d]. InvalidShapeError where shapes differ or d changes. */
+  /**
+   * Adds activations and their reconstruction, both [samples, d].
+   * @throws InvalidShapeError where shapes differ or d changes
+   */
   add(activations: HostTensor, reconstruction: HostTensor): void {
     const width = batchWidth(activations, 'activations', this.#origin?.length);
     if (!sameShape(activations.shape, reconstruction.shape)) {

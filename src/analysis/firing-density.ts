@@ -18,7 +18,10 @@ export class FiringDensity {
   #samples = 0;
   #counts: Float64Array | undefined;
 
-  /** Adds features [samples, dSae]. InvalidShapeError where dSae changes. */
+  /**
+   * Adds features [samples, dSae].
+   * @throws InvalidShapeError where dSae changes
+   */
   add(features: HostTensor): void {
     const width = batchWidth(features, 'features', this.#counts?.length);
     this.#counts ??= new Float64Array(width);

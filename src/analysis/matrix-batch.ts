@@ -10,7 +10,10 @@ export interface MatrixBatch {
   readonly columns: number;
 }
 
-/** Splits a shape into batch, rows and columns; InvalidShapeError where it has fewer than two dimensions: "must be at least 2D". */
+/**
+ * Splits a shape into batch, rows and columns.
+ * @throws InvalidShapeError where it has fewer than two dimensions: "must be at least 2D"
+ */
 export function matrixBatch(tensor: HostTensor, name: string): MatrixBatch {
   const { shape } = tensor;
   if (shape.length < 2) {

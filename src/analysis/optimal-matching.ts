@@ -16,7 +16,8 @@ export interface Matching {
 /**
  * Matches latents to true features so that the sum of `similarity` [sae, true] over min(sae, true) pairs is largest
  * (Jonker-Volgenant). A pair is made even where its similarity is low or negative.
- * InvalidShapeError where `similarity` is not a matrix, InvalidValueError where an entry is not finite.
+ * @throws InvalidShapeError where `similarity` is not a matrix
+ * @throws InvalidValueError where an entry is not finite
  */
 export function optimalMatching(similarity: HostTensor): Matching {
   const [nLatents, nFeatures] = similarity.shape;

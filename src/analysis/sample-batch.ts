@@ -2,7 +2,10 @@
 import { InvalidShapeError, InvalidValueError } from '../errors.ts';
 import type { HostTensor } from '../tensor.ts';
 
-/** Width of a batch [samples, width]; InvalidShapeError where it is not a matrix or `expected` says another width. */
+/**
+ * Width of a batch [samples, width].
+ * @throws InvalidShapeError where it is not a matrix or `expected` says another width
+ */
 export function batchWidth(batch: HostTensor, name: string, expected?: number): number {
   const [, width] = batch.shape;
   if (batch.shape.length !== 2 || width === undefined || (expected !== undefined && width !== expected)) {

@@ -33,7 +33,11 @@ export function checkOutputPath(path: string, extensions: readonly string[] = Ob
   throw new UsageError(`--output ${path}: expected a name that ends in ${extensions.join(', ')}, or - for stdout`);
 }
 
-/** Opens an output for one array. UsageError as `checkOutputPath`, FileWriteError where the file cannot be written. */
+/**
+ * Opens an output for one array.
+ * @throws UsageError as `checkOutputPath`
+ * @throws FileWriteError where the file cannot be written
+ */
 export async function openArrayOutput(
   path: string,
   options: ArrayOutputOptions,

@@ -54,7 +54,10 @@ async function openInputs(
   return inputs;
 }
 
-/** Opens the host `file` and what the options say it is run over. UsageError where they say nothing, or two things. */
+/**
+ * Opens the host `file` and what the options say it is run over.
+ * @throws UsageError where they say nothing, or two things
+ */
 export async function openHostData(
   file: string,
   options: HostDataOptions,

@@ -14,7 +14,10 @@ import type { Terminal } from './terminal.ts';
 /** Bytes of stdin that are kept in memory; more go to a scratch file. */
 const KEPT_IN_MEMORY = 2 ** 23;
 
-/** Opens `path`, or all of stdin for `-`. FileFormatError for what is missing, damaged or of another kind. */
+/**
+ * Opens `path`, or all of stdin for `-`.
+ * @throws FileFormatError for what is missing, damaged or of another kind
+ */
 export async function openSamples(path: string, terminal: Terminal, given: RowSourceOptions = {}): Promise<RowSource> {
   const onPart = (): void => {
     terminal.checkInterruption();

@@ -16,7 +16,10 @@ export interface SampleCount {
   readonly rowsPerSample: number;
 }
 
-/** How many samples of `sampleShape` the rows of `source` are. InvalidShapeError where they do not fit; `what` names them. */
+/**
+ * How many samples of `sampleShape` the rows of `source` are.
+ * @throws InvalidShapeError where they do not fit; `what` names them
+ */
 export function countSamples(source: RowSource, sampleShape: Shape, what: string): SampleCount {
   const rowsPerSample = sizeOf(sampleShape.slice(0, -1));
   if (source.width !== sampleShape.at(-1) || source.rows % rowsPerSample !== 0) {
@@ -40,7 +43,8 @@ export interface BatchOptions {
 
 /**
  * Calls `run` with each batch [count, ...sampleShape] in turn; `start` is its first sample.
- * InvalidShapeError as `countSamples`, InterruptedError where the person ends it.
+ * @throws InvalidShapeError as `countSamples`
+ * @throws InterruptedError where the person ends it
  */
 export async function forEachBatch(
   { source, sampleShape, resultSize, name, batchSize }: BatchOptions,

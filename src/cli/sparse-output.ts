@@ -29,7 +29,10 @@ export interface SparseOutput {
   discard(): Promise<void>;
 }
 
-/** Opens what `path` ends in, JSON on stdout for `-`. FileWriteError where it cannot be written. */
+/**
+ * Opens what `path` ends in, JSON on stdout for `-`.
+ * @throws FileWriteError where it cannot be written
+ */
 export async function openSparseOutput(path: string, dSae: number, terminal: Terminal): Promise<SparseOutput> {
   if (path === '-')
     return listsOutput(

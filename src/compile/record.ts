@@ -29,7 +29,10 @@ export interface RecordRequest {
   readonly outputs?: readonly string[] | undefined;
 }
 
-/** Records `fn`. RecordingError where it uses a kernel without a rule, reads a value, or lacks an output. */
+/**
+ * Records `fn`.
+ * @throws RecordingError where it uses a kernel without a rule, reads a value, or lacks an output
+ */
 export function record(fn: TensorFunction, request: RecordRequest, options: RecordingOptions): Graph {
   const previous = tf.getBackend() as string | undefined;
   if (previous === RECORDING_BACKEND) {

@@ -39,7 +39,7 @@ interface Multiple {
 
 /**
  * Joins two recordings of one function into a graph with symbolic dimensions.
- * RecordingError where the function takes another path at another size, or bakes the size into a number.
+ * @throws RecordingError where the function takes another path at another size, or bakes the size into a number
  */
 export function generalise(
   [first, second]: readonly [Graph, Graph],

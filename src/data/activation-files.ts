@@ -153,7 +153,11 @@ export interface SurveyedFiles {
   readonly cache: OpenFiles;
 }
 
-/** Finds and opens files once. FileFormatError where none matches, one cannot be read, or widths differ; the signal's reason on abort. */
+/**
+ * Finds and opens files once.
+ * @throws FileFormatError where none matches, one cannot be read, or widths differ
+ * @throws the signal's reason on abort
+ */
 export async function surveyFiles(
   files: string | readonly string[],
   tensor: string | undefined,
@@ -260,7 +264,10 @@ async function contentOf(source: FileRows, path: string): Promise<FileContent> {
   return { type, rows, width, size, hash: contentHash(values) };
 }
 
-/** Input and target files in their order; FileFormatError where they do not belong together. */
+/**
+ * Input and target files in their order.
+ * @throws FileFormatError where they do not belong together
+ */
 function paired(inputs: SurveyedFiles, targets: SurveyedFiles | undefined): StorePair[] {
   if (targets && targets.stores.length !== inputs.stores.length) {
     throw new FileFormatError(

@@ -380,7 +380,11 @@ function matrixOf(rows: Rows): Matrix | undefined {
   return { values: new Float32Array(data), rows: width === 0 ? 0 : data.length / width, width };
 }
 
-/** Rows and tensors of rows joined to one, [n, width]; InvalidShapeError for one of another width, InvalidTypeError for anything else. */
+/**
+ * Rows and tensors of rows joined to one, [n, width].
+ * @throws InvalidShapeError for one of another width
+ * @throws InvalidTypeError for anything else
+ */
 export function joinRows(items: readonly Rows[]): HostTensor {
   const parts: Matrix[] = [];
   let rows = 0;

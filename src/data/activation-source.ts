@@ -69,7 +69,11 @@ export interface OpenSource extends AsyncDisposable {
   heldOut(rows: number, batchSize: number): AsyncIterable<HeldOutRows>;
 }
 
-/** The options with their defaults; InvalidValueError for those out of range, the signal's reason where it is aborted. */
+/**
+ * The options with their defaults.
+ * @throws InvalidValueError for those out of range
+ * @throws the signal's reason where it is aborted
+ */
 export function readOpenOptions({ seed, batchSize, holdOut = 0.05, restart, signal }: OpenOptions) {
   if (!Number.isSafeInteger(seed)) throw new InvalidValueError(`seed is ${seed}: it must be a safe integer`);
   requireRows('batchSize', batchSize);

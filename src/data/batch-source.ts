@@ -10,7 +10,10 @@ export interface BatchSource {
   fill(inputs: Readonly<Record<string, Float32Array>>, steps: number): void | Promise<void>;
   /** Where the source stands: JSON. */
   state(): unknown;
-  /** Goes to where `state()` was taken. FileFormatError where that is no position of this source. */
+  /**
+   * Goes to where `state()` was taken.
+   * @throws FileFormatError where that is no position of this source
+   */
   restore(state: unknown): void | Promise<void>;
   /** What comes next as plain data, from which another thread draws the same; undefined where only this one can. */
   recipe?(): BatchRecipe | undefined;

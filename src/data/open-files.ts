@@ -27,7 +27,11 @@ export class OpenFiles {
     this.#tensor = tensor;
   }
 
-  /** Reads from the file at `path`. FileFormatError where it cannot be opened or is damaged, DisposedError after `close`. */
+  /**
+   * Reads from the file at `path`.
+   * @throws FileFormatError where it cannot be opened or is damaged
+   * @throws DisposedError after `close`
+   */
   use<T>(path: string, read: (rows: FileRows) => Promise<T>): Promise<T> {
     const reading = this.#use(path, read);
     this.#reading.add(reading);

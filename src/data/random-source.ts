@@ -33,8 +33,9 @@ export interface RandomSource {
 const WORDS = 4;
 
 /**
- * A source that starts from `seed`, any safe integer; nearby seeds give unrelated streams, different seeds different states.
- * InvalidValueError where the seed is not a safe integer.
+ * A source that starts from `seed`, any safe integer; nearby seeds give unrelated streams, different seeds different
+ * states.
+ * @throws InvalidValueError where the seed is not a safe integer
  */
 export function createRandomSource(seed: number): RandomSource {
   if (!Number.isSafeInteger(seed)) {
@@ -48,7 +49,10 @@ export function createRandomSource(seed: number): RandomSource {
   return new XoroshiroSource([s01, s00, mixBits(high ^ s01), mixBits(high ^ s00)]);
 }
 
-/** A source that continues, to the bit, where the one that gave `state` stood. InvalidValueError where it is not a state. */
+/**
+ * A source that continues, to the bit, where the one that gave `state` stood.
+ * @throws InvalidValueError where it is not a state
+ */
 export function restoreRandomSource(state: RandomState): RandomSource {
   const words = Array.isArray(state) ? state.slice(0, WORDS) : [];
   const whole =

@@ -98,7 +98,10 @@ export class SyntheticClusteredDataGenerator implements SampleGenerator {
     return { data, shape: [batchSize, this.nFeatures] };
   }
 
-  /** Overwrites `into` with samples. InvalidShapeError where its length is not a multiple of nFeatures. */
+  /**
+   * Overwrites `into` with samples.
+   * @throws InvalidShapeError where its length is not a multiple of nFeatures
+   */
   fill(into: Float32Array): void {
     const { nFeatures } = this;
     if (into.length % nFeatures !== 0) {

@@ -25,7 +25,10 @@ export class FiringFeatureGenerator implements SampleGenerator {
         : new IndependentFiring(probabilities, exactly, magnitudes, random);
   }
 
-  /** Overwrites `into` with the next samples. InvalidShapeError where its length is not a multiple of n_features. */
+  /**
+   * Overwrites `into` with the next samples.
+   * @throws InvalidShapeError where its length is not a multiple of n_features
+   */
   fill(into: Float32Array): void {
     const samples = into.length / this.#nFeatures;
     if (!Number.isInteger(samples)) {

@@ -78,7 +78,10 @@ export class SyntheticSparseDataGenerator implements SampleGenerator {
     return { data, shape: [this.batchSize, ...this.sampleShape] };
   }
 
-  /** Overwrites `into` with the next samples, any number of them. InvalidShapeError where the length is not a multiple of the sample's size. */
+  /**
+   * Overwrites `into` with the next samples, any number of them.
+   * @throws InvalidShapeError where the length is not a multiple of the sample's size
+   */
   fill(into: Float32Array): void {
     if (into.length % this.#sampleSize !== 0) {
       throw new InvalidShapeError(

@@ -8,7 +8,10 @@ export async function prepareCpuBackend(): Promise<PreparedBackend> {
   return { backendName: 'cpu', provider: 'cpu', detail: 'TensorFlow.js in plain JavaScript' };
 }
 
-/** WebAssembly with SIMD. MissingPackageError where @tensorflow/tfjs-backend-wasm is not installed. */
+/**
+ * WebAssembly with SIMD.
+ * @throws MissingPackageError where @tensorflow/tfjs-backend-wasm is not installed
+ */
 export async function prepareWasmBackend(): Promise<PreparedBackend> {
   try {
     await import('@tensorflow/tfjs-backend-wasm');

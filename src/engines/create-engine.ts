@@ -26,8 +26,9 @@ export interface EngineOptions {
 }
 
 /**
- * Starts an engine in Node. EngineUnavailableError, with the command that installs it, where the one asked for is not there;
- * InvalidValueError for a name that does not exist or an option that the engine does not have.
+ * Starts an engine in Node. EngineUnavailableError, with the command that installs it, where the one asked for is not
+ * there.
+ * @throws InvalidValueError for a name that does not exist or an option that the engine does not have
  */
 export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
   const { engine = 'auto', provider, device, threads } = options;

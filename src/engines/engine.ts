@@ -87,9 +87,10 @@ export interface StepRunner {
   /** An array for the batches of a coming `run`, which then need not be copied and which uses the array up. Absent where nothing is copied. */
   take?(length: number): Float32Array;
   /**
-   * Runs `steps` steps in turn. `batches` holds each per-step input for all of them, [steps, ...shape], but for what the runner draws.
-   * Gives each metric as [steps]. DivergenceError where a loss is not finite: the state is then one from before that step
-   * and after `step` completed steps of this call.
+   * Runs `steps` steps in turn. `batches` holds each per-step input for all of them, [steps, ...shape], but for what
+   * the runner draws. Gives each metric as [steps].
+   * @throws DivergenceError where a loss is not finite: the state is then one from before that step and after `step`
+   *   completed steps of this call
    */
   run(steps: number, batches: Readonly<Record<string, Float32Array>>): Promise<Record<string, Float32Array>>;
   /** A copy of the state. */

@@ -33,10 +33,11 @@ let prepared: Promise<PreparedBackend> | undefined;
 const instances = new Set<GPU>();
 
 /**
- * Registers TensorFlow.js's backend `webgpu` on a device of its own; selecting it is left to the caller. Values must then be
- * read with `data()`: WebGPU cannot read without waiting.
+ * Registers TensorFlow.js's backend `webgpu` on a device of its own; selecting it is left to the caller. Values must
+ * then be read with `data()`: WebGPU cannot read without waiting.
  *
- * The first call in a process decides the device. EngineUnavailableError where there is no WebGPU, or no adapter.
+ * The first call in a process decides the device.
+ * @throws EngineUnavailableError where there is no WebGPU, or no adapter
  */
 export function prepareBackend(options: WebGpuOptions = {}): Promise<PreparedBackend> {
   prepared ??= register(options).catch(error => {

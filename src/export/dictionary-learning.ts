@@ -26,7 +26,10 @@ export function isDictionaryLearning(tensors: ReadonlyMap<string, unknown>): boo
   return tensors.has('encoder.weight') && tensors.has('decoder.weight');
 }
 
-/** Reads a dictionary. FileFormatError where a tensor or the class is missing or unknown: classes that differ have the same tensors. */
+/**
+ * Reads a dictionary.
+ * @throws FileFormatError where a tensor or the class is missing or unknown: classes that differ have the same tensors
+ */
 export function readDictionaryLearning(
   config: Config | undefined,
   tensors: ReadonlyMap<string, FileTensor>,

@@ -73,9 +73,10 @@ export function frozenSaeGraph(
 }
 
 /**
- * Reads a frozen SAE out of an ONNX file that `frozenSaeToOnnx` wrote.
- * FileFormatError for anything else, however good an ONNX model: without the config it is not known what its graph computes. Also for a
- * file whose weights lie beside it, which `loadSaeFromFiles` and `loadSaeFolder` read.
+ * Reads a frozen SAE out of an ONNX file that `frozenSaeToOnnx` wrote. Also for a file whose weights lie beside it,
+ * which `loadSaeFromFiles` and `loadSaeFolder` read.
+ * @throws FileFormatError for anything else, however good an ONNX model: without the config it is not known what its
+ *   graph computes
  */
 export function frozenSaeFromOnnx(bytes: Uint8Array, { file }: { readonly file?: string | undefined } = {}): LoadedSae {
   const step = readFrozenSaeOnnx(bytes, { file }).next(bytes);

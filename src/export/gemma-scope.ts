@@ -21,7 +21,7 @@ export function isGemmaScope(tensors: ReadonlyMap<string, unknown>, config?: Con
 
 /**
  * Reads the tensors of a Gemma Scope file, and the config.json that Gemma Scope 2 has beside them.
- * FileFormatError where a tensor is missing, unknown, or of the wrong shape, and for a cross-layer transcoder.
+ * @throws FileFormatError where a tensor is missing, unknown, or of the wrong shape, and for a cross-layer transcoder
  */
 export function readGemmaScope(
   config: Config | undefined,

@@ -70,11 +70,12 @@ const passedOver = ['sparsity.safetensors', 'runner_cfg.json'];
 const LARGEST_CONFIG = 2 ** 26;
 
 /**
- * Reads the SAE that `files` hold: a SAELens or sparsify folder's config and weights (in shards, too), a Gemma Scope params.npz or
- * params.safetensors, OpenAI's or dictionary_learning's state as .safetensors, or an `.onnx` file of ours with its `.onnx.data`. Other
- * files are passed over; SAELens's scales and whitening are used where the config asks for them.
- *
- * FileFormatError where none or several SAEs are there, the config of one is missing, or one is damaged or has an unknown option.
+ * Reads the SAE that `files` hold: a SAELens or sparsify folder's config and weights (in shards, too), a Gemma Scope
+ * params.npz or params.safetensors, OpenAI's or dictionary_learning's state as .safetensors, or an `.onnx` file of ours
+ * with its `.onnx.data`. Other files are passed over; SAELens's scales and whitening are used where the config asks for
+ * them.
+ * @throws FileFormatError where none or several SAEs are there, the config of one is missing, or one is damaged or has
+ *   an unknown option
  */
 export function loadSaeFromFiles(files: NamedBytes, options: SaelensReadOptions = {}): LoadedSae {
   const names = Object.keys(files);
@@ -187,7 +188,10 @@ function* readJson(file: CheckpointFile): CheckpointReading<Config> {
   return parseConfig(yield { file: name, start: 0, length: size }, name);
 }
 
-/** The sets of tensors among `files`. FileFormatError where a shard of one is missing. */
+/**
+ * The sets of tensors among `files`.
+ * @throws FileFormatError where a shard of one is missing
+ */
 function* tensorFiles(files: readonly KnownFile[]): CheckpointReading<TensorFiles[]> {
   const groups: TensorFiles[] = [];
   const taken = new Set<string>();

@@ -21,8 +21,9 @@ const unread = ['sparsity.safetensors', 'runner_cfg.json', 'trainer_state.pt'];
 const ELEMENTS_AT_ONCE = 2 ** 22;
 
 /**
- * Reads the SAE at `path`: a folder of SAELens or sparsify, its weights or config file, a Gemma Scope params.npz, or an `.onnx` file of ours.
- * FileFormatError as `loadSaeFromFiles`, where a file cannot be read, and where there is nothing to read.
+ * Reads the SAE at `path`: a folder of SAELens or sparsify, its weights or config file, a Gemma Scope params.npz, or an
+ * `.onnx` file of ours.
+ * @throws FileFormatError as `loadSaeFromFiles`, where a file cannot be read, and where there is nothing to read
  */
 export async function loadSaeFolder(path: string, options: SaelensReadOptions = {}): Promise<LoadedSae> {
   const entry = await stat(path).catch((cause: unknown) => {
@@ -96,7 +97,10 @@ async function foldersWithSaes(folder: string): Promise<string[]> {
 
 const byNumber = (a: string, b: string): number => a.localeCompare(b, 'en', { numeric: true });
 
-/** Opens a file that an ONNX file names; FileFormatError where a symbolic link leads out of the model's folder. */
+/**
+ * Opens a file that an ONNX file names.
+ * @throws FileFormatError where a symbolic link leads out of the model's folder
+ */
 async function openInside(folder: string, path: string): Promise<ByteSource> {
   const failed = (cause: unknown): never => {
     throw new FileFormatError(`cannot be read: ${(cause as Error).message}`, { file: path, cause });
@@ -108,7 +112,11 @@ async function openInside(folder: string, path: string): Promise<ByteSource> {
   return openFileBytes(path, "an SAE's weights");
 }
 
-/** Writes `sae` as the SAELens folder `path`, made where it does not exist, and gives its files' names. Errors as `writeSaelens`; FileWriteError where it cannot be. */
+/**
+ * Writes `sae` as the SAELens folder `path`, made where it does not exist, and gives its files' names. Errors as
+ * `writeSaelens`.
+ * @throws FileWriteError where it cannot be
+ */
 export async function saveSaelensFolder(path: string, sae: FrozenSae): Promise<readonly string[]> {
   const { config, weights } = saelensFolder(sae);
   await mkdir(path, { recursive: true }).catch((cause: unknown) => {

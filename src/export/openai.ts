@@ -23,7 +23,10 @@ export function isOpenAi(tensors: ReadonlyMap<string, unknown>): boolean {
   return tensors.has('encoder.weight') && tensors.has('latent_bias');
 }
 
-/** Reads OpenAI's state. FileFormatError where a tensor or the activation is missing, unknown, or of the wrong shape. */
+/**
+ * Reads OpenAI's state.
+ * @throws FileFormatError where a tensor or the activation is missing, unknown, or of the wrong shape
+ */
 export function readOpenAi(
   config: Config | undefined,
   tensors: ReadonlyMap<string, FileTensor>,

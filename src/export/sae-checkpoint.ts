@@ -30,7 +30,10 @@ export interface ReadOptions {
 /** A checkpoint's config: parsed JSON. */
 export type Config = Readonly<Record<string, unknown>>;
 
-/** Parses a JSON config, as Python writes it; FileFormatError where it is not a JSON object. */
+/**
+ * Parses a JSON config, as Python writes it.
+ * @throws FileFormatError where it is not a JSON object
+ */
 export function parseConfig(bytes: Uint8Array, file: string | undefined): Config {
   const what = otherFormat(bytes);
   if (what?.startsWith('it is')) throw new FileFormatError(what, { file });
@@ -93,7 +96,10 @@ export class CheckpointTensors {
     return this.#left.has(name);
   }
 
-  /** The tensor as float32; FileFormatError where it is missing. */
+  /**
+   * The tensor as float32.
+   * @throws FileFormatError where it is missing
+   */
   take(name: string): HostTensor {
     const tensor = this.#left.get(name);
     if (tensor === undefined) {
@@ -111,7 +117,10 @@ export class CheckpointTensors {
   }
 }
 
-/** Checks a frozen SAE that was read; FileFormatError where its weights or dimensions are wrong. */
+/**
+ * Checks a frozen SAE that was read.
+ * @throws FileFormatError where its weights or dimensions are wrong
+ */
 export function checkedSae(sae: FrozenSae, file: string | undefined): FrozenSae {
   try {
     return checkFrozenSae(sae);

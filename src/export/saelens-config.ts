@@ -114,8 +114,9 @@ const normalizations = [
 ] as const;
 
 /**
- * Reads a SAELens config of any version. FileFormatError for an option, or a value of one, that this package does not know: it is named,
- * with what is known.
+ * Reads a SAELens config of any version.
+ * @throws FileFormatError for an option, or a value of one, that this package does not know: it is named, with what is
+ *   known
  */
 export function readSaelensConfig(config: Config, options: ReadOptions): SaelensConfig {
   const { file } = options;

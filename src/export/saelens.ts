@@ -45,8 +45,8 @@ type Weights = Record<string, HostTensor>;
 
 /**
  * Reads a SAELens checkpoint, of today's config or that before version 6, with weights of any float type.
- * FileFormatError where an option or a tensor is unknown, missing or of the wrong shape: it is named. InvalidValueError for a
- * `normScalingFactor` that is not positive.
+ * @throws FileFormatError where an option or a tensor is unknown, missing or of the wrong shape: it is named
+ * @throws InvalidValueError for a `normScalingFactor` that is not positive
  */
 export function readSaelens(
   config: Config,
@@ -109,8 +109,9 @@ export function readSaelens(
 }
 
 /**
- * Writes a SAELens checkpoint: the files of a folder that `SAE.load_from_disk` accepts and that gives the same features, in float32.
- * InvalidValueError for what SAELens has no class for: a topk or gated transcoder, a skip connection elsewhere.
+ * Writes a SAELens checkpoint: the files of a folder that `SAE.load_from_disk` accepts and that gives the same
+ * features, in float32.
+ * @throws InvalidValueError for what SAELens has no class for: a topk or gated transcoder, a skip connection elsewhere
  */
 export function writeSaelens(sae: FrozenSae): Record<'cfg.json' | 'sae_weights.safetensors', Uint8Array> {
   const { config, weights } = saelensFolder(sae);

@@ -26,9 +26,10 @@ const ALIGNMENT = 2 ** 16;
 const BYTES_AT_ONCE = 2 ** 24;
 
 /**
- * Writes a frozen SAE to `path` as `frozenSaeToOnnx` encodes it; beyond 2 GiB its weights go to `NAME.onnx.data` beside it, as ONNX's
- * external data, which ONNX Runtime in any language reads by the model's path. Gives the names of the files written.
- * Errors as `checkFrozenSae`; FileWriteError where a file cannot be written.
+ * Writes a frozen SAE to `path` as `frozenSaeToOnnx` encodes it; beyond 2 GiB its weights go to `NAME.onnx.data` beside
+ * it, as ONNX's external data, which ONNX Runtime in any language reads by the model's path. Gives the names of the
+ * files written. Errors as `checkFrozenSae`.
+ * @throws FileWriteError where a file cannot be written
  */
 export async function saveSae(
   path: string,

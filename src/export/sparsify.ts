@@ -38,7 +38,10 @@ export function isSparsify(tensors: ReadonlyMap<string, unknown>): boolean {
   return tensors.has('encoder.weight') && tensors.has('W_dec');
 }
 
-/** Reads a sparsify checkpoint. FileFormatError where an option (such as `signed` or `groupmax`) or a tensor is unknown. */
+/**
+ * Reads a sparsify checkpoint.
+ * @throws FileFormatError where an option (such as `signed` or `groupmax`) or a tensor is unknown
+ */
 export function readSparsify(
   config: Config,
   tensors: ReadonlyMap<string, FileTensor>,

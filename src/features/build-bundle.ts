@@ -237,7 +237,10 @@ async function build(
   }
 }
 
-/** W_dec, [d_sae, d_out]; InvalidShapeError or InvalidValueError where SAE and rows do not fit each other or a bundle. */
+/**
+ * W_dec, [d_sae, d_out].
+ * @throws InvalidShapeError or InvalidValueError where SAE and rows do not fit each other or a bundle
+ */
 function checkedDirections(directions: HostTensor, { dIn, dSae, dOut }: LoadedSae, rows: FeatureRows): HostTensor {
   const { width, targetWidth = dOut } = rows;
   if (width !== dIn) throw new InvalidShapeError(`rows of ${width} activations; this SAE takes rows of ${dIn}`);

@@ -57,7 +57,10 @@ export async function openNumberArray(path: string): Promise<NumberArray> {
   }
 }
 
-/** A column with an entry for each of `rows` rows. FileFormatError where it has another number. */
+/**
+ * A column with an entry for each of `rows` rows.
+ * @throws FileFormatError where it has another number
+ */
 export async function openColumn(path: string, rows: number, what: string): Promise<NumberArray> {
   const array = await openNumberArray(path);
   if (sizeOf(array.shape) === rows) return array;

@@ -35,7 +35,10 @@ export class LabelValues {
     this.name = name;
   }
 
-  /** −1 for ''. InvalidValueError where there are too many values. */
+  /**
+   * −1 for ''.
+   * @throws InvalidValueError where there are too many values
+   */
   codeOf(value: string): number {
     if (value === '') return -1;
     const known = this.#numbers.get(value);
@@ -144,7 +147,10 @@ function finished(block: OpenBlock, firstRow: number, rows: number, { width, tar
   };
 }
 
-/** The values; FileFormatError where one is not finite. */
+/**
+ * The values.
+ * @throws FileFormatError where one is not finite
+ */
 function finite(values: Float32Array, width: number, firstRow: number, what: string): Float32Array {
   // A product with 0 is 0 unless a factor is not finite.
   let poison = 0;

@@ -26,7 +26,10 @@ export class RowRecords {
   #isDiscarded = false;
   #buffer = Buffer.alloc(0);
 
-  /** Begins an empty file at `path` for rows with `labelColumns` labels. FileWriteError where it cannot be written. */
+  /**
+   * Begins an empty file at `path` for rows with `labelColumns` labels.
+   * @throws FileWriteError where it cannot be written
+   */
   constructor(path: string, labelColumns: number) {
     this.#path = path;
     this.#columns = RECORD.labels + labelColumns;

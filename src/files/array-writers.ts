@@ -15,7 +15,10 @@ import { ZipWriter } from './zip-writer.ts';
 export interface ArrayWriter {
   /** Appends elements; whole rows where the format has rows. */
   append(values: ArrayLike<number>): Promise<void>;
-  /** Gives the file its name; InvalidShapeError where the elements written do not fill the shape. */
+  /**
+   * Gives the file its name.
+   * @throws InvalidShapeError where the elements written do not fill the shape
+   */
   finish(): Promise<void>;
   /** Removes what was written; does nothing after `finish`. */
   discard(): Promise<void>;
@@ -39,7 +42,10 @@ const nothing = async (): Promise<void> => {};
 /** Values of one `append` that are turned into text at once. */
 const VALUES_PER_TEXT = 2 ** 16;
 
-/** Begins a .npy file of `shape` at `path`. FileWriteError where the folder is missing or not writable. */
+/**
+ * Begins a .npy file of `shape` at `path`.
+ * @throws FileWriteError where the folder is missing or not writable
+ */
 export function openNpyWriter(path: string, shape: Shape, type: ElementType = 'float32'): Promise<ArrayWriter> {
   return openWriter(path, shape, {
     begin: file => file.append(npyHeader(shape, type)),

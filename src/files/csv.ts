@@ -19,9 +19,10 @@ interface Source {
 }
 
 /**
- * Reads samples as float32 [lines, columns]. Blank lines and lines that begin with # are left out, and so is a header: a first line in
- * which no cell is a number, NaN, infinite or empty.
- * FileFormatError for a cell that is not a finite decimal number (its line and column are told), lines of unequal length, or no samples.
+ * Reads samples as float32 [lines, columns]. Blank lines and lines that begin with # are left out, and so is a header:
+ * a first line in which no cell is a number, NaN, infinite or empty.
+ * @throws FileFormatError for a cell that is not a finite decimal number (its line and column are told), lines of
+ *   unequal length, or no samples
  */
 export function readCsv(text: string, source: Source = {}): HostTensor {
   const kept = keepingSink();
@@ -156,7 +157,10 @@ function unquoted(cell: string): string {
   return bare.length >= 2 && bare.startsWith('"') && bare.endsWith('"') ? trimmed(bare.slice(1, -1)) : bare;
 }
 
-/** Writes a matrix [rows, columns], one row a line, without a header; InvalidShapeError where it is not two-dimensional. */
+/**
+ * Writes a matrix [rows, columns], one row a line, without a header.
+ * @throws InvalidShapeError where it is not two-dimensional
+ */
 export function writeCsv({ data, shape }: HostTensor<ArrayLike<number>>): string {
   if (shape.length !== 2) throw new InvalidShapeError(`CSV holds a matrix, got the shape [${shape.join(', ')}]`);
   return csvLines(data, shape[1]!);

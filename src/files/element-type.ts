@@ -98,8 +98,9 @@ function allFloat16Values(): Float32Array {
 }
 
 /**
- * Reads all of `bytes` (little-endian, any alignment, a whole number of elements) as elements of `type`; the result never shares memory
- * with `bytes`. FileFormatError where an int64 or uint64 is not a safe integer.
+ * Reads all of `bytes` (little-endian, any alignment, a whole number of elements) as elements of `type`; the result
+ * never shares memory with `bytes`.
+ * @throws FileFormatError where an int64 or uint64 is not a safe integer
  */
 export function decodeElements(bytes: Uint8Array, type: ElementType): Elements {
   const count = bytes.byteLength / bytesPerElement[type];
@@ -168,8 +169,9 @@ export function adoptElements(bytes: Uint8Array, type: ElementType): Elements {
 }
 
 /**
- * Writes `values` as little-endian bytes of `type`; floats are rounded to nearest, ties to even. InvalidValueError for an integer
- * type's value that is not an integer in range, and for 8-bit floats, which are only read.
+ * Writes `values` as little-endian bytes of `type`; floats are rounded to nearest, ties to even.
+ * @throws InvalidValueError for an integer type's value that is not an integer in range, and for 8-bit floats, which
+ *   are only read
  */
 export function encodeElements(values: ArrayLike<number>, type: ElementType): Uint8Array {
   const bytes = new Uint8Array(values.length * bytesPerElement[type]);

@@ -9,7 +9,10 @@ import type { ByteSource } from './byte-source.ts';
 /** One read or write of 2 GiB or more aborts the process. */
 const LARGEST_TRANSFER = 2 ** 30;
 
-/** Opens a file to be read. FileFormatError where it is missing, a folder, no plain file, or not readable. */
+/**
+ * Opens a file to be read.
+ * @throws FileFormatError where it is missing, a folder, no plain file, or not readable
+ */
 export async function openFileBytes(path: string, what = 'a file of numbers'): Promise<ByteSource> {
   const file = await open(path).catch((cause: unknown) => {
     const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
@@ -55,7 +58,10 @@ async function fillRange(file: FileHandle, path: string, start: number, bytes: U
   }
 }
 
-/** `length` bytes of memory; FileFormatError where the machine does not have them. */
+/**
+ * `length` bytes of memory.
+ * @throws FileFormatError where the machine does not have them
+ */
 function allocate(length: number, path: string): Uint8Array {
   try {
     return new Uint8Array(length);
@@ -75,7 +81,7 @@ export interface ScratchFile {
 
 /**
  * Opens a scratch file in `folder`, by default the system's for temporary files.
- * FileWriteError where it cannot be made, and from `append` where the disk is full.
+ * @throws FileWriteError where it cannot be made, and from `append` where the disk is full
  */
 export async function openScratchFile(folder: string = tmpdir()): Promise<ScratchFile> {
   const path = join(folder, `.monosemantic-${process.pid}-${randomBytes(6).toString('hex')}.scratch`);

@@ -13,8 +13,8 @@ interface Source {
 
 /**
  * Reads `[[…], …]` (any depth), `{"shape": […], "data": […]}`, or a line `[…]` for each row, as float32.
- * FileFormatError for what is not JSON, rows of unequal length, an entry that is not a finite number, or data that do not fill the shape;
- * a wrong entry is told by its value.
+ * @throws FileFormatError for what is not JSON, rows of unequal length, an entry that is not a finite number, or data
+ *   that do not fill the shape; a wrong entry is told by its value
  */
 export function readJsonArray(text: string, source: Source = {}): HostTensor {
   const kept = keepingSink();

@@ -6,8 +6,9 @@ import { decodeText } from './text-encoding.ts';
 const DEEPEST = 100;
 
 /**
- * Parses the JSON text of a config. NaN is read as `null`, Infinity and −Infinity as numbers, as Python's json module writes them.
- * FileFormatError where it is not JSON or nests deeper than 100; `what` names it in the message.
+ * Parses the JSON text of a config. NaN is read as `null`, Infinity and −Infinity as numbers, as Python's json module
+ * writes them.
+ * @throws FileFormatError where it is not JSON or nests deeper than 100; `what` names it in the message
  */
 export function parseJson(
   content: Uint8Array | string,

@@ -73,8 +73,9 @@ export function isNpy(bytes: Uint8Array): boolean {
 
 /**
  * Reads the header from the file's first bytes (`npyHeaderGuess` are enough).
- * FileFormatError for another kind of file, a damaged header, an unsupported dtype (supported: floats of 64, 32 and 16 bits, integers of
- * 64 to 8 bits, signed or not, and bool; of either byte order), or a header longer than `bytes`.
+ * @throws FileFormatError for another kind of file, a damaged header, an unsupported dtype (supported: floats of 64, 32
+ *   and 16 bits, integers of 64 to 8 bits, signed or not, and bool; of either byte order), or a header longer than
+ *   `bytes`
  */
 export function readNpyHeader(bytes: Uint8Array, source: Source = {}): NpyHeader {
   if (bytes.byteLength < 10 || !isNpy(bytes)) throw new FileFormatError('not a .npy file', source);
@@ -99,8 +100,8 @@ export function readNpyHeader(bytes: Uint8Array, source: Source = {}): NpyHeader
 }
 
 /**
- * Reads a whole file; Fortran order is turned into C order. FileFormatError as `readNpyHeader`, and where the data's length is not exactly
- * what the shape asks for.
+ * Reads a whole file; Fortran order is turned into C order.
+ * @throws FileFormatError as `readNpyHeader`, and where the data's length is not exactly what the shape asks for
  */
 export function readNpy(bytes: Uint8Array, source: Source = {}): FileTensor {
   const header = readNpyHeader(bytes, source);
@@ -154,7 +155,10 @@ export function npyHeader(shape: Shape, type: ElementType): Uint8Array {
   return bytes;
 }
 
-/** Writes one array, as float32 where `type` is not given; InvalidShapeError where the data do not fill the shape. */
+/**
+ * Writes one array, as float32 where `type` is not given.
+ * @throws InvalidShapeError where the data do not fill the shape
+ */
 export function writeNpy(tensor: HostTensor<ArrayLike<number>> & { readonly type?: ElementType }): Uint8Array {
   const { data, shape, type = 'float32' } = tensor;
   if (data.length !== sizeOf(shape)) {

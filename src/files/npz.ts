@@ -19,8 +19,10 @@ const SMALL = 2 ** 28;
 const LARGEST_RATIO = 16;
 
 /**
- * Reads the arrays of an archive by name (without `.npy`), only those in `names` where it is given; stored or deflated entries.
- * FileFormatError for what is not a zip archive, is damaged, unpacks to too much, or holds arrays that `readNpy` refuses.
+ * Reads the arrays of an archive by name (without `.npy`), only those in `names` where it is given; stored or deflated
+ * entries.
+ * @throws FileFormatError for what is not a zip archive, is damaged, unpacks to too much, or holds arrays that
+ *   `readNpy` refuses
  */
 export function readNpz(
   bytes: Uint8Array,
@@ -53,7 +55,10 @@ export function* npzArrays(
   return arrays;
 }
 
-/** The entries that are arrays; FileFormatError where there is none, which says what the archive is instead. */
+/**
+ * The entries that are arrays.
+ * @throws FileFormatError where there is none, which says what the archive is instead
+ */
 export function arraysAmong(entries: readonly ZipEntry[], beginning: Uint8Array, file: string): readonly ZipEntry[] {
   const arrays = entries.filter(({ name }) => name.endsWith('.npy'));
   if (arrays.length > 0) return arrays;

@@ -54,9 +54,11 @@ export interface RowSourceOptions {
 const KEPT_IN_MEMORY = 2 ** 23;
 
 /**
- * Opens a .npy, .npz, .safetensors, JSON or CSV file, told apart by content. `tensor` names one of several in a .safetensors or .npz file.
- * FileFormatError for a missing or damaged file, another kind of file (which is named), or several arrays with none named (they are
- * listed); FileWriteError where there is no room for a scratch file.
+ * Opens a .npy, .npz, .safetensors, JSON or CSV file, told apart by content. `tensor` names one of several in a
+ * .safetensors or .npz file.
+ * @throws FileFormatError for a missing or damaged file, another kind of file (which is named), or several arrays with
+ *   none named (they are listed)
+ * @throws FileWriteError where there is no room for a scratch file
  */
 export async function openRowSource(path: string, options: RowSourceOptions = {}): Promise<FileRows> {
   const rows = await rowSourceFrom(await openFileBytes(path), options);

@@ -42,7 +42,10 @@ const damaged = (problem: string, file: string): FileFormatError =>
 
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-/** An unsigned 64-bit integer; FileFormatError where it is no place in a file. */
+/**
+ * An unsigned 64-bit integer.
+ * @throws FileFormatError where it is no place in a file
+ */
 function uint64(view: DataView, at: number, file: string): number {
   const value = Number(view.getBigUint64(at, true));
   if (!Number.isSafeInteger(value)) throw damaged(`a size of ${value} bytes`, file);
@@ -103,8 +106,8 @@ function widened(fields: [number, number, number], extra: DataView, file: string
 }
 
 /**
- * Reads the directory of an archive of `fileSize` bytes. FileFormatError where it is damaged, or its entries overlap or claim impossible
- * sizes.
+ * Reads the directory of an archive of `fileSize` bytes.
+ * @throws FileFormatError where it is damaged, or its entries overlap or claim impossible sizes
  */
 export function* zipDirectory(fileSize: number, file: string): Asking<readonly ZipEntry[]> {
   const { start, length, count } = yield* findDirectory(fileSize, file);
@@ -197,7 +200,7 @@ function* dataStartOf(entry: ZipEntry, fileSize: number, file: string): Asking<n
 
 /**
  * The unpacked bytes of an entry, in parts; the last part comes only where length and CRC-32 are right.
- * FileFormatError where they are not.
+ * @throws FileFormatError where they are not
  */
 export async function* unpackedParts(source: ByteSource, entry: ZipEntry): AsyncGenerator<Uint8Array> {
   const start = await zipDataStart(source, entry);

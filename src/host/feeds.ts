@@ -117,7 +117,10 @@ export function toTensor({ ort }: Runtime, type: string, { data, shape }: HostIn
   }
 }
 
-/** The sizes of dimensions by name, as the inputs that were given have them. InvalidShapeError where two inputs contradict each other. */
+/**
+ * The sizes of dimensions by name, as the inputs that were given have them.
+ * @throws InvalidShapeError where two inputs contradict each other
+ */
 function namedSizes(inputs: readonly TensorDescription[], given: HostInputs): Map<string, number> {
   const sizes = new Map<string, { readonly size: number; readonly of: string }>();
   for (const { name, shape } of inputs) {

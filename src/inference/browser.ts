@@ -73,11 +73,12 @@ async function load(source: WebModelSource, request: LoadRequest, options: Brows
 }
 
 /**
- * Loads a sparse autoencoder from an `.onnx` file: an address, its bytes, a Blob or a File.
- * Files of ours need no options but where to run; others need names where their shapes leave something open.
- *
- * FileFormatError where the file cannot be read, is no sound ONNX model, or holds something else; its message lists the candidates
- * where names are needed. EngineUnavailableError where a named provider does not load, MissingPackageError without onnxruntime-web.
+ * Loads a sparse autoencoder from an `.onnx` file: an address, its bytes, a Blob or a File. Files of ours need no
+ * options but where to run; others need names where their shapes leave something open.
+ * @throws FileFormatError where the file cannot be read, is no sound ONNX model, or holds something else; its message
+ *   lists the candidates where names are needed
+ * @throws EngineUnavailableError where a named provider does not load
+ * @throws MissingPackageError without onnxruntime-web
  */
 export async function loadSae(source: WebModelSource, options: LoadSaeOptions = {}): Promise<LoadedSae> {
   return new LoadedSae(await load(source, saeRequest(options), options));
@@ -88,7 +89,10 @@ export async function loadToyModel(source: WebModelSource, options: LoadToyModel
   return new LoadedToyModel(await load(source, toyModelRequest(options), options));
 }
 
-/** What is in any `.onnx` file; data outside the file is not looked at. FileFormatError as `loadSae`. */
+/**
+ * What is in any `.onnx` file; data outside the file is not looked at.
+ * @throws FileFormatError as `loadSae`
+ */
 export async function inspectModel(source: WebModelSource): Promise<ModelDescription> {
   return describeModel(await readWebSource(source, { external: false }));
 }

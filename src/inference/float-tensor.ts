@@ -16,8 +16,8 @@ export function isFloatType(type: string): type is FloatType {
 const BEYOND_FLOAT16 = 65_520;
 
 /**
- * A tensor of `type` from float32 values; float32 itself is not copied. InvalidValueError where a value is too large for float16, which would
- * make it infinite.
+ * A tensor of `type` from float32 values; float32 itself is not copied.
+ * @throws InvalidValueError where a value is too large for float16, which would make it infinite
  */
 export function toOrtTensor({ ort }: Runtime, type: FloatType, data: Float32Array, shape: Shape): Tensor {
   switch (type) {
@@ -40,7 +40,10 @@ export function toOrtTensor({ ort }: Runtime, type: FloatType, data: Float32Arra
   }
 }
 
-/** A float tensor's values as float32; float32 itself is not copied. FileFormatError for other types. */
+/**
+ * A float tensor's values as float32; float32 itself is not copied.
+ * @throws FileFormatError for other types
+ */
 export function fromOrtTensor({ type, data }: Tensor, name: string): Float32Array {
   if (data instanceof Float32Array) return data;
   if (data instanceof Float64Array) return Float32Array.from(data);
@@ -52,8 +55,9 @@ export function fromOrtTensor({ type, data }: Tensor, name: string): Float32Arra
 }
 
 /**
- * Refuses results that are not numbers, in the first `count` values; `start` is the sample of the first one, of `width` values each.
- * InvalidValueError names the sample: the model cannot take it, as a norm of zero that it divides by.
+ * Refuses results that are not numbers, in the first `count` values; `start` is the sample of the first one, of `width`
+ * values each.
+ * @throws InvalidValueError names the sample: the model cannot take it, as a norm of zero that it divides by
  */
 export function requireFinite(values: Float32Array, count: number, width: number, start: number, name: string): void {
   for (let i = 0; i < count; i++) {
@@ -66,7 +70,10 @@ export function requireFinite(values: Float32Array, count: number, width: number
   }
 }
 
-/** An int64 tensor's values as numbers; they must be below 2^31. FileFormatError for other types. */
+/**
+ * An int64 tensor's values as numbers; they must be below 2^31.
+ * @throws FileFormatError for other types
+ */
 export function fromInt64Tensor({ data }: Tensor, name: string): Uint32Array {
   if (!(data instanceof BigInt64Array)) throw new FileFormatError(`the tensor ${name} is not int64`);
   // The lower halves, little-endian.

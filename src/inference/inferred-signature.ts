@@ -134,8 +134,8 @@ function findToyDirections(
 }
 
 /**
- * Infers a signature, as the head of this file says.
- * `given` names are taken as they are. FileFormatError where something is left open.
+ * Infers a signature, as the head of this file says. `given` names are taken as they are.
+ * @throws FileFormatError where something is left open
  */
 export function inferSignature(
   model: OnnxModel,

@@ -65,8 +65,9 @@ export class LoadedSae {
   }
 
   /**
-   * The reconstruction of `features`, [..., d_sae] or sparse, as [..., d_out]: change features and decode them to steer.
-   * InvalidValueError where the decoder needs more than the features and `inputs` lacks it.
+   * The reconstruction of `features`, [..., d_sae] or sparse, as [..., d_out]: change features and decode them to
+   * steer.
+   * @throws InvalidValueError where the decoder needs more than the features and `inputs` lacks it
    */
   decode(features: CodeSamples, { shape, inputs }: DecodeOptions = {}): Promise<HostTensor> {
     return this.#autoencoder.decode(features, shape, inputs);

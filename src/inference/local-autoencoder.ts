@@ -309,8 +309,8 @@ function findDecoderInputs(model: OnnxModel, { code, reconstruction, decoderInpu
 }
 
 /**
- * Opens the encoder of `model` and finds out what is left open in `signature`.
- * Errors as `openSession`'s; FileFormatError where code and reconstruction do not hang together.
+ * Opens the encoder of `model` and finds out what is left open in `signature`. Errors as `openSession`'s.
+ * @throws FileFormatError where code and reconstruction do not hang together
  */
 export async function openAutoencoder(
   runtime: Runtime,

@@ -65,7 +65,10 @@ export class ModelPart {
     this.#options = options;
   }
 
-  /** Opens the session, once. DisposedError after `dispose`. */
+  /**
+   * Opens the session, once.
+   * @throws DisposedError after `dispose`
+   */
   async open(): Promise<OpenedSession> {
     if (this.#isDisposed) throw new DisposedError(`${this.#file ?? 'this model'} was disposed of`);
     const { inputs, outputs, session } = this.#options;
@@ -79,7 +82,7 @@ export class ModelPart {
 
   /**
    * Runs `count` samples in batches.
-   * FileFormatError where ONNX Runtime fails on them, as it does on a model that contradicts its own shapes.
+   * @throws FileFormatError where ONNX Runtime fails on them, as it does on a model that contradicts its own shapes
    */
   async *run(count: number, feeds: readonly PartFeed[]): AsyncGenerator<PartBatch> {
     const { outputs, type, batchSize, isBatchFixed, leading = BATCH } = this.#options;
@@ -105,7 +108,8 @@ export class ModelPart {
 
   /**
    * Runs `count` samples and gives each output whole, [count, ...sample].
-   * FileFormatError where an output does not have a row for each sample, InvalidValueError where one is not finite.
+   * @throws FileFormatError where an output does not have a row for each sample
+   * @throws InvalidValueError where one is not finite
    */
   async collect(count: number, feeds: readonly PartFeed[]): Promise<Record<string, HostTensor>> {
     const collected = new Map<string, { readonly data: Float32Array; readonly sampleShape: Shape }>();
@@ -135,7 +139,8 @@ export class ModelPart {
 
   /**
    * One output of a batch as float32, [ranCount, ...sample].
-   * FileFormatError where it does not have a row for each sample or is not of floats; InvalidValueError where it is not finite.
+   * @throws FileFormatError where it does not have a row for each sample or is not of floats
+   * @throws InvalidValueError where it is not finite
    */
   read(
     { outputs, start, count, ranCount }: PartBatch,

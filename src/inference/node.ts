@@ -62,11 +62,12 @@ async function load(source: ModelSource, request: LoadRequest, worker: boolean |
 }
 
 /**
- * Loads a sparse autoencoder from an `.onnx` file: a path, an address, its bytes, a Blob or a File.
- * Files of ours need no options but where to run; others need names where their shapes leave something open.
- *
- * FileFormatError where the file cannot be read, is no sound ONNX model, or holds something else; its message lists the candidates
- * where names are needed. EngineUnavailableError where a named provider does not load, MissingPackageError without onnxruntime-node.
+ * Loads a sparse autoencoder from an `.onnx` file: a path, an address, its bytes, a Blob or a File. Files of ours need
+ * no options but where to run; others need names where their shapes leave something open.
+ * @throws FileFormatError where the file cannot be read, is no sound ONNX model, or holds something else; its message
+ *   lists the candidates where names are needed
+ * @throws EngineUnavailableError where a named provider does not load
+ * @throws MissingPackageError without onnxruntime-node
  */
 export async function loadSae(
   source: ModelSource,
@@ -83,7 +84,10 @@ export async function loadToyModel(
   return new LoadedToyModel(await load(source, toyModelRequest(options), worker));
 }
 
-/** What is in any `.onnx` file; data outside the file is not looked at. FileFormatError as `loadSae`. */
+/**
+ * What is in any `.onnx` file; data outside the file is not looked at.
+ * @throws FileFormatError as `loadSae`
+ */
 export async function inspectModel(source: ModelSource): Promise<ModelDescription> {
   return describeModel(await readSource(source, { external: false }));
 }

@@ -54,9 +54,10 @@ function contractSignature(model: OnnxModel, metadata: ModelMetadata, kind: Mode
 }
 
 /**
- * Finds out which tensors of `model` are what.
- * `wanted` is what the caller means to load, `given` the names that were given. FileFormatError where the file holds something
- * else, lacks a tensor, or leaves open what is what: it lists the candidates and the options that name them.
+ * Finds out which tensors of `model` are what. `wanted` is what the caller means to load, `given` the names that were
+ * given.
+ * @throws FileFormatError where the file holds something else, lacks a tensor, or leaves open what is what: it lists
+ *   the candidates and the options that name them
  */
 export function resolveSignature(
   model: OnnxModel,

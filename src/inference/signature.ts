@@ -85,7 +85,10 @@ export function listCandidates(model: OnnxModel): string {
   ].join('\n  ');
 }
 
-/** The input's type and shape. FileFormatError where the graph has no such input, or one that samples cannot be fed to. */
+/**
+ * The input's type and shape.
+ * @throws FileFormatError where the graph has no such input, or one that samples cannot be fed to
+ */
 export function describeInput(
   model: OnnxModel,
   name: string,

@@ -86,7 +86,8 @@ export class SparseBuilder {
 
 /**
  * Samples `start` to `end` of `sparse` as a dense matrix, [end - start, d_sae].
- * InvalidShapeError where the parts do not fit together; InvalidValueError where a feature is not below d_sae or a value not finite.
+ * @throws InvalidShapeError where the parts do not fit together
+ * @throws InvalidValueError where a feature is not below d_sae or a value not finite
  */
 export function toDense(sparse: SparseFeatures, start: number, end: number): Float32Array {
   const width = sparse.shape.at(-1) ?? 0;

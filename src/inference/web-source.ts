@@ -11,7 +11,10 @@ export interface ReadOptions {
   readonly external?: boolean;
 }
 
-/** An address as the page sees it; absolute, so that it means the same in a worker. InvalidValueError where it is none. */
+/**
+ * An address as the page sees it; absolute, so that it means the same in a worker.
+ * @throws InvalidValueError where it is none
+ */
 export function resolveAddress(address: string | URL): URL {
   try {
     return new URL(address, globalThis.document?.baseURI ?? globalThis.location?.href);
@@ -20,7 +23,10 @@ export function resolveAddress(address: string | URL): URL {
   }
 }
 
-/** All bytes of a response; RangeError as soon as they are more than an ONNX model can have. */
+/**
+ * All bytes of a response.
+ * @throws RangeError as soon as they are more than an ONNX model can have
+ */
 async function readBody({ body }: Response): Promise<Uint8Array> {
   let size = 0;
   const limit = new TransformStream<Uint8Array, Uint8Array>({
@@ -81,8 +87,8 @@ function requireWhole(model: OnnxModel, { external = true }: ReadOptions): OnnxM
 
 /**
  * Reads and validates the model at `source`.
- * FileFormatError where it cannot be read or is no sound ONNX model (see `readModel`), InvalidTypeError where `source` is none of
- * these.
+ * @throws FileFormatError where it cannot be read or is no sound ONNX model (see `readModel`)
+ * @throws InvalidTypeError where `source` is none of these
  */
 export async function readWebSource(source: WebModelSource, options: ReadOptions = {}): Promise<OnnxModel> {
   if (source instanceof Uint8Array) return requireWhole(readModel(source), options);

@@ -64,8 +64,10 @@ export function frozenSaeShapes({ architecture, dIn, dSae, dOut }: FrozenSaeOpti
 }
 
 /**
- * Checks a frozen SAE and gives it back. InvalidValueError for dimensions or k out of range and for weights that are not finite
- * (a threshold may be infinite: that latent never fires); InvalidShapeError for weights that are missing, unknown or of another shape.
+ * Checks a frozen SAE and gives it back.
+ * @throws InvalidValueError for dimensions or k out of range and for weights that are not finite (a threshold may be
+ *   infinite: that latent never fires)
+ * @throws InvalidShapeError for weights that are missing, unknown or of another shape
  */
 export function checkFrozenSae(sae: FrozenSae): FrozenSae {
   const { architecture, dIn, dSae, dOut, k, weights, applyBDecToInput } = sae;

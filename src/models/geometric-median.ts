@@ -19,7 +19,8 @@ export interface GeometricMedianOptions {
 
 /**
  * The geometric median of the rows of `points` [n, d], as [d]; computed in float64, starting at the mean.
- * InvalidShapeError where `points` is not a matrix with a row and a column, InvalidValueError where a value is not finite.
+ * @throws InvalidShapeError where `points` is not a matrix with a row and a column
+ * @throws InvalidValueError where a value is not finite
  */
 export function geometricMedian(points: HostTensor, options: GeometricMedianOptions = {}): HostTensor {
   const { eps = 1e-6, maxIterations = 100, tolerance = 1e-20 } = options;

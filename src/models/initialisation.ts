@@ -59,8 +59,9 @@ export interface CosineQuestion {
 
 /**
  * Starting directions [dSae, dIn] of the given kind, every row of unit norm.
- * InvalidValueError where a size is not positive, where the kind needs activations and has none, or where none of them
- * differs from the center; InvalidShapeError where shapes disagree.
+ * @throws InvalidValueError where a size is not positive, where the kind needs activations and has none, or where none
+ *   of them differs from the center
+ * @throws InvalidShapeError where shapes disagree
  */
 export function initialDirections(kind: Initialisation, options: InitialDirectionsOptions): HostTensor {
   const asking = startingDirections(kind, options);

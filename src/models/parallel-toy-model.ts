@@ -111,7 +111,10 @@ export class ParallelToyModel implements ModelDefinition {
     return this.state.parameters['weight']!;
   }
 
-  /** One instance's parameters, as a ToyModel holds them. RangeError for an index outside the instances. */
+  /**
+   * One instance's parameters, as a ToyModel holds them.
+   * @throws RangeError for an index outside the instances
+   */
   instance(index: number): HostTensors {
     const { nInstances, nFeatures, nHidden } = this.config;
     if (!Number.isInteger(index) || index < 0 || index >= nInstances) {

@@ -74,10 +74,10 @@ export function encodeProto(proto: OnnxModel['proto']): Uint8Array {
 }
 
 /**
- * The part of `model` between `inputs` and `outputs`.
- * Inputs inside the graph are declared float32 of unknown shape where the file states neither. InvalidValueError where a name is
- * unknown, or where the outputs need a graph input that is not among `inputs`; FileFormatError where an input's type cannot be
- * declared, or where a tensor's data is not in the model. Versions, functions and metadata stay.
+ * The part of `model` between `inputs` and `outputs`. Inputs inside the graph are declared float32 of unknown shape
+ * where the file states neither. Versions, functions and metadata stay.
+ * @throws InvalidValueError where a name is unknown, or where the outputs need a graph input that is not among `inputs`
+ * @throws FileFormatError where an input's type cannot be declared, or where a tensor's data is not in the model
  */
 export function cutGraph(model: OnnxModel, cut: Cut): OnnxModel {
   const { graph } = model.proto;

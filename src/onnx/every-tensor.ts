@@ -43,8 +43,9 @@ function* everyTensor(model: ModelMessage): Generator<TensorMessage | null | und
 }
 
 /**
- * The last check before a model goes to ONNX Runtime, which opens whatever path a tensor names and takes some names for addresses in
- * memory: nothing lies outside the model but what was `checked`. FileFormatError where something does.
+ * The last check before a model goes to ONNX Runtime, which opens whatever path a tensor names and takes some names for
+ * addresses in memory: nothing lies outside the model but what was `checked`.
+ * @throws FileFormatError where something does
  */
 export function requireSelfContained(
   model: ModelMessage,

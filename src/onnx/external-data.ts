@@ -24,7 +24,10 @@ export function hasExternalData({ proto }: OnnxModel): boolean {
   return false;
 }
 
-/** `location` with forward slashes. FileFormatError for every path that could leave the model's folder, on any platform. */
+/**
+ * `location` with forward slashes.
+ * @throws FileFormatError for every path that could leave the model's folder, on any platform
+ */
 export function checkLocation(location: string, tensor: string, file: string | undefined): string {
   const parts = location.split(/[\\/]/);
   const isAbsolute = parts[0] === '' || /^[a-z][a-z0-9+.-]*:/i.test(location);
@@ -52,7 +55,8 @@ export function isExternal(tensor: TensorMessage): boolean {
 
 /**
  * Where an external tensor's data lie.
- * FileFormatError where the path leaves the model's folder, or offset and length are not what shape and type ask for.
+ * @throws FileFormatError where the path leaves the model's folder, or offset and length are not what shape and type
+ *   ask for
  */
 export function externalRange(tensor: TensorMessage, file: string | undefined): ExternalRange {
   const name = tensor.name ?? '';
@@ -71,7 +75,10 @@ export function externalRange(tensor: TensorMessage, file: string | undefined): 
   return { location, offset, length: expected };
 }
 
-/** Bytes that lie outside the model. FileFormatError as `externalRange`. */
+/**
+ * Bytes that lie outside the model.
+ * @throws FileFormatError as `externalRange`
+ */
 export function externalBytes({ proto, file }: OnnxModel): number {
   let total = 0;
   for (const tensor of everyInitializer(proto)) if (isExternal(tensor)) total += externalRange(tensor, file).length;
@@ -80,8 +87,9 @@ export function externalBytes({ proto, file }: OnnxModel): number {
 
 /**
  * The model with all of its data inside but for those of `left`; its messages are filled in place.
- * FileFormatError where a tensor of a graph within a node lies outside, where a path leaves the model's folder, where a file is shorter than its tensors, or, before anything is read, where the
- * whole is more than protobuf can hold.
+ * @throws FileFormatError where a tensor of a graph within a node lies outside, where a path leaves the model's folder,
+ *   where a file is shorter than its tensors, or, before anything is read, where the whole is more than protobuf can
+ *   hold
  */
 export async function inlineExternalData(
   model: OnnxModel,
@@ -126,7 +134,10 @@ export async function inlineExternalData(
   return model;
 }
 
-/** An initializer as float32, wherever its data lie. FileFormatError where the model has none of that name. */
+/**
+ * An initializer as float32, wherever its data lie.
+ * @throws FileFormatError where the model has none of that name
+ */
 export async function readInitializerAnywhere(model: OnnxModel, name: string): Promise<HostTensor> {
   const tensor = model.proto.graph.initializer?.find(candidate => candidate.name === name);
   if (!tensor || !isExternal(tensor) || !model.beside) return readInitializer(model, name);

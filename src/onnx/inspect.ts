@@ -70,7 +70,10 @@ export function describeInitializers({
   }));
 }
 
-/** Describes a model that was read. FileFormatError where our own metadata is damaged. */
+/**
+ * Describes a model that was read.
+ * @throws FileFormatError where our own metadata is damaged
+ */
 export function describeModel(model: OnnxModel): ModelDescription {
   const { proto, file } = model;
   const initializers = describeInitializers(model);

@@ -53,9 +53,10 @@ export interface ModelMetadata {
 const isKind = (value: string): value is ModelKind => Object.hasOwn(TENSOR_NAMES, value);
 
 /**
- * Reads our entries out of a model's metadata properties.
- * A file without them gives `{ decoderInputs: [], properties }`. FileFormatError where an entry of ours is of a schema or kind
- * that this version does not know, or cannot be parsed; `file` is named in it.
+ * Reads our entries out of a model's metadata properties. A file without them gives `{ decoderInputs: [], properties
+ * }`.
+ * @throws FileFormatError where an entry of ours is of a schema or kind that this version does not know, or cannot be
+ *   parsed; `file` is named in it
  */
 export function parseMetadata(properties: Readonly<Record<string, string>>, file?: string): ModelMetadata {
   const of = (key: string) => (Object.hasOwn(properties, key) ? properties[key] : undefined);

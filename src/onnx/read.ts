@@ -64,9 +64,9 @@ function checkVersions(proto: ModelMessage, file: string | undefined): void {
 }
 
 /**
- * Reads and validates an ONNX model.
- * `file` names it in errors. FileFormatError where the bytes are no ONNX model, or one that is inconsistent, unsafe or of a
- * version not known: see `validateModel`.
+ * Reads and validates an ONNX model. `file` names it in errors.
+ * @throws FileFormatError where the bytes are no ONNX model, or one that is inconsistent, unsafe or of a version not
+ *   known: see `validateModel`
  */
 export function readModel(bytes: Uint8Array, { file }: { readonly file?: string | undefined } = {}): OnnxModel {
   if (bytes.length === 0) throw new FileFormatError('the file is empty; expected an ONNX model', { file });

@@ -376,8 +376,9 @@ function validateFunctions(functions: NonNullable<ModelMessage['functions']>, to
 }
 
 /**
- * Checks a decoded model, as the head of this file says; FileFormatError names what is wrong, and `file`.
- * External data is not looked at here but where it is brought in (`inlineExternalData`).
+ * Checks a decoded model, as the head of this file says; External data is not looked at here but where it is brought in
+ * (`inlineExternalData`).
+ * @throws FileFormatError names what is wrong, and `file`
  */
 export function validateModel(model: ModelMessage & { readonly graph: GraphMessage }, file?: string): void {
   const refuse: Refuse = problem => {

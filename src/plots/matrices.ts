@@ -23,7 +23,11 @@ export function toMatrices(numbers: Numbers, name: string): Matrix[] {
   );
 }
 
-/** `numbers` […, n] as its rows in order; InvalidShapeError for a scalar, InvalidValueError for NaN. */
+/**
+ * `numbers` […, n] as its rows in order.
+ * @throws InvalidShapeError for a scalar
+ * @throws InvalidValueError for NaN
+ */
 export function toRows(numbers: Numbers, name: string): number[][] {
   const { shape, data } = finite(numbers, name);
   if (shape.length < 1) throw new InvalidShapeError(`${name} must be at least 1D`);

@@ -14,9 +14,8 @@ export interface WebRuntimeOptions {
 }
 
 /**
- * Loads onnxruntime-web.
- * The options hold for the whole page, and only if they come before the first session. MissingPackageError where the package is
- * not installed, with the command that installs it.
+ * Loads onnxruntime-web. The options hold for the whole page, and only if they come before the first session.
+ * @throws MissingPackageError where the package is not installed, with the command that installs it
  */
 export async function loadWebRuntime({ wasmPaths, threads }: WebRuntimeOptions = {}): Promise<Runtime> {
   let ort: OnnxRuntimeApi & Pick<typeof import('onnxruntime-web/webgpu'), 'env'>;

@@ -39,8 +39,8 @@ function cudaHint(): string {
 
 /**
  * Loads onnxruntime-node.
- * MissingPackageError where it is not installed, with the command that installs it; EngineUnavailableError where this machine cannot
- * load it.
+ * @throws MissingPackageError where it is not installed, with the command that installs it
+ * @throws EngineUnavailableError where this machine cannot load it
  */
 export async function loadNodeRuntime(): Promise<Runtime> {
   let ort: OnnxRuntimeApi & Pick<typeof import('onnxruntime-node'), 'env'>;

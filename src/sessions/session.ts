@@ -35,7 +35,10 @@ export interface Session {
   readonly outputNames: readonly string[];
   /** What ONNX Runtime inferred of each output, in the order of `outputNames`; a shape of [] is a scalar's, or unknown. */
   readonly outputMetadata: InferenceSession['outputMetadata'];
-  /** Runs the model; calls may overlap. DisposedError after `dispose`. */
+  /**
+   * Runs the model; calls may overlap.
+   * @throws DisposedError after `dispose`
+   */
   run(feeds: Feeds, fetches?: Fetches): Promise<Outputs>;
   /** Frees the session once its runs are done; more calls do nothing. */
   dispose(): Promise<void>;
@@ -103,10 +106,11 @@ function reasonOf(error: unknown): string {
 const RUNTIME_NOT_LOADED = /no available backend found/;
 
 /**
- * Opens a session on `bytes`, which must be a validated model: ONNX Runtime is not safe against others.
- * A named provider is the only one tried. InvalidValueError where this runtime does not have it; FileFormatError (naming `file`)
- * where the model is at fault, which is so where the provider that always loads refuses it too; otherwise EngineUnavailableError
- * with the reason of each one tried.
+ * Opens a session on `bytes`, which must be a validated model: ONNX Runtime is not safe against others. A named
+ * provider is the only one tried.
+ * @throws InvalidValueError where this runtime does not have it; FileFormatError (naming `file`) where the model is at
+ *   fault, which is so where the provider that always loads refuses it too; otherwise EngineUnavailableError with the
+ *   reason of each one tried
  */
 export async function openSession(
   runtime: Runtime,

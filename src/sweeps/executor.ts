@@ -14,7 +14,10 @@ export interface SweepWork {
   readonly snapshots: number | undefined;
   /** Those of which a run is missing, anew at each call. */
   readonly missing: () => AsyncIterable<RunGroup>;
-  /** Does one here; of several at a time one trains, in the order of the calls. FolderInUseError where another process is at it. */
+  /**
+   * Does one here; of several at a time one trains, in the order of the calls.
+   * @throws FolderInUseError where another process is at it
+   */
   readonly perform: (group: RunGroup) => Promise<void>;
   readonly signal: AbortSignal | undefined;
   readonly log: (line: string) => void;

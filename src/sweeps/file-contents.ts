@@ -16,7 +16,10 @@ function once(key: string, read: () => Promise<string>): Promise<string> {
   return content;
 }
 
-/** SHA-256 of a file, read once. FileFormatError where it cannot be read. */
+/**
+ * SHA-256 of a file, read once.
+ * @throws FileFormatError where it cannot be read
+ */
 export function contentOfFile(path: string): Promise<string> {
   return once(path, () => sha256OfFile(path));
 }

@@ -42,7 +42,10 @@ export function groupJob(group: RunGroup, work: Omit<GroupJob, 'index' | 'runs'>
 /** Only files of results are taken from a queue, whatever it says. */
 const FILES = /^(?:results|histories|failures)\/[0-9a-f]{2}\/[0-9a-f]{20}\.(?:json|onnx)$/;
 
-/** Where a file that came through the queue goes. FileFormatError for anything but a result. */
+/**
+ * Where a file that came through the queue goes.
+ * @throws FileFormatError for anything but a result
+ */
 export function placeOf(folder: string, file: string): string {
   if (!FILES.test(file)) throw new FileFormatError('a worker sent a file that is no result', { file });
   return join(folder, ...file.split('/'));

@@ -12,7 +12,10 @@ export interface QueuePackages {
   readonly bullmq: Pick<typeof import('bullmq'), 'Queue' | 'QueueEvents' | 'Worker' | 'DelayedError' | 'WaitingError'>;
 }
 
-/** The packages of the queue, which are optional. MissingPackageError where they are not installed. */
+/**
+ * The packages of the queue, which are optional.
+ * @throws MissingPackageError where they are not installed
+ */
 export async function loadQueuePackages(): Promise<QueuePackages> {
   try {
     const [ioredis, bullmq] = await Promise.all([import('ioredis'), import('bullmq')]);

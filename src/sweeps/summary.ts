@@ -66,7 +66,10 @@ export function isBetter(metric: string, difference: number): boolean | undefine
   return moreIsBetter(metric) === difference > 0;
 }
 
-/** Reads the folder and summarises what is there. FileFormatError where a result is damaged. */
+/**
+ * Reads the folder and summarises what is there.
+ * @throws FileFormatError where a result is damaged
+ */
 export async function summariseSweep(folder: SweepFolder): Promise<SweepSummary> {
   const runs: RunResult[] = [];
   for await (const result of folder.results()) runs.push(result);

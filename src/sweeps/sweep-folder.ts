@@ -115,7 +115,10 @@ export class SweepFolder {
     return conditions;
   }
 
-  /** The plan and the conditions; undefined where there is no sweep yet. FileFormatError where the file is damaged. */
+  /**
+   * The plan and the conditions; undefined where there is no sweep yet.
+   * @throws FileFormatError where the file is damaged
+   */
   async record(): Promise<{ readonly plan: SweepPlan; readonly conditions: SweepConditions } | undefined> {
     const file = join(this.path, SWEEP_RECORD);
     if (!existsSync(file)) return undefined;

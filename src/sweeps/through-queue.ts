@@ -32,7 +32,10 @@ const FILES_SEEN = 60_000;
 /** Milliseconds that the end waits for a server that does not answer. */
 const LAST_WAIT = 2000;
 
-/** Lets workers do the groups. Errors as `connectToRedis`; SweepFailedError where workers could not do a group. */
+/**
+ * Lets workers do the groups. Errors as `connectToRedis`.
+ * @throws SweepFailedError where workers could not do a group
+ */
 export function throughQueue({ url, name = GROUPS_QUEUE }: QueueOptions): SweepExecutor {
   return { name: `through the queue ${name}`, execute: work => executeThroughQueue(work, url, name) };
 }

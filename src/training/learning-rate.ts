@@ -17,7 +17,7 @@ export interface LearningRateSchedule {
 
 /**
  * The learning rate of each step as a function of the steps completed before it.
- * InvalidValueError where counts are negative or longer than training, or the final share lies outside [0, 1].
+ * @throws InvalidValueError where counts are negative or longer than training, or the final share lies outside [0, 1]
  */
 export function learningRateAt(
   schedule: LearningRateSchedule,

@@ -95,7 +95,10 @@ export async function dashboard(file: string, options: DashboardOptions, termina
   report(summaryOf(built, exported), words(built, exported), options, terminal);
 }
 
-/** The rows that the options name. UsageError where they name none, or two. */
+/**
+ * The rows that the options name.
+ * @throws UsageError where they name none, or two
+ */
 async function openRows(
   file: string,
   options: DashboardOptions,

@@ -42,7 +42,7 @@ interface Difference {
 
 /**
  * Runs the file and, in plain float64 loops, the checkpoint on the same rows.
- * FileFormatError where their sizes or results differ: beyond `tolerance` times the largest value.
+ * @throws FileFormatError where their sizes or results differ: beyond `tolerance` times the largest value
  */
 export async function verify(file: string, options: VerifyOptions, terminal: Terminal): Promise<void> {
   const {

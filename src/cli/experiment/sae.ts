@@ -210,7 +210,10 @@ export function activationSae(options: SaeOptions) {
   };
 }
 
-/** What the files hold that such options name, by option. FileFormatError where one cannot be read. */
+/**
+ * What the files hold that such options name, by option.
+ * @throws FileFormatError where one cannot be read
+ */
 export async function contentsOfData(options: SaeOptions): Promise<Readonly<Record<string, string>>> {
   const { activations, target, tensor, targetTensor, input } = options;
   const contents: Record<string, string> = {};

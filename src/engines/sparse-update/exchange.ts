@@ -77,7 +77,10 @@ export class Exchange {
     this.biasGradients = biasGradients.map(offset => new Float32Array(this.buffer, offset, width));
   }
 
-  /** Waits until every shard has come here. Blocks the thread: for workers only. ExchangeAbortedError after `abort`. */
+  /**
+   * Waits until every shard has come here. Blocks the thread: for workers only.
+   * @throws ExchangeAbortedError after `abort`
+   */
   barrier(): void {
     const control = this.#control;
     // Read first: an abort after this line changes the generation, one before it is seen in the next.

@@ -62,7 +62,8 @@ export interface SparseUpdateRunner extends StepRunner {
 
 /**
  * Starts workers for `program`, whose descriptor acceptsSparseUpdate accepts.
- * InvalidValueError where it does not, or where the program has state, inputs or metrics that this step does not know.
+ * @throws InvalidValueError where it does not, or where the program has state, inputs or metrics that this step does
+ *   not know
  */
 export async function createSparseUpdateRunner(
   program: StepProgram,

@@ -31,7 +31,10 @@ export class ShardMemory {
   readonly #latents: number;
   readonly #width: number;
 
-  /** Memory for a shard of `latents` latents. RangeError of WebAssembly where it cannot be had. */
+  /**
+   * Memory for a shard of `latents` latents.
+   * @throws RangeError of WebAssembly where it cannot be had
+   */
   constructor(plan: SparsePlan, latents: number) {
     const { layout, bytes, capacity } = layoutOf(plan, latents);
     this.layout = layout;

@@ -67,7 +67,11 @@ function shapeOf({ dIn, dSae }: SparsePlan, array: ShardArray): Shape {
   ];
 }
 
-/** Shard `shard`'s part of `state`. InvalidValueError for a missing entry, InvalidShapeError for one of another shape. */
+/**
+ * Shard `shard`'s part of `state`.
+ * @throws InvalidValueError for a missing entry
+ * @throws InvalidShapeError for one of another shape
+ */
 export function divideState(plan: SparsePlan, state: HostTensors, shard: number): ShardState {
   const range = latentsOf(plan, shard);
   const own: ShardState = {};

@@ -61,7 +61,10 @@ export function blockOf(rows: Rows, first: number, count: number): RowBlock {
   return { first, count, width, file, element: rows.element, bigEndian: rows.bigEndian };
 }
 
-/** The values of a block. FileFormatError where the file changed or a value is not finite. */
+/**
+ * The values of a block.
+ * @throws FileFormatError where the file changed or a value is not finite
+ */
 export async function readBlock(block: RowBlock): Promise<Float32Array> {
   const { first, count, width } = block;
   let values: Float32Array;
@@ -86,8 +89,9 @@ let opened = 0;
 export const newRowsId = (): string => `rows-${++opened}`;
 
 /**
- * Rows of a .npy file of shape [rows, width] (or [sequences, positions, width]), or of the one such tensor of a .safetensors file.
- * FileFormatError where it is neither, or in Fortran order, which cannot be read row by row.
+ * Rows of a .npy file of shape [rows, width] (or [sequences, positions, width]), or of the one such tensor of a
+ * .safetensors file.
+ * @throws FileFormatError where it is neither, or in Fortran order, which cannot be read row by row
  */
 export async function openRows(file: File): Promise<FileRows> {
   const { name } = file;
