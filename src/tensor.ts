@@ -1,6 +1,6 @@
 /**
- * Host tensors: a typed array and its shape, row-major. They are what passes between rooms, engines, files and users,
- * so that no room but models, compile and engines needs TensorFlow.js.
+ * Host tensors: a typed array and its shape, row-major. Rooms, engines, files and users exchange them, so that only the
+ * rooms models, compile and engines need TensorFlow.js.
  */
 import { InvalidShapeError } from './errors.ts';
 import { inWords } from './wording.ts';
@@ -31,8 +31,8 @@ export function sameShape(a: Shape, b: Shape): boolean {
 }
 
 /**
- * Joins data and shape.
- * @throws InvalidShapeError where their sizes differ
+ * Joins data and shape to a tensor; numbers that are no Float32Array are copied to one.
+ * @throws InvalidShapeError where the shape does not have as many elements as there are data
  */
 export function hostTensor(data: ArrayLike<number>, shape: Shape): HostTensor {
   if (data.length !== sizeOf(shape)) {
@@ -41,12 +41,12 @@ export function hostTensor(data: ArrayLike<number>, shape: Shape): HostTensor {
   return { data: data instanceof Float32Array ? data : Float32Array.from(data), shape: [...shape] };
 }
 
-/** All zeros, float32. */
+/** A float32 tensor of zeros. */
 export function zeros(shape: Shape): HostTensor {
   return { data: new Float32Array(sizeOf(shape)), shape: [...shape] };
 }
 
-/** All `value`, float32. */
+/** A float32 tensor in which every element is `value`. */
 export function filled(shape: Shape, value: number): HostTensor {
   return { data: new Float32Array(sizeOf(shape)).fill(value), shape: [...shape] };
 }
@@ -59,7 +59,7 @@ export function transposed({ data, shape }: HostTensor): HostTensor {
   return { data: out, shape: [columns, rows] };
 }
 
-/** A copy of entry `index` of the leading dimension. */
+/** A copy of entry `index` of the first dimension: [n, ...rest] → [...rest]. */
 export function entryOf({ data, shape }: HostTensor, index: number): HostTensor {
   const rest = shape.slice(1);
   const size = sizeOf(rest);
@@ -101,7 +101,7 @@ export function fromNested(values: NestedArray | number): HostTensor {
   return { data, shape };
 }
 
-/** The tensor as nested arrays. */
+/** The tensor as nested arrays; a number for a scalar's shape []. */
 export function toNested(tensor: HostTensor<ArrayLike<number>>): NestedArray | number {
   const build = (depth: number, offset: number): NestedArray | number => {
     if (depth === tensor.shape.length) return tensor.data[offset]!;

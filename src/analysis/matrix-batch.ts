@@ -12,7 +12,7 @@ export interface MatrixBatch {
 
 /**
  * Splits a shape into batch, rows and columns.
- * @throws InvalidShapeError where it has fewer than two dimensions: "must be at least 2D"
+ * @throws InvalidShapeError where it has fewer than two dimensions
  */
 export function matrixBatch(tensor: HostTensor, name: string): MatrixBatch {
   const { shape } = tensor;

@@ -8,6 +8,7 @@ import type { PresentEntries, SampleGenerator, SampleRecipe } from './sample-gen
 /** A generator of firing features as plain data. */
 export type FiringRecipe = Extract<SampleRecipe, { kind: 'firing' }>;
 
+/** Draws sparse features that fire with given probabilities and have given magnitudes. */
 export class FiringFeatureGenerator implements SampleGenerator {
   readonly recipe: FiringRecipe;
   readonly #nFeatures: number;
@@ -44,7 +45,7 @@ export class FiringFeatureGenerator implements SampleGenerator {
     }
   }
 
-  /** The next samples as their present entries. */
+  /** The entries of the next samples that are not zero. */
   drawPresent(samples: number): PresentEntries {
     const { features, values } = this.#sample;
     let total = 0;

@@ -26,8 +26,9 @@ export interface EngineOptions {
 }
 
 /**
- * Starts an engine in Node. EngineUnavailableError, with the command that installs it, where the one asked for is not
- * there.
+ * Starts an engine in Node.
+ * @throws EngineUnavailableError where the one asked for is not installed or does not run here; the message names the
+ *   command that installs it
  * @throws InvalidValueError for a name that does not exist or an option that the engine does not have
  */
 export async function createEngine(options: EngineOptions = {}): Promise<Engine> {

@@ -58,10 +58,10 @@ export function hasNvidiaGpu(): boolean {
 let loaded: { readonly name: TensorFlowPackage; readonly backend: NodeBackend } | undefined;
 
 /**
- * Loads TensorFlow and registers it as TensorFlow.js's backend `tensorflow`; selecting it is left to the caller.
- *
- * tfjs-node-gpu is taken where it is set up and a GPU is there (or nothing else is set up), tfjs-node otherwise.
- * EngineUnavailableError, with the command that sets it up, where neither can be loaded or `device` cannot be had.
+ * Loads TensorFlow and registers it as TensorFlow.js's backend `tensorflow`; the caller selects it. tfjs-node-gpu is
+ * taken where it is set up and a GPU is there (or nothing else is set up), tfjs-node otherwise.
+ * @throws EngineUnavailableError where neither can be loaded or `device` cannot be had; the message names the command
+ *   that sets it up
  */
 export async function prepareBackend({
   device,

@@ -73,8 +73,8 @@ export function frozenSaeGraph(
 }
 
 /**
- * Reads a frozen SAE out of an ONNX file that `frozenSaeToOnnx` wrote. Also for a file whose weights lie beside it,
- * which `loadSaeFromFiles` and `loadSaeFolder` read.
+ * Reads a frozen SAE out of an ONNX file that `frozenSaeToOnnx` wrote. A file whose weights lie beside it is refused:
+ * `loadSaeFromFiles` and `loadSaeFolder` read it.
  * @throws FileFormatError for anything else, however good an ONNX model: without the config it is not known what its
  *   graph computes
  */

@@ -115,7 +115,7 @@ async function openInside(folder: string, path: string): Promise<ByteSource> {
 /**
  * Writes `sae` as the SAELens folder `path`, made where it does not exist, and gives its files' names. Errors as
  * `writeSaelens`.
- * @throws FileWriteError where it cannot be
+ * @throws FileWriteError where a file cannot be written
  */
 export async function saveSaelensFolder(path: string, sae: FrozenSae): Promise<readonly string[]> {
   const { config, weights } = saelensFolder(sae);

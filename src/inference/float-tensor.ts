@@ -8,11 +8,12 @@ import type { Shape } from '../tensor.ts';
 /** Float types that a model's inputs may have. */
 export type FloatType = 'float32' | 'float64' | 'float16';
 
+/** Whether ONNX Runtime's name of an element type is one of `FloatType`. */
 export function isFloatType(type: string): type is FloatType {
   return type === 'float32' || type === 'float64' || type === 'float16';
 }
 
-/** What rounds to more than float16's largest number, 65,504. */
+/** The least number that rounds to more than float16's largest number, 65,504. */
 const BEYOND_FLOAT16 = 65_520;
 
 /**
@@ -55,9 +56,12 @@ export function fromOrtTensor({ type, data }: Tensor, name: string): Float32Arra
 }
 
 /**
- * Refuses results that are not numbers, in the first `count` values; `start` is the sample of the first one, of `width`
- * values each.
- * @throws InvalidValueError names the sample: the model cannot take it, as a norm of zero that it divides by
+ * Refuses results that are not finite numbers.
+ * @param values [samples, width], of which the first `count` values are checked
+ * @param start the number of the first sample among those of the call, for messages
+ * @param name the tensor, for messages
+ * @throws InvalidValueError for NaN and infinite values: the message names the sample, on which the model fails (one
+ *   that divides by a norm of zero, say)
  */
 export function requireFinite(values: Float32Array, count: number, width: number, start: number, name: string): void {
   for (let i = 0; i < count; i++) {

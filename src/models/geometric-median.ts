@@ -9,7 +9,7 @@ import type { HostTensor } from '../tensor.ts';
 export interface GeometricMedianOptions {
   /** Smallest distance that counts, so that a point under the estimate does not divide by zero. Default 1e-6. */
   readonly eps?: number;
-  /** Most updates of the estimate; "must be at least 1". Default 100. */
+  /** Largest number of updates of the estimate, at least 1. Default 100. */
   readonly maxIterations?: number;
   /** Stops once the sum of distances changes by no more than this share of itself. Default 1e-20: hardly ever. */
   readonly tolerance?: number;

@@ -31,7 +31,10 @@ export class ParallelToyModel implements ModelDefinition {
   /** `weight` [n_instances, n_features, n_hidden] and `bias` [n_instances, n_features]. */
   state: ModelState<HostTensors>;
 
-  /** InvalidValueError: dimensions "must be positive" integers. */
+  /**
+   * Toy models with Xavier-normal weights and zero biases.
+   * @throws InvalidValueError for dimensions that are not positive integers
+   */
   constructor(config: ParallelToyModelConfig, random: RandomSource) {
     requirePositiveInteger(config.nInstances, 'nInstances');
     requirePositiveInteger(config.nFeatures, 'nFeatures');

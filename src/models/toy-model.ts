@@ -24,7 +24,10 @@ export class ToyModel implements ModelDefinition {
   /** `weight` [n_features, n_hidden] and `bias` [n_features]. */
   state: ModelState<HostTensors>;
 
-  /** Xavier-normal weight, zero bias. InvalidValueError: dimensions "must be positive" integers. */
+  /**
+   * A toy model with Xavier-normal weight and zero bias.
+   * @throws InvalidValueError for dimensions that are not positive integers
+   */
   constructor(config: ToyModelConfig, random: RandomSource) {
     requirePositiveInteger(config.nFeatures, 'nFeatures');
     requirePositiveInteger(config.nHidden, 'nHidden');

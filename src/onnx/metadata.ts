@@ -53,10 +53,11 @@ export interface ModelMetadata {
 const isKind = (value: string): value is ModelKind => Object.hasOwn(TENSOR_NAMES, value);
 
 /**
- * Reads our entries out of a model's metadata properties. A file without them gives `{ decoderInputs: [], properties
- * }`.
+ * Reads this package's entries out of a model's metadata properties. For a file without them the result holds
+ * `properties` and no decoder inputs.
+ * @param file the file's name, for messages
  * @throws FileFormatError where an entry of ours is of a schema or kind that this version does not know, or cannot be
- *   parsed; `file` is named in it
+ *   parsed
  */
 export function parseMetadata(properties: Readonly<Record<string, string>>, file?: string): ModelMetadata {
   const of = (key: string) => (Object.hasOwn(properties, key) ? properties[key] : undefined);

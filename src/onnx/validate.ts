@@ -376,9 +376,9 @@ function validateFunctions(functions: NonNullable<ModelMessage['functions']>, to
 }
 
 /**
- * Checks a decoded model, as the head of this file says; External data is not looked at here but where it is brought in
+ * Checks a decoded model, as the head of this file says. External data is only looked at where it is brought in
  * (`inlineExternalData`).
- * @throws FileFormatError names what is wrong, and `file`
+ * @throws FileFormatError where the model is wrong; the message names what is wrong, and `file`
  */
 export function validateModel(model: ModelMessage & { readonly graph: GraphMessage }, file?: string): void {
   const refuse: Refuse = problem => {

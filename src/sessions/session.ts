@@ -106,11 +106,11 @@ function reasonOf(error: unknown): string {
 const RUNTIME_NOT_LOADED = /no available backend found/;
 
 /**
- * Opens a session on `bytes`, which must be a validated model: ONNX Runtime is not safe against others. A named
- * provider is the only one tried.
- * @throws InvalidValueError where this runtime does not have it; FileFormatError (naming `file`) where the model is at
- *   fault, which is so where the provider that always loads refuses it too; otherwise EngineUnavailableError with the
- *   reason of each one tried
+ * Opens a session on `bytes`, which must be a validated model: ONNX Runtime is not safe against others. `auto` tries
+ * the providers in turn; a named provider is the only one tried.
+ * @throws InvalidValueError where this runtime does not have the provider
+ * @throws FileFormatError naming `file` where the model is at fault: the provider that always loads refuses it too
+ * @throws EngineUnavailableError otherwise, with the reason of each provider that was tried
  */
 export async function openSession(
   runtime: Runtime,
