@@ -14,6 +14,7 @@ import {
 import { prepareCommand } from './prepare-command.ts';
 import { hostPackages, PACKAGES, requirePackages, trainingPackages } from './required-packages.ts';
 import type { Terminal } from './terminal.ts';
+import { keptTrainingHelp } from './training-help.ts';
 
 const SAMPLES_HELP = `
 Samples are rows of numbers in .npy, .npz, .safetensors, .json or .csv, told apart by content; - reads stdin.
@@ -194,7 +195,7 @@ function verify(command: Command, terminal: Terminal): Command {
       '\nExit status 1 where they differ.\n\nExample: monosemantic verify sae.onnx --against ./saelens-folder',
     )
     .action(async (file, options) => {
-      requirePackages(PACKAGES.run);
+      requirePackages(PACKAGES.verify);
       await (await import('./commands/verify.ts')).verify(file, options, terminal);
     });
   return addNameOptions(addReportOptions(addRunOptions(command)));
@@ -218,7 +219,7 @@ function plot(command: Command, terminal: Terminal): Command {
   return addNameOptions(addReportOptions(command));
 }
 
-/** Its options are the experiments' own, and need what those need: they are read once it is known that one is asked for. */
+/** The options after `toy` or `sae` come from modules that need optional packages: those are imported once a training is asked for. */
 function train(command: Command, terminal: Terminal): Command {
   return command
     .name('train')
@@ -231,6 +232,8 @@ function train(command: Command, terminal: Terminal): Command {
     .passThroughOptions()
     .allowUnknownOption()
     .action(async (what, args) => {
+      const help = keptTrainingHelp(what, args);
+      if (help !== undefined) return terminal.print(help);
       requirePackages(trainingPackages(args));
       await (await import('./commands/train.ts')).train(what, args, terminal);
     });

@@ -27,6 +27,7 @@ export const PACKAGES = {
   run: RUN,
   text: ['@huggingface/tokenizers'],
   train: [...RECORD, ...RUN],
+  verify: [...RECORD, ...RUN],
 } as const;
 
 /** What a command needs that runs a host model, over texts or over tensors. */
