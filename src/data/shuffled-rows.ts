@@ -15,6 +15,7 @@ import { HoldOut } from './hold-out.ts';
 import { median } from './median.ts';
 import { createRandomSource, type RandomSource } from './random-source.ts';
 import { RowRuns, type RowStore, type Run, type StorePair, sumsBefore } from './row-runs.ts';
+import { shuffle } from './shuffle.ts';
 
 /** How rows are read, shuffled and held out. */
 export interface ShuffleOptions {
@@ -504,15 +505,4 @@ function shuffled(count: number, random: RandomSource): Uint32Array {
     Uint32Array.from({ length: count }, (_, i) => i),
     random,
   );
-}
-
-/** Shuffles in place (Fisher–Yates). */
-function shuffle<T extends Int32Array | Uint32Array>(values: T, random: RandomSource): T {
-  for (let i = values.length - 1; i > 0; i--) {
-    const j = random.integer(i + 1);
-    const value = values[i]!;
-    values[i] = values[j]!;
-    values[j] = value;
-  }
-  return values;
 }

@@ -16,6 +16,7 @@ import {
 import type { BatchSource } from '../data/batch-source.ts';
 import { median } from '../data/median.ts';
 import { createRandomSource } from '../data/random-source.ts';
+import { shuffle } from '../data/shuffle.ts';
 import { DisposedError, FileFormatError, InvalidValueError } from '../errors.ts';
 import type { HostTensor } from '../tensor.ts';
 import {
@@ -305,11 +306,7 @@ class ModelActivations {
     for (const key of [restart, stretch.epoch, stretch.from]) {
       random = createRandomSource(Math.floor(random.uniform() * 2 ** 40) + key);
     }
-    for (let i = order.length - 1; i > 0; i--) {
-      const j = random.integer(i + 1);
-      [order[i], order[j]] = [order[j]!, order[i]!];
-    }
-    return { ...stretch, order };
+    return { ...stretch, order: shuffle(order, random) };
   }
 
   /** Copies the rows at `places` (counted over all parts) behind row `at` of `into`. */

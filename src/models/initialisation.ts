@@ -16,6 +16,7 @@
  * asks for the cosines of all rows with a block of chosen ones, which ONNX Runtime computes a hundred times as fast as this file.
  */
 import type { RandomSource } from '../data/random-source.ts';
+import { distinctIndices } from '../data/shuffle.ts';
 import { InvalidShapeError, InvalidValueError } from '../errors.ts';
 import type { HostTensor } from '../tensor.ts';
 import { SumTree } from './sum-tree.ts';
@@ -105,7 +106,7 @@ export function* startingDirections(
   const chosen =
     kind === 'spread'
       ? yield* spreadRows(directions, dIn, dSae, random, mostComparedHere)
-      : shuffledRows(count, dSae, random);
+      : distinctIndices(count, dSae, random);
   for (let row = 0; row < dSae; row++) {
     const from = chosen[row] ?? random.integer(count);
     const target = data.subarray(row * dIn, (row + 1) * dIn);
@@ -154,17 +155,6 @@ function activationDirections(kind: Initialisation, options: InitialDirectionsOp
     kept++;
   }
   return centred.subarray(0, kept * dIn);
-}
-
-/** Up to `wanted` of `count` rows in random order, each once (Fisher and Yates). */
-function shuffledRows(count: number, wanted: number, random: RandomSource): Int32Array {
-  const rows = Int32Array.from({ length: count }, (_, row) => row);
-  const take = Math.min(count, wanted);
-  for (let i = 0; i < take; i++) {
-    const other = i + random.integer(count - i);
-    [rows[i], rows[other]] = [rows[other]!, rows[i]!];
-  }
-  return rows.subarray(0, take);
 }
 
 /**

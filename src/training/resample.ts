@@ -4,6 +4,7 @@
  * have no other way to revive a latent need it most, such as ReLU with L1.
  */
 import * as tf from '@tensorflow/tfjs';
+import { distinctIndices } from '../data/shuffle.ts';
 import { randomStream } from '../data/streams.ts';
 import type { Engine, StepProgram } from '../engines/engine.ts';
 import { InvalidValueError } from '../errors.ts';
@@ -80,7 +81,7 @@ export async function resampled(
   if (dead.length === 0 || dead.length === dSae) return { state, count: 0 };
 
   const random = randomStream(run.seed + step, 'resampling');
-  const batch = drawnRows(run.rows.fed.shape[0]!, batchSize, below => random.integer(below));
+  const batch = [...distinctIndices(run.rows.fed.shape[0]!, batchSize, random)];
   const errors = await errorNorms(sae, state, rowsAt(run.rows.fed, batch), engine);
   const chosen = drawnByWeight(errors, dead.length, () => random.uniform()).map(i => batch[i]!);
   const latents = dead.slice(0, chosen.length);
@@ -165,17 +166,6 @@ function drawnByWeight(weights: ArrayLike<number>, count: number, uniform: () =>
     .sort((a, b) => b.key - a.key)
     .slice(0, count)
     .map(({ index }) => index);
-}
-
-/** `count` different ones of `n` row numbers, or all where there are fewer. */
-function drawnRows(n: number, count: number, integer: (below: number) => number): number[] {
-  const rows = Array.from({ length: n }, (_, i) => i);
-  const drawn = Math.min(n, count);
-  for (let i = 0; i < drawn; i++) {
-    const j = i + integer(n - i);
-    [rows[i], rows[j]] = [rows[j]!, rows[i]!];
-  }
-  return rows.slice(0, drawn);
 }
 
 /** (row − bias) / ‖row − bias‖ of each row; 0 for a row that equals the bias. */

@@ -5,8 +5,8 @@ import { connects } from '../data/shipped.ts';
 import { alertText, fail } from '../state/notices.ts';
 import { inference } from '../workers/inference-client.ts';
 import { openBundle } from './feature-bundles.ts';
-import { openFiles, openSpliced } from './open-files.ts';
-import { busy, openModelFile } from './opening.ts';
+import { openFiles, openOnnx } from './open-files.ts';
+import { busy } from './opening.ts';
 
 /** An address that waits for the person's consent: another origin than the page's. */
 export const askedAddress = signal<string | undefined>(undefined);
@@ -92,14 +92,9 @@ export async function openAddress(address: string, show = true): Promise<Model |
         return undefined;
       }
       const beside = await dataOf(file, url);
-      try {
-        return await openModelFile({ name, source: { type: 'url', url: address }, file, beside }, show);
-      } catch (error) {
-        // A language model with an autoencoder inside is no autoencoder.
-        if (!(await openSpliced({ name, file, beside }))) throw error;
-        followed.value = [...followed.value, address];
-        return undefined;
-      }
+      const model = await openOnnx({ name, source: { type: 'url', url: address }, file, beside }, show);
+      if (!model) followed.value = [...followed.value, address];
+      return model;
     });
   } catch (error) {
     const reason =

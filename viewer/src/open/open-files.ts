@@ -22,11 +22,9 @@ async function historyOf(file: File | undefined) {
   return file && readHistory(await file.text(), file.name);
 }
 
-/** A model's file, and those that hold its external data, by name. */
-type SplicedFile = Pick<Incoming, 'file' | 'name' | 'beside'>;
-
 interface Opened {
-  readonly model: Model;
+  /** Undefined for a language model with an autoencoder inside, which has a page of its own. */
+  readonly model: Model | undefined;
   /** Settles once this browser keeps it. */
   readonly kept: Promise<void>;
 }
@@ -35,8 +33,8 @@ async function openGroup(group: OnnxGroup | FolderGroup): Promise<Opened> {
   if (group.type === 'onnx') {
     const { name, file, beside } = group;
     const history = await historyOf(group.history);
-    const model = await openModelFile({ name, source: { type: 'file' }, file, beside, history }, true);
-    return { model, kept: keepModel(model, { name, file, beside }) };
+    const model = await openOnnx({ name, source: { type: 'file' }, file, beside, history }, true);
+    return { model, kept: model ? keepModel(model, { name, file, beside }) : Promise.resolve() };
   }
   const { name, files } = group;
   const { onnx, notes } = await (await training()).convert(files);
@@ -75,13 +73,22 @@ async function openText(file: File): Promise<void> {
   } else say(`${file.name} names ${count.toLocaleString('en')} rows.`);
 }
 
-/** Opens a language model with an autoencoder inside; false where the file is none. */
-export async function openSpliced({ file, name, beside = {} }: SplicedFile): Promise<boolean> {
-  const opened = await (await inference()).openText(file, name, beside);
-  if (!opened) return false;
-  showSplicedText(opened);
-  view.value = 'text';
-  return true;
+/**
+ * Opens an .onnx file: an autoencoder or toy model, or else a language model with an autoencoder inside, for the page of texts.
+ * @returns undefined for the latter
+ * @throws what opening the file as an autoencoder said, where it is neither
+ */
+export async function openOnnx(incoming: Incoming, show: boolean): Promise<Model | undefined> {
+  try {
+    return await openModelFile(incoming, show);
+  } catch (error) {
+    const { file, name, beside = {} } = incoming;
+    const opened = await (await inference()).openText(file, name, beside);
+    if (!opened) throw error;
+    showSplicedText(opened);
+    view.value = 'text';
+    return undefined;
+  }
 }
 
 /** Opens files; each that fails gives one alert, and what was open stays. Goes to the page of what was opened. */
@@ -113,13 +120,10 @@ export async function openFiles(files: readonly (File | PlacedFile)[]): Promise<
     await attempt(group.name, async () => {
       try {
         const { model, kept } = await openGroup(group);
-        shown = model;
+        shown = model ?? shown;
         keeping.push(kept);
       } catch (error) {
-        // A language model with an autoencoder inside is no autoencoder.
-        if (group.type !== 'onnx') throw error;
-        if (await openSpliced(group)) return;
-        await askForNames(group, error);
+        if (group.type === 'onnx') await askForNames(group, error);
         throw error;
       }
     });
