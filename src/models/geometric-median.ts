@@ -7,13 +7,19 @@ import type { HostTensor } from '../tensor.ts';
 
 /** When Weiszfeld's iteration ends. */
 export interface GeometricMedianOptions {
-  /** Smallest distance that counts, so that a point under the estimate does not divide by zero. Default 1e-6. */
+  /**
+   * The smallest distance that counts, above 0, so that a point under the estimate does not divide by zero. Default
+   * 1e-6.
+   */
   readonly eps?: number;
   /** Largest number of updates of the estimate, at least 1. Default 100. */
   readonly maxIterations?: number;
-  /** Stops once the sum of distances changes by no more than this share of itself. Default 1e-20: hardly ever. */
+  /**
+   * The iteration ends once the sum of distances changes by at most this share of itself. Default 1e-20, which is
+   * hardly ever reached.
+   */
   readonly tolerance?: number;
-  /** Told after each update, of how many at most. */
+  /** Called after each update with its number and the largest number of updates. */
   readonly onUpdate?: ((done: number, most: number) => void) | undefined;
 }
 
