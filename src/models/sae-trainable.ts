@@ -40,7 +40,7 @@ export interface SaeReports {
  * mean over steps is as good.
  */
 const L0_SAMPLES = 64;
-/** Added to norms before a division; smaller than any of them. */
+/** The least divisor of a division by a norm. */
 const TINY = 1e-30;
 
 /**

@@ -53,7 +53,7 @@ export async function loadNodeRuntime(): Promise<Runtime> {
     }
     throw new EngineUnavailableError(`onnxruntime-node cannot be loaded: ${message}`, [message], cause);
   }
-  // Problems are thrown; ONNX Runtime would print them, and warnings about the machine, as well.
+  // Problems are thrown as errors. ONNX Runtime would print them as well, and warnings about the machine.
   if (ort.env.logLevel === undefined || ort.env.logLevel === 'warning') ort.env.logLevel = 'fatal';
   return {
     name: 'onnxruntime-node',

@@ -1,6 +1,6 @@
 /**
- * What the shards tell each other, in one SharedArrayBuffer, and the barrier at which they meet.
- * Each region has one writer between two barriers, and is read only after the next.
+ * The data that shards exchange, in one SharedArrayBuffer, and the barrier at which they meet. Each region has one
+ * writer between two barriers, and is read only after the next barrier.
  */
 import { largestShared, paddedWidth, type SparsePlan } from './plan.ts';
 
@@ -8,7 +8,7 @@ const ARRIVED = 0;
 const GENERATION = 1;
 const ABORTED = 2;
 
-/** Numbers that each shard gives of the loss, and of the gradient's norm: see Shard. */
+/** How many numbers each shard contributes to the loss and to the gradient's norm: see Shard. */
 export const SUMS = 6;
 
 type Shared<T> = readonly T[];
@@ -19,7 +19,10 @@ class ExchangeAbortedError extends Error {
   override readonly name = 'ExchangeAbortedError';
 }
 
-/** Whether a shard failed only because another one did. The error comes from another thread, which does not know its class. */
+/**
+ * Whether a shard failed only because another one did. The error comes from another thread, so that its class is not
+ * that of this one.
+ */
 export function isConsequence(failure: unknown): boolean {
   return failure instanceof Error && failure.name === 'ExchangeAbortedError';
 }
@@ -83,7 +86,8 @@ export class Exchange {
    */
   barrier(): void {
     const control = this.#control;
-    // Read first: an abort after this line changes the generation, one before it is seen in the next.
+    // The generation is read before the abort flag: an abort after this line changes the generation, and one before it
+    // is seen in the next line.
     const generation = Atomics.load(control, GENERATION);
     this.#throwIfAborted();
     if (Atomics.add(control, ARRIVED, 1) === this.#shards - 1) {

@@ -1,16 +1,20 @@
-/** The products that ONNX Runtime computes in a sparse step, on arrays where they lie in a shard's memory. */
+/** The products that ONNX Runtime computes in a sparse step, on arrays in a shard's memory. */
 import type { Graph } from '../../onnx/graph.ts';
 import { encodeModel } from '../../onnx/write.ts';
 import type { Runtime } from '../../sessions/runtime.ts';
 import { type Feeds, openSession } from '../../sessions/session.ts';
 import type { Matrix, ShardMemory } from './shard-memory.ts';
 
+/** A matrix product on arrays in a shard's memory. */
 export interface Product {
   run(): Promise<void>;
   dispose(): Promise<void>;
 }
 
-/** What takes the place of lists in a dense step: reconstruction, and gradients of features, decoder rows and encoder rows. */
+/**
+ * The products that replace lists in a dense step: the reconstruction, and gradients of features, decoder rows and
+ * encoder rows.
+ */
 export interface DenseProducts {
   readonly reconstruction: Product;
   readonly byFeature: Product;
@@ -23,7 +27,7 @@ export function openEncoderProduct(runtime: Runtime, memory: ShardMemory): Promi
   return openProduct(runtime, memory, ['centred', 'encoder', 'preActivations'], { transB: 1 });
 }
 
-/** Features lie in `preActivations` by then. */
+/** Opens the products of a dense step, for which `preActivations` holds the features. */
 export async function openDenseProducts(runtime: Runtime, memory: ShardMemory): Promise<DenseProducts> {
   const [reconstruction, byFeature, byDecoder, byEncoder] = await Promise.all([
     openProduct(runtime, memory, ['preActivations', 'decoder', 'gradients'], {}),
@@ -54,7 +58,7 @@ async function openProduct(
   const { session } = await openSession(runtime, encodeModel(graph), {
     provider: 'cpu',
     threads: 1,
-    // Its only tensors of any size are ours.
+    // All large tensors of the session lie in the shard's memory, so it needs no arena of its own.
     sessionOptions: { interOpNumThreads: 1, enableCpuMemArena: false },
   });
   return {

@@ -1,4 +1,4 @@
-/** Where a shard's arrays lie in its WebAssembly memory. */
+/** The places of a shard's arrays in its WebAssembly memory. */
 import type { KernelAddress } from './kernel.ts';
 import {
   asksForNorms,
@@ -13,17 +13,17 @@ import {
 } from './plan.ts';
 
 const PAGE = 65_536;
-/** Below it lies what the compiler places. */
+/** The first address that is free: the compiler uses those below. */
 const FIRST_ADDRESS = 1_024;
 
-/** Byte offset of each array of a shard. Several of no length may share one. */
+/** The byte offset of each array of a shard. Several arrays of length 0 may share one. */
 export type Layout = Readonly<Record<KernelAddress | 'received' | 'zeros', number>>;
 
 /** A shard's memory, and the arrays in it. */
 export class ShardMemory {
   readonly layout: Layout;
   readonly memory: WebAssembly.Memory;
-  /** Entries that there is room for. */
+  /** For how many entries there is room. */
   readonly capacity: number;
   /** Shape of each array that is a matrix. */
   readonly shapes: Readonly<Record<Matrix, readonly [number, number]>>;
@@ -95,7 +95,7 @@ export class ShardMemory {
   }
 }
 
-/** Arrays that products are taken of. */
+/** Names of the arrays that take part in products. */
 export type Matrix = Extract<
   KernelAddress,
   | 'centred'
@@ -118,7 +118,7 @@ function layoutOf(
   const entries = largestSelection(plan);
   const dead = largestDeadSelection(plan);
   const isTogether = isChosenTogether(plan);
-  // Room for twice the batch's selection lets BatchTopK drop what lost only now and then.
+  // With room for twice the batch's selection, BatchTopK must drop entries that lost only now and then.
   const capacity = isTogether ? (selection.kind === 'topk' ? 1 : 2) * entries + columns : entries;
   // A row's candidates are entered before the largest are kept.
   const deadCapacity = auxK ? dead + columns : 0;

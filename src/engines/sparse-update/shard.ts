@@ -28,15 +28,17 @@ import { type DenseProducts, openDenseProducts, openEncoderProduct, type Product
 import { type Layout, ShardMemory } from './shard-memory.ts';
 import { type ShardEntry, type ShardState, shardEntries } from './state.ts';
 
-/** The next batch's threshold is sought from this share of the last one's; a wrong guess costs a second look. */
+/**
+ * The search for a batch's threshold starts from this share of the last batch's. A wrong guess costs a second search.
+ */
 const THRESHOLD_MARGIN = 0.9;
-/** Errors whose variance is below this are none. */
+/** An error with a variance below this counts as 0. */
 const TINY = 1e-30;
-/** A bound below all numbers, and one below all positive ones. */
+/** A bound below all numbers, which excludes none. */
 const NO_FLOOR = -3.4e38;
 const ABOVE_ZERO = 0;
 
-/** What a shard tells the others of the loss and the gradient, in Exchange.sums. */
+/** The places in Exchange.sums of the numbers that a shard contributes. */
 const SQUARES = 0;
 const FEATURES = 1;
 const ACTIVE = 2;
@@ -62,20 +64,24 @@ export interface StepLosses {
   readonly aux_k: number;
 }
 
+/** The result of a step. */
 export interface StepResult {
-  /** Its `loss` is not finite where the step was refused. */
+  /** The losses; `loss` is not finite where the step was refused. */
   readonly losses: StepLosses;
-  /** Smallest activation that was selected in the whole batch by BatchTopK; 0 where none was. */
+  /** The smallest activation that BatchTopK selected in the whole batch; 0 where it selected none. */
   readonly smallestSelected: number;
   /** Active latents of the whole batch. */
   readonly active: number;
   /** Latents that were dead before the step; 0 where that is not reported. */
   readonly dead: number;
-  /** Of all parameters together, before it is clipped; undefined where it is not clipped, and where the step was refused. */
+  /**
+   * The norm of the gradient of all parameters together, before clipping; `undefined` without clipping, and where the
+   * step was refused.
+   */
   readonly gradientNorm?: number | undefined;
 }
 
-/** Moving averages of ones: 1 - βᵗ, as the state holds them. */
+/** Adam's bias corrections 1 - βᵗ, moving averages of ones, as the state holds them. */
 export interface BiasCorrections {
   c1: number;
   c2: number;
@@ -85,10 +91,11 @@ interface Selected {
   /** Entries of this shard. */
   readonly count: number;
   readonly smallestSelected: number;
-  /** False where a pre-activation was not a number. */
+  /** Whether all pre-activations were numbers. */
   readonly ordered: boolean;
 }
 
+/** One shard of a sparse step. */
 export class Shard {
   readonly times: StepTimes = { gemm: 0, select: 0, reconstruct: 0, update: 0, exchange: 0 };
   readonly #plan: SparsePlan;
@@ -99,7 +106,7 @@ export class Shard {
   readonly #layout: Layout;
   readonly #runtime: Runtime;
   #preActivations!: Product;
-  /** Opened when they are first needed. */
+  /** The dense products, opened when they are first needed. */
   #dense: Promise<DenseProducts> | undefined;
   readonly #latents: number;
   readonly #width: number;
@@ -213,8 +220,8 @@ export class Shard {
   }
 
   /**
-   * One step on `batch` [batch, d_in] with the numbers of `stepNumbers`. Where the loss is not finite nothing of the state has changed.
-   * All shards take the same step at the same time and give the same result.
+   * One step on `batch` [batch, d_in] with the numbers of `stepNumbers`. A step whose loss is not finite leaves the
+   * state unchanged. All shards take the same step at the same time and give the same result.
    */
   async step(batch: Float32Array, numbers: Readonly<Record<string, number>>): Promise<StepResult> {
     this.#lapStart = performance.now();
@@ -251,7 +258,7 @@ export class Shard {
     return { ...result, gradientNorm };
   }
 
-  /** Of its memory. */
+  /** The size of its memory, in bytes. */
   get bytes(): number {
     return this.#memory.memory.buffer.byteLength;
   }
@@ -302,7 +309,10 @@ export class Shard {
     return { count: Math.max(selected, 0), smallestSelected: 0, ordered: selected >= 0 };
   }
 
-  /** Starts from a guess; where that finds too few in all shards together, looks again without one. */
+  /**
+   * Selects the batch's largest entries from a guessed threshold. Where all shards together find too few, it selects
+   * again without a guess.
+   */
   #selectBatchTopK(total: number): Selected {
     const { shards } = this.#plan;
     for (let bound = this.#likelyThreshold; ; bound = 0) {
@@ -312,7 +322,7 @@ export class Shard {
       let found = count;
       if (shards > 1) found = this.#shareSelection(selected);
       if (found < total && bound > 0) {
-        // Nobody may write its next selection before all have read this one.
+        // No shard may write its next selection before all have read this one.
         if (shards > 1) this.#exchange.barrier();
         continue;
       }
@@ -328,7 +338,10 @@ export class Shard {
     }
   }
 
-  /** Tells every shard what this one selected, in the arrays that the kernel uses now, and copies what they did; the number of all entries. */
+  /**
+   * Shares this shard's selection with the others, from the arrays that the kernel uses now, and copies theirs.
+   * @returns the number of all entries
+   */
   #shareSelection(selected: number): number {
     const { batchSize, shards } = this.#plan;
     const kernel = this.#kernel;
@@ -352,7 +365,7 @@ export class Shard {
     return found;
   }
 
-  /** What the squared error of one element counts, and its derivative's factor: the same for every element. */
+  /** The weight of one element's squared error, and the factor of its derivative: the same for every element. */
   get #errorWeight(): number {
     const { batchSize, dIn, reconstruction } = this.#plan;
     return 1 / (reconstruction === 'sum' ? batchSize : batchSize * dIn);
@@ -404,7 +417,7 @@ export class Shard {
     return this.#layout.received;
   }
 
-  /** Gives the others this shard's rows of an array [batch, width], and takes theirs. */
+  /** Shares this shard's rows of an array [batch, width] with the others, and copies theirs. */
   #shareRows(address: number): void {
     const { batchSize, shards } = this.#plan;
     if (shards === 1) return;
@@ -424,8 +437,8 @@ export class Shard {
   }
 
   /**
-   * The auxiliary loss: dead latents reconstruct the error, which the gradients still say. Their entries and the gradient of their
-   * reconstruction are then in memory.
+   * Computes the auxiliary loss: dead latents reconstruct the error, which `gradients` still holds. Afterwards their
+   * entries and the gradient of their reconstruction are in memory.
    */
   #reviveDead(): { readonly count: number; readonly loss: number } {
     const { auxK, shards, batchSize, dIn } = this.#plan;
@@ -446,7 +459,8 @@ export class Shard {
     if (auxK.form === 'saelens') {
       share = Math.min(all / auxK.k, 1);
     } else {
-      // Every shard holds the whole batch and its whole error, whose variance is that of its gradient but for the gradient's factor.
+      // Every shard holds the whole batch and its whole error. The variance of the error follows from that of its
+      // gradient.
       const elements = batchSize * dIn;
       const ofInput = kernel.scatter(centred, sumRow) / elements;
       const ofError = kernel.scatter(gradients, sumRow) / elements / (2 * weight) ** 2;
@@ -495,8 +509,9 @@ export class Shard {
   }
 
   /**
-   * Steps all parameters: each latent's at once, or, where gradients are clipped or come from products, all when they are known.
-   * Gives the gradient's norm where it is clipped.
+   * Updates all parameters: each latent's at once, or, where gradients are clipped or come from products, all when all
+   * gradients are known.
+   * @returns the gradient's norm where it is clipped
    */
   async #update(hasDead: 0 | 1, dense: DenseProducts | undefined): Promise<number | undefined> {
     const kernel = this.#kernel;

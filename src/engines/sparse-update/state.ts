@@ -6,8 +6,9 @@ import { InvalidShapeError, InvalidValueError } from '../../errors.ts';
 import { type HostTensor, type HostTensors, hostTensor, type Shape, sameShape, sizeOf } from '../../tensor.ts';
 import { type LatentRange, latentsOf, type SparsePlan } from './plan.ts';
 
-/** Parameters and their moments in a shard, by where they lie in it. */
+/** Names of the parameters that a shard holds. */
 export type ShardArray = 'decoder' | 'encoder' | 'encoderBias' | 'decoderBias' | 'thresholds';
+/** Which of Adam's moments: none, that is the parameter itself; the first; the second. */
 export type Moment = '' | 'M' | 'V';
 
 /**
@@ -27,7 +28,10 @@ export interface ShardEntry {
   readonly key: `${ShardArray}${Moment}`;
 }
 
-/** What the shards hold: no first moments where β1 is 0, none at all of what is held, thresholds where there are any. */
+/**
+ * The entries that shards hold: without first moments where β1 is 0, without moments of parameters that are held, with
+ * thresholds where there are any.
+ */
 export function shardEntries({ optimizer, holdsBias, selection }: SparsePlan): readonly ShardEntry[] {
   const all: readonly Moment[] = optimizer.betas[0] === 0 ? ['', 'V'] : ['', 'M', 'V'];
   const arrays: ShardArray[] = ['decoder', 'encoder', 'encoderBias', 'decoderBias'];
@@ -174,7 +178,7 @@ function transpose(matrix: Float32Array, out: Float32Array, { rows, columns, fro
   }
 }
 
-/** The other way round: rows of `part` become columns from..to of `matrix`. */
+/** The inverse of `transpose`: rows of `part` become columns from..to of `matrix`. */
 function untranspose(part: Float32Array, matrix: Float32Array, { rows, columns, from, to }: Block): void {
   for (let start = from; start < to; start += BLOCK) {
     const end = Math.min(to, start + BLOCK);
