@@ -21,7 +21,7 @@ import {
   requireDimension,
 } from './sae-checkpoint.ts';
 
-/** True where the tensors are named as in a dictionary's state. */
+/** Whether the tensors are named as in a dictionary's state. */
 export function isDictionaryLearning(tensors: ReadonlyMap<string, unknown>): boolean {
   return tensors.has('encoder.weight') && tensors.has('decoder.weight');
 }

@@ -1,4 +1,4 @@
-/** SAE checkpoints from and to disk, tensor by tensor, so that their size is bound by memory alone. Node only. */
+/** Reads and writes SAE checkpoints on disk, tensor by tensor, so that only memory limits their size. Node only. */
 import { mkdir, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { FileFormatError, FileWriteError } from '../errors.ts';
@@ -13,7 +13,7 @@ import { readCheckpoint } from './load-sae-checkpoint.ts';
 import type { LoadedSae } from './sae-checkpoint.ts';
 import { type SaelensReadOptions, saelensFolder } from './saelens.ts';
 
-/** Of a folder, what an SAE can be in, and pickles, which are named where there is nothing else. */
+/** Files of a folder that an SAE can be in, and pickles, which are named in the error where there is nothing else. */
 const relevant = /\.(json|safetensors|npz|onnx|pt|pth|bin|ckpt|pkl)$/;
 const unread = ['sparsity.safetensors', 'runner_cfg.json', 'trainer_state.pt'];
 
@@ -22,7 +22,7 @@ const ELEMENTS_AT_ONCE = 2 ** 22;
 
 /**
  * Reads the SAE at `path`: a folder of SAELens or sparsify, its weights or config file, a Gemma Scope params.npz, or an
- * `.onnx` file of ours.
+ * `.onnx` file of this package.
  * @throws FileFormatError as `loadSaeFromFiles`, where a file cannot be read, and where there is nothing to read
  */
 export async function loadSaeFolder(path: string, options: SaelensReadOptions = {}): Promise<LoadedSae> {
@@ -64,7 +64,7 @@ export async function loadSaeFolder(path: string, options: SaelensReadOptions = 
   }
 }
 
-/** True for what must be read beside the weights file `weights`: configs, scales, and the other shards. */
+/** Whether a file must be read together with the weights file `weights`: configs, scales, and the other shards. */
 function belongsTo(weights: string, name: string): boolean {
   if (!/\.(safetensors|npz)$/.test(weights)) return false;
   const isConfig = ['cfg.json', 'config.json', 'activation_scaler.json'].includes(name);
@@ -74,7 +74,10 @@ function belongsTo(weights: string, name: string): boolean {
   return isConfig || isState || isShard;
 }
 
-/** How deep a release lays its SAEs (layer, width, sparsity), and folders looked into: a message needs no more. */
+/**
+ * How deep a release nests its SAEs (layer, width, sparsity), and how many folders are looked into: a message needs no
+ * more.
+ */
 const DEEPEST = 4;
 const MOST_FOLDERS = 2000;
 
@@ -113,8 +116,7 @@ async function openInside(folder: string, path: string): Promise<ByteSource> {
 }
 
 /**
- * Writes `sae` as the SAELens folder `path`, made where it does not exist, and gives its files' names. Errors as
- * `writeSaelens`.
+ * Writes `sae` as the SAELens folder `path`, which is made where it does not exist.
  * @throws FileWriteError where a file cannot be written
  */
 export async function saveSaelensFolder(path: string, sae: FrozenSae): Promise<readonly string[]> {

@@ -33,7 +33,7 @@ const knownOptions = new Set([
   'transcode',
 ]);
 
-/** True where the tensors are named as in a sparsify file. */
+/** Whether the tensors are named as in a sparsify file. */
 export function isSparsify(tensors: ReadonlyMap<string, unknown>): boolean {
   return tensors.has('encoder.weight') && tensors.has('W_dec');
 }
