@@ -5,8 +5,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { runCommand } from './run-command.ts';
 
-describe('monosemantic example', function () {
-  this.timeout(300_000);
+describe('monosemantic example', () => {
   let folder: string;
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'monosemantic-example-'));

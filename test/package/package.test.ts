@@ -62,8 +62,7 @@ function helpLines({ commands }: Command, before: string): string[] {
   });
 }
 
-describe('the package', function () {
-  this.timeout(300_000);
+describe('the package', () => {
   let app: PackedApp;
   let answers: Awaited<ReturnType<typeof readAnswers>>;
   let activations: string;

@@ -7,9 +7,7 @@ import { apiReference, entryPoints, type Reference } from '../../scripts/docs/re
 
 const FOLDER = fileURLToPath(new URL('../../docs/api/', import.meta.url));
 
-describe('the API reference', function () {
-  // TypeScript resolves every type of the sources: eight seconds of one core, many more of a busy one.
-  this.timeout(300_000);
+describe('the API reference', () => {
   let reference: Reference;
   before(() => {
     reference = apiReference();
