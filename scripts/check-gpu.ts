@@ -73,7 +73,7 @@ try {
   } else throw error;
 }
 
-/** True where nothing is wrong or failed. */
+/** Whether nothing is wrong or failed. */
 async function checkAll(options: Options): Promise<boolean> {
   const deadline = performance.now() + options.seconds * 1000;
   const machine = await describeMachine(options.software ?? false);

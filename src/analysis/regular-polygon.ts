@@ -23,7 +23,7 @@ export function angularGaps({ data, shape }: HostTensor): number[] {
   return angles.map((angle, i) => (i + 1 < angles.length ? angles[i + 1]! - angle : angles[0]! + 360 - angle));
 }
 
-/** True where all of the directions [n, 2] are there and lie at equal angles. */
+/** Whether all of the directions [n, 2] are there and lie at equal angles. */
 export function isRegularPolygon(directions: HostTensor, options: PolygonOptions = {}): boolean {
   const { toleranceDegrees = 10, minimumLength = 0.5 } = options;
   const gaps = angularGaps(directions);

@@ -36,7 +36,7 @@ export class LabelValues {
   }
 
   /**
-   * −1 for ''.
+   * The code of a value; −1 for ''.
    * @throws InvalidValueError where there are too many values
    */
   codeOf(value: string): number {
@@ -53,9 +53,9 @@ export class LabelValues {
 
 /**
  * Cuts the rows of `source` into blocks of `size`.
- *
- * @throws InvalidShapeError where a column does not have an entry for each row; FileFormatError for a number that is not finite (its row
- * is named), and for tokens or positions that are no integers below 2^31.
+ * @throws InvalidShapeError where a column does not have an entry for each row
+ * @throws FileFormatError for a number that is not finite (the message names its row), and for tokens or positions that
+ *   are no integers below 2^31
  */
 export async function* rowBlocks(
   source: FeatureRows,
@@ -123,7 +123,7 @@ interface OpenBlock {
 interface Widths {
   readonly width: number;
   readonly targetWidth: number | undefined;
-  /** Numbers of a record. */
+  /** How many numbers a record has. */
   readonly columns: number;
 }
 
@@ -148,7 +148,7 @@ function finished(block: OpenBlock, firstRow: number, rows: number, { width, tar
 }
 
 /**
- * The values.
+ * The values, checked.
  * @throws FileFormatError where one is not finite
  */
 function finite(values: Float32Array, width: number, firstRow: number, what: string): Float32Array {

@@ -36,7 +36,10 @@ export async function openFileBytes(path: string, what = 'a file of numbers'): P
   }
 }
 
-/** Bytes `start` to `start + length`; FileFormatError naming the file where it ends before. */
+/**
+ * Bytes `start` up to `start + length`.
+ * @throws FileFormatError naming the file where it ends before
+ */
 async function readRange(file: FileHandle, path: string, start: number, length: number): Promise<Uint8Array> {
   const bytes = allocate(length, path);
   await fillRange(file, path, start, bytes);
@@ -70,7 +73,7 @@ function allocate(length: number, path: string): Uint8Array {
   }
 }
 
-/** A file without a name, for as long as it is open: nothing is left of it, however the process ends. */
+/** A file without a name, which disappears when it is closed or the process ends, however it ends. */
 export interface ScratchFile {
   /** Bytes appended so far. */
   readonly length: number;

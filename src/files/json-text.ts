@@ -1,4 +1,7 @@
-/** JSON as other projects' files have it: Python writes NaN and Infinity into it, editors a byte order mark, attackers depth. */
+/**
+ * Reads JSON as other projects' files have it: Python writes NaN and Infinity into it, editors a byte order mark,
+ * attackers deep nesting.
+ */
 import { FileFormatError } from '../errors.ts';
 import { decodeText } from './text-encoding.ts';
 
@@ -35,7 +38,7 @@ export function parseJson(
   }
 }
 
-/** How deep brackets nest, those in strings aside. */
+/** The depth to which brackets nest, without those in strings. */
 function depthOf(text: string): number {
   let depth = 0;
   let deepest = 0;

@@ -16,10 +16,11 @@ import {
   type FileTensor,
 } from './element-type.ts';
 
+/** The header of a .npy file. */
 export interface NpyHeader {
   readonly type: ElementType;
   readonly shape: Shape;
-  /** True where the first index changes fastest. */
+  /** Whether the first index changes fastest. */
   readonly fortranOrder: boolean;
   readonly bigEndian: boolean;
   /** Bytes before the data. */
@@ -27,7 +28,7 @@ export interface NpyHeader {
 }
 
 interface Source {
-  /** Path for messages. */
+  /** The file's path, for messages. */
   readonly file?: string | undefined;
 }
 
@@ -54,7 +55,7 @@ const typeOfCode: Readonly<Record<string, ElementType>> = {
   b1: 'bool',
 };
 
-/** What dtypes hold that are refused, by their first letter. */
+/** The content of dtypes that are refused, by their first letter. */
 const unsupported: Readonly<Record<string, string>> = {
   O: 'Python objects stored as a pickle',
   c: 'complex numbers',
@@ -66,7 +67,7 @@ const unsupported: Readonly<Record<string, string>> = {
   f: 'a float of another width',
 };
 
-/** True where `bytes` begin as a .npy file does. */
+/** Whether `bytes` begin as a .npy file does. */
 export function isNpy(bytes: Uint8Array): boolean {
   return magic.every((byte, i) => bytes[i] === byte);
 }
@@ -111,7 +112,10 @@ export function readNpy(bytes: Uint8Array, source: Source = {}): FileTensor {
   return { type, shape, data: fortranOrder ? fromFortranOrder(data, shape) : data };
 }
 
-/** FileFormatError where a file of `fileSize` bytes does not hold exactly the array that `header` announces. */
+/**
+ * Checks a file's length.
+ * @throws FileFormatError where a file of `fileSize` bytes does not hold exactly the array that `header` announces
+ */
 export function checkNpyLength(header: NpyHeader, fileSize: number, source: Source = {}): void {
   const { type, shape, dataStart } = header;
   const expected = byteLengthOf(shape, type);

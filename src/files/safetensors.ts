@@ -11,7 +11,7 @@ import { isRecord, shown } from './json-text.ts';
 
 /** Where one tensor lies in its file: bytes `start` to `end` (exclusive), counted from the beginning of the file. */
 export interface SafetensorsEntry {
-  /** `undefined` for a dtype that is measured but not read, such as C64. */
+  /** The element type; `undefined` for a dtype whose size is known but which is not read, such as C64. */
   readonly type: ElementType | undefined;
   /** The dtype as the header states it. */
   readonly dtype: string;
@@ -20,6 +20,7 @@ export interface SafetensorsEntry {
   readonly end: number;
 }
 
+/** The header of a .safetensors file. */
 export interface SafetensorsHeader {
   readonly entries: ReadonlyMap<string, SafetensorsEntry>;
   /** The strings under `__metadata__`. */
@@ -33,14 +34,14 @@ export interface Safetensors {
 }
 
 interface Source {
-  /** Path for messages. */
+  /** The file's path, for messages. */
   readonly file?: string | undefined;
 }
 
 /** Bytes that hold the header's length. */
 export const safetensorsPrefixLength = 8;
 
-/** As in the reference implementation: a longer header is damage or an attack. */
+/** The longest header that the reference implementation accepts: a longer one is damage or an attack. */
 const longestHeader = 100_000_000;
 
 const typeOfName: Readonly<Record<string, ElementType>> = {
@@ -145,7 +146,7 @@ export function readableType(name: string, { type, dtype }: SafetensorsEntry, so
 }
 
 /**
- * Writes tensors, float32 where `type` is not given, in the order of the reference implementation (widest elements
+ * Writes tensors, as float32 where `type` is not given, in the order of the reference implementation (widest elements
  * first, then by name), so that each is aligned.
  * @throws InvalidShapeError where data do not fill their shape
  */
@@ -275,7 +276,7 @@ function checkRanges(
   }
 }
 
-/** True for an array of non-negative safe integers. */
+/** Whether a value is an array of non-negative safe integers. */
 function isCounts(value: unknown): value is number[] {
   return Array.isArray(value) && value.every(count => Number.isSafeInteger(count) && count >= 0);
 }

@@ -28,7 +28,7 @@ interface MatrixProduct {
   readonly matrix: string;
   /** Shape of the matrix as it multiplies from the right: [width of the operand, width of the result]. */
   readonly shape: readonly [number, number];
-  /** True where the initializer holds the transpose of that. */
+  /** Whether the initializer holds the transpose of that. */
   readonly isTransposed: boolean;
   readonly result: string;
 }

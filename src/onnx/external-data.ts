@@ -18,7 +18,7 @@ export const EXTERNAL = 1;
 /** Reads `length` bytes at `offset` of the file at `location`, a checked relative path with forward slashes. */
 export type ReadExternal = (location: string, offset: number, length: number) => Promise<Uint8Array>;
 
-/** True where an initializer has its data outside the file, at any depth. (Other tensors may not: `validateModel`.) */
+/** Whether an initializer has its data outside the file, at any depth. (Other tensors may not: `validateModel`.) */
 export function hasExternalData({ proto }: OnnxModel): boolean {
   for (const { dataLocation } of everyInitializer(proto)) if (dataLocation === EXTERNAL) return true;
   return false;
@@ -48,7 +48,7 @@ export interface ExternalRange {
   readonly length: number;
 }
 
-/** True where a tensor's data lie outside its model. */
+/** Whether a tensor's data lie outside its model. */
 export function isExternal(tensor: TensorMessage): boolean {
   return tensor.dataLocation === EXTERNAL;
 }

@@ -37,7 +37,7 @@ export function fittedAxis(values: readonly number[], request: AxisRequest = {})
   };
 }
 
-/** True where an axis of this type has a place for `value`. */
+/** Whether an axis of this type has a place for `value`. */
 export function canShow(value: number, type: Axis['type'] = 'linear'): boolean {
   return Number.isFinite(value) && (type !== 'log' || value > 0);
 }

@@ -169,7 +169,7 @@ const scaleOf = (largest: number): number => Math.max(largest, 1e-6);
 
 const largestOf = (values: Float64Array): number => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 
-/** True where the file says what its weights are, so that all of them can be compared and not only those that the rows reach. */
+/** Whether the file says what its weights are, so that all of them can be compared and not only those that the rows reach. */
 const isOurs = ({ kind, config }: ModelMetadata): boolean =>
   kind === 'sparse-autoencoder' && typeof config?.['apply_b_dec_to_input'] === 'boolean';
 

@@ -94,5 +94,5 @@ export interface Neighbour {
 /** Fewest firings that each latent should have had on average before silence says anything. */
 export const FEWEST_FIRINGS = 10;
 
-/** True where so few rows were run that a latent's silence says nothing: N · L0 / d_sae below ten. */
+/** Whether so few rows were run that a latent's silence says nothing: N · L0 / d_sae below ten. */
 export const tooFewRows = (rows: number, l0: number, dSae: number): boolean => (rows * l0) / dSae < FEWEST_FIRINGS;

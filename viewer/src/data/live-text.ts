@@ -7,7 +7,7 @@ export interface SplicedText {
   /** The tensor that the autoencoder reads. */
   readonly tensor: string;
   readonly dSae: number;
-  /** True where the model has an input that is added to the features. */
+  /** Whether the model has an input that is added to the features. */
   readonly canSteer: boolean;
 }
 

@@ -39,7 +39,7 @@ function nameOf({ source, sha256 }: Model): string {
   return `kept:${sha256.slice(0, 16)}`;
 }
 
-/** True where somebody else's browser can open every model of the address. */
+/** Whether somebody else's browser can open every model of the address. */
 export function isShareable(): boolean {
   const local = isFile || /^(localhost|127\.|\[::1\])/.test(location.hostname);
   return !local && [toy.value, sae.value].every(model => !model || /^(bundled|url)$/.test(model.source.type));

@@ -31,7 +31,7 @@ export interface Incoming {
   readonly notes?: readonly string[] | undefined;
 }
 
-/** True where a history is of directions of this shape. */
+/** Whether a history is of directions of this shape. */
 export const historyFits = (
   { directions }: History,
   model: Pick<Model, 'kind' | 'codeSize' | 'inputSize' | 'outputSize'>,

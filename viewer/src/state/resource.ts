@@ -6,7 +6,7 @@ export interface Question<T> {
   /** What the answer is about: a value about something else is dropped at once, one about the same stays until the next arrives. */
   readonly about: string;
   readonly ask: () => Promise<T>;
-  /** True where the answer is the same however often it is asked. Default false. */
+  /** Whether the answer is the same however often it is asked. Default false. */
   readonly once?: boolean;
 }
 

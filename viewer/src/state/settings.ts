@@ -44,7 +44,7 @@ effect(() => {
 effect(() => store('compute', compute.value));
 
 const motionQuery = matchMedia('(prefers-reduced-motion: reduce)');
-/** True where the person asked the system for less motion: nothing plays by itself then. */
+/** Whether the person asked the system for less motion: nothing plays by itself then. */
 export const reducedMotion = signal(motionQuery.matches);
 motionQuery.addEventListener('change', event => {
   reducedMotion.value = event.matches;

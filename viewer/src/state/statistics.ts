@@ -12,10 +12,10 @@ export const statistics = computed(() => bundleInUse.value?.summary ?? firings.v
 /** True once all rows were run. */
 export const statisticsDone = computed(() => bundleInUse.value !== undefined || firings.value?.done === true);
 
-/** True where the rows are noise, which says nothing of what was learned. */
+/** Whether the rows are noise, which says nothing of what was learned. */
 export const areNoise = computed(() => !bundleInUse.value && rows.value?.kind === 'noise');
 
-/** True where a latent that did not fire tells nothing: too few rows for the width. */
+/** Whether a latent that did not fire tells nothing: too few rows for the width. */
 export const fewRows = computed(() => {
   const summary = statistics.value;
   const model = sae.value;
