@@ -3,7 +3,7 @@ import { InvalidShapeError } from '../errors.ts';
 import type { HostTensor } from '../tensor.ts';
 import { batchWidth, requireSamples } from './sample-batch.ts';
 
-/** How well single latents tell whether true features are present. */
+/** How well single latents detect true features. */
 export interface Detection {
   /** F1 of each true feature, [nFeatures], by its latent; 0 where it has none or never occurs with it. */
   readonly f1: Float64Array;
@@ -11,7 +11,7 @@ export interface Detection {
   readonly latents: Int32Array;
 }
 
-/** Counts, over all batches added, how often each latent fires together with each true feature. */
+/** Counts over all batches how often each latent fires together with each true feature. */
 export class DetectionF1 {
   #samples = 0;
   #fired = new Float64Array(0);

@@ -1,4 +1,4 @@
-/** What metrics check of two sets of directions: matrices of the same width. */
+/** The check that metrics make of two sets of directions: matrices of the same width. */
 import { InvalidShapeError } from '../errors.ts';
 import type { HostTensor } from '../tensor.ts';
 

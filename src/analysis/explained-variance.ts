@@ -3,7 +3,7 @@ import { InvalidShapeError } from '../errors.ts';
 import { type HostTensor, sameShape } from '../tensor.ts';
 import { batchWidth, requireSamples } from './sample-batch.ts';
 
-/** 1 − E‖x − x̂‖² / (E‖x‖² − ‖E x‖²) over all batches added, in float64. */
+/** Explained variance, 1 − E‖x − x̂‖² / (E‖x‖² − ‖E x‖²), over all batches added, in float64. */
 export class ExplainedVariance {
   #samples = 0;
   #residual = 0;
@@ -41,9 +41,10 @@ export class ExplainedVariance {
   }
 
   /**
-   * At most 1, and below 0 where the mean would reconstruct better; undefined where the activations do not vary, so that there is nothing to
-   * explain.
-   * @throws InvalidValueError where nothing was added.
+   * The explained variance of all batches.
+   * @returns at most 1, and below 0 where the mean would reconstruct better; `undefined` where the activations do not
+   *   vary
+   * @throws InvalidValueError where nothing was added
    */
   compute(): number | undefined {
     requireSamples(this.#samples, 'explained variance');

@@ -6,14 +6,17 @@ import { batchWidth, requireSamples } from './sample-batch.ts';
 export interface Firing {
   /** Share of samples on which each latent is active (> 0), [dSae]. */
   readonly density: Float64Array;
-  /** True for each latent that fired at least once. */
+  /** Whether each latent fired at least once, [dSae]. */
   readonly alive: readonly boolean[];
   /** Indices of the latents that never fired. */
   readonly dead: readonly number[];
   readonly samples: number;
 }
 
-/** Counts firing over all batches added. What is dead depends on how many samples were seen: say it beside the number. */
+/**
+ * Counts how often latents fire over all batches added. Which latents are dead depends on the number of samples: report
+ * it together with the number.
+ */
 export class FiringDensity {
   #samples = 0;
   #counts: Float64Array | undefined;
@@ -32,7 +35,10 @@ export class FiringDensity {
     }
   }
 
-  /** InvalidValueError where nothing was added. */
+  /**
+   * The densities over all batches.
+   * @throws InvalidValueError where nothing was added
+   */
   compute(): Firing {
     requireSamples(this.#samples, 'firing density');
     const counts = this.#counts!;

@@ -1,7 +1,8 @@
-/** How an array […, rows, columns] is read: a batch of matrices, one after the other. */
+/** Reads an array […, rows, columns] as a batch of consecutive matrices. */
 import { InvalidShapeError } from '../errors.ts';
 import { type HostTensor, type Shape, sizeOf } from '../tensor.ts';
 
+/** The shape of a batch of matrices. */
 export interface MatrixBatch {
   readonly batchShape: Shape;
   /** Number of matrices. */

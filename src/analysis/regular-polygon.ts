@@ -4,7 +4,7 @@ import type { HostTensor } from '../tensor.ts';
 
 /** How far from regular a polygon may be. */
 export interface PolygonOptions {
-  /** How far each gap between neighbours may be from 360° / n. Default 10. */
+  /** How far each gap between neighbours may be from 360° / n, in degrees. Default 10. */
   readonly toleranceDegrees?: number;
   /** A direction shorter than this share of the longest counts as absent. Default 0.5. */
   readonly minimumLength?: number;

@@ -1,4 +1,4 @@
-/** What streaming metrics check of every batch: samples by values, the same width throughout. */
+/** The check that streaming metrics make of every batch: samples by values, of one width throughout. */
 import { InvalidShapeError, InvalidValueError } from '../errors.ts';
 import type { HostTensor } from '../tensor.ts';
 
@@ -16,7 +16,10 @@ export function batchWidth(batch: HostTensor, name: string, expected?: number): 
   return width;
 }
 
-/** InvalidValueError where a metric is asked for before there is anything to compute it from. */
+/**
+ * Checks that there are samples.
+ * @throws InvalidValueError where a metric is asked for before anything was added
+ */
 export function requireSamples(samples: number, metric: string): void {
   if (samples === 0) throw new InvalidValueError(`${metric}: no samples were added`);
 }

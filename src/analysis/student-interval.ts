@@ -1,4 +1,4 @@
-/** How sure a mean over seeds is (Student 1908). */
+/** The interval of confidence of a mean over seeds (Student 1908). */
 import { InvalidValueError } from '../errors.ts';
 import type { Interval } from './wilson-interval.ts';
 
@@ -12,7 +12,8 @@ export interface MeanInterval extends Interval {
 
 /**
  * The mean of `values` and its interval, mean ± t · deviation / √n with Student's t of n − 1 degrees of freedom.
- * @param values at least one finite number; with one alone the interval is NaN, for one value says nothing of the spread
+ * @param values at least one finite number; with a single one the interval is NaN, because one value tells nothing
+ *   about the spread
  * @param level of the interval, in (0, 1); default .95
  * @throws InvalidValueError where there is no value
  */

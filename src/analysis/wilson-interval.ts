@@ -1,4 +1,4 @@
-/** How sure a rate over seeds is (Wilson 1927). */
+/** The interval of confidence of a rate over seeds (Wilson 1927). */
 import { InvalidValueError } from '../errors.ts';
 
 /** An interval of confidence; both ends in the unit of the value. */

@@ -2,7 +2,7 @@
 import { FileFormatError } from '../errors.ts';
 import type { GraphMessage, ModelMessage, NodeMessage, TensorMessage } from './proto.ts';
 
-/** A list of nodes, and the graph that it is of; a local function's body is of none. */
+/** A list of nodes and their graph; the body of a local function has no graph. */
 interface Body {
   readonly nodes: readonly NodeMessage[];
   readonly graph?: GraphMessage;

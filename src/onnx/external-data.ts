@@ -1,7 +1,7 @@
 /**
- * Tensors whose data lies in files beside the model, as PyTorch's exporter writes them. They are brought into the model, so that ONNX Runtime never
- * opens a path that a file names; those of graphs within nodes are refused. Only plain relative paths below the model's folder are followed.
- * https://github.com/onnx/onnx/blob/main/docs/ExternalData.md
+ * Tensors whose data lies in files beside the model, as PyTorch's exporter writes them. They are read into the model,
+ * so that ONNX Runtime never opens a path that a file names; those of graphs within nodes are refused. Only plain
+ * relative paths below the model's folder are followed. https://github.com/onnx/onnx/blob/main/docs/ExternalData.md
  */
 import { FileFormatError } from '../errors.ts';
 import { toFloat32 } from '../files/element-type.ts';
@@ -40,7 +40,7 @@ export function checkLocation(location: string, tensor: string, file: string | u
   return parts.join('/');
 }
 
-/** Where a tensor's data lie outside its model. */
+/** The place of a tensor's data outside its model. */
 export interface ExternalRange {
   /** A checked relative path with forward slashes, below the model's folder. */
   readonly location: string;
@@ -54,7 +54,7 @@ export function isExternal(tensor: TensorMessage): boolean {
 }
 
 /**
- * Where an external tensor's data lie.
+ * The place of an external tensor's data.
  * @throws FileFormatError where the path leaves the model's folder, or offset and length are not what shape and type
  *   ask for
  */
@@ -76,7 +76,7 @@ export function externalRange(tensor: TensorMessage, file: string | undefined): 
 }
 
 /**
- * Bytes that lie outside the model.
+ * The number of bytes that lie outside the model.
  * @throws FileFormatError as `externalRange`
  */
 export function externalBytes({ proto, file }: OnnxModel): number {
@@ -86,7 +86,7 @@ export function externalBytes({ proto, file }: OnnxModel): number {
 }
 
 /**
- * The model with all of its data inside but for those of `left`; its messages are filled in place.
+ * Reads all external data into the model, except those of `left`; its messages are filled in place.
  * @throws FileFormatError where a tensor of a graph within a node lies outside, where a path leaves the model's folder,
  *   where a file is shorter than its tensors, or, before anything is read, where the whole is more than protobuf can
  *   hold
@@ -103,7 +103,8 @@ export async function inlineExternalData(
   for (const tensor of everyInitializer(proto)) {
     if (left.has(tensor)) continue;
     if (isExternal(tensor) && !outermost.has(tensor)) {
-      // Exporters write weights of the model's own graph so. In a branch or a loop it is a way to have a file read that nobody looks at.
+      // Exporters write weights of the model's own graph in this way. In a branch or a loop, it is a way to have a file
+      // read that nobody inspects.
       throw new FileFormatError(
         `the data of tensor ${tensor.name || '(without a name)'}, of a graph within a node, is outside the model: refused`,
         { file },
