@@ -1,4 +1,7 @@
-/** Everything that can be said on the command line. What a command then does is in `commands/`, imported when it is asked for. */
+/**
+ * The command line: all commands and their options. The work of a command is in `commands/`, which is imported when it
+ * is asked for.
+ */
 import { Command, Option } from 'commander';
 import { packageVersion } from '../sweeps/package-version.ts';
 import { addHostDataOptions, addHostRunOptions } from './host-options.ts';

@@ -18,8 +18,9 @@ export function duration(seconds: number): string {
 }
 
 /**
- * @param total Samples in all, where that is known
- * @param from Samples that were done before
+ * Shows how far a long run is, on stderr.
+ * @param total the number of samples in all, where that is known
+ * @param from the number of samples that were done before
  */
 export function startRunProgress(total: number | undefined, from: number, { stderr, warn }: Terminal): RunProgress {
   const started = performance.now();

@@ -26,7 +26,7 @@ export interface VerifyOptions extends ModelOptions, ReportOptions {
   readonly ignoreOption?: readonly string[];
 }
 
-/** Rows worked on at once. */
+/** How many rows are computed at once. */
 const AT_ONCE = 16;
 /** Latents that a drawn row is made to fire. */
 const LATENTS_PER_ROW = 8;
@@ -36,7 +36,7 @@ interface Difference {
   largest: number;
   row: number;
   column: number;
-  /** The largest value of the reference: what the difference is measured by. */
+  /** The largest value of the reference, by which differences are measured. */
   scale: number;
 }
 
@@ -87,7 +87,7 @@ export async function verify(file: string, options: VerifyOptions, terminal: Ter
         const expected = applyPlainSae(sae, activations);
         const actual = await model.forward(activations);
         const flipped = new Set<number>();
-        // Pre-activations are sums of d_in products: what rounding may carry over a threshold.
+        // Pre-activations are sums of d_in products: rounding may carry them over a threshold.
         const scale = Math.max(features.scale, largestOf(expected.features));
         expected.features.forEach((value, i) => {
           if (value !== 0) fired++;
@@ -164,7 +164,7 @@ export async function verify(file: string, options: VerifyOptions, terminal: Ter
   }
 }
 
-/** What differences are measured by: the largest value, where there is one. */
+/** The unit of differences: the largest value, where there is one. */
 const scaleOf = (largest: number): number => Math.max(largest, 1e-6);
 
 const largestOf = (values: Float64Array): number => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
@@ -182,7 +182,7 @@ function compareWeights(actual: FrozenSae, expected: FrozenSae): { name: string;
     if (!a || !b || a.length !== b.length) return { name, largest: Number.POSITIVE_INFINITY, scale: 1 };
     let [largest, scale] = [0, 0];
     for (let i = 0; i < b.length; i++) {
-      // Infinite thresholds are alike where they are the same.
+      // Infinite thresholds are equal where they have the same sign.
       if (Number.isFinite(b[i])) scale = Math.max(scale, Math.abs(b[i]!));
       if (a[i] !== b[i]) largest = Math.max(largest, Math.abs(a[i]! - b[i]!));
     }

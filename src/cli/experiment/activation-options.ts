@@ -1,4 +1,4 @@
-/** The architectures' settings as flags, which each architecture names for itself. */
+/** Turns the architectures' settings into options; each architecture names its own. */
 import { type Command, Option } from 'commander';
 import { UsageError } from '../../errors.ts';
 import type { FlagValues, SettingFlag } from '../../models/architectures/architecture.ts';
