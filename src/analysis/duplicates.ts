@@ -21,7 +21,11 @@ export interface DuplicateOptions {
 /** How many rows are compared at once: the whole matrix of a large dictionary would not fit in memory. */
 const BLOCK = 256;
 
-/** Every pair of alive latents whose `directions` [dSae, d] have a cosine above the threshold. Takes dSae² · d / 2 operations. */
+/**
+ * Every pair of alive latents whose directions have a cosine above the threshold. Takes dSae² · d / 2 operations.
+ * @param directions [dSae, d]
+ * @throws InvalidShapeError where `directions` is no matrix, or `alive` does not have one entry for each latent
+ */
 export function duplicates(directions: HostTensor, options: DuplicateOptions = {}): DuplicatePair[] {
   const { alive, threshold = 0.95 } = options;
   const [dSae, width] = directions.shape;

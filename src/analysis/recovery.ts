@@ -48,12 +48,16 @@ export interface Recovery {
 }
 
 /**
- * Matches true directions to alive latents, one to one with the largest total cosine, and counts those above the threshold.
- * Dead latents are left out before matching, so that none takes a feature's place by a direction it never uses.
+ * Matches true directions to alive latents, one to one with the largest total cosine, and counts those above the
+ * threshold. Dead latents are left out before matching, so that none takes a feature's place by a direction that it
+ * never uses.
  *
- * `chance` is 1 − (1 − p)ᴺ, with p the share of the sphere within the threshold of a direction and N the alive latents: the
- * probability that one of N uniform directions falls there. It is exact for one feature and an upper bound for several, as a
- * direction may lie near two and can be matched to only one.
+ * `chance` is 1 − (1 − p)ᴺ, with p the share of the sphere within the threshold of a direction and N the number of
+ * alive latents: the probability that one of N uniform directions falls there. It is exact for one feature and an upper
+ * bound for several, because a direction may lie near two and can be matched to only one.
+ * @throws InvalidShapeError where the directions are not two matrices of one width, or `alive` does not have one entry
+ *   for each latent
+ * @throws InvalidValueError for a threshold outside [−1, 1]
  */
 export function recovery(options: RecoveryOptions): Recovery {
   const { directions, trueDirections, alive, threshold, eitherSign = false } = options;

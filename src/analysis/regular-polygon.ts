@@ -10,7 +10,10 @@ export interface PolygonOptions {
   readonly minimumLength?: number;
 }
 
-/** The angles between neighbouring directions [n, 2], in degrees, in order around the circle; their sum is 360. */
+/**
+ * The angles between neighbouring directions [n, 2], in degrees, in order around the circle. Their sum is 360.
+ * @throws InvalidShapeError where the directions are not [n, 2]
+ */
 export function angularGaps({ data, shape }: HostTensor): number[] {
   if (shape.length !== 2 || shape[1] !== 2) {
     throw new InvalidShapeError(`directions in a plane must have shape [n, 2], got [${shape.join(', ')}]`);

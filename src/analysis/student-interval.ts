@@ -29,8 +29,11 @@ export function studentInterval(values: readonly number[], level = 0.95): MeanIn
 }
 
 /**
- * The t within which Student's distribution of `degrees` whole degrees of freedom lies with probability `level`: |T| ≤ t.
- * Bisection of the closed form of the distribution, to the last digit.
+ * The t within which Student's distribution lies with probability `level`: P(|T| ≤ t) = level. Bisection of the closed
+ * form of the distribution, to the last digit.
+ * @param level in (0, 1)
+ * @param degrees degrees of freedom, an integer of at least 1
+ * @throws InvalidValueError for an argument out of range
  */
 export function studentQuantile(level: number, degrees: number): number {
   if (!(level > 0 && level < 1)) throw new InvalidValueError(`level must be between 0 and 1, got ${level}`);

@@ -44,6 +44,7 @@ const VALUES_AT_ONCE = 2 ** 22;
 /**
  * Opens rows in files.
  * @throws FileFormatError for a file that is missing, damaged, of another kind, or does not have an entry for each row
+ * @throws InvalidValueError where no file of activations is named
  */
 export async function openFileRows(options: FileRowOptions): Promise<FileRows> {
   const paths = listed(options.activations);

@@ -73,7 +73,8 @@ function toIntegers({ data }: HostInput): Int32Array {
 
 /**
  * Data from arrays whose axis 0 counts the samples.
- * @throws InvalidShapeError where their numbers of samples differ, or where the mask has another shape than the tokens.
+ * @throws InvalidValueError where no inputs are given
+ * @throws InvalidShapeError where their numbers of samples differ, or the mask has another shape than the tokens
  */
 export function arrayData(
   modelInputs: readonly TensorDescription[],

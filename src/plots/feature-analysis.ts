@@ -29,12 +29,12 @@ const biasWidth = 14;
 const ticksWidth = 30;
 
 /**
- * For each instance one row: ‖W_i‖ as bars coloured by polysemanticity, W Wᵀ from −1 to 1, and the bias, feature 0 at the
- * top, with a thin line after feature n_hidden.
- *
- * @param weight […, n_features, n_hidden].
- * @param bias […, n_features], or undefined for a model without one.
- * @throws InvalidShapeError where bias or labels do not fit weight.
+ * For each instance one row: ‖W_i‖ as bars coloured by polysemanticity, W Wᵀ from −1 to 1, and the bias, feature 0 at
+ * the top, with a thin line after feature n_hidden.
+ * @param weight […, n_features, n_hidden]
+ * @param bias […, n_features], or `undefined` for a model without one
+ * @throws InvalidShapeError where bias or labels do not fit weight
+ * @throws InvalidValueError where `columns` is no positive integer
  */
 export function plotFeatureAnalysis(
   weight: Numbers,

@@ -94,7 +94,11 @@ export async function writeReport(
   return { summary, page };
 }
 
-/** Compares two sweeps, and writes `comparison.html` into `output`. Its errors are those of `writeReport`. */
+/**
+ * Compares two sweeps, and writes `comparison.html` into `output`.
+ * @throws FileFormatError where a folder holds no result, or a damaged one
+ * @throws FileWriteError where `output` cannot be written
+ */
 export async function writeComparison(
   [a, b]: readonly [string, string],
   output: string,

@@ -17,6 +17,10 @@ describe('the API reference', () => {
     expect(reference.undocumented).to.deep.equal([]);
   });
 
+  it('names every error that an exported function or method throws itself', () => {
+    expect(reference.unnamedErrors).to.deep.equal([]);
+  });
+
   it('is what npm run docs writes', async () => {
     expect((await readdir(FOLDER)).sort()).to.deep.equal([...reference.pages.keys()].sort());
     for (const [name, text] of reference.pages) {
