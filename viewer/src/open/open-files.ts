@@ -17,7 +17,7 @@ import { keepModel } from './kept-models.ts';
 import { askForNames } from './name-tensors.ts';
 import { busy, goToModel, historyFits, type Incoming, openModelFile } from './opening.ts';
 
-/** The history of a file beside a model; undefined where that is no history: run folders hold other JSON. */
+/** Reads the history beside a model; undefined where the file is no history, as run folders hold other JSON too. */
 async function historyOf(file: File | undefined) {
   return file && readHistory(await file.text(), file.name);
 }
@@ -25,7 +25,7 @@ async function historyOf(file: File | undefined) {
 interface Opened {
   /** Undefined for a language model with an autoencoder inside, which has a page of its own. */
   readonly model: Model | undefined;
-  /** Settles once this browser keeps it. */
+  /** Settles once the model is kept in this browser. */
   readonly kept: Promise<void>;
 }
 
@@ -42,7 +42,7 @@ async function openGroup(group: OnnxGroup | FolderGroup): Promise<Opened> {
   return { model, kept: keepModel(model, { name, file: onnx, beside: {} }) };
 }
 
-/** A history alone joins the open models that it fits, the newest of them. */
+/** Adds a history that came alone to the newest open model that it fits. Gives whether there was one. */
 function joinHistory(text: string, file: string): boolean {
   const history = readHistory(text, file);
   const target = models.value.findLast(model => historyFits(history, model));
@@ -52,7 +52,7 @@ function joinHistory(text: string, file: string): boolean {
   return true;
 }
 
-/** True for JSON that has the keys of a history. */
+/** Whether JSON has the keys of a history. */
 const looksLikeHistory = (text: string): boolean => /"directions"\s*:/.test(text) && /"steps"\s*:/.test(text);
 
 async function openText(file: File): Promise<void> {
@@ -91,7 +91,10 @@ export async function openOnnx(incoming: Incoming, show: boolean): Promise<Model
   }
 }
 
-/** Opens files; each that fails gives one alert, and what was open stays. Goes to the page of what was opened. */
+/**
+ * Opens files and goes to the view of what was opened. Each file that fails gives an alert, and what was open stays
+ * open.
+ */
 export async function openFiles(files: readonly (File | PlacedFile)[]): Promise<void> {
   if (files.length === 0) return;
   alertText.value = undefined;
@@ -109,7 +112,7 @@ export async function openFiles(files: readonly (File | PlacedFile)[]): Promise<
     }
   };
 
-  // First: a model that is opened with its tokenizer reads by it from the start.
+  // Tokenizers come first, so that a model opened with its tokenizer uses it from the start.
   for (const { file, config } of tokenizers) {
     await attempt(file.name, async () => {
       await (await inference()).useTokenizer(file, config);

@@ -1,4 +1,7 @@
-/** What the analysis worker does. It holds directions and firings; nothing here touches ONNX Runtime, so nothing waits for a model. */
+/**
+ * The analysis worker. It holds directions and firings and does without ONNX Runtime, so that its answers never wait
+ * for a model.
+ */
 
 import { cosineSimilarityMatrix } from '../../../src/analysis/cosine-similarity.ts';
 import type { HostTensor } from '../../../src/tensor.ts';
@@ -11,13 +14,16 @@ import { turn } from '../data/turn.ts';
 import type { AnalysisApi, Comparison } from './analysis-api.ts';
 
 interface Directions {
-  /** As they stand. */
+  /** The directions as they were given. */
   readonly raw: HostTensor;
-  /** Rows of norm 1; a zero row stays zero. */
+  /** The directions with rows of norm 1, made when first needed; a row of zeros stays one. */
   unit: Float32Array | undefined;
 }
 
-/** Latents that are compared before other questions are let in: some 40 ms at 512 dimensions and 16,384 latents. */
+/**
+ * How many latents are compared before other questions may be answered: about 40 ms at 512 dimensions and 16,384
+ * latents.
+ */
 const ROWS_PER_TURN = 8;
 
 function unitRows({ data, shape }: HostTensor): Float32Array {
@@ -32,7 +38,9 @@ function unitRows({ data, shape }: HostTensor): Float32Array {
   return unit;
 }
 
-/** product = a bᵀ, four rows of each at a time: each number that is read serves four sums.  */
+/**
+ * Computes product = a bᵀ. It takes four rows of each at a time, so that each number read from memory serves four sums.
+ */
 function multiplyTransposed(a: Float32Array, b: Float32Array, width: number, product: Float32Array): void {
   const rowsA = a.length / width;
   const rowsB = b.length / width;
@@ -71,10 +79,10 @@ function multiplyTransposed(a: Float32Array, b: Float32Array, width: number, pro
   }
 }
 
-/** Rows that are enough to find two principal components by. */
+/** The number of rows from which the two principal components are computed. */
 const MOST_FOR_COMPONENTS = 4096;
 
-/** At most so many rows, evenly spread. */
+/** At most `most` of the tensor's rows, evenly spread. */
 function everyNth({ data, shape }: HostTensor, most: number): HostTensor {
   const [count, width] = shape as [number, number];
   const step = Math.ceil(count / most);
@@ -85,6 +93,7 @@ function everyNth({ data, shape }: HostTensor, most: number): HostTensor {
   return { data: picked, shape: [rows, width] };
 }
 
+/** Makes the methods of the analysis worker. */
 export function createAnalysis(): AnalysisApi {
   const models = new Map<string, Directions>();
   const runs = new Map<string, FiringRun>();
@@ -227,7 +236,7 @@ export function createAnalysis(): AnalysisApi {
       const indices: number[] = [];
       for (let i = 0; i < column.length; i++) if (!keep || keep[i] === 1) indices.push(i);
       const order = Int32Array.from(indices);
-      // Where there is no number the row goes last in either direction.
+      // A row without a number comes last, whichever way the table is sorted.
       const key = (i: number): number => {
         const value = column[i]!;
         return Number.isNaN(value) ? Number.POSITIVE_INFINITY : descending ? -value : value;
@@ -243,7 +252,7 @@ export function createAnalysis(): AnalysisApi {
       runs.set(run, new FiringRun(settings));
     },
     addFirings(run, block) {
-      // Blocks of a run that ended meanwhile are nobody's.
+      // A block may arrive after its run was dropped.
       runs.get(run)?.add(block);
     },
     sinkRows: run => runOf(run).sinkRows(),

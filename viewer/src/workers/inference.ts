@@ -1,4 +1,4 @@
-/** What an inference worker does, on src/inference: read, open, run, and say which latents fire. */
+/** The inference worker, built on src/inference: it reads, opens and runs models, and tells which latents fire. */
 
 import { FileFormatError } from '../../../src/errors.ts';
 import { openModel } from '../../../src/inference/load.ts';
@@ -39,13 +39,16 @@ interface OpenSae {
 
 type Open = OpenToy | OpenSae;
 
-/** Models with fewer weights run on WASM under `auto`: a GPU's latency is longer than their whole run. */
+/**
+ * The number of weights below which `auto` chooses WASM: the latency of a GPU is longer than the whole run of such a
+ * model.
+ */
 const SMALL = 1_000_000;
 /** The widest autoencoder whose directions are found by decoding each latent alone. */
 const MOST_DECODED = 2048;
 /** Instances of a parallel toy model that are listed. */
 const MOST_INSTANCES = 64;
-/** Samples of the plane that are run at once. */
+/** How many points of the plane are run at once. */
 const CHUNK = 512;
 /** Rows on which it is checked that the decoder is a sum of directions. */
 const CHECKED_ROWS = 8;
@@ -59,7 +62,7 @@ function parameterCount(model: OnnxModel): number {
   );
 }
 
-/** What `auto` should try for this model, and why not the GPU. */
+/** The provider to try for this model, and why `auto` passes over the GPU where it does. */
 async function choose(compute: Compute, model: OnnxModel): Promise<{ provider: Provider | 'auto'; refused: string[] }> {
   if (compute !== 'auto') return { provider: compute, refused: [] };
   if (parameterCount(model) < SMALL) return { provider: 'wasm', refused: ['Auto: small models are faster on WASM.'] };
@@ -71,7 +74,7 @@ async function choose(compute: Compute, model: OnnxModel): Promise<{ provider: P
   return { provider: 'auto', refused: [] };
 }
 
-/** What the file holds; what it does not say is inferred as an autoencoder first. */
+/** Reads the model in a file. Where the file does not say what it is, it is read as an autoencoder first. */
 async function load(
   model: OnnxModel,
   metadata: ModelMetadata,
@@ -91,7 +94,7 @@ async function load(
   try {
     return await asSae();
   } catch (error) {
-    // Where neither reading is certain, what was missing for an autoencoder is the better answer.
+    // Where both readings fail, what was missing for an autoencoder is the more useful message.
     return asToy().catch(() => {
       throw error;
     });
@@ -135,7 +138,7 @@ async function readWhole(bytes: Uint8Array, name: string, beside: Readonly<Recor
   });
 }
 
-/** The directions of the file, or, where it does not name them, what each latent alone decodes to. */
+/** The directions that the file names, or else what each latent alone decodes to. */
 async function directionsOf(sae: LoadedSae, bias: HostTensor): Promise<HostTensor> {
   try {
     return await sae.featureDirections();
@@ -179,7 +182,7 @@ function geometryOf(model: OnnxModel, directions: HostTensor, dIn: number): Late
   if (encoder) {
     const dots = new Float64Array(count);
     const squares = new Float64Array(count);
-    // Row by row of the encoder: its columns are latents, and memory is read in order.
+    // The encoder's columns are latents; going by rows reads memory in order.
     for (let d = 0; d < dIn; d++) {
       const at = d * count;
       for (let i = 0; i < count; i++) {
@@ -198,21 +201,27 @@ function geometryOf(model: OnnxModel, directions: HostTensor, dIn: number): Late
 
 interface Entry {
   readonly open: Open;
-  /** Of a parallel toy model. */
+  /** The instance of a parallel toy model; undefined for any other model. */
   readonly instance: number | undefined;
 }
 
-/** How reconstructions are made from sparse features without the session, where the decoder is b_dec + Σ f_i W_dec[i]. */
+/**
+ * What is needed to reconstruct rows from sparse latents without a session, where the decoder is b_dec + Σ f_i
+ * W_dec[i].
+ */
 interface LinearDecoder {
   readonly directions: HostTensor;
   readonly bias: Float32Array;
 }
 
-/** What the worker offers; `giveWasm` hands ONNX Runtime its wasm. */
+/**
+ * Makes the methods of the inference worker.
+ * @param giveWasm - Hands ONNX Runtime its wasm.
+ */
 export function createInference(giveWasm: (wasm: ArrayBuffer) => void): InferenceApi {
   const entries = new Map<string, Entry>();
   const files = new Map<string, ReturnType<InferenceApi['source']>>();
-  /** By autoencoder; undefined where its decoder does more than add directions. */
+  /** The linear decoder of each autoencoder; undefined where its decoder does more than add directions. */
   const decoders = new Map<string, LinearDecoder | undefined>();
 
   const entry = (id: string): Entry => {
@@ -226,7 +235,7 @@ export function createInference(giveWasm: (wasm: ArrayBuffer) => void): Inferenc
     return open.loaded;
   };
 
-  /** Runs one toy model, also where the file holds several in parallel: `run` is shown all of its instances. */
+  /** Runs one toy model, which may be one of several in a parallel file. `run` is given all instances. */
   async function throughToy(
     id: string,
     input: HostTensor,
@@ -279,7 +288,7 @@ export function createInference(giveWasm: (wasm: ArrayBuffer) => void): Inferenc
     return out;
   }
 
-  /** Finds out, on the first rows that come, whether the decoder only adds directions. */
+  /** Tests on the first rows whether the decoder only adds directions. */
   async function linearDecoder(
     id: string,
     loaded: LoadedSae,
@@ -290,7 +299,7 @@ export function createInference(giveWasm: (wasm: ArrayBuffer) => void): Inferenc
     const bias = await biasOf(loaded);
     const decoder = { directions: await directionsOf(loaded, bias), bias: bias.data };
     const count = Math.min(CHECKED_ROWS, fired.count);
-    // By the decoder alone, whose session is open already: a session for the whole would hold every weight once more.
+    // The decoder's own session is open already; one for the whole model would hold every weight once more.
     const features = new Float32Array(count * loaded.dSae);
     for (let row = 0; row < count; row++) {
       for (let at = fired.offsets[row]!; at < fired.offsets[row + 1]!; at++) {
@@ -309,7 +318,7 @@ export function createInference(giveWasm: (wasm: ArrayBuffer) => void): Inferenc
     return decoders.get(id);
   }
 
-  /** What the page is told of a model that was opened; one entry for each instance of a parallel one. */
+  /** What the page is told about a model that was opened, with one entry for each instance of a parallel one. */
   async function describe(
     open: Open,
     sha256: string,

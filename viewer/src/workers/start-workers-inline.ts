@@ -3,6 +3,9 @@ import AnalysisWorker from './analysis.worker.ts?worker&inline';
 import InferenceWorker from './inference.worker.ts?worker&inline';
 import TrainingWorker from './training.worker.ts?worker&inline';
 
+/** Starts the analysis worker. */
 export const startAnalysisWorker = (): Worker => new AnalysisWorker({ name: 'analysis' });
+/** Starts an inference worker. */
 export const startInferenceWorker = (): Worker => new InferenceWorker({ name: 'inference' });
+/** Starts the training worker. */
 export const startTrainingWorker = (): Worker => new TrainingWorker({ name: 'training' });
