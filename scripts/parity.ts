@@ -1,7 +1,8 @@
 /**
- * `npx tsx scripts/parity.ts --python PYTHON`: whole trainings by SAELens's own trainer and by ours, on the same rows, with paired seeds, AuxK on in both:
- * SAELens as it comes, ours with `--preset saelens`, and ours with `--preset ours`. Each is scored from its frozen file by one code. Prints paired
- * differences to SAELens with 95% intervals (Student's t over seeds), and writes every run to --out; runs that are there are not done again.
+ * `npx tsx scripts/parity.ts --python PYTHON`: whole trainings by SAELens's own trainer and by ours, on the same rows,
+ * with paired seeds and AuxK on in both. SAELens runs as it comes, ours runs with `--preset saelens` and with
+ * `--preset ours`, and the same code scores each from its frozen file. Prints paired differences to SAELens with 95%
+ * intervals (Student's t over seeds), and writes every run to --out; runs that are there are not done again.
  */
 import { mkdir, readFile } from 'node:fs/promises';
 import { cpus, loadavg } from 'node:os';

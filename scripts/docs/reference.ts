@@ -32,6 +32,7 @@ export function entryPoints(): EntryPoint[] {
   });
 }
 
+/** The API reference, and what the docstrings leave out. */
 export interface Reference {
   /** Markdown by file name. */
   readonly pages: ReadonlyMap<string, string>;

@@ -30,6 +30,7 @@ export async function checkFrozenFolder(folder: string, answers: unknown): Promi
   return checkFrozen((await loadSaeFolder(folder)).sae, { x: fromNested(x), features, reconstruction }, tolerance);
 }
 
+/** The answers of SAELens for one input. */
 export interface FrozenAnswers {
   readonly x: HostTensor;
   readonly features: NestedArray;

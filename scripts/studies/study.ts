@@ -14,7 +14,7 @@ export interface DoneSweep {
 }
 
 /**
- * Draws and writes into `out`.
+ * Draws figures and tables and writes them into `out`.
  * @returns a table for a terminal
  */
 export type Study = (sweep: DoneSweep) => Promise<string>;
