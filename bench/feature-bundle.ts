@@ -61,7 +61,7 @@ try {
     }),
   );
 
-  /** Builds a bundle over `count` rows; seconds of the wall and of the processor. */
+  /** Builds a bundle over `count` rows, and gives its seconds on the clock and of the processor. */
   async function build(count: number) {
     const at = (name: string) => join(folder, name);
     const activations = normals(count * dIn, 1);

@@ -56,11 +56,11 @@ const options = new Command('npm run bench:files --')
 const { dIn, dSae, k, rounds } = options;
 const BATCH = 1024;
 const HELD_OUT = 8192;
-/** Steps of one measurement of reading, and of training. */
+/** The steps of one measurement: of reading, and of training. */
 const [READ_STEPS, TRAIN_STEPS] = [200, 30];
 /** Steps without firing after which AuxK calls a latent dead, in both. */
 const DEAD_AFTER = 100;
-/** Where the command line's own words go. */
+/** An output that drops what the command line prints. */
 const SILENT = {
   stdin: process.stdin,
   stderr: process.stderr,
@@ -84,7 +84,7 @@ function bytesOf(rows: HostTensor, format: Format, type: Type): Uint8Array {
   return format === 'npy' ? writeNpy({ ...rows, type }) : writeSafetensors({ activations: { ...rows, type } });
 }
 
-/** Rows per second that `task` comes through. */
+/** The rows per second that `task` handles. */
 async function rate(rows: number, task: () => Promise<unknown>): Promise<number> {
   const started = performance.now();
   await task();

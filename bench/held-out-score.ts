@@ -1,4 +1,4 @@
-/** What a frozen autoencoder is worth on rows that no training saw: one measure for all who trained one. */
+/** Scores a frozen autoencoder on rows that no training saw, with one measure for every library that trained one. */
 import { ExplainedVariance } from '../src/analysis/explained-variance.ts';
 import { FiringDensity } from '../src/analysis/firing-density.ts';
 import { L0 } from '../src/analysis/l0.ts';
@@ -7,8 +7,9 @@ import { type LoadedSae, loadSae } from '../src/inference/node.ts';
 import type { FrozenSae } from '../src/models/frozen-sae.ts';
 import { type HostTensor, hostTensor } from '../src/tensor.ts';
 
+/** The score of an autoencoder on held-out rows. */
 export interface HeldOutScore {
-  /** Missing where the rows are constant. */
+  /** The explained variance; undefined where the rows do not vary. */
   readonly explainedVariance: number | undefined;
   readonly l0: number;
   /** Latents that fired in none of the rows. */
@@ -38,7 +39,7 @@ async function scored(loaded: LoadedSae, { data, shape }: HostTensor): Promise<H
   return { explainedVariance: variance.compute(), l0: l0.compute(), silent: firing.compute().dead.length };
 }
 
-/** In words. */
+/** The score in words. */
 export function scoreText({ explainedVariance, l0, silent }: HeldOutScore): string {
   return `EV ${explainedVariance?.toFixed(3) ?? '–'}, L0 ${l0.toFixed(1)}, ${silent} silent`;
 }

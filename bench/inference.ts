@@ -60,7 +60,7 @@ interface Row {
   readonly dSae: number;
   readonly batch: number;
   readonly name: string;
-  /** Medians. */
+  /** The median milliseconds of a call. */
   readonly msPerCall: number;
   readonly samplesPerSecond: number;
 }
@@ -106,7 +106,7 @@ interface PythonLibrary {
   readonly process: LineProcess;
 }
 
-/** The libraries that `command` has. */
+/** Starts each of the libraries that the Python `command` has. */
 async function startAll(command: string): Promise<PythonLibrary[]> {
   const started: PythonLibrary[] = [];
   for (const library of LIBRARIES) {

@@ -2,22 +2,27 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
+/** A program that is running and answers questions. */
 export interface LineProcess {
   ask<Answer>(request: unknown): Promise<Answer>;
   end(): void;
 }
 
+/** Options of `startPython`. */
 export interface StartOptions {
   readonly env?: NodeJS.ProcessEnv;
-  /** Ends it at once; what it is asked then fails. */
+  /** Ends the program at once. Questions that are still open are then rejected. */
   readonly signal?: AbortSignal;
-  /** Is told why it does not answer. Default: a line on standard error. */
+  /** Called with the reason where the program does not answer. Default: writes a line to standard error. */
   readonly onProblem?: (reason: string) => void;
-  /** Is given what it answers to `probe`. */
+  /** Called with the program's answer to `probe`. */
   readonly onAnswer?: (answer: unknown) => void;
 }
 
-/** Starts `script` with `python`; undefined, with the reason told, where it ends before it answers `probe`. */
+/**
+ * Starts `script` with `python`. Gives undefined, after `onProblem` was told the reason, where the program ends before
+ * it answers `probe`.
+ */
 export async function startPython(
   python: string,
   script: string,
@@ -51,7 +56,7 @@ export async function startPython(
     return JSON.parse(value) as Answer;
   };
   try {
-    // Asked whether or not anybody wants the answer: some programs are set up by it.
+    // The probe is always asked, because some programs need it to set themselves up.
     const answer = await ask(probe);
     onAnswer?.(answer);
   } catch (error) {

@@ -1,4 +1,4 @@
-/** What share of a step each of its parts takes. */
+/** The share of a training step that each of its parts takes. */
 import { mean } from 'd3-array';
 
 /** `parts`: mean milliseconds of each, as of all steps `ms`; in words. */

@@ -5,6 +5,7 @@ import { writeNpy } from '../src/files/npy.ts';
 import { writeFileAtomic } from '../src/files/write-atomic.ts';
 import { type HostTensor, hostTensor } from '../src/tensor.ts';
 
+/** Rows made of known directions. */
 export interface PlantedRows {
   /** [n, d_in], the same as in `file`. */
   readonly training: HostTensor;
@@ -13,7 +14,7 @@ export interface PlantedRows {
   readonly heldOut: HostTensor;
 }
 
-/** Features that fire in a sample, about. */
+/** About how many features fire in a sample. */
 const ACTIVE = 24;
 const DRAWN_AT_ONCE = 1024;
 

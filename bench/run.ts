@@ -74,12 +74,12 @@ interface Row {
   readonly detail: string;
 }
 
-/** NaN of none. */
+/** The median; NaN where there are no values. */
 function median(values: readonly number[]): number {
   return medianOf(values) ?? Number.NaN;
 }
 
-/** bench/sae-step.ts in a process of its own: its peak memory is then its own too. */
+/** Runs bench/sae-step.ts in a process of its own, so that its peak memory is its own too. */
 async function saeSteps(args: readonly string[], folder: string): Promise<readonly SaeStep[]> {
   const json = join(folder, 'sae-step.json');
   const script = fileURLToPath(new URL('sae-step.ts', import.meta.url));

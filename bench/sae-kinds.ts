@@ -54,7 +54,7 @@ for (let latent = 0; latent < dSae; latent++) {
   for (let i = 0; i < dIn; i++) encoder[i * dSae + latent] = rows[latent * dIn + i]! / Math.sqrt(dIn);
 }
 const activations = draws(batchSize * dIn, 2);
-/** Which `k` of d_sae pre-activations exceed, which are as good as normal. */
+/** The value that `k` of d_sae pre-activations exceed, which are nearly normal. */
 const threshold = draws(100_000, 3).sort()[Math.floor(100_000 * (1 - k / dSae))]!;
 
 interface Variant {

@@ -50,13 +50,13 @@ interface Measurement {
   readonly work: Work;
   /** Milliseconds of each step. */
   readonly ms: readonly number[];
-  /** Milliseconds a step of each part; the mean of all shards. */
+  /** Milliseconds that each part takes in a step; means over all shards. */
   readonly parts: StepTimes;
-  /** Of the encoder's product alone, all threads together. */
+  /** Billions of operations a second in the encoder's product alone, all threads together. */
   readonly gemmGflops: number;
   /** Parameters and moments read and written, all threads together; an upper bound, for idle latents are skipped. */
   readonly updateGBps: number;
-  /** Of this process alone. */
+  /** The peak memory of this process alone. */
   readonly peakMemoryMiB: number;
   readonly score: HeldOutScore;
   readonly others: readonly OtherMeasurement[];
@@ -66,9 +66,9 @@ interface OtherMeasurement {
   readonly library: Library;
   readonly version: string;
   readonly ms: readonly number[];
-  /** Median of its steps over the median of ours. */
+  /** The median of its steps divided by the median of ours. */
   readonly ratio: number;
-  /** Missing where it has no form for inference. */
+  /** The score of its autoencoder; undefined where it has no form for inference. */
   readonly score?: HeldOutScore;
 }
 
@@ -166,7 +166,7 @@ function ourTraining(work: Work): { readonly sae: SparseAutoencoder; readonly pr
   return { sae, program: saeStep(settings, [sae], numbers).program };
 }
 
-/** What Python is asked to train. */
+/** The request that tells Python what to train. */
 function requestOf(library: Library, work: Work, rows: string): object {
   const { kind, dIn, dSae, batchSize, k, threads, learningRate, saelensLearningRate } = work;
   return {
@@ -193,7 +193,10 @@ interface Other {
   readonly ms: number[];
 }
 
-/** Starts it; undefined, with a line that says why, where this Python does not have it. AuxK is SAELens's alone. */
+/**
+ * Starts a library. Gives undefined, after a line that says why, where this Python does not have it. Only SAELens has
+ * AuxK.
+ */
 async function startOther(library: Library, work: Work, rows: string): Promise<Other | undefined> {
   if (library !== 'saelens' && work.kind.endsWith('auxk')) return undefined;
   let version = '';

@@ -10,14 +10,16 @@ import { trainSaes, trainToyModel } from '../src/training/node.ts';
 import type { RunReport } from '../src/training/run-settings.ts';
 import { startPython } from './line-process.ts';
 
+/** A small model to time, and how many steps of it. */
 export interface SmallWork {
   readonly name: 'toy model' | 'SAE' | 'parallel toy models' | '256 SAEs';
-  /** Steps of a round. */
+  /** Our steps in each round. */
   readonly steps: number;
-  /** PyTorch's steps of a round. */
+  /** PyTorch's steps in each round. */
   readonly otherSteps: number;
 }
 
+/** All small models that are timed. */
 export const SMALL_WORKS: readonly SmallWork[] = [
   { name: 'toy model', steps: 4000, otherSteps: 600 },
   { name: 'SAE', steps: 4000, otherSteps: 600 },
@@ -25,9 +27,10 @@ export const SMALL_WORKS: readonly SmallWork[] = [
   { name: '256 SAEs', steps: 100, otherSteps: 10 },
 ];
 
+/** The times of one small model. */
 export interface SmallMeasurement {
   readonly name: SmallWork['name'];
-  /** Milliseconds a step, of each round. */
+  /** Milliseconds of a step in each round. */
   readonly ms: readonly number[];
   /** Shares of a step: drawing batches, the engine, everything else. */
   readonly shares: { readonly data: number; readonly step: number; readonly rest: number };

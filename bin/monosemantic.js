@@ -1,9 +1,9 @@
 #!/usr/bin/env node
-// Runs the built command line; in a clone that is not built, or has changed since, its sources.
+// Runs the built command line. In a clone that is not built, or has changed since, runs its sources.
 import { existsSync, readdirSync, statSync } from 'node:fs';
 
 const built = new URL('../dist/cli/main.js', import.meta.url);
-// Not in the published package.
+// The published package has no sources.
 const sources = new URL('../src/', import.meta.url);
 
 function isBuiltNow() {

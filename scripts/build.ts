@@ -4,7 +4,7 @@
  * `overrides` reach nobody else; the others bring a dozen packages for one function.
  */
 import { execFileSync } from 'node:child_process';
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -46,6 +46,7 @@ for (const name of files) await rewriteWorkerUrls(join(DIST, name));
 await bundlePackages(files.map(name => join(DIST, name)));
 await declareProto();
 await declareDisposal();
+await keepTrainingHelp();
 
 function compile(): void {
   const compiler = join(require.resolve('typescript/package.json'), '../bin/tsc');
@@ -109,6 +110,17 @@ async function declareDisposal(): Promise<void> {
     if (!/\b(Async)?Disposable\b|Symbol\.(asyncDispose|dispose)\b/.test(declarations)) continue;
     await writeFile(file, `/// <reference lib="esnext.disposable" />\n${declarations}`);
   }
+}
+
+/** Writes the help of `train toy` and `train sae`, which the command line then prints without the packages that it is made with. */
+async function keepTrainingHelp(): Promise<void> {
+  const texts = ['toy', 'sae'].map(what => {
+    const command = [join(ROOT, 'bin/monosemantic.js'), 'train', what, '--help'];
+    return [what, execFileSync(process.execPath, command, { encoding: 'utf8' })] as const;
+  });
+  const folder = join(DIST, 'cli/training-help');
+  await mkdir(folder);
+  for (const [what, text] of texts) await writeFile(join(folder, `${what}.txt`), text);
 }
 
 /** The licences of `packages`, one after another. */

@@ -73,7 +73,7 @@ try {
   } else throw error;
 }
 
-/** True where nothing is wrong or failed. */
+/** Runs all checks. Gives whether none of them is wrong or failed. */
 async function checkAll(options: Options): Promise<boolean> {
   const deadline = performance.now() + options.seconds * 1000;
   const machine = await describeMachine(options.software ?? false);
@@ -139,25 +139,25 @@ async function runCheck(
     ...(deviceMiB !== undefined && { deviceMiB }),
     ...(hostMiB !== undefined && { hostMiB }),
   };
-  // What libraries print tells more than what they throw, where they do not start.
+  // Where a library does not start, what it prints tells more than the error that it throws.
   const withWords = (detail: string): string => (lastWords === '' ? detail : `${detail}; it printed: ${lastWords}`);
   const rows = messages
     .filter(message => 'finding' in message)
     .map(({ finding }): Row => {
       const detail = finding.outcome === 'ran' ? finding.detail : withWords(finding.detail);
       const { ms, ...rest } = finding;
-      // A software adapter's times tell nothing of a card's.
+      // The times of a software adapter say nothing about a card.
       return { path, ...rest, detail, ...(patience === 1 && ms !== undefined && { ms }), ...measured };
     });
   if (problem === undefined) return rows;
   const last = rows.at(-1);
-  // The last message came: libraries that crash while they are being unloaded have done their work.
+  // After the last message the check is done, even if a library crashes while it is unloaded.
   if (last && hostMiB !== undefined)
     return [...rows.slice(0, -1), { ...last, detail: `${last.detail}; then ${problem}` }];
   return [...rows, { path, check: check.name, outcome: 'failed', detail: withWords(problem), ...measured }];
 }
 
-/** What trainings must give, by ONNX Runtime on the CPU. */
+/** The losses that trainings must reach, computed by ONNX Runtime on the CPU. */
 async function lossesOnCpu(
   checks: readonly Check[],
   machine: CheckedMachine,

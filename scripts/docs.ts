@@ -7,10 +7,11 @@ import { apiReference } from './docs/reference.ts';
 
 const FOLDER = fileURLToPath(new URL('../docs/api/', import.meta.url));
 
-const { pages, undocumented } = apiReference();
+const { pages, undocumented, unnamedErrors } = apiReference();
 await mkdir(FOLDER, { recursive: true });
 for (const name of await readdir(FOLDER)) if (!pages.has(name)) await rm(join(FOLDER, name));
 for (const [name, text] of pages) await writeFileAtomic(join(FOLDER, name), text);
 console.log(`${pages.size} pages in docs/api/`);
 for (const name of undocumented) console.error(`no docstring: ${name}`);
-if (undocumented.length > 0) process.exitCode = 1;
+for (const name of unnamedErrors) console.error(`no @throws: ${name}`);
+if (undocumented.length + unnamedErrors.length > 0) process.exitCode = 1;

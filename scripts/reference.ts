@@ -1,9 +1,8 @@
 /**
- * `npm run reference -- DIR`: compares this package with figures that PyTorch computed, on every engine that this machine has.
- *
- * DIR and the folders in it hold JSON files as test/reference has them, told apart by what they hold, of any sizes. A file of which nobody knows what
- * it is counts as failed. Exit status: 0 where no check failed,
- * 1 where one did or the folder cannot be read, 2 for wrong usage.
+ * `npm run reference -- DIR`: compares this package with figures that PyTorch computed, on every engine that this
+ * machine has. DIR and the folders in it hold JSON files of the form of test/reference, of any sizes, which are told
+ * apart by what they hold. A file that fits no form counts as failed. Exit status: 0 where no check failed, 1 where one
+ * did or the folder cannot be read, 2 for wrong usage.
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';

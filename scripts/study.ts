@@ -1,4 +1,7 @@
-/** `npx tsx scripts/study.ts recovery|sae-big|sparsity`: does the sweep of examples/plans/NAME.json, and draws what the README shows of it. */
+/**
+ * `npx tsx scripts/study.ts recovery|sae-big|sparsity`: runs the sweep of examples/plans/NAME.json, and draws the
+ * figures that the README shows of it.
+ */
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Argument, Command } from 'commander';

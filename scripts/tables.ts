@@ -1,6 +1,8 @@
 /**
- * `npx tsx scripts/tables.ts --only F5,F2 --python PYTHON`: tables of the field beside what we find. Each prints published | SAELens run here | ours, with 95% intervals over
- * paired seeds, and a sentence that says whether it holds; --write puts them into docs/study.md. Results are files under --out, and what is there is not done again.
+ * `npx tsx scripts/tables.ts --only F5,F2 --python PYTHON`: tables that compare published results with ours. Each shows
+ * published figures, SAELens run here, and ours, with 95% intervals over paired seeds, and a sentence that says whether
+ * the published claim holds. `--write` puts them into docs/study.md. Results are kept as files under --out, and a
+ * result that is there is not computed again.
  */
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';

@@ -1,6 +1,7 @@
 /**
- * `npm run torture`: what must never happen, looked for on purpose. Five minutes by default; `--seconds`, `--files`, `--kills`, `--seed` and
- * `--only` change that. Prints a table and ends with status 1 where anything happened; what shows it is kept in runs/torture/.
+ * `npm run torture`: tries to make happen what must never happen, such as a crash, a hang, a leak or a lost file. Takes
+ * five minutes by default; `--seconds`, `--files`, `--kills`, `--seed` and `--only` change that. Prints a table and
+ * ends with status 1 where something happened; the files that show it are kept in runs/torture/.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

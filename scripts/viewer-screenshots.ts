@@ -1,7 +1,7 @@
 /**
  * Takes the pictures of the viewer that the README shows (viewer/docs), from the built viewer in the bundled Chromium. The pages for
  * researchers show a synthetic dictionary: 512 features in 64 dimensions, the rarer the later, and an autoencoder that has them and as many
- * random directions. `example-ocr` shows what `npm run example:ocr` wrote before.
+ * random directions. `example-ocr` shows what `npm run example` wrote before.
  */
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -114,8 +114,8 @@ const withRows = (view?: string, latent?: number) => async (page: Page) => {
   if (view) await openView(page, view);
 };
 
-/** The pages of `npm run example:ocr`, on a latent that follows a letter. */
-const EXAMPLE = fileURLToPath(new URL('../runs/example-ocr/', import.meta.url));
+/** The pages of `npm run example`, on a latent that follows a letter. */
+const EXAMPLE = fileURLToPath(new URL('../runs/example/', import.meta.url));
 const withExample = async (page: Page) => {
   const names = await readdir(`${EXAMPLE}pages`);
   const given = names.map(async name => ({ name: `ocr/${name}`, bytes: await readFile(`${EXAMPLE}pages/${name}`) }));

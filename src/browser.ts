@@ -1,6 +1,6 @@
 /**
- * `monosemantic` in a browser: models, data, training, freezing. The same in Node, which adds what needs files and its own engines
- * (index.ts). Needs the optional package @tensorflow/tfjs.
+ * `monosemantic` in a browser: models, data, training and freezing. Node has all of this too; index.ts adds what needs
+ * files, and the engines of Node. Needs the optional package @tensorflow/tfjs.
  */
 
 export { type ActivationData, activationSource, type GivenPairs } from './data/activation-data.ts';

@@ -1,10 +1,11 @@
 /**
- * Everything that this package throws on purpose. Each message names the value, what was expected and where it came from. Messages of the
- * classes that tell of data and files are made harmless for terminals and logs (`wording.ts`): names in a file can hold anything.
+ * Everything that this package throws on purpose. Each message names the value, what was expected and where it came
+ * from. Names in a file can hold anything, so messages of the classes that tell of data and files are made harmless for
+ * terminals and logs (`wording.ts`).
  */
 import { message as harmless } from './wording.ts';
 
-/** A number or option outside its range. */
+/** Thrown for a number or option outside its range. */
 export class InvalidValueError extends RangeError {
   override readonly name = 'InvalidValueError';
   constructor(message: string, options?: ErrorOptions) {
@@ -12,7 +13,7 @@ export class InvalidValueError extends RangeError {
   }
 }
 
-/** An array whose shape or length is not the expected one. */
+/** Thrown for an array whose shape or length is not the expected one. */
 export class InvalidShapeError extends RangeError {
   override readonly name: string = 'InvalidShapeError';
   constructor(message: string, options?: ErrorOptions) {
@@ -20,17 +21,23 @@ export class InvalidShapeError extends RangeError {
   }
 }
 
-/** A value of the wrong type. */
+/** Thrown for a value of the wrong type. */
 export class InvalidTypeError extends TypeError {
   override readonly name = 'InvalidTypeError';
 }
 
-/** A function that cannot be recorded as a graph: an op without a rule, or a value read while recording. */
+/**
+ * Thrown for a function that cannot be recorded as a graph: it uses an op without a rule, or reads a value while it is
+ * recorded.
+ */
 export class RecordingError extends TypeError {
   override readonly name = 'RecordingError';
 }
 
-/** A file that is missing, damaged, foreign or of the wrong kind. `file` is its path, or `undefined` for bytes. */
+/**
+ * Thrown for a file that is missing, damaged, foreign or of the wrong kind. `file` is its path, or `undefined` for
+ * bytes.
+ */
 export class FileFormatError extends Error {
   override readonly name = 'FileFormatError';
   readonly file: string | undefined;
@@ -40,7 +47,10 @@ export class FileFormatError extends Error {
   }
 }
 
-/** A file that cannot be written: its folder is missing or not writable, it is itself a folder, or the disk is full. */
+/**
+ * Thrown for a file that cannot be written: its folder is missing or not writable, the path is a folder, or the disk is
+ * full.
+ */
 export class FileWriteError extends Error {
   override readonly name = 'FileWriteError';
   readonly file: string;
@@ -61,7 +71,10 @@ function writeFailure(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);
 }
 
-/** A folder that cannot be used now: a run is writing there, or one has, and nothing says what is to become of it. */
+/**
+ * Thrown for a folder that cannot be used now: a run is writing there, or has written there and no option says what is
+ * to become of it.
+ */
 export class FolderInUseError extends Error {
   override readonly name = 'FolderInUseError';
   readonly folder: string;
@@ -71,7 +84,10 @@ export class FolderInUseError extends Error {
   }
 }
 
-/** An engine, provider or device that this machine does not have; `reasons` holds why each candidate was refused. */
+/**
+ * Thrown for an engine, provider or device that this machine does not have. `reasons` holds why each candidate was
+ * refused.
+ */
 export class EngineUnavailableError extends Error {
   override readonly name = 'EngineUnavailableError';
   readonly reasons: readonly string[];
@@ -82,14 +98,15 @@ export class EngineUnavailableError extends Error {
 }
 
 /**
- * Training produced a number that is not finite; the state kept is the last good one. Counting the steps of the call from 0, `step` are
- * complete in the state and the bad number came at `at`.
+ * Thrown where training produced a number that is not finite. The state that is kept is the last one without such a
+ * number. Both fields count the steps of the call from 0: the first `step` steps are complete in the state, and the
+ * number appeared in step `at`.
  */
 export class DivergenceError extends Error {
   override readonly name = 'DivergenceError';
   readonly step: number;
   readonly at: number;
-  /** What the complete steps reported, [step] each, where the state is after some of the call's steps. */
+  /** Metrics of the complete steps, [step] each, where the state is one after some of the call's steps. */
   readonly metrics: Readonly<Record<string, Float32Array>>;
   constructor(message: string, step: number, at: number = step, metrics: Readonly<Record<string, Float32Array>> = {}) {
     super(message);
@@ -99,7 +116,7 @@ export class DivergenceError extends Error {
   }
 }
 
-/** A server of a queue that cannot be reached, or does not let us in. */
+/** Thrown for a queue's server that cannot be reached, or that refuses the login. */
 export class QueueUnavailableError extends Error {
   override readonly name = 'QueueUnavailableError';
   readonly address: string;
@@ -109,29 +126,29 @@ export class QueueUnavailableError extends Error {
   }
 }
 
-/** Runs of a sweep that could not be done, for a reason that is not theirs. */
+/** Thrown where runs of a sweep could not be done for a reason that does not lie in them: a worker died, say. */
 export class SweepFailedError extends Error {
   override readonly name = 'SweepFailedError';
 }
 
-/** Work of another version of this package. */
+/** Thrown for work that another version of this package began. */
 export class VersionMismatchError extends Error {
   override readonly name = 'VersionMismatchError';
 }
 
-/** An optional package that is not installed and is needed for what was asked. */
+/** Thrown for an optional package that is needed and not installed. The message holds the command that installs it. */
 export class MissingPackageError extends Error {
   override readonly name = 'MissingPackageError';
 }
 
-/** Something used after its `dispose`. */
+/** Thrown for the use of an object after its `dispose`. */
 export class DisposedError extends Error {
   override readonly name = 'DisposedError';
 }
 
 /**
- * A worker that ended unasked, or that an error inside stopped which nothing there caught: terminated, out of memory, its script not to be
- * loaded. `worker` says what ran in it.
+ * Thrown where a worker has ended unasked (terminated, out of memory, its script could not be loaded), or an error in
+ * it was caught by nothing there. `worker` says what ran in it.
  */
 export class WorkerDiedError extends Error {
   override readonly name = 'WorkerDiedError';
@@ -142,17 +159,21 @@ export class WorkerDiedError extends Error {
   }
 }
 
-/** A splice that was tried and does not do what it should: the model is not given away. */
+/** Thrown where a merged model was tried and does not compute what it should; no file is written. */
 export class SpliceError extends Error {
   override readonly name = 'SpliceError';
 }
 
-/** A command line that cannot be understood: exit status 2. */
+/** Thrown for a command line that cannot be understood; the process then ends with status 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** Asserts what must hold if this package has no bug. */
+/**
+ * Asserts what holds unless this package has a bug.
+ * @param message what does not hold
+ * @throws Error where `condition` is falsy
+ */
 export function invariant(condition: unknown, message: string): asserts condition {
   if (!condition) throw new Error(`monosemantic: internal error: ${message}`);
 }

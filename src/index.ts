@@ -1,4 +1,7 @@
-/** `monosemantic` in Node: models, data, training, freezing, engines, checkpoints. What browsers have too is in browser.ts. */
+/**
+ * `monosemantic` in Node: models, data, training, freezing, engines and checkpoints. browser.ts exports what browsers
+ * have too.
+ */
 export * from './browser.ts';
 export {
   type ActivationFileOptions,

@@ -1,6 +1,6 @@
 /**
- * Host tensors: a typed array and its shape, row-major. They are what passes between rooms, engines, files and users,
- * so that no room but models, compile and engines needs TensorFlow.js.
+ * Host tensors: a typed array and its shape, row-major. Rooms, engines, files and users exchange them, so that only the
+ * rooms models, compile and engines need TensorFlow.js.
  */
 import { InvalidShapeError } from './errors.ts';
 import { inWords } from './wording.ts';
@@ -25,12 +25,15 @@ export function sizeOf(shape: Shape): number {
   return shape.reduce((product, dimension) => product * dimension, 1);
 }
 
-/** True where both shapes have the same dimensions. */
+/** Whether both shapes have the same dimensions. */
 export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((dimension, i) => dimension === b[i]);
 }
 
-/** Joins data and shape; InvalidShapeError where their sizes differ. */
+/**
+ * Joins data and shape to a tensor; numbers that are no Float32Array are copied to one.
+ * @throws InvalidShapeError where the shape does not have as many elements as there are data
+ */
 export function hostTensor(data: ArrayLike<number>, shape: Shape): HostTensor {
   if (data.length !== sizeOf(shape)) {
     throw new InvalidShapeError(`${data.length} values do not fill the shape [${shape.join(', ')}]`);
@@ -38,12 +41,12 @@ export function hostTensor(data: ArrayLike<number>, shape: Shape): HostTensor {
   return { data: data instanceof Float32Array ? data : Float32Array.from(data), shape: [...shape] };
 }
 
-/** All zeros, float32. */
+/** A float32 tensor of zeros. */
 export function zeros(shape: Shape): HostTensor {
   return { data: new Float32Array(sizeOf(shape)), shape: [...shape] };
 }
 
-/** All `value`, float32. */
+/** A float32 tensor in which every element is `value`. */
 export function filled(shape: Shape, value: number): HostTensor {
   return { data: new Float32Array(sizeOf(shape)).fill(value), shape: [...shape] };
 }
@@ -56,7 +59,7 @@ export function transposed({ data, shape }: HostTensor): HostTensor {
   return { data: out, shape: [columns, rows] };
 }
 
-/** A copy of entry `index` of the leading dimension. */
+/** A copy of entry `index` of the first dimension: [n, ...rest] → [...rest]. */
 export function entryOf({ data, shape }: HostTensor, index: number): HostTensor {
   const rest = shape.slice(1);
   const size = sizeOf(rest);
@@ -66,7 +69,10 @@ export function entryOf({ data, shape }: HostTensor, index: number): HostTensor 
 /** Arrays of arrays that are nested deeper are damage, or refer to themselves. */
 const MAX_RANK = 32;
 
-/** Reads nested arrays as a float32 tensor; InvalidShapeError where rows have unequal lengths or are nested more than 32 levels deep. */
+/**
+ * Reads nested arrays as a float32 tensor.
+ * @throws InvalidShapeError where rows have unequal lengths or are nested more than 32 levels deep
+ */
 export function fromNested(values: NestedArray | number): HostTensor {
   const shape: number[] = [];
   for (let level: unknown = values; Array.isArray(level); level = level[0]) {
@@ -95,7 +101,7 @@ export function fromNested(values: NestedArray | number): HostTensor {
   return { data, shape };
 }
 
-/** The tensor as nested arrays. */
+/** The tensor as nested arrays; a number for a scalar's shape []. */
 export function toNested(tensor: HostTensor<ArrayLike<number>>): NestedArray | number {
   const build = (depth: number, offset: number): NestedArray | number => {
     if (depth === tensor.shape.length) return tensor.data[offset]!;

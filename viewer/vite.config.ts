@@ -146,6 +146,9 @@ function contentSecurityPolicy(single: boolean): Plugin {
 /** The library's architectures with their settings, for the form that trains them: the registry itself needs TensorFlow.js, a page does not. */
 const architectures = ACTIVATION_KINDS.map(kind => ({ kind, settings: flagsOf(kind) }));
 
+/** Warnings that tell a person who builds nothing: workers import ONNX Runtime both ways on purpose, and builds take seconds. */
+const rolldownOptions = { checks: { ineffectiveDynamicImport: false, pluginTimings: false, bundlerTimings: false } };
+
 export default defineConfig(({ mode }) => {
   const single = mode === 'single';
   return {
@@ -163,8 +166,13 @@ export default defineConfig(({ mode }) => {
     resolve: single
       ? { alias: [{ find: /^\.\/start-workers\.ts$/, replacement: join(here, 'src/workers/start-workers-inline.ts') }] }
       : {},
-    worker: { format: single ? 'iife' : 'es', plugins: () => [withoutImplicitWasm(), sourcesKeepEffects()] },
+    worker: {
+      format: single ? 'iife' : 'es',
+      plugins: () => [withoutImplicitWasm(), sourcesKeepEffects()],
+      rolldownOptions,
+    },
     build: {
+      rolldownOptions,
       outDir: join(here, 'dist'),
       // The single file is built after the site, beside it.
       emptyOutDir: !single,

@@ -19,6 +19,7 @@ export type ChildRequest =
       readonly cardMiB?: number;
     };
 
+/** A message from the process, by `process.send`. */
 export type ChildMessage =
   | { readonly losses: Readonly<Record<string, readonly number[]>> }
   | { readonly finding: Finding }
@@ -26,7 +27,7 @@ export type ChildMessage =
 
 const request = JSON.parse(process.argv[2]!) as ChildRequest;
 if ('expectedLossesOf' in request) {
-  // One by one, so that what there is arrives.
+  // Each work is sent by itself, so that finished ones arrive even if a later one fails.
   for (const work of TRAINING_WORKS.filter(({ name }) => request.expectedLossesOf.includes(name))) {
     await send({ losses: await expectedLosses([work]) });
   }

@@ -1,16 +1,21 @@
-/** A child process that may crash or hang: it gets so many seconds, sends its results as it goes, and leaves nothing behind. */
+/**
+ * A child process that may crash or hang. It is ended after a number of seconds, sends its results as it goes, and
+ * leaves no process behind.
+ */
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 
+/** What a limited process sent, and how it ended. */
 export interface LimitedRun<Message> {
-  /** All that came before the end. */
+  /** All messages that arrived before the process ended. */
   readonly messages: readonly Message[];
-  /** Why it did not end by itself with status 0, in one line; absent where it did. */
+  /** Why the process did not end by itself with status 0, in one line; undefined where it did. */
   readonly problem?: string;
   /** The end of its standard error, in one line; empty where it was silent. */
   readonly lastWords: string;
 }
 
+/** The limits of a process. */
 export interface LimitedOptions {
   readonly seconds: number;
   readonly env?: NodeJS.ProcessEnv;
@@ -45,7 +50,7 @@ export async function runLimited<Message>(
       // It has ended.
     }
   };
-  // Whoever ends this process does not reach a group of its own.
+  // A signal to this process does not reach the child's own process group.
   const onExit = () => endAll();
   const onSignal = (signal: NodeJS.Signals) => {
     endAll();
@@ -61,7 +66,7 @@ export async function runLimited<Message>(
   const problem = await new Promise<string | undefined>(resolve => {
     child.once('error', error => resolve(error.message));
     child.once('exit', (code, signal) => {
-      // What it started goes with it; else whoever holds its standard error would keep us waiting.
+      // Processes that the child started are ended with it, as they may hold its standard error open.
       endAll();
       if (timedOut) resolve(`not done after ${seconds} s`);
       else if (code === 0) resolve(undefined);

@@ -9,17 +9,19 @@ import { describeDriver, findNvidiaDriver, type NvidiaDriver } from '../cuda/dri
 import { DRIVER_FOLDERS } from '../cuda/find-libraries.ts';
 import { findCuda, listLibraries } from '../cuda/provider-folder.ts';
 
+/** The machine whose GPU is checked. */
 export interface CheckedMachine {
   readonly driver: NvidiaDriver | undefined;
   /** Whether WebGPU must make do with SwiftShader: no card of any maker has a device file. */
   readonly software: boolean;
-  /** What stands for the machine in the table. */
+  /** The name of the card, or what the table says in its place. */
   readonly card: string;
   readonly facts: Readonly<Record<string, string>>;
-  /** For the children. */
+  /** The environment of the processes that run checks. */
   readonly env: NodeJS.ProcessEnv;
 }
 
+/** Finds out which card this machine has, and which versions of drivers and packages. */
 export async function describeMachine(forceSoftware: boolean): Promise<CheckedMachine> {
   const driver = await findNvidiaDriver();
   const software = forceSoftware || (driver === undefined && !existsSync('/dev/dri'));
@@ -42,7 +44,7 @@ export async function describeMachine(forceSoftware: boolean): Promise<CheckedMa
       'onnxruntime cuda': await describeCuda(),
       'tfjs-node-gpu': describeTensorFlow(),
     },
-    // TensorFlow then says why it takes no GPU.
+    // With this level TensorFlow prints why it does not use a GPU.
     env: { TF_CPP_MIN_LOG_LEVEL: '1', ...childEnvironment(process.env, DRIVER_FOLDERS.filter(existsSync)) },
   };
 }

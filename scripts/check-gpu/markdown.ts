@@ -16,6 +16,7 @@ five steps. *wrong*, *failed* and *not to be had* say below by how much, why, an
 with PyTorch, its eager dense step on the same card, they are beside it as a ratio.
 `;
 
+/** Writes reports as a Markdown page. */
 export function toMarkdown(reports: readonly MachineReport[]): string {
   return `${[INTRODUCTION, ...reports.map(machineSection)].join('\n')}`;
 }
@@ -35,7 +36,7 @@ function machineSection({ card, date, machine, rows }: MachineReport): string {
   ].join('\n');
 }
 
-/** Checks down, paths across. */
+/** A table with a row for each check and a column for each path. */
 export function toTable(rows: readonly Row[]): string {
   const pytorch = new Map(rows.filter(({ path }) => path === 'PyTorch').map(row => [row.check, row]));
   const columns = [...PATHS, ...(pytorch.size > 0 ? (['PyTorch'] as const) : [])];
@@ -76,7 +77,7 @@ function detailsOf(path: Row['path'], rows: readonly Row[]): string[] {
   return [`**${path}**`, '', ...lines, ''];
 }
 
-/** Details hold what libraries say: nothing in them may break the page. */
+/** Puts a detail on one line. Details quote what libraries print, which must not break the page's Markdown. */
 function oneLine(text: string): string {
   return text.replaceAll(/\s+/g, ' ').replaceAll('|', '\\|').replaceAll('<', '&lt;');
 }

@@ -28,7 +28,7 @@ const CHROMIUM = 'node_modules/.cache/monosemantic/chromium';
 interface Component {
   readonly name: string;
   readonly required?: boolean;
-  /** Why it cannot be packed as things are; undefined where it can. */
+  /** Says why the component cannot be packed; undefined where it can. */
   problem?(): string | undefined;
   /** Its files, relative to `base`, and where they go in the unpacked folder. */
   files(): Promise<{ readonly base: string; readonly paths: readonly string[]; readonly into: string }>;
@@ -36,6 +36,7 @@ interface Component {
 
 const IN_PACKAGE = 'monosemantic';
 
+/** Everything that is packed, a component each. */
 export const COMPONENTS: readonly Component[] = [
   {
     name: 'node',

@@ -13,6 +13,7 @@ interface GpuPath {
   readonly vulkan: boolean;
 }
 
+/** All ways to a GPU. */
 export const GPU_PATHS: Readonly<Record<PathName, GpuPath>> = {
   'tfjs-node-gpu': { start: () => createEngine({ engine: 'tensorflow', device: 'gpu' }), vulkan: false },
   'onnxruntime cuda': {

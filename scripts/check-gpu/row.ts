@@ -3,6 +3,7 @@
 /** The ways to a GPU, by the names that the table has. */
 export const PATHS = ['tfjs-node-gpu', 'onnxruntime cuda', 'onnxruntime webgpu', 'tfjs webgpu'] as const;
 
+/** The name of a way to a GPU. */
 export type PathName = (typeof PATHS)[number];
 
 /**
@@ -16,7 +17,7 @@ export interface Row {
   readonly path: PathName | 'PyTorch';
   readonly check: string;
   readonly outcome: Outcome;
-  /** By how much, why, or what is missing; what ran, with its figures. */
+  /** The detail of the cell: the figures of what ran, by how much it was wrong, why it failed, or what is missing. */
   readonly detail: string;
   /** Median milliseconds of one call or step. */
   readonly ms?: number;
@@ -28,7 +29,7 @@ export interface Row {
 
 /** One machine's table. */
 export interface MachineReport {
-  /** The card's name, or what stands for one. Reports of another card stay beside this one. */
+  /** The card's name, or what is said in its place. Reports of different cards are kept beside each other. */
   readonly card: string;
   readonly machine: Readonly<Record<string, string>>;
   readonly date: string;

@@ -1,6 +1,7 @@
 /** `run.sh` of a packed folder: plain POSIX shell with tar, gzip and sha256sum, which every Linux has. */
 import type { Piece } from './split.ts';
 
+/** A component of the packed folder, as run.sh needs to know it. */
 export interface PackedComponent {
   readonly name: string;
   /** Whether nothing runs without it. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 
+/** A piece of a file, and its SHA-256. */
 export interface Piece {
   readonly name: string;
   readonly bytes: number;

@@ -13,13 +13,14 @@ import { descriptorOf } from '../../src/training/train-sae.ts';
 import { stepOf } from '../reference/training-checks.ts';
 import type { TrainingCase } from '../reference/training-file.ts';
 
+/** The size of a TopK autoencoder. */
 export interface TopKSize {
   readonly dIn: number;
   readonly dSae: number;
   readonly k: number;
 }
 
-/** Frozen TopK autoencoders. */
+/** The sizes of the frozen TopK autoencoders that are run. */
 export const TOPK_SIZES: readonly TopKSize[] = [
   { dIn: 512, dSae: 4096, k: 32 },
   { dIn: 768, dSae: 16_384, k: 32 },
@@ -29,17 +30,19 @@ export const TOPK_SIZES: readonly TopKSize[] = [
 /** A training step, and the batches of a few of them. */
 export interface TrainingWork {
   readonly name: string;
-  /** What PyTorch is asked for; absent for toy models. */
+  /** The autoencoder that PyTorch trains for comparison; undefined for toy models. */
   readonly sae?: TopKSize;
   make(): { readonly program: StepProgram; readonly batches: Readonly<Record<string, Float32Array>> };
 }
 
-/** Steps whose losses are compared. */
+/** How many steps have their losses compared. */
 export const COMPARED_STEPS = 5;
+/** Samples in a batch. */
 export const BATCH_SIZE = 1024;
-/** Adam's, for the autoencoders. */
+/** Adam's betas for the autoencoders. */
 export const BETAS: readonly [number, number] = [0, 0.999];
 
+/** All training steps that are checked. */
 export const TRAINING_WORKS: readonly TrainingWork[] = [
   { name: 'toy model 5 → 2', make: toyModelWork },
   saeWork({ dIn: 2, dSae: 5, k: 1 }),

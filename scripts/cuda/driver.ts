@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { hasNvidiaGpu } from '../../src/engines/tensorflow.ts';
 import { run } from '../setup/run-command.ts';
 
+/** A card as nvidia-smi describes it. */
 export interface NvidiaCard {
   readonly name: string;
   readonly memoryMiB: number;
@@ -10,13 +11,14 @@ export interface NvidiaCard {
   readonly computeCapability: string;
 }
 
+/** NVIDIA's driver and the cards that it drives. */
 export interface NvidiaDriver {
   /** Such as `580.159.04`; absent where it cannot be read. */
   readonly version?: string;
   readonly cards: readonly NvidiaCard[];
 }
 
-/** What CUDA 13 asks for: https://docs.nvidia.com/cuda/cuda-toolkit-release-notes/ */
+/** The oldest version of the driver that CUDA 13 runs on: https://docs.nvidia.com/cuda/cuda-toolkit-release-notes/ */
 const LEAST_DRIVER = 580;
 const LEAST_CAPABILITY = 7.5;
 

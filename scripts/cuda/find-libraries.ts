@@ -6,7 +6,7 @@ import { PYTHON } from '../setup/pip.ts';
 import { run } from '../setup/run-command.ts';
 import type { LibraryGroup } from './wheels.ts';
 
-/** A group in the first folder that holds all of it. */
+/** A group of libraries, and the first folder that holds all of it. */
 export interface FoundGroup {
   readonly group: LibraryGroup;
   readonly folder: string;

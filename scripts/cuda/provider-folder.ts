@@ -23,7 +23,7 @@ const PROVIDER_FILES = [CUDA_PROVIDER, 'libonnxruntime_providers_shared.so'];
 const LIBRARY_FOLDER = 'cuda';
 const UNPACKING = 'cuda.unpacking';
 
-/** What is there and what is not. */
+/** Which of the files that CUDA needs are there, and which are missing. */
 export interface CudaState {
   readonly hasProvider: boolean;
   readonly found: readonly FoundGroup[];

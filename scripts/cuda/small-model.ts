@@ -1,6 +1,7 @@
 /** The smallest model with which a provider can be tried: `sum` [] of `x` [n]. */
 import { encodeModel } from '../../src/onnx/write.ts';
 
+/** Makes the model, as the bytes of an .onnx file. */
 export function smallModel(): Uint8Array {
   return encodeModel({
     name: 'sum',

@@ -7,6 +7,7 @@ import { type Wheel, type WheelSet, wheel } from '../setup/wheels.ts';
 /** The version of onnxruntime-node whose provider the wheel holds: provider and runtime must be of the very same version. */
 export const ONNX_RUNTIME_VERSION = '1.30.0';
 
+/** The wheel that holds the CUDA provider. */
 export const PROVIDER_WHEEL = wheel(
   'onnxruntime-gpu',
   ONNX_RUNTIME_VERSION,
@@ -28,6 +29,7 @@ export interface LibraryGroup {
 
 const CUDA_FOLDER = 'nvidia/cu13/lib';
 
+/** NVIDIA's libraries under the provider, in the order in which they must be loaded. */
 export const LIBRARY_GROUPS: readonly LibraryGroup[] = [
   {
     name: 'CUDA runtime',
@@ -83,7 +85,7 @@ export const LIBRARY_GROUPS: readonly LibraryGroup[] = [
 /** The driver's library, which no wheel has; loaded first where the linker does not find it by its name. */
 export const DRIVER_LIBRARY = 'libcuda.so.1';
 
-/** Wheels as pip must be told to take them. */
+/** The wheels with the platform and the version of Python that pip must be told. */
 export function cudaWheelSet(wheels: readonly Wheel[]): WheelSet {
   const bytes = wheels.reduce((sum, { size }) => sum + (size?.download ?? 0) + 2 * (size?.unpacked ?? 0), 0);
   return {

@@ -32,11 +32,14 @@ export function entryPoints(): EntryPoint[] {
   });
 }
 
+/** The API reference, and what the docstrings leave out. */
 export interface Reference {
   /** Markdown by file name. */
   readonly pages: ReadonlyMap<string, string>;
   /** Exported names without a docstring: `monosemantic/files: readNpy`. */
   readonly undocumented: readonly string[];
+  /** Errors that a function or method throws itself and its docstring does not name: `monosemantic: trainSae: DivergenceError`. */
+  readonly unnamedErrors: readonly string[];
 }
 
 const KINDS = ['Functions', 'Classes', 'Interfaces', 'Types', 'Constants', 'Namespaces'] as const;
@@ -53,6 +56,7 @@ export function apiReference(): Reference {
   );
   const checker = program.getTypeChecker();
   const undocumented: string[] = [];
+  const unnamedErrors: string[] = [];
   const pages = new Map<string, string>();
   /** Where a name is described: on the page of the first entry point that exports it. */
   const described = new Map<ts.Symbol, { readonly page: string; readonly name: string }>();
@@ -73,6 +77,7 @@ export function apiReference(): Reference {
         continue;
       }
       described.set(symbol, { page, name: alias.name });
+      unnamedErrors.push(...errorsUnnamed(alias.name, symbol, checker).map(error => `${entry}: ${error}`));
       const kind = kindOf(symbol, checker);
       const list = sections.get(kind) ?? [];
       list.push(describe(alias.name, symbol, checker));
@@ -90,7 +95,7 @@ export function apiReference(): Reference {
     'README.md',
     `# API reference\n\nWritten from the docstrings by \`npm run docs\`: edit those, not these pages.\n\n| import from | what | names |\n|---|---|---|\n${contents.join('\n')}\n`,
   );
-  return { pages, undocumented };
+  return { pages, undocumented, unnamedErrors };
 }
 
 /** GitHub's anchor of a heading that is one name. */
@@ -145,6 +150,46 @@ function tagsOf(symbol: ts.Symbol, checker: ts.TypeChecker): string[] {
     else if (name === 'example') lines.push(`- Example: ${words}`);
   }
   return lines;
+}
+
+/** Errors that a function, or a method of a class, throws in its own body, where neither its docstring nor its class's names them. */
+function errorsUnnamed(name: string, symbol: ts.Symbol, checker: ts.TypeChecker): string[] {
+  const words = (of: ts.Symbol | undefined): string =>
+    of ? [documentationOf(of, checker), ...tagsOf(of, checker)].join(' ') : '';
+  return (symbol.declarations ?? []).flatMap(declaration => {
+    if (ts.isFunctionDeclaration(declaration)) {
+      return thrownIn(declaration.body)
+        .filter(error => !words(symbol).includes(error))
+        .map(error => `${name}: ${error}`);
+    }
+    if (!ts.isClassDeclaration(declaration)) return [];
+    return declaration.members.flatMap(member => {
+      if (!ts.isMethodDeclaration(member) && !ts.isConstructorDeclaration(member)) return [];
+      if (ts.isMethodDeclaration(member) && ts.isPrivateIdentifier(member.name)) return [];
+      const own = ts.isMethodDeclaration(member)
+        ? words(checker.getSymbolAtLocation(member.name))
+        : ts
+            .getJSDocCommentsAndTags(member)
+            .map(doc => doc.getText())
+            .join(' ');
+      return thrownIn(member.body)
+        .filter(error => !own.includes(error) && !words(symbol).includes(error))
+        .map(error => `${name}.${member.name ? codeOf(member.name) : 'constructor'}: ${error}`);
+    });
+  });
+}
+
+/** Classes of errors that a body throws by `throw new`, once each, without those of functions inside it. */
+function thrownIn(body: ts.Node | undefined): string[] {
+  const thrown = new Set<string>();
+  const visit = (node: ts.Node): void => {
+    if (ts.isFunctionLike(node)) return;
+    if (ts.isThrowStatement(node) && ts.isNewExpression(node.expression))
+      thrown.add(codeOf(node.expression.expression));
+    ts.forEachChild(node, visit);
+  };
+  if (body) visit(body);
+  return [...thrown];
 }
 
 /** A node as code, without comments and `export`. */

@@ -1,6 +1,7 @@
 /** All experiments at the settings that models/ and the README show, and what of them is published. */
 import type { Publication } from '../../src/experiments/publish.ts';
 
+/** An experiment and the command that runs it. */
 export interface ListedExperiment {
   /** Its folder in runs/. */
   readonly name: string;
@@ -12,7 +13,7 @@ export interface ListedExperiment {
 
 const TOY_MODEL = 'runs/train-toy-model-for-sae/toy-model.onnx';
 
-/** The longest first, so that the last to end does not end alone. */
+/** All experiments, the longest first, so that the last one to end does not run alone. */
 export const EXPERIMENTS: readonly ListedExperiment[] = [
   experiment('train-toy-model-for-sae-big', 1),
   experiment('train-toy-model-for-sae', 1, '--restarts', '16'),

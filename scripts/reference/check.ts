@@ -4,6 +4,7 @@ import type { HostTensor, NestedArray } from '../../src/tensor.ts';
 /** |difference| ≤ TOLERANCE · max(1, |value|). */
 export const TOLERANCE = 1e-5;
 
+/** The result of one comparison. */
 export interface Check {
   /** What was compared, and where it was computed. */
   readonly what: string;

@@ -22,6 +22,7 @@ export interface AbsentEngine {
   readonly reason: string;
 }
 
+/** The ways to run a step that this machine has, and those that it has not. */
 export interface EngineForms {
   readonly present: readonly EngineForm[];
   readonly absent: readonly AbsentEngine[];

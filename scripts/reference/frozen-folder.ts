@@ -7,7 +7,7 @@ import { applyFrozenSae, type FrozenSae } from '../../src/models/frozen-sae.ts';
 import { fromNested, type HostTensor, type NestedArray } from '../../src/tensor.ts';
 import { type Check, compare, failure, TOLERANCE } from './check.ts';
 
-/** True where a folder holds a config and weights as SAELens names them. */
+/** Whether a folder holds a config and weights as SAELens names them. */
 export async function isFrozenFolder(folder: string): Promise<boolean> {
   const present = await Promise.all(
     ['cfg.json', 'sae_weights.safetensors'].map(name =>
@@ -30,6 +30,7 @@ export async function checkFrozenFolder(folder: string, answers: unknown): Promi
   return checkFrozen((await loadSaeFolder(folder)).sae, { x: fromNested(x), features, reconstruction }, tolerance);
 }
 
+/** The answers of SAELens for one input. */
 export interface FrozenAnswers {
   readonly x: HostTensor;
   readonly features: NestedArray;

@@ -15,13 +15,14 @@ import { type Check, compare } from './check.ts';
 /** The reference makes 2,000 passes; a few points may need more than our default of 100. */
 const MEDIAN_ITERATIONS = 2000;
 
+/** The checks by the kind of file. */
 export const PLAIN_CHECKS = {
   'geometric-median': checkGeometricMedian,
   metrics: checkMetrics,
   schedules: checkSchedules,
 } as const satisfies Record<string, (file: never) => Check[]>;
 
-/** Which of these a file is of, by what it holds. */
+/** The kind of a file, by what it holds; undefined where it is of none of these kinds. */
 export function plainKindOf(contents: unknown): keyof typeof PLAIN_CHECKS | undefined {
   const holds = (value: unknown, ...names: readonly string[]): boolean =>
     typeof value === 'object' && value !== null && names.every(name => name in value);

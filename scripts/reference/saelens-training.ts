@@ -28,7 +28,7 @@ export interface SaelensStep {
   /** Latents that were silent for strictly more than the window. */
   readonly dead: number;
   readonly loss: number;
-  /** Before it is clipped. */
+  /** The norm of the gradient before it is clipped. */
   readonly gradient_norm: number;
   readonly losses: Readonly<Record<string, number>>;
 }
@@ -65,6 +65,7 @@ interface SaelensTrainingFile {
   };
 }
 
+/** A training by SAELens in our settings, with the numbers that it must give. */
 export interface SaelensTraining {
   readonly program: StepProgram;
   readonly numbers: StepNumbers;

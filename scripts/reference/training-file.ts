@@ -50,8 +50,10 @@ export const TRAINING_FILES = [
   'transcoder-skip',
 ] as const;
 
+/** The name of a file of test/reference, without its extension. */
 export type TrainingFileName = (typeof TRAINING_FILES)[number];
 
+/** What a file may train. */
 export type TrainingKind = (typeof TRAINING_KINDS)[number];
 
 type Numbers = NestedArray | number;
@@ -74,6 +76,7 @@ interface TrainingFile {
   };
 }
 
+/** A training to repeat, and the numbers that it must give. */
 export interface TrainingCase {
   readonly model: Trainable;
   /** The model's outputs for a batch, by the file's names. */
@@ -82,7 +85,7 @@ export interface TrainingCase {
   readonly optimizer: AdamOptions;
   /** Each input's batches, taken in turn, [count, ...batch shape]. */
   readonly batches: Readonly<Record<string, HostTensor>>;
-  /** Numbers of the loss. */
+  /** Constants of the loss. */
   readonly constants: Readonly<Record<string, number>>;
   readonly descriptor: StepDescriptor | undefined;
   readonly expected: {

@@ -3,7 +3,7 @@ import { type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { basename } from 'node:path';
 
-/** What the person who runs a set-up can do something about; printed without a stack. */
+/** An error that the person who runs a set-up can do something about. It is printed without a stack. */
 export class SetupError extends Error {}
 
 /** Runs `main`; prints a SetupError after the command's name and ends with status 1. */

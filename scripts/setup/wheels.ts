@@ -1,5 +1,6 @@
 /** Python wheels whose shared libraries stand under Node's packages: what is downloaded, pinned by SHA-256. */
 
+/** A Python wheel and its SHA-256. */
 export interface Wheel {
   readonly name: string;
   readonly version: string;
@@ -24,6 +25,7 @@ export function requirements({ wheels }: Pick<WheelSet, 'wheels'>): string {
   return wheels.map(({ name, version, sha256 }) => `${name}==${version} --hash=sha256:${sha256}\n`).join('');
 }
 
+/** Describes a wheel by its name on the index, its version and its SHA-256. */
 export function wheel(name: string, version: string, sha256: string, size?: Wheel['size']): Wheel {
   return { name, version, sha256, ...(size && { size }) };
 }

@@ -1,6 +1,6 @@
 /**
- * How dependable an initialisation is: autoencoders that differ in nothing but their seed, trained on one toy model's hidden activations, and how many of
- * its directions they find, at step 0 and at the end.
+ * How dependable an initialisation is: autoencoders that differ only in their seed are trained on the hidden
+ * activations of one toy model, and the directions that they found are counted at step 0 and at the end.
  */
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -13,7 +13,10 @@ export interface DoneSweep {
   readonly out: string;
 }
 
-/** Draws and writes into `out`. @returns a table for a terminal */
+/**
+ * Draws figures and tables and writes them into `out`.
+ * @returns a table for a terminal
+ */
 export type Study = (sweep: DoneSweep) => Promise<string>;
 
 /** A metric of a run; NaN where it has none. */

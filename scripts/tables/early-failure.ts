@@ -134,7 +134,10 @@ export function fittedRule(runs: readonly Run[], failed: readonly boolean[]): (r
   return scoreOf;
 }
 
-/** Who failed: missed a feature; where nobody finds all, found fewer than the median seed. */
+/**
+ * Which runs failed: those that missed a feature, or, where no run finds all, those that found fewer than the median
+ * run.
+ */
 function failures(runs: readonly Run[]): { readonly failed: boolean[]; readonly what: string } {
   const found = runs.map(run => run.recovered).sort((a, b) => a - b);
   const all = runs[0]!.sought;
@@ -143,6 +146,7 @@ function failures(runs: readonly Run[]): { readonly failed: boolean[]; readonly 
   return { failed: runs.map(run => run.recovered < bound), what: `found fewer than ${bound}` };
 }
 
+/** Trains the autoencoders that are not kept, and reports how well early signs tell failures. */
 export async function earlyFailure({ out, minutes = Number.POSITIVE_INFINITY }: TableOptions): Promise<TableReport> {
   const started = performance.now();
   const rows: string[][] = [];

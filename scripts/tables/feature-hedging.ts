@@ -23,6 +23,7 @@ export interface Plane {
   readonly bias: readonly [number, number];
 }
 
+/** A case of two features, and its optimum. */
 export interface HedgingCase {
   readonly name: string;
   readonly below: boolean;
@@ -41,6 +42,7 @@ export function hedged(p: number, q: number): Plane {
   return { rows: [d], bias: [along * n[0], along * n[1]] };
 }
 
+/** The three cases whose optimum is known. */
 export const HEDGING_CASES: readonly HedgingCase[] = [
   {
     name: 'independent, one latent',
@@ -63,6 +65,7 @@ export const HEDGING_CASES: readonly HedgingCase[] = [
   },
 ];
 
+/** How the autoencoders of a case are trained. */
 export interface HedgingTraining {
   readonly steps: number;
   readonly batchSize: number;
@@ -123,6 +126,7 @@ export function largestDifference(found: Plane, expected: Plane): number {
 
 const TRAINING = { steps: 4000, batchSize: 1024, learningRate: 0.003 };
 
+/** Trains every case, and reports how far the results are from the closed forms. */
 export async function featureHedging({ out, seeds, ...given }: TableOptions): Promise<TableReport> {
   const training = {
     steps: given.steps ?? TRAINING.steps,

@@ -1,4 +1,6 @@
-/** Results as files: what is there is not done again, so that a table goes on where it was stopped. */
+/**
+ * Keeps results as files. A result that is there is not computed again, so that a table goes on where it was stopped.
+ */
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';

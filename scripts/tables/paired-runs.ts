@@ -14,7 +14,9 @@ import { kept, keptResult } from './kept-results.ts';
 import { trainBySaelens } from './saelens-training.ts';
 import { meanOf, type TableOptions } from './table.ts';
 
+/** The ways to train that a table compares. */
 export const WAYS = ['SAELens', 'preset saelens', 'preset ours'] as const;
+/** One of the ways to train. */
 export type Way = (typeof WAYS)[number];
 
 /** Rows that all train on, in a file, and others with the features that they are made of. */
@@ -75,7 +77,7 @@ export function chosenLatents(kind: 'topk' | 'batchtopk', k: number): Pick<Paire
   return { saelens: { architecture: kind, options: { k } }, ours: { kind, k } };
 }
 
-/** What every training costs. */
+/** The costs of a training. */
 export interface Cost {
   /** Steps in which AuxK acted. */
   readonly auxKSteps: number;
@@ -85,9 +87,9 @@ export interface Cost {
 /** Where trainings of pairs run. */
 interface PairedPlace {
   readonly python: string | undefined;
-  /** Takes what SAELens writes. */
+  /** The folder that SAELens writes to. */
   readonly folder: string;
-  /** Of both. Default 1. */
+  /** The threads of either trainer. Default 1. */
   readonly threads?: number;
 }
 
@@ -144,7 +146,7 @@ export async function trainedAndScored<Data extends Pick<PlantedRows, 'file' | '
 
 /** A cell of a table for one seed: what is trained, and by whom. */
 export interface Job {
-  /** Of files. */
+  /** The cell's name in file names. */
   readonly cell: string;
   readonly way: Way;
   readonly seed: number;
@@ -159,12 +161,12 @@ export class PairedScores<Score extends Readonly<Record<string, number>>> {
     this.#scores.set(key, (this.#scores.get(key) ?? new Map<number, Score>()).set(seed, score));
   }
 
-  /** Of the seeds that were run. */
+  /** The metric of each seed that was run. */
   of(cell: string, way: Way, metric: keyof Score): number[] {
     return [...(this.#scores.get(`${cell} by ${way}`)?.values() ?? [])].map(score => score[metric]!);
   }
 
-  /** Differences of the seeds that both were run with. */
+  /** The difference of the metric for each seed that both ways were run with. */
   differences(cell: string, way: Way, rival: Way, metric: keyof Score): number[] {
     const theirs = this.#scores.get(`${cell} by ${rival}`);
     return [...(this.#scores.get(`${cell} by ${way}`) ?? [])].flatMap(([seed, score]) => {

@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { loadSaeFolder } from '../../src/export/load-sae-folder.ts';
 import type { FrozenSae } from '../../src/models/frozen-sae.ts';
 
+/** What SAELens is asked to train. */
 export interface SaelensRequest {
   /** Rows [n, d_in] in .npy, of which the first `trained` are trained on. */
   readonly rows: string;
@@ -21,6 +22,7 @@ export interface SaelensRequest {
   readonly threads: number;
 }
 
+/** The result of a training by SAELens. */
 export interface SaelensTraining {
   readonly sae: FrozenSae;
   readonly processorSeconds: number;

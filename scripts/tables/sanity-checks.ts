@@ -65,6 +65,7 @@ interface OwnJob extends Job {
   readonly law: (typeof LAWS)[number];
 }
 
+/** Trains what is not kept, and reports the share of directions recovered. */
 export async function sanityChecks(options: TableOptions): Promise<TableReport> {
   const { out, seeds, python } = options;
   const { steps, batchSize, learningRate, deadWindow } = { ...TRAINING, ...options };

@@ -123,6 +123,7 @@ function jobsOf(seeds: number): OwnJob[] {
   return all.flatMap(job => WAYS.map(way => ({ way, ...job })));
 }
 
+/** Trains what is not kept, and reports errors and features found over k. */
 export async function sparseButWrong(options: TableOptions): Promise<TableReport> {
   const { out, seeds, python } = options;
   const { steps, batchSize, learningRate } = { ...PAPER, ...options };

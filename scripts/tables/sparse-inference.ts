@@ -144,6 +144,7 @@ async function trained(recipe: Recipe, seeds: number, training: typeof TRAINING)
   );
 }
 
+/** Trains what is not kept, and reports how well codes and dictionary match the truth. */
 export async function sparseInference({ out, seeds, ...given }: TableOptions): Promise<TableReport> {
   const training = {
     steps: given.steps ?? TRAINING.steps,

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { studentInterval } from '../../src/analysis/student-interval.ts';
 import { writeFileAtomic } from '../../src/files/write-atomic.ts';
 
+/** The options with which a table is made. */
 export interface TableOptions {
   /** Where results are kept, and taken from. */
   readonly out: string;
@@ -18,7 +19,7 @@ export interface TableOptions {
   readonly python?: string;
 }
 
-/** What a table says. */
+/** A finished table. */
 export interface TableReport {
   readonly title: string;
   /** Data, sizes, steps and seeds: what somebody else needs to run a cell again. */

@@ -86,6 +86,7 @@ function inText(
   return new Uint8Array(Buffer.from(text.slice(0, index) + change(match) + text.slice(index + match.length), 'latin1'));
 }
 
+/** All damages by name. */
 export const DAMAGES: Readonly<Record<string, Damage>> = {
   'bits flipped': (bytes, random) => {
     const copy = bytes.slice();

@@ -9,7 +9,10 @@ import { Oracle } from './oracle.ts';
 import type { Breach, Outcome, Torture, TortureOptions } from './outcome.ts';
 import type { ReadAnswer, ReadCommand } from './read-damaged.ts';
 
-/** A file that takes longer hangs. It is then read once more alone, because a busy machine is slow as well. */
+/**
+ * The milliseconds after which a file counts as one that hangs. It is then read once more alone, because a busy machine
+ * is slow as well.
+ */
 const DEADLINE_MS = 5000;
 
 /** Files of one kind before the next has its turn. */
@@ -33,7 +36,7 @@ class Reader {
     return child;
   }
 
-  /** What came of a file; `crash` or `hang` where the child did not answer. */
+  /** The outcome of a file; `crash` or `hang` where the child did not answer. */
   async read(
     command: ReadCommand,
   ): Promise<ReadAnswer | { readonly outcome: 'crash' | 'hang'; readonly problem: string }> {
@@ -107,6 +110,7 @@ async function torture(
   return { cases, read, refused, compared, breaches, result: '' };
 }
 
+/** The torture of damaged files. */
 export const damagedFiles: Torture = {
   name: 'files',
   share: 6,
@@ -122,7 +126,7 @@ export const damagedFiles: Torture = {
     const perKind = files === undefined ? Infinity : Math.ceil(files / FILE_KINDS.length);
     try {
       for (let from = 0; from < perKind; from += TURN) {
-        // However little time there is, each kind has a turn.
+        // Each kind has a turn, however little time there is.
         if (files === undefined && from > 0 && performance.now() > end) break;
         for (const [kind, total] of totals) {
           const count = Math.min(TURN, perKind - from);

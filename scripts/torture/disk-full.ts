@@ -15,7 +15,7 @@ const PROGRAM = join(root, 'bin/monosemantic.js');
 interface Writing {
   readonly what: string;
   readonly args: readonly string[];
-  /** What it writes; undefined for standard output. */
+  /** The file that the command writes; undefined for standard output. */
   readonly output?: string;
 }
 
@@ -67,6 +67,7 @@ function problemOf({ status, signal, stderr }: Ended): string | undefined {
     : undefined;
 }
 
+/** The torture of full disks. */
 export const diskFull: Torture = {
   name: 'disk',
   share: 1,

@@ -40,6 +40,7 @@ export type Reading = Readonly<Record<string, HostTensor<ArrayLike<number>>>>;
 /** A file, or a folder of several, as bytes by name. */
 export type FileSet = Readonly<Record<string, Uint8Array>>;
 
+/** A kind of file, with good examples and a way to read it. */
 export interface FileKind {
   readonly name: string;
   /** What Python reads it with (see oracle.py); undefined where only crashes, hangs and untyped errors count. */
@@ -347,6 +348,7 @@ const onnxBytes: FileKind = {
 
 const onnxMessages: FileKind = { ...onnxBytes, name: 'onnx, messages' };
 
+/** All kinds of files that are damaged. */
 export const FILE_KINDS: readonly FileKind[] = [
   onnxBytes,
   onnxMessages,

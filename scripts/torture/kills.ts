@@ -132,7 +132,7 @@ async function ended(child: ChildProcess, milliseconds = Number.POSITIVE_INFINIT
   return { status, stderr: await stderr };
 }
 
-/** What must be equal: everything but how long it took. */
+/** The content that must be equal: all of it but durations. */
 async function contents(folder: string): Promise<ReadonlyMap<string, string>> {
   const names = (await readdir(folder)).filter(name => name !== 'run.json').sort();
   const read = async (name: string): Promise<readonly [string, string]> => {
@@ -157,6 +157,7 @@ function differences(whole: ReadonlyMap<string, string>, killed: ReadonlyMap<str
 
 const DEFAULT_KILLS = 20;
 
+/** The torture of killed trainings. */
 export const kills: Torture = {
   name: 'kills',
   share: 2,

@@ -12,17 +12,17 @@ import { browserLacks, launchBrowser, serveFolder } from '../../test/support/bro
 import type { Breach, Outcome, Torture } from './outcome.ts';
 
 const ROUNDS = 10;
-/** MB that may be there after the last round and were not after the first. */
+/** The MB by which memory may be larger after the last round than after the first. */
 const GROWTH = 50;
 const [D_IN, D_SAE] = [1024, 36_864];
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
-/** 302 MB. */
+/** An SAE of 302 MB. */
 function largeSae(): Uint8Array {
   const values = (...shape: number[]) => {
     const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
-    // No two pages alike, which a system could share.
+    // No two pages of memory are alike, as the system could share equal ones.
     for (let i = 0, state = 1; i < data.length; i++) {
       state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
       data[i] = state / 0x7fffffff - 0.5;
@@ -121,6 +121,7 @@ async function inPage(folder: string): Promise<number[]> {
   }
 }
 
+/** The torture of a large SAE that is opened again and again. */
 export const largeSaes: Torture = {
   name: 'large',
   share: 1,

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 const SCRIPT = fileURLToPath(new URL('oracle.py', import.meta.url));
 
+/** A Python process that reads files with the libraries of others. */
 export class Oracle {
   readonly #python: string;
   #child: ChildProcessWithoutNullStreams | undefined;

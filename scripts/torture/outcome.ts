@@ -1,9 +1,10 @@
-/** What every kind of torture takes and gives: one file each beside this one, listed in ../torture.ts. */
+/** The options and the outcome of a torture. Each torture is a file beside this one, and listed in ../torture.ts. */
 
+/** The options of a torture. */
 export interface TortureOptions {
   /** Wall-clock seconds to spend; some cases are always run. */
   readonly seconds: number;
-  /** Everything random is drawn from it. */
+  /** The seed of everything random. */
   readonly seed: number;
   /** Damaged files in all; undefined: as many as the time allows. */
   readonly files: number | undefined;
@@ -28,11 +29,12 @@ export interface Breach {
 export interface Outcome {
   readonly what: string;
   readonly cases: number;
-  /** What came of them, in words. */
+  /** The result in words. */
   readonly result: string;
   readonly breaches: readonly Breach[];
 }
 
+/** A torture: its name, its share of the time, and how it is run. */
 export interface Torture {
   readonly name: string;
   /** Its share of the time, in parts. */

@@ -23,6 +23,7 @@ async function settled<T>(work: Promise<T>): Promise<T | typeof pending> {
   return Promise.race([work, late]).finally(() => clearTimeout(clock));
 }
 
+/** The torture of parallel calls. */
 export const parallelEncodes: Torture = {
   name: 'parallel',
   share: 2,
@@ -52,7 +53,7 @@ export const parallelEncodes: Torture = {
           : sae.encode(data.slice(), { shape }).then(features => features.data.filter(value => value !== 0)),
       );
       const results = running.map(call => settled(call.catch((error: Error) => error)));
-      // Half of the models go while they are asked; what was asked before is still answered.
+      // Half of the models are disposed of while they are asked. What was asked before must still be answered.
       const disposals = opened
         .filter(() => random.integer(2) === 0)
         .map(sae => settled(sae.dispose().then(() => 'done')));

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { damagedFile, FILE_KINDS, type Reading, writeSet } from './file-kinds.ts';
 
+/** Which damaged file the child is to read. */
 export interface ReadCommand {
   readonly kind: string;
   readonly seed: number;
@@ -14,6 +15,7 @@ export interface ReadCommand {
   readonly keep: string;
 }
 
+/** The child's answer about a file. */
 export interface ReadAnswer {
   readonly seed: number;
   /** `refused` with a typed error, `read`, or `untyped`: an error that nobody threw on purpose. */

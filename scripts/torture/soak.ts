@@ -70,6 +70,7 @@ function largeSae(): Uint8Array {
   );
 }
 
+/** The torture of opening and closing models many times. */
 export const soak: Torture = {
   name: 'soak',
   share: 2,
@@ -92,7 +93,7 @@ export const soak: Torture = {
       await round(rounds);
       if (rounds % (WARM_UP / 3) !== WARM_UP / 3 - 1) continue;
       const now = await use();
-      // The most of three: the allocator gives back when it likes.
+      // The largest of three measurements, since the allocator does not give memory back at once.
       if (!first || now.megabytes > first.megabytes) first = now;
     }
     invariant(first, 'memory is measured while it warms up');

@@ -1,9 +1,9 @@
-/** For each latent the true feature that its direction is nearest to; several latents may share one. */
+/** Finds for each latent the true feature that its direction is nearest to; several latents may share one. */
 import type { HostTensor } from '../tensor.ts';
 import { requireDirections } from './directions.ts';
 import { productBlocks, unitRows } from './row-products.ts';
 
-/** For each latent the true feature it is nearest to. */
+/** The nearest true feature of each latent. */
 export interface BestMatches {
   /** The nearest true feature of each latent, [dSae]; of equal ones the first, −1 where there are no features. */
   readonly features: Int32Array;

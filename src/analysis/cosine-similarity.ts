@@ -5,8 +5,12 @@ import { matrixBatch } from './matrix-batch.ts';
 import { multiplyTransposed, unitRows } from './row-products.ts';
 
 /**
- * Cosine of every row of `a` […, a, d] with every row of `b` […, b, d], as […, a, b]; 0 where a row is zero.
- * InvalidShapeError unless both are at least 2D, of the same rank, the same batch dimensions and the same d.
+ * The cosine of every row of `a` with every row of `b`.
+ * @param a […, n_a, d]
+ * @param b […, n_b, d]
+ * @returns […, n_a, n_b]; 0 where a row is zero
+ * @throws InvalidShapeError unless both have at least two dimensions, the same rank, the same batch dimensions and the
+ *   same d
  */
 export function cosineSimilarityMatrix(a: HostTensor, b: HostTensor): HostTensor {
   const left = matrixBatch(a, 'first set of directions');

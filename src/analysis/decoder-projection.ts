@@ -11,14 +11,16 @@ export interface DecoderProjectionOptions {
   readonly directions: HostTensor;
   /** b_dec, [d]. Default zeros. */
   readonly bias?: ArrayLike<number>;
-  /** The values of n: each positive and at most dSae. Default the powers of two up to dSae / 2. */
+  /** The values of n: each positive and at most dSae. Default: the powers of two up to dSae / 2. */
   readonly n?: readonly number[];
 }
 
 /**
- * s_n^dec of "Sparse but Wrong" (Chanin and Garriga-Alonso 2025, arXiv 2508.16560): of all products (x − b_dec) W_decᵀ of a batch [B, dSae], sorted
- * falling, the one at position n · B (the first is number 1). For n a little above the guess of L0 and at most dSae / 2 it is smallest, among SAEs that differ in k alone,
- * near the true L0. Of several batches the mean is given, so that memory is one batch's.
+ * s_n^dec of "Sparse but Wrong" (Chanin and Garriga-Alonso 2025, arXiv 2508.16560): of all products (x − b_dec) W_decᵀ
+ * of a batch, [B, dSae], sorted in descending order, the one at position n · B (the first is number 1).
+ *
+ * Among SAEs that differ in k alone it is smallest near the true L0, for an n slightly above the guess of L0 and at
+ * most dSae / 2. Over several batches the mean is given, so that memory is that of one batch.
  */
 export class DecoderProjection {
   readonly #directions: HostTensor;
@@ -29,7 +31,11 @@ export class DecoderProjection {
   readonly #sums: Float64Array;
   #samples = 0;
 
-  /** @throws InvalidShapeError unless the shapes fit. @throws InvalidValueError if an n is not positive or above dSae. */
+  /**
+   * Prepares the metric for one decoder.
+   * @throws InvalidShapeError unless the shapes fit
+   * @throws InvalidValueError if an n is not positive or above dSae
+   */
   constructor({ directions, bias, n }: DecoderProjectionOptions) {
     const { rows, width } = requireDirections(directions, 'directions');
     if (bias && bias.length !== width) throw new InvalidShapeError(`the bias has ${bias.length} numbers, not ${width}`);
@@ -43,7 +49,10 @@ export class DecoderProjection {
     this.#sums = new Float64Array(this.#n.length);
   }
 
-  /** Adds a batch of activations [B, d]. @throws InvalidShapeError where d is another. */
+  /**
+   * Adds a batch of activations [B, d].
+   * @throws InvalidShapeError where d is another
+   */
   add(activations: HostTensor): void {
     batchWidth(activations, 'activations', this.#width);
     const samples = activations.shape[0]!;
@@ -59,7 +68,11 @@ export class DecoderProjection {
     this.#samples += samples;
   }
 
-  /** @returns each n and its s_n. @throws InvalidValueError where nothing was added. */
+  /**
+   * The metric over all batches added.
+   * @returns each n and its s_n
+   * @throws InvalidValueError where nothing was added
+   */
   compute(): { readonly n: number; readonly value: number }[] {
     requireSamples(this.#samples, 'decoder projection');
     return this.#n.map((n, i) => ({ n, value: this.#sums[i]! / this.#samples }));

@@ -1,15 +1,15 @@
-/** How often latents fire, as the histogram that dictionaries are judged by: of log10 of their firing density. */
+/** A histogram of how often latents fire, by which dictionaries are judged: of log10 of their firing density. */
 
 export interface DensityHistogram {
-  /** Edges of the bins, in log10 of the share of samples, rising; one more than there are bins. */
+  /** Edges of the bins, in log10 of the share of samples, ascending; one more than there are bins. */
   readonly edges: readonly number[];
-  /** Latents in each bin; the first also holds those that fire more rarely. */
+  /** The number of latents in each bin; the first bin also holds those that fire more rarely. */
   readonly counts: readonly number[];
-  /** Latents that fired on none of the samples. */
+  /** The number of latents that fired on none of the samples. */
   readonly never: number;
 }
 
-/** From 10⁻⁶, where a run of a million samples ends, to every sample, two bins a power of ten. */
+/** Bins go from 10⁻⁶, the resolution of a million samples, to every sample, with two bins per power of ten. */
 const LOWEST = -6;
 const BINS_A_DECADE = 2;
 

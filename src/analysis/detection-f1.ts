@@ -3,7 +3,7 @@ import { InvalidShapeError } from '../errors.ts';
 import type { HostTensor } from '../tensor.ts';
 import { batchWidth, requireSamples } from './sample-batch.ts';
 
-/** How well single latents tell whether true features are present. */
+/** How well single latents detect true features. */
 export interface Detection {
   /** F1 of each true feature, [nFeatures], by its latent; 0 where it has none or never occurs with it. */
   readonly f1: Float64Array;
@@ -11,7 +11,7 @@ export interface Detection {
   readonly latents: Int32Array;
 }
 
-/** Counts, over all batches added, how often each latent fires together with each true feature. */
+/** Counts over all batches how often each latent fires together with each true feature. */
 export class DetectionF1 {
   #samples = 0;
   #fired = new Float64Array(0);
@@ -19,7 +19,11 @@ export class DetectionF1 {
   /** [dSae, nFeatures] */
   #together = new Float64Array(0);
 
-  /** Adds latents' features [samples, dSae] and the true features [samples, nFeatures] they come from; > 0 is active. */
+  /**
+   * Adds the latents' features [samples, dSae] and the true features [samples, nFeatures] that they come from; above 0
+   * is active.
+   * @throws InvalidShapeError where the numbers of samples differ, or a width changes
+   */
   add(features: HostTensor, trueFeatures: HostTensor): void {
     const started = this.#fired.length > 0;
     const dSae = batchWidth(features, 'features', started ? this.#fired.length : undefined);
@@ -50,8 +54,11 @@ export class DetectionF1 {
   }
 
   /**
-   * F1 = 2 · together / (fired + present) of each true feature by its latent in `latents` (as `optimalMatching` gives them,
-   * −1 for none); without `latents`, by the latent that detects it best. InvalidValueError where nothing was added.
+   * F1 = 2 · together / (fired + present) of each true feature by its latent in `latents`; without `latents`, by the
+   * latent that detects it best.
+   * @param latents [nFeatures], as `optimalMatching` gives them; −1 for none
+   * @throws InvalidValueError where nothing was added
+   * @throws InvalidShapeError where `latents` does not have one entry for each true feature
    */
   compute(latents?: ArrayLike<number>): Detection {
     requireSamples(this.#samples, 'F1');

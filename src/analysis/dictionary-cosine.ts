@@ -1,4 +1,4 @@
-/** c_dec: how much the directions of a dictionary overlap. No truth is needed. */
+/** c_dec, a measure of how much the directions of a dictionary overlap. It needs no true features. */
 import { InvalidValueError } from '../errors.ts';
 import type { HostTensor } from '../tensor.ts';
 import { requireDirections } from './directions.ts';
@@ -6,7 +6,7 @@ import { productBlocks, unitRows } from './row-products.ts';
 
 /** How alike the directions of one dictionary are: c_dec. */
 export interface DictionaryCosine {
-  /** Mean of |cos(d_i, d_j)| over the pairs i < j; undefined where there are fewer than two latents. */
+  /** The mean of |cos(d_i, d_j)| over the pairs i < j; `undefined` where there are fewer than two latents. */
   readonly mean: number | undefined;
   /** Latents among which the pairs were taken: all, or `mostLatents` at even distances. */
   readonly latents: number;
@@ -14,15 +14,20 @@ export interface DictionaryCosine {
 
 /** How many latents are compared. */
 export interface DictionaryCosineOptions {
-  /** Of larger dictionaries so many latents at even distances stand for all: the cost grows with the square. At least 2. Default 2,048. */
+  /**
+   * The most latents that are compared, at least 2. Of larger dictionaries this many latents at even distances stand
+   * for all, because the cost grows with the square. Default 2,048.
+   */
   readonly mostLatents?: number;
 }
 
 /**
- * c_dec = 2 / (h (h − 1)) · Σ_{i<j} |cos(d_i, d_j)| of a dictionary's directions ("Sparse but Wrong", Chanin and Garriga-Alonso 2025, arXiv
- * 2508.16560). Among SAEs that differ in k alone it is smallest near the true L0: features that are mixed into one another overlap.
+ * c_dec = 2 / (h (h − 1)) · Σ_{i<j} |cos(d_i, d_j)| of a dictionary's directions ("Sparse but Wrong", Chanin and
+ * Garriga-Alonso 2025, arXiv 2508.16560). Among SAEs that differ in k alone it is smallest near the true L0, because
+ * features that are mixed into one another overlap.
  * @param directions [dSae, d]; a row of zeros has cosine 0 with all
- * @throws InvalidShapeError unless they are a matrix. @throws InvalidValueError if `mostLatents` is no whole number from 2.
+ * @throws InvalidShapeError unless they are a matrix
+ * @throws InvalidValueError if `mostLatents` is no integer of at least 2
  */
 export function dictionaryCosine(
   directions: HostTensor,

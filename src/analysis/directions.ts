@@ -1,8 +1,11 @@
-/** What metrics check of two sets of directions: matrices of the same width. */
+/** The check that metrics make of two sets of directions: matrices of the same width. */
 import { InvalidShapeError } from '../errors.ts';
 import type { HostTensor } from '../tensor.ts';
 
-/** Rows and width of directions [n, d]; InvalidShapeError where they are no matrix, or not `width` wide. */
+/**
+ * Rows and width of directions [n, d].
+ * @throws InvalidShapeError where they are no matrix, or not `width` wide
+ */
 export function requireDirections(
   { shape }: HostTensor,
   name: string,

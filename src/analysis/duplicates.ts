@@ -1,4 +1,4 @@
-/** Latents that say the same thing twice. */
+/** Finds latents that have nearly the same direction. */
 import { InvalidShapeError } from '../errors.ts';
 import type { HostTensor } from '../tensor.ts';
 import { cosineSimilarityMatrix } from './cosine-similarity.ts';
@@ -12,16 +12,20 @@ export interface DuplicatePair {
 
 /** Which latents are compared, and from which cosine on two count as duplicates. */
 export interface DuplicateOptions {
-  /** Which latents fire, [dSae]; the others are passed over. Default all. */
+  /** Which latents fire, [dSae]; the others are ignored. Default: all. */
   readonly alive?: readonly boolean[];
-  /** Default 0.95. */
+  /** Two latents are duplicates above this cosine. Default 0.95. */
   readonly threshold?: number;
 }
 
-/** Rows compared at once: the whole matrix of a large dictionary would not fit in memory. */
+/** How many rows are compared at once: the whole matrix of a large dictionary would not fit in memory. */
 const BLOCK = 256;
 
-/** Every pair of alive latents whose `directions` [dSae, d] have a cosine above the threshold. Takes dSae² · d / 2 operations. */
+/**
+ * Every pair of alive latents whose directions have a cosine above the threshold. Takes dSae² · d / 2 operations.
+ * @param directions [dSae, d]
+ * @throws InvalidShapeError where `directions` is no matrix, or `alive` does not have one entry for each latent
+ */
 export function duplicates(directions: HostTensor, options: DuplicateOptions = {}): DuplicatePair[] {
   const { alive, threshold = 0.95 } = options;
   const [dSae, width] = directions.shape;

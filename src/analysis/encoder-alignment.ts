@@ -2,7 +2,7 @@
 import { InvalidShapeError } from '../errors.ts';
 import type { HostTensor } from '../tensor.ts';
 
-/** How each latent's encoder column lies to its decoder row. */
+/** How each latent's encoder column is aligned with its decoder row. */
 export interface EncoderAlignment {
   /** cos(W_enc[:, i], W_dec[i]) of each latent, [dSae]; 0 where one of them is zero. */
   readonly cosines: Float32Array;
@@ -16,7 +16,8 @@ export interface EncoderAlignment {
  * The cosine of each latent's encoder column with its decoder row, `encoder_decoder_cosine_sim` of SAELens's evals.
  * @param encoder W_enc, [d, dSae]
  * @param decoder W_dec, [dSae, d]
- * @throws InvalidShapeError where they are not of each other's transposed shape: a transcoder between spaces of different width has no alignment.
+ * @throws InvalidShapeError where one shape is not the transpose of the other: a transcoder between spaces of different
+ *   width has no alignment
  */
 export function encoderAlignment(encoder: HostTensor, decoder: HostTensor): EncoderAlignment {
   const [width, dSae] = encoder.shape;

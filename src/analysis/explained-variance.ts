@@ -3,7 +3,7 @@ import { InvalidShapeError } from '../errors.ts';
 import { type HostTensor, sameShape } from '../tensor.ts';
 import { batchWidth, requireSamples } from './sample-batch.ts';
 
-/** 1 − E‖x − x̂‖² / (E‖x‖² − ‖E x‖²) over all batches added, in float64. */
+/** Explained variance, 1 − E‖x − x̂‖² / (E‖x‖² − ‖E x‖²), over all batches added, in float64. */
 export class ExplainedVariance {
   #samples = 0;
   #residual = 0;
@@ -12,7 +12,10 @@ export class ExplainedVariance {
   #sums = new Float64Array(0);
   #squares = 0;
 
-  /** Adds activations and their reconstruction, both [samples, d]. InvalidShapeError where shapes differ or d changes. */
+  /**
+   * Adds activations and their reconstruction, both [samples, d].
+   * @throws InvalidShapeError where shapes differ or d changes
+   */
   add(activations: HostTensor, reconstruction: HostTensor): void {
     const width = batchWidth(activations, 'activations', this.#origin?.length);
     if (!sameShape(activations.shape, reconstruction.shape)) {
@@ -38,9 +41,10 @@ export class ExplainedVariance {
   }
 
   /**
-   * At most 1, and below 0 where the mean would reconstruct better; undefined where the activations do not vary, so that there is nothing to
-   * explain.
-   * @throws InvalidValueError where nothing was added.
+   * The explained variance of all batches.
+   * @returns at most 1, and below 0 where the mean would reconstruct better; `undefined` where the activations do not
+   *   vary
+   * @throws InvalidValueError where nothing was added
    */
   compute(): number | undefined {
     requireSamples(this.#samples, 'explained variance');

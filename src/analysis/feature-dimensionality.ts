@@ -4,8 +4,8 @@ import { gramRows } from './gram-rows.ts';
 import { matrixBatch } from './matrix-batch.ts';
 
 /**
- * D_i = ‖W_i‖² / Σ_j (Ŵ_i · W_j)² for the directions `weight` […, n, m], as […, n], where Ŵ_i = W_i / ‖W_i‖.
- * 1 for a feature alone in its dimension, ½ in an antipodal pair, ⅖ in a pentagon, 0 for a zero row; Σ_i D_i ≤ m.
+ * D_i = ‖W_i‖² / Σ_j (Ŵ_i · W_j)² for the directions `weight` […, n, m], as […, n], where Ŵ_i = W_i / ‖W_i‖. It is 1
+ * for a feature alone in its dimension, ½ in an antipodal pair, ⅖ in a pentagon, 0 for a zero row; Σ_i D_i ≤ m.
  */
 export function featureDimensionality(weight: HostTensor): HostTensor {
   const { batchShape, rows } = matrixBatch(weight, 'weight');

@@ -6,19 +6,25 @@ import { batchWidth, requireSamples } from './sample-batch.ts';
 export interface Firing {
   /** Share of samples on which each latent is active (> 0), [dSae]. */
   readonly density: Float64Array;
-  /** True for each latent that fired at least once. */
+  /** Whether each latent fired at least once, [dSae]. */
   readonly alive: readonly boolean[];
   /** Indices of the latents that never fired. */
   readonly dead: readonly number[];
   readonly samples: number;
 }
 
-/** Counts firing over all batches added. What is dead depends on how many samples were seen: say it beside the number. */
+/**
+ * Counts how often latents fire over all batches added. Which latents are dead depends on the number of samples: report
+ * it together with the number.
+ */
 export class FiringDensity {
   #samples = 0;
   #counts: Float64Array | undefined;
 
-  /** Adds features [samples, dSae]. InvalidShapeError where dSae changes. */
+  /**
+   * Adds features [samples, dSae].
+   * @throws InvalidShapeError where dSae changes
+   */
   add(features: HostTensor): void {
     const width = batchWidth(features, 'features', this.#counts?.length);
     this.#counts ??= new Float64Array(width);
@@ -29,7 +35,10 @@ export class FiringDensity {
     }
   }
 
-  /** InvalidValueError where nothing was added. */
+  /**
+   * The densities over all batches.
+   * @throws InvalidValueError where nothing was added
+   */
   compute(): Firing {
     requireSamples(this.#samples, 'firing density');
     const counts = this.#counts!;

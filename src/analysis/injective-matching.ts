@@ -4,11 +4,13 @@ import type { HostTensor } from '../tensor.ts';
 import { matrixBatch } from './matrix-batch.ts';
 
 /**
- * Similarity of each true feature to its own latent: `similarity` […, sae, true] to […, true].
- *
- * In each matrix the largest entry is matched first (of equal ones the first in row-major order), each latent and each
- * feature once, until the largest left is below `threshold`; unmatched features get 0. `threshold` "must be between 0 and 1",
- * 0 by default; `similarity` "must be at least 2D" and is left unchanged.
+ * Similarity of each true feature to its own latent. In each matrix the largest entry is matched first (of equal ones
+ * the first in row-major order), each latent and each feature once, until the largest left is below `threshold`.
+ * @param similarity […, n_latents, n_features]; left unchanged
+ * @param threshold in [0, 1]. Default 0
+ * @returns […, n_features]; 0 for a feature without a match
+ * @throws InvalidValueError for a threshold out of range
+ * @throws InvalidShapeError where `similarity` has fewer than two dimensions
  */
 export function injectiveFeatureMatching(similarity: HostTensor, threshold = 0): HostTensor {
   const { batchShape, count, rows, columns } = matrixBatch(similarity, 'similarity');

@@ -1,29 +1,37 @@
-/** How many latents are active in a sample, as a distribution: two dictionaries with the same mean may differ in it. */
+/**
+ * The distribution of the number of active latents in a sample: two dictionaries with the same mean may differ in it.
+ */
 import type { HostTensor } from '../tensor.ts';
 import { batchWidth, requireSamples } from './sample-batch.ts';
 
-/** Bins at most. */
+/** The largest number of bins. */
 const MOST_BINS = 32;
 
 /** How many samples have how many active latents. */
 export interface L0Distribution {
-  /** Bin i holds samples with at least `edges[i]` and fewer than `edges[i + 1]` active latents. Whole numbers, rising, one more than there are bins. */
+  /**
+   * Bin i holds samples with at least `edges[i]` and fewer than `edges[i + 1]` active latents. Integers in ascending
+   * order, one more than there are bins.
+   */
   readonly edges: readonly number[];
-  /** Samples in each bin. */
+  /** The number of samples in each bin. */
   readonly counts: readonly number[];
   readonly mean: number;
-  /** The L0 that a twentieth of the samples does not exceed, */
+  /** The 5th percentile: the L0 that a twentieth of the samples does not exceed. */
   readonly p5: number;
-  /** that half of them do not, */
+  /** The median L0. */
   readonly median: number;
-  /** and that all but a twentieth do not. */
+  /** The 95th percentile. */
   readonly p95: number;
 }
 
-/** Counts samples by how many of their latents are active (> 0), over all batches added. Memory grows with the largest L0 alone. */
+/**
+ * Counts samples by how many of their latents are active (> 0), over all batches added. Memory only grows with the
+ * largest L0.
+ */
 export class L0Histogram {
   #samples = 0;
-  /** Samples by their L0. */
+  /** The number of samples with each L0. */
   #counts = new Float64Array(64);
   #largest = 0;
 
@@ -45,7 +53,11 @@ export class L0Histogram {
     this.#samples += features.shape[0]!;
   }
 
-  /** @returns at most 32 bins of equal width from 0 to the largest L0. @throws InvalidValueError where nothing was added. */
+  /**
+   * The distribution over all batches.
+   * @returns at most 32 bins of equal width from 0 to the largest L0
+   * @throws InvalidValueError where nothing was added
+   */
   compute(): L0Distribution {
     requireSamples(this.#samples, 'the distribution of L0');
     const width = Math.ceil((this.#largest + 1) / MOST_BINS);

@@ -1,8 +1,8 @@
-/** How sparse a code is. */
+/** L0, a measure of sparsity. */
 import type { HostTensor } from '../tensor.ts';
 import { batchWidth, requireSamples } from './sample-batch.ts';
 
-/** Mean number of active latents (features > 0) per sample, over all batches added. */
+/** The mean number of active latents (features > 0) per sample, over all batches added. */
 export class L0 {
   #samples = 0;
   #active = 0;
@@ -14,7 +14,10 @@ export class L0 {
     for (const value of features.data) if (value > 0) this.#active++;
   }
 
-  /** InvalidValueError where nothing was added. */
+  /**
+   * The mean L0 over all batches.
+   * @throws InvalidValueError where nothing was added
+   */
   compute(): number {
     requireSamples(this.#samples, 'L0');
     return this.#active / this.#samples;

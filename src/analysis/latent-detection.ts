@@ -1,4 +1,6 @@
-/** How well each latent detects the true feature that its direction is nearest to: F1 per latent, as SynthSAEBench has it. */
+/**
+ * F1 per latent, as in SynthSAEBench: how well each latent detects the true feature that its direction is nearest to.
+ */
 import { InvalidShapeError } from '../errors.ts';
 import type { HostTensor } from '../tensor.ts';
 import type { BestMatches } from './best-matches.ts';
@@ -6,7 +8,7 @@ import { batchWidth, requireSamples } from './sample-batch.ts';
 
 /** Precision, recall and F1 of each latent as a detector of a true feature. */
 export interface LatentDetection {
-  /** Of each latent, [dSae]; 0 where it is undefined, as where the latent never fires. */
+  /** The precision of each latent, [dSae]; 0 where it is undefined, as for a latent that never fires. */
   readonly precision: Float64Array;
   readonly recall: Float64Array;
   readonly f1: Float64Array;
@@ -21,10 +23,10 @@ export interface LatentDetection {
 }
 
 /**
- * Counts, over all batches added, how often each latent fires with the true feature that `bestMatches` gives it: several latents may have the same.
- * precision = TP / (TP + FP), recall = TP / (TP + FN), F1 = 2 · precision · recall / (precision + recall).
- * The same as `ClassificationMetricsCalculator` of SAELens (`synthetic/evals.py`). `DetectionF1` asks the other way round: how well is each true
- * feature detected?
+ * Counts over all batches how often each latent fires together with the true feature that `bestMatches` gives it.
+ * Several latents may have the same one. precision = TP / (TP + FP), recall = TP / (TP + FN), F1 = 2 · precision ·
+ * recall / (precision + recall). The same as `ClassificationMetricsCalculator` of SAELens (`synthetic/evals.py`).
+ * `DetectionF1` asks the other way round: how well is each true feature detected?
  */
 export class LatentF1 {
   readonly #matches: Int32Array;
@@ -33,7 +35,10 @@ export class LatentF1 {
   readonly #together: Float64Array;
   #samples = 0;
 
-  /** @param matches the nearest true feature of each latent, as `bestMatches` gives it. */
+  /**
+   * Prepares the metric for matched latents.
+   * @param matches the nearest true feature of each latent, as `bestMatches` gives it
+   */
   constructor({ features }: BestMatches) {
     this.#matches = features;
     const count = features.length;
@@ -45,8 +50,10 @@ export class LatentF1 {
   }
 
   /**
-   * Adds latents' features [samples, dSae], which fire where they are not 0, and the true features [samples, nFeatures], present where > 0.
-   * @throws InvalidShapeError where the numbers of samples differ, dSae is another, or a latent's true feature is not there.
+   * Adds latents' features [samples, dSae], which fire where they are not 0, and the true features [samples,
+   * nFeatures], present where > 0.
+   * @throws InvalidShapeError where the numbers of samples differ, dSae is another, or a latent's true feature does not
+   *   exist
    */
   add(features: HostTensor, trueFeatures: HostTensor): void {
     const dSae = batchWidth(features, 'features', this.#matches.length);
@@ -78,7 +85,10 @@ export class LatentF1 {
     this.#samples += samples;
   }
 
-  /** @throws InvalidValueError where nothing was added. */
+  /**
+   * The scores over all batches.
+   * @throws InvalidValueError where nothing was added
+   */
   compute(): LatentDetection {
     requireSamples(this.#samples, 'F1 per latent');
     const share = (of: Float64Array) =>

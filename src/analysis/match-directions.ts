@@ -1,9 +1,12 @@
 /**
- * The one-to-one matching of two dictionaries' directions, for dictionaries of any size, and what is made of it: MCC and PW-MCC.
+ * Matches two dictionaries' directions one to one, for dictionaries of any size, and computes MCC and PW-MCC from the
+ * matching.
  *
- * The matrix of all cosines is never held: 16,384 × 16,384 would take 1 GiB, and the assignment problem on it the cube of its side. Each direction of the smaller set
- * keeps its most similar ones (64 at first) and a bound on the rest. The optimum over these lists is the optimum of all pairs where no direction is left at its bound
- * (SparseAssignment); those that are get longer lists until none is, or until all that could still be gained is below `tolerance`.
+ * The matrix of all cosines is never held: 16,384 × 16,384 would take 1 GiB, and the assignment problem on it grows
+ * with the cube of its side. Each direction of the smaller set keeps its most similar ones (64 at first) and a bound on
+ * the rest. The optimum over these lists is the optimum over all pairs where no direction is assigned to its bound
+ * (SparseAssignment). Directions that are get longer lists, until there are none, or until the possible gain is below
+ * `tolerance`.
  */
 import { InvalidValueError } from '../errors.ts';
 import type { HostTensor } from '../tensor.ts';
@@ -17,29 +20,33 @@ export interface MatchOptions {
   readonly signed?: boolean;
   /** The most that the mean may be below the optimum. Default 1e-5. */
   readonly tolerance?: number;
-  /** Most similar directions that are looked at first, at least 1. Default 64. */
+  /** How many of the most similar directions are looked at first, at least 1. Default 64. */
   readonly candidates?: number;
 }
 
-/** Which direction of one set belongs to which of the other, one to one, and the mean of their similarities (MCC). */
+/** A one-to-one matching of two sets of directions, and the mean of the similarities (MCC). */
 export interface DirectionMatching {
-  /** For each direction of the second set its own one of the first, −1 where that set is smaller and none was left. */
+  /**
+   * For each direction of the second set its partner in the first; −1 where the first set is smaller and none was left.
+   */
   readonly matches: Int32Array;
   /** The similarity of each pair, absolute unless `signed`; 0 where there is none. */
   readonly similarities: Float32Array;
   /** Mean similarity over the min(n_A, n_B) pairs; undefined where a set is empty. */
   readonly mean: number | undefined;
-  /** What the mean of no matching exceeds: the mean itself, or at most `tolerance` more. */
+  /** An upper bound of every matching's mean: the mean itself, or at most `tolerance` more. */
   readonly upperBound: number | undefined;
 }
 
-/** How much longer a list becomes that turned out too short. */
+/** The factor by which a list that was too short becomes longer. */
 const GROWTH = 4;
 
 /**
  * Matches directions one to one so that the sum of their similarities is largest.
- * @param a the first set, [n_A, d] @param b the second, [n_B, d]
- * @throws InvalidShapeError unless both are matrices of the same width. @throws InvalidValueError for a direction that is not finite, or options out of range.
+ * @param a the first set, [n_A, d]
+ * @param b the second, [n_B, d]
+ * @throws InvalidShapeError unless both are matrices of the same width
+ * @throws InvalidValueError for a direction that is not finite, or options out of range
  */
 export function matchDirections(a: HostTensor, b: HostTensor, options: MatchOptions = {}): DirectionMatching {
   const { signed = false, tolerance = 1e-5, candidates = 64 } = options;
@@ -67,23 +74,26 @@ export function matchDirections(a: HostTensor, b: HostTensor, options: MatchOpti
 }
 
 /**
- * MCC, the mean correlation coefficient: the mean |cos| of pairs matched one to one with the largest sum, over min(n_A, n_B) pairs ("Position: Mechanistic
- * Interpretability Should Prioritize Feature Consistency in SAEs", arXiv 2505.20254; `mean_correlation_coefficient` of SAELens). The code released with that paper
- * matches signed cosines: `signed: true`. Random directions do not have 0: compare with those of the same shape.
- * @param a directions, [n_A, d] @param b true directions (GT-MCC) or another dictionary's, [n_B, d]
- * @returns in [0, 1], or [−1, 1] where signed; undefined where a set is empty
- * @throws as `matchDirections`
+ * MCC, the mean correlation coefficient: the mean |cos| of pairs matched one to one with the largest sum, over min(n_A,
+ * n_B) pairs ("Position: Mechanistic Interpretability Should Prioritize Feature Consistency in SAEs", arXiv 2505.20254;
+ * `mean_correlation_coefficient` of SAELens). The code released with that paper matches signed cosines, which
+ * `signed: true` does. Random directions have an MCC above 0: compare with random directions of the same shape.
+ * @param a directions, [n_A, d]
+ * @param b true directions (GT-MCC) or another dictionary's, [n_B, d]
+ * @returns in [0, 1], or [−1, 1] where signed; `undefined` where a set is empty
+ * @throws InvalidShapeError or InvalidValueError as `matchDirections`
  */
 export function meanCorrelation(a: HostTensor, b: HostTensor, options: MatchOptions = {}): number | undefined {
   return matchDirections(a, b, options).mean;
 }
 
 /**
- * PW-MCC: the mean of MCC over all pairs of dictionaries that were trained alike from different seeds (arXiv 2505.20254). It needs no truth: how much of what is found is found
- * again?
+ * PW-MCC: the mean of MCC over all pairs of dictionaries that were trained alike from different seeds (arXiv
+ * 2505.20254). It needs no true features: it measures how much of what one run finds the others find too.
  * @param dictionaries at least two, [n, d] each
  * @returns the mean, and the MCC of each pair (i, j), i < j
- * @throws InvalidValueError for fewer than two, and as `matchDirections`
+ * @throws InvalidValueError for fewer than two dictionaries
+ * @throws InvalidShapeError or InvalidValueError as `matchDirections`
  */
 export function pairwiseMeanCorrelation(
   dictionaries: readonly HostTensor[],
@@ -173,7 +183,10 @@ class CandidateLists {
     }
   }
 
-  /** Gives rows without a column the most similar that is free, in turn; the sum of their similarities. */
+  /**
+   * Gives each row without a column the most similar free one, in turn.
+   * @returns the sum of their similarities
+   */
   fill(rows: readonly number[], columns: Int32Array, values: Float64Array): number {
     const taken = new Uint8Array(this.columns);
     for (const column of columns) if (column >= 0) taken[column] = 1;
@@ -207,7 +220,10 @@ class CandidateLists {
   }
 }
 
-/** Fills `columns` and `kept` with the places and values of the largest numbers of `values`; the smallest of them is first (a heap). */
+/**
+ * Fills `columns` and `kept` with the indices and values of the largest numbers of `values`. The smallest of them comes
+ * first (a heap).
+ */
 function largest(values: Float32Array, columns: Int32Array, kept: Float32Array): void {
   const size = kept.length;
   const sink = (value: number, column: number): void => {

@@ -1,7 +1,8 @@
-/** How an array […, rows, columns] is read: a batch of matrices, one after the other. */
+/** Reads an array […, rows, columns] as a batch of consecutive matrices. */
 import { InvalidShapeError } from '../errors.ts';
 import { type HostTensor, type Shape, sizeOf } from '../tensor.ts';
 
+/** The shape of a batch of matrices. */
 export interface MatrixBatch {
   readonly batchShape: Shape;
   /** Number of matrices. */
@@ -10,7 +11,10 @@ export interface MatrixBatch {
   readonly columns: number;
 }
 
-/** Splits a shape into batch, rows and columns; InvalidShapeError where it has fewer than two dimensions: "must be at least 2D". */
+/**
+ * Splits a shape into batch, rows and columns.
+ * @throws InvalidShapeError where it has fewer than two dimensions
+ */
 export function matrixBatch(tensor: HostTensor, name: string): MatrixBatch {
   const { shape } = tensor;
   if (shape.length < 2) {

@@ -3,8 +3,10 @@ import type { HostTensor } from '../tensor.ts';
 import { matrixBatch } from './matrix-batch.ts';
 
 /**
- * Largest similarity of each true feature to any latent: `similarity` […, sae, true] to […, true]; 0 where there are no latents.
- * One latent may serve several features; `injectiveFeatureMatching` and `optimalMatching` use each once.
+ * The largest similarity of each true feature to any latent. One latent may serve several features;
+ * `injectiveFeatureMatching` and `optimalMatching` use each once.
+ * @param similarity […, n_latents, n_features]
+ * @returns […, n_features]; 0 where there are no latents
  */
 export function maxFeatureSimilarity(similarity: HostTensor): HostTensor {
   const { batchShape, count, rows, columns } = matrixBatch(similarity, 'similarity');

@@ -3,9 +3,11 @@ import { linearSumAssignment } from 'linear-sum-assignment';
 import { InvalidShapeError, InvalidValueError } from '../errors.ts';
 import type { HostTensor } from '../tensor.ts';
 
-/** A matching of true features and latents, one to one, of the largest sum of similarities. */
+/** The one-to-one matching of true features and latents with the largest sum of similarities. */
 export interface Matching {
-  /** Latent of each true feature, −1 where it has none: with fewer latents than features, some stay unmatched. */
+  /**
+   * The latent of each true feature, [n_features]; −1 where it has none, because there are fewer latents than features.
+   */
   readonly latents: Int32Array;
   /** Similarity of each true feature to its latent, 0 where it has none. */
   readonly similarities: Float32Array;
@@ -16,7 +18,8 @@ export interface Matching {
 /**
  * Matches latents to true features so that the sum of `similarity` [sae, true] over min(sae, true) pairs is largest
  * (Jonker-Volgenant). A pair is made even where its similarity is low or negative.
- * InvalidShapeError where `similarity` is not a matrix, InvalidValueError where an entry is not finite.
+ * @throws InvalidShapeError where `similarity` is not a matrix
+ * @throws InvalidValueError where an entry is not finite
  */
 export function optimalMatching(similarity: HostTensor): Matching {
   const [nLatents, nFeatures] = similarity.shape;

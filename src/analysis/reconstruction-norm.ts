@@ -1,4 +1,4 @@
-/** Whether reconstructions are too short: shrinkage and the relative reconstruction bias. */
+/** Shrinkage and the relative reconstruction bias, which tell whether reconstructions are too short. */
 import { InvalidShapeError } from '../errors.ts';
 import { type HostTensor, sameShape } from '../tensor.ts';
 import { batchWidth, requireSamples } from './sample-batch.ts';
@@ -6,13 +6,13 @@ import { batchWidth, requireSamples } from './sample-batch.ts';
 /** Activations of a smaller norm are left out of the shrinkage. */
 const LEAST_NORM = 1e-6;
 
-/** How long reconstructions are beside what they reconstruct. */
+/** The length of reconstructions compared with that of the activations. */
 export interface ReconstructionNorms {
   /** Mean of ‖x̂‖ / ‖x‖ over samples with ‖x‖ > 1e-6: 1 where nothing shrinks. Undefined where there is no such sample. */
   readonly shrinkage: number | undefined;
   /** E‖x̂‖² / E[x · x̂]: 1 where no common factor would lessen the error, below 1 where reconstructions are too short. Undefined where E[x · x̂] is 0. */
   readonly relativeReconstructionBias: number | undefined;
-  /** Samples added. */
+  /** How many samples were added. */
   readonly samples: number;
 }
 
@@ -30,7 +30,10 @@ export class ReconstructionNorm {
   #squares = 0;
   #products = 0;
 
-  /** Adds activations and their reconstruction, both [samples, d]. @throws InvalidShapeError where the shapes differ. */
+  /**
+   * Adds activations and their reconstruction, both [samples, d].
+   * @throws InvalidShapeError where the shapes differ
+   */
   add(activations: HostTensor, reconstruction: HostTensor): void {
     const width = batchWidth(activations, 'activations');
     if (!sameShape(activations.shape, reconstruction.shape)) {
@@ -57,7 +60,10 @@ export class ReconstructionNorm {
     this.#samples += activations.shape[0]!;
   }
 
-  /** @throws InvalidValueError where nothing was added. */
+  /**
+   * Both measures over all batches.
+   * @throws InvalidValueError where nothing was added
+   */
   compute(): ReconstructionNorms {
     requireSamples(this.#samples, 'shrinkage');
     return {

@@ -1,4 +1,4 @@
-/** Which true directions a dictionary found, each by a latent of its own. */
+/** Finds out which true directions a dictionary has recovered, each by a latent of its own. */
 import { InvalidShapeError, InvalidValueError } from '../errors.ts';
 import type { HostTensor } from '../tensor.ts';
 import { cosineSimilarityMatrix } from './cosine-similarity.ts';
@@ -13,44 +13,51 @@ export interface RecoveryOptions {
   readonly trueDirections: HostTensor;
   /** Which latents fire on held-out data, [dSae]. Default all. */
   readonly alive?: readonly boolean[];
-  /** A feature is recovered above this cosine: 0.98 for a few features, 0.9 otherwise. */
+  /** A feature is recovered above this cosine, in (−1, 1): commonly 0.98 for a few features, 0.9 otherwise. */
   readonly threshold: number;
-  /** Whether a latent that points the other way counts as well: cosines are then absolute values. Default false, as latents only add. */
+  /**
+   * Whether a latent in the opposite direction counts as well: cosines are then absolute values. Default false, because
+   * latents only add.
+   */
   readonly eitherSign?: boolean;
 }
 
 /** Whether one true feature was found, and by which latent. */
 export interface FeatureRecovery {
-  /** Its own alive latent; null where there are fewer alive latents than features. */
+  /** The index of its alive latent; null where there are fewer alive latents than features. */
   readonly latent: number | null;
   /** Cosine to that latent; 0 where there is none. */
   readonly cosine: number;
-  /** Whether it has an alive latent at all. */
+  /** Whether it has an alive latent. */
   readonly alive: boolean;
   readonly recovered: boolean;
 }
 
 /** How many true features a dictionary has found, each by a latent of its own. */
 export interface Recovery {
-  /** One entry a true feature, in order. */
+  /** One entry for each true feature, in order. */
   readonly features: readonly FeatureRecovery[];
-  /** Number of features recovered, */
+  /** The number of features recovered. */
   readonly recovered: number;
-  /** and their share, */
+  /** The share of features recovered, in [0, 1]. */
   readonly share: number;
-  /** and the share that as many random directions as there are alive latents would be expected to reach. */
+  /** The share that as many random directions as there are alive latents would be expected to recover. */
   readonly chance: number;
   /** Mean cosine of matched pairs. */
   readonly meanCosine: number;
 }
 
 /**
- * Matches true directions to alive latents, one to one with the largest total cosine, and counts those above the threshold.
- * Dead latents are left out before matching, so that none takes a feature's place by a direction it never uses.
+ * Matches true directions to alive latents, one to one with the largest total cosine, and counts those above the
+ * threshold. Dead latents are left out before matching, so that none takes a feature's place by a direction that it
+ * never uses.
  *
- * `chance` is 1 − (1 − p)ᴺ, with p the share of the sphere within the threshold of a direction and N the alive latents: the
- * probability that one of N uniform directions falls there. It is exact for one feature and an upper bound for several, as a
- * direction may lie near two and can be matched to only one.
+ * `chance` is 1 − (1 − p)ᴺ, with p the share of the sphere within the threshold of a direction and N the number of
+ * alive latents: the probability that one of N uniform directions falls there. It is exact for one feature and an upper
+ * bound for several, because a direction may lie near two and can be matched to only one.
+ * @throws InvalidShapeError where the directions are not two matrices of one width, or `alive` does not have one entry
+ *   for each latent
+ * @throws InvalidValueError for a threshold outside [−1, 1]
  */
 export function recovery(options: RecoveryOptions): Recovery {
   const { directions, trueDirections, alive, threshold, eitherSign = false } = options;

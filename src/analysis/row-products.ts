@@ -1,4 +1,4 @@
-/** Products of rows with rows, and rows scaled to norm 1: what cosines are made of. */
+/** Products of rows with rows, and rows scaled to norm 1, from which cosines are computed. */
 
 /** product = a bᵀ of row-major matrices [n, width] and [m, width]. Sums are float64; two rows of `a` and four of `b` share their reads. */
 export function multiplyTransposed(a: Float32Array, b: Float32Array, width: number, product: Float32Array): void {
@@ -6,7 +6,7 @@ export function multiplyTransposed(a: Float32Array, b: Float32Array, width: numb
   const rows = a.length / width;
   for (let row = 0; row < rows; row += 2) {
     const first = row * width;
-    // The last row of an odd number stands for its missing neighbour too.
+    // The last row of an odd number is its own neighbour.
     const second = row + 1 < rows ? first + width : first;
     const out = row * columns;
     const next = row + 1 < rows ? out + columns : out;

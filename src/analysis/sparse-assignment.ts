@@ -1,7 +1,7 @@
 /**
- * The assignment problem where each row has a short list of columns: shortest augmenting paths (Jonker and Volgenant 1987, as LAPMOD takes
- * it to sparse matrices). A row's list ends with a bound on all that was left out, so that the result says whether it is the optimum of the
- * whole matrix.
+ * The assignment problem where each row has a short list of columns: shortest augmenting paths (Jonker and Volgenant
+ * 1987, as LAPMOD takes it to sparse matrices). A row's list ends with a bound on all columns that were left out, so
+ * that the result tells whether it is the optimum of the whole matrix.
  */
 import { invariant } from '../errors.ts';
 
@@ -13,9 +13,11 @@ export interface CandidateRow {
 }
 
 /**
- * Assigns each of `rows` a column of its own so that the sum of similarities is largest. There are at least as many columns as rows.
- * A row may be left at its bound: it then has no column. The sum with bounds is never below the optimum of the whole matrix, and where no row is left at its
- * bound it is that optimum.
+ * Assigns each of `rows` a column of its own so that the sum of similarities is largest. There are at least as many
+ * columns as rows.
+ *
+ * A row may be assigned to its bound; it then has no column. The sum with bounds is never below the optimum of the
+ * whole matrix, and where no row is assigned to its bound it is that optimum.
  */
 export class SparseAssignment {
   readonly #rows: (CandidateRow | undefined)[];
@@ -41,7 +43,7 @@ export class SparseAssignment {
     this.#state = new Uint8Array(columns + rows);
   }
 
-  /** Gives a row its list, a longer one where it had one before. Its column is free again. */
+  /** Gives a row its list, or a longer one than it had. Its column is free again. */
   setRow(row: number, candidates: CandidateRow): void {
     const column = this.#columnOf[row]!;
     // A column that has a price is taken until the end: without its row the prices would prove nothing. Bounds are a row's own.
@@ -51,7 +53,10 @@ export class SparseAssignment {
     this.#rows[row] = candidates;
   }
 
-  /** Column of each row, −1 where it is left at its bound. */
+  /**
+   * Solves the assignment.
+   * @returns the column of each row; −1 where it is assigned to its bound
+   */
   solve(): Int32Array {
     const free: number[] = [];
     for (const [row, column] of this.#columnOf.entries()) if (column < 0) free.push(row);

@@ -1,4 +1,4 @@
-/** How sure a mean over seeds is (Student 1908). */
+/** The interval of confidence of a mean over seeds (Student 1908). */
 import { InvalidValueError } from '../errors.ts';
 import type { Interval } from './wilson-interval.ts';
 
@@ -12,7 +12,8 @@ export interface MeanInterval extends Interval {
 
 /**
  * The mean of `values` and its interval, mean ± t · deviation / √n with Student's t of n − 1 degrees of freedom.
- * @param values at least one finite number; with one alone the interval is NaN, for one value says nothing of the spread
+ * @param values at least one finite number; with a single one the interval is NaN, because one value tells nothing
+ *   about the spread
  * @param level of the interval, in (0, 1); default .95
  * @throws InvalidValueError where there is no value
  */
@@ -28,8 +29,11 @@ export function studentInterval(values: readonly number[], level = 0.95): MeanIn
 }
 
 /**
- * The t within which Student's distribution of `degrees` whole degrees of freedom lies with probability `level`: |T| ≤ t.
- * Bisection of the closed form of the distribution, to the last digit.
+ * The t within which Student's distribution lies with probability `level`: P(|T| ≤ t) = level. Bisection of the closed
+ * form of the distribution, to the last digit.
+ * @param level in (0, 1)
+ * @param degrees degrees of freedom, an integer of at least 1
+ * @throws InvalidValueError for an argument out of range
  */
 export function studentQuantile(level: number, degrees: number): number {
   if (!(level > 0 && level < 1)) throw new InvalidValueError(`level must be between 0 and 1, got ${level}`);

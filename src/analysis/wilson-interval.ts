@@ -1,4 +1,4 @@
-/** How sure a rate over seeds is (Wilson 1927). */
+/** The interval of confidence of a rate over seeds (Wilson 1927). */
 import { InvalidValueError } from '../errors.ts';
 
 /** An interval of confidence; both ends in the unit of the value. */
@@ -8,8 +8,12 @@ export interface Interval {
 }
 
 /**
- * Wilson's score interval of a proportion, `successes` of `n`; z = 1.96 for 95%. [0, 1] for n = 0.
- * Unlike mean ± z · standard error it stays in [0, 1] and has a width where all or none succeed.
+ * Wilson's score interval of a proportion. Unlike mean ± z · standard error it stays in [0, 1] and has a width where
+ * all or none succeed.
+ * @param successes from 0 to `n`
+ * @param n the number of trials, an integer of at least 0; for 0 the interval is [0, 1]
+ * @param z above 0. Default 1.96, for 95%
+ * @throws InvalidValueError for an argument out of range
  */
 export function wilsonInterval(successes: number, n: number, z = 1.96): Interval {
   if (!(Number.isSafeInteger(n) && n >= 0 && successes >= 0 && successes <= n)) {

@@ -1,4 +1,7 @@
-/** Where a command's array goes: a file by its extension, or stdout as JSON; written a batch at a time either way. */
+/**
+ * Writes a command's array to a file of a format that its extension names, or to stdout as JSON; a batch at a time
+ * either way.
+ */
 import { extname } from 'node:path';
 import { UsageError } from '../errors.ts';
 import {
@@ -15,7 +18,7 @@ import type { Terminal } from './terminal.ts';
 
 export interface ArrayOutputOptions {
   readonly shape: Shape;
-  /** What the array is called inside a file that names its arrays. */
+  /** The array's name in a file that names its arrays. */
   readonly name: string;
 }
 
@@ -27,13 +30,20 @@ const writers: Readonly<Record<string, (path: string, options: ArrayOutputOption
   '.csv': (path, { shape }) => openCsvWriter(path, shape),
 };
 
-/** UsageError where `path` is neither `-` nor ends in one of `extensions`: told before any work is done. */
+/**
+ * Checks an output's path before any work is done.
+ * @throws UsageError where `path` is neither `-` nor ends in one of `extensions`
+ */
 export function checkOutputPath(path: string, extensions: readonly string[] = Object.keys(writers)): void {
   if (path === '-' || extensions.includes(extname(path).toLowerCase())) return;
   throw new UsageError(`--output ${path}: expected a name that ends in ${extensions.join(', ')}, or - for stdout`);
 }
 
-/** Opens an output for one array. UsageError as `checkOutputPath`, FileWriteError where the file cannot be written. */
+/**
+ * Opens an output for one array.
+ * @throws UsageError as `checkOutputPath`
+ * @throws FileWriteError where the file cannot be written
+ */
 export async function openArrayOutput(
   path: string,
   options: ArrayOutputOptions,

@@ -1,11 +1,12 @@
 /**
- * V8 lets some 64 MiB of dead buffers and strings lie before it looks at them, which is more than the batches of a command hold together: its memory
- * would grow with the file up to there. Commands collect them earlier. A command has its process to itself; a library would not do this.
+ * Collects dead buffers and strings. V8 lets some 64 MiB of them accumulate before it does so, which is more than the
+ * batches of a command hold together: memory would grow with the file up to there. A command has its process to itself;
+ * a library would not do this.
  */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-/** Growth that is left alone, in bytes. */
+/** The growth in bytes below which nothing is collected. */
 const SLACK = 2 ** 24;
 
 let collect: (() => void) | undefined;

@@ -1,4 +1,4 @@
-/** A file's directions beside those of others: MCC, PW-MCC, and how much they overlap among themselves. */
+/** Compares a file's directions with those of others: MCC, PW-MCC, and how much they overlap among themselves. */
 import { bestMatches, uniqueness } from '../analysis/best-matches.ts';
 import { dictionaryCosine } from '../analysis/dictionary-cosine.ts';
 import { meanCorrelation } from '../analysis/match-directions.ts';
@@ -8,7 +8,7 @@ import type { HostTensor } from '../tensor.ts';
 import { openModelFile } from './open-model.ts';
 import { inColumns } from './report.ts';
 
-/** docs/metrics.md says what each number means. */
+/** The results of a comparison; docs/metrics.md explains each number. */
 export interface DirectionsComparison {
   readonly c_dec: { readonly mean: number | null; readonly latents: number };
   readonly others: readonly {
@@ -22,10 +22,14 @@ export interface DirectionsComparison {
   readonly pw_mcc: number | null;
 }
 
-/** Products up to which a chance level is computed too: ten seconds of one core. */
+/** The number of products up to which a chance level is computed too: ten seconds of one core. */
 const MOST_PRODUCTS = 1e10;
 
-/** @throws UsageError where the files' directions differ in width; errors as `openModelFile`. */
+/**
+ * Compares the directions of files.
+ * @throws UsageError where the files' directions differ in width
+ * @throws FileFormatError as `openModelFile`
+ */
 export async function compareDirections(file: string, others: readonly string[]): Promise<DirectionsComparison> {
   const all: HostTensor[] = [];
   for (const name of [file, ...others]) {

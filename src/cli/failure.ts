@@ -1,8 +1,8 @@
-/** From an error to the line that a person reads and the exit status that a script reads. */
+/** Turns an error into the line that a person reads and the exit status that a script reads. */
 import { CommanderError } from 'commander';
 import { UsageError } from '../errors.ts';
 
-/** Long work that the person ended. */
+/** Thrown where a person ended long work. */
 export class InterruptedError extends Error {
   override readonly name = 'InterruptedError';
 }
@@ -33,7 +33,7 @@ function messageOf(error: unknown): string {
     : `this needs the package ${missing}, which is not installed: npm install ${missing}`;
 }
 
-/** What V8 says where an array does not fit, in words; undefined for other errors. */
+/** The message of V8 about an array that does not fit into memory, in plain words; `undefined` for other errors. */
 function memoryAskedFor(error: Error): string | undefined {
   if (!(error instanceof RangeError)) return undefined;
   const length = /^Invalid typed array length: (\d+)$/.exec(error.message)?.[1];

@@ -8,7 +8,7 @@ export interface HostRunOptions {
   readonly threads?: number | undefined;
 }
 
-/** What a host is run over, and which positions of it count. */
+/** The data that a host is run over, and which positions of them count. */
 export interface HostDataOptions extends HostRunOptions {
   readonly tensor: string;
   readonly targetTensor?: string;
@@ -71,7 +71,7 @@ export function addChannelsAxisOption(command: Command): Command {
   );
 }
 
-/** Adds what the model is run over: arrays or text. */
+/** Adds the options for the model's data: arrays or text. */
 export function addHostInputOptions(command: Command): Command {
   return command
     .option(

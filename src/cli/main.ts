@@ -1,6 +1,6 @@
 /**
- * Runs command lines: parses, calls, and turns whatever goes wrong into one line and an exit status. `program.ts` holds what can be
- * said, `commands/` what is then done; each command is imported when it is asked for, so that `--help` answers at once.
+ * Runs command lines: parses, calls, and turns whatever goes wrong into one line and an exit status. `program.ts` holds
+ * the options, `commands/` the work; each command is imported when it is asked for, so that `--help` answers at once.
  */
 import { type Command, CommanderError } from 'commander';
 import { FileWriteError } from '../errors.ts';
@@ -9,11 +9,11 @@ import { buildProgram } from './program.ts';
 import { createTerminal, type Streams, type Terminal } from './terminal.ts';
 
 export interface MainOptions {
-  /** Default the process's own. */
+  /** The standard streams. Default: the process's own. */
   readonly streams?: Streams;
-  /** Interrupts long work, which then leaves no half-written file. */
+  /** Aborting interrupts long work, which then leaves no half-written file. */
   readonly signal?: AbortSignal;
-  /** The command to run. Default the whole program. */
+  /** The command to run. Default: the whole program. */
   readonly build?: (terminal: Terminal) => Command;
 }
 

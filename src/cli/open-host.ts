@@ -1,4 +1,4 @@
-/** A host model and what it is run over, opened for a command. */
+/** Opens a host model and its data for a command. */
 import { existsSync } from 'node:fs';
 import { UsageError } from '../errors.ts';
 import { mainInput } from '../host/feeds.ts';
@@ -13,7 +13,7 @@ import type { HostDataOptions, HostRunOptions } from './host-options.ts';
 export interface OpenHostData {
   readonly host: HostModel;
   readonly data: HostData;
-  /** What `activations` and `evaluate` take of the options. */
+  /** The options that `activations` and `evaluate` take. */
   readonly rows: {
     readonly tensor: string;
     readonly target: string | undefined;
@@ -30,7 +30,7 @@ export function openHostFile(file: string, { provider, threads }: HostRunOptions
   return openHost(file, { ...(provider !== undefined && { provider }), ...(threads !== undefined && { threads }) });
 }
 
-/** `name=file` apart; a file without a name feeds the main input. Several inputs by name. */
+/** Opens inputs, each given as `name=file`; a file without a name feeds the main input. */
 async function openInputs(
   host: HostModel,
   given: readonly string[],
@@ -54,7 +54,10 @@ async function openInputs(
   return inputs;
 }
 
-/** Opens the host `file` and what the options say it is run over. UsageError where they say nothing, or two things. */
+/**
+ * Opens the host `file` and the data that the options name.
+ * @throws UsageError where they name no data, or two kinds
+ */
 export async function openHostData(
   file: string,
   options: HostDataOptions,

@@ -8,7 +8,10 @@ import { metadataProperties } from '../onnx/read.ts';
 import { loadNodeRuntime } from '../sessions/node.ts';
 import type { ModelOptions } from './options.ts';
 
-/** Opens `file` as what its metadata or `options.kind` say, an SAE where neither says anything. Errors as `loadSae`'s. */
+/**
+ * Opens `file` as what its metadata or `options.kind` say, an SAE where neither says anything. Its errors are those of
+ * `loadSae`.
+ */
 export async function openModelFile(file: string, options: ModelOptions): Promise<Autoencoder> {
   const model = await readSource(file);
   const { kind = options.kind } = parseMetadata(metadataProperties(model), file);

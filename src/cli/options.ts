@@ -4,13 +4,13 @@ import type { RunOptions } from '../inference/model-options.ts';
 
 /** How a command reports. */
 export interface ReportOptions {
-  /** Machine-readable JSON on stdout instead of words. */
+  /** Whether machine-readable JSON is printed instead of words. */
   readonly json?: boolean;
-  /** The stack below an error's line. */
+  /** Whether the stack is printed below an error's line. */
   readonly debug?: boolean;
 }
 
-/** What a file that we did not write may need to be told about. */
+/** Names that a file which this package did not write may need. */
 export interface NameOptions {
   readonly kind?: 'sparse-autoencoder' | 'toy-model';
   readonly graphInput?: string;
@@ -78,7 +78,7 @@ export function addReportOptions(command: Command): Command {
     .option('--debug', 'print the stack below an error');
 }
 
-/** Adds what says where a model runs. */
+/** Adds the options that say where a model runs. */
 export function addRunOptions(command: Command): Command {
   return command
     .addOption(

@@ -1,8 +1,10 @@
-/** How every command behaves, ours and those of scripts. */
+/** Sets how every command behaves, in the program and in scripts. */
 import type { Command } from 'commander';
 import type { Terminal } from './terminal.ts';
 
-/** Where help goes, that `main` prints errors (in one line), and that neither ends the process. */
+/**
+ * Sends help to the terminal, leaves errors to `main` (which prints one line), and keeps both from ending the process.
+ */
 export function prepareCommand(command: Command, terminal: Terminal): Command {
   return command
     .exitOverride()

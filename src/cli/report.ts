@@ -1,4 +1,4 @@
-/** What commands say when they are done: words, or JSON where asked. */
+/** The words that commands print when they are done, or JSON where asked. */
 import type { Autoencoder } from '../inference/autoencoder.ts';
 import type { Shape } from '../tensor.ts';
 import { inOneCell } from '../wording.ts';
@@ -14,14 +14,17 @@ export interface RunReport {
   readonly model: Autoencoder;
   readonly output: string;
   readonly shape: Shape;
-  /** What was written, in words. */
+  /** A description of what was written. */
   readonly name: string;
   readonly seconds: number;
-  /** Features that fire for a sample, on average. */
+  /** The mean number of features that fire for a sample. */
   readonly activePerSample?: number;
 }
 
-/** Says what a model was run on and where the results are. Where the results are on stdout, they are all that is there. */
+/**
+ * Reports what a model was run on and where the results are. Nothing is reported where the results themselves are on
+ * stdout.
+ */
 export function reportRun(run: RunReport, options: ReportOptions, terminal: Terminal): void {
   const { model, output, shape, name, seconds, activePerSample } = run;
   if (output === '-') return;

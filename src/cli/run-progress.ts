@@ -17,7 +17,11 @@ export function duration(seconds: number): string {
   return hours > 0 ? `${hours} h ${minutes} min` : minutes > 0 ? `${minutes} min ${whole % 60} s` : `${whole} s`;
 }
 
-/** @param total Samples in all, where that is known. @param from Samples that were done before. */
+/**
+ * Shows how far a long run is, on stderr.
+ * @param total the number of samples in all, where that is known
+ * @param from the number of samples that were done before
+ */
 export function startRunProgress(total: number | undefined, from: number, { stderr, warn }: Terminal): RunProgress {
   const started = performance.now();
   let shown = started;

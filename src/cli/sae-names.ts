@@ -2,6 +2,7 @@
 import type { SaeNames } from '../inference/model-options.ts';
 import type { NameOptions } from './options.ts';
 
+/** The names of an autoencoder's tensors among a command's options. */
 export function saeNames({ kind, graphInput, features, reconstruction, featureDirections }: NameOptions): SaeNames {
   return {
     ...(kind === 'sparse-autoencoder' && { kind }),

@@ -6,20 +6,20 @@ import { BUNDLE_FILES } from '../features/bundle-manifest.ts';
 import { type StaticServer, startStaticServer } from './static-server.ts';
 
 export interface ViewerServer extends StaticServer {
-  /** Where the viewer is, with the files to open in its query. */
+  /** The viewer's address, with the files to open in its query. */
   readonly url: string;
 }
 
 export interface ServeOptions {
-  /** The built viewer. */
+  /** The folder of the built viewer. */
   readonly folder: string;
-  /** Default 0: any that is free. */
+  /** The port to listen on. Default 0: any free one. */
   readonly port?: number;
   /** Model files and folders of feature bundles to open in it. */
   readonly files?: readonly string[];
 }
 
-/** Files of these names beside a model, the real path by the name. A link that leads out of the folder is none. */
+/** Files of these names beside a model, the real path by the name. A link that leads out of the folder is ignored. */
 async function filesBeside(file: string, wanted: readonly string[]): Promise<[string, string][]> {
   const folder = dirname(resolve(file));
   const found: [string, string][] = [];
@@ -31,13 +31,17 @@ async function filesBeside(file: string, wanted: readonly string[]): Promise<[st
   return found;
 }
 
-/** The single file's own policy forbids every connection: served from loopback it asks this server for what the person named. */
+/**
+ * The single file's own policy forbids every connection. Served from loopback, it must ask this server for the files
+ * that the person named.
+ */
 const CONNECTS_NOWHERE = "connect-src 'none'";
 const CONNECTS = 'connect-src *';
 
 /**
- * The page at `/` where the folder holds the single file alone, as the published package does; undefined where the site is there.
- * @throws MissingPackageError where neither is.
+ * The page at `/` where the folder only holds the single file, as in the published package; `undefined` where the site
+ * is there.
+ * @throws MissingPackageError where neither is
  */
 async function pageOf(root: string): Promise<string | undefined> {
   if (await stat(join(root, 'index.html')).catch(() => undefined)) return undefined;
@@ -51,8 +55,9 @@ async function pageOf(root: string): Promise<string | undefined> {
 
 /**
  * Starts the server on 127.0.0.1. Nothing outside `folder` and `files` is served.
- * @throws MissingPackageError where `folder` holds no built viewer, FileFormatError where one of `files` is missing or a folder of something
- *   else than a bundle, EngineUnavailableError where the port is taken.
+ * @throws MissingPackageError where `folder` holds no built viewer
+ * @throws FileFormatError where one of `files` is missing, or a folder of something else than a bundle
+ * @throws EngineUnavailableError where the port is taken
  */
 export async function serveViewer({ folder, port = 0, files = [] }: ServeOptions): Promise<ViewerServer> {
   const root = resolve(folder);

@@ -7,7 +7,10 @@ import { isZip } from '../files/zip.ts';
 import type { SparseFeatures } from '../inference/sparse-features.ts';
 import type { HostTensor } from '../tensor.ts';
 
-/** Reads what `openSparseOutput` wrote as .npz, .safetensors or .json; FileFormatError for anything else. */
+/**
+ * Reads what `openSparseOutput` wrote as .npz, .safetensors or .json.
+ * @throws FileFormatError for anything else
+ */
 export function decodeSparseFile(bytes: Uint8Array, file: string): SparseFeatures {
   if (isZip(bytes)) {
     // The array `format` is text, which readNpz does not know.

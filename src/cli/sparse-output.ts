@@ -23,13 +23,16 @@ export const SPARSE_EXTENSIONS = ['.npz', '.safetensors', '.json', '.npy', '.csv
 /** Takes the features of one batch after another. */
 export interface SparseOutput {
   append(batch: SparseFeatures): Promise<void>;
-  /** Completes the output: before, nothing is seen under the file's name. */
+  /** Completes the output; before that, nothing is seen under the file's name. */
   finish(): Promise<{ readonly samples: number; readonly entries: number }>;
   /** Leaves nothing behind; does nothing after `finish`. */
   discard(): Promise<void>;
 }
 
-/** Opens what `path` ends in, JSON on stdout for `-`. FileWriteError where it cannot be written. */
+/**
+ * Opens an output of the format that `path` ends in; JSON on stdout for `-`.
+ * @throws FileWriteError where it cannot be written
+ */
 export async function openSparseOutput(path: string, dSae: number, terminal: Terminal): Promise<SparseOutput> {
   if (path === '-')
     return listsOutput(
@@ -71,7 +74,7 @@ interface Lists {
 
 type ListName = 'offsets' | 'indices' | 'values';
 
-/** How the lists wait: offsets as float64, because there may be more than 2^32 entries. */
+/** The types of the lists while they wait: offsets are float64, because there may be more than 2^32 entries. */
 const WAITING: Readonly<Record<ListName, ElementType>> = { offsets: 'float64', indices: 'uint32', values: 'float32' };
 const BYTES_AT_ONCE = 2 ** 15;
 

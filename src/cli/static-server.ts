@@ -1,6 +1,7 @@
 /**
- * Serves files on loopback, to this machine's own browser and to nobody else. Any page that the browser has open can send requests here,
- * and a name that it resolves to 127.0.0.1 would make it one with us (DNS rebinding): so only loopback's own names are answered.
+ * Serves files on loopback, to this machine's own browser and to nobody else. Any page that the browser has open can
+ * send requests here, and a name that resolves to 127.0.0.1 would give that page this server's origin (DNS rebinding).
+ * So only loopback's own names are answered.
  */
 import { createHash } from 'node:crypto';
 import { readFile, realpath } from 'node:fs/promises';
@@ -26,7 +27,7 @@ const BYTES = 'application/octet-stream';
 const METHODS = ['GET', 'HEAD'];
 const LOOPBACK = ['127.0.0.1', 'localhost', '[::1]'];
 
-/** What every answer says beside its content. */
+/** Headers of every answer besides its content. */
 const HEADERS = {
   // Both make a page cross-origin isolated, which threads in WebAssembly need.
   'Cross-Origin-Opener-Policy': 'same-origin',
@@ -38,18 +39,24 @@ const HEADERS = {
 };
 
 export interface StaticFiles {
-  /** Everything below them is served, from the first that has it; `index.html` where a folder is asked for. */
+  /**
+   * The folders whose files are served, each from the first folder that has it; `index.html` where a folder is asked
+   * for.
+   */
   readonly folders: readonly string[];
-  /** Further files, by the path (decoded) at which they are: addresses of real files. They are served as data, never as a page. */
+  /**
+   * Further files, by their (decoded) path on the server, with the address of the real file. They are served as data,
+   * never as a page.
+   */
   readonly named?: ReadonlyMap<string, string>;
   /** A page to serve at `/`, in the place of the folders' `index.html`. */
   readonly page?: string;
-  /** Default 0: any that is free. */
+  /** The port to listen on. Default 0: any free one. */
   readonly port?: number;
 }
 
 export interface StaticServer {
-  /** Where it listens, with a slash at the end. */
+  /** The server's address, with a slash at the end. */
   readonly address: string;
   close(): Promise<void>;
 }
@@ -102,7 +109,7 @@ function rangeOf(
   size: number,
 ): { readonly start: number; readonly end: number } | undefined {
   const [, from, to] = /^bytes=(\d*)-(\d*)$/.exec(headers.range ?? '') ?? [];
-  // Nothing here says which version of a file an If-Range could mean.
+  // No version of a file is stated here that an If-Range could mean.
   if (headers['if-range'] !== undefined || (!from && !to)) return undefined;
   const start = from ? Number(from) : Math.max(size - Number(to), 0);
   const end = from && to ? Math.min(Number(to) + 1, size) : size;
@@ -157,7 +164,7 @@ async function below(roots: readonly string[], path: string): Promise<string> {
 
 /**
  * Starts a server on 127.0.0.1 that answers GET and HEAD, whole files and ranges of bytes.
- * @throws EngineUnavailableError where the port is taken.
+ * @throws EngineUnavailableError where the port is taken
  */
 export async function startStaticServer({
   folders,

@@ -1,4 +1,4 @@
-/** Where a command reads from and writes to: results on stdout, everything for people beside it on stderr. */
+/** The streams of a command: results go to stdout, everything for people besides to stderr. */
 import type { Readable, Writable } from 'node:stream';
 import { FileWriteError } from '../errors.ts';
 import { printable } from '../wording.ts';
@@ -11,21 +11,26 @@ export interface Streams {
   readonly stderr: Writable & { readonly isTTY?: boolean };
 }
 
+/** The streams of a command, and the signal that ends it. */
 export interface Terminal {
   readonly stdin: Readable;
   readonly stderr: Streams['stderr'];
-  /** Aborted where the person wants the command to end. */
+  /** Aborted when the person wants the command to end. */
   readonly signal: AbortSignal | undefined;
-  /** A line on stdout. Control characters, which names in a file may have, are escaped. */
+  /** Prints a line on stdout. Control characters, which names in a file may have, are escaped. */
   print(line: string): void;
-  /** Text on stdout as it is; waits where the reader is slow. */
+  /** Writes text to stdout unchanged; waits where the reader is slow. */
   write(text: string): Promise<void>;
-  /** A line on stderr, as `print`. */
+  /** Prints a line on stderr, escaped as in `print`. */
   warn(line: string): void;
-  /** InterruptedError where the person wants the command to end. */
+  /**
+   * Checks whether the person wants the command to end.
+   * @throws InterruptedError where that is so
+   */
   checkInterruption(): void;
 }
 
+/** A terminal on these streams. */
 export function createTerminal({ stdin, stdout, stderr }: Streams, signal?: AbortSignal): Terminal {
   return {
     stdin,

@@ -1,4 +1,4 @@
-/** How a training goes: a bar and its numbers on a terminal, a line now and then elsewhere. */
+/** Shows how a training goes: a bar and its numbers on a terminal, a line now and then elsewhere. */
 import { SingleBar } from 'cli-progress';
 import type { Progress } from '../training/train.ts';
 import { duration, QUIET_SECONDS } from './run-progress.ts';
@@ -8,8 +8,9 @@ import type { Terminal } from './terminal.ts';
 const QUIET = 1000 * QUIET_SECONDS;
 
 /**
- * Shows how a training of `total` steps goes, on stderr: where that is a terminal as a bar, elsewhere a line every ten seconds.
- * @returns what the trainer calls; it can begin at any step
+ * Shows how a training of `total` steps goes, on stderr: as a bar where that is a terminal, otherwise as a line every
+ * ten seconds.
+ * @returns a function for the trainer's option `onProgress`; it can begin at any step
  */
 export function showTraining(label: string, total: number, terminal: Terminal): (progress: Progress) => void {
   return terminal.stderr.isTTY ? bar(label, total, terminal) : lines(label, terminal);
@@ -44,7 +45,10 @@ function lines(label: string, { warn }: Terminal): (progress: Progress) => void 
   };
 }
 
-/** The loss and its terms, L0, explained variance, dead latents, pace and time left; what is not counted is left out. */
+/**
+ * The loss and its terms, L0, explained variance, dead latents, pace and time left; numbers that are not counted are
+ * left out.
+ */
 export function describeProgress(progress: Progress): string {
   const { loss, losses, l0, explained_variance, dead, rowsPerSecond, secondsLeft } = progress;
   const terms = Object.entries(losses);

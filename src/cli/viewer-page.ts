@@ -7,7 +7,7 @@ import { FileFormatError } from '../errors.ts';
 /** One file to be put into the page. */
 export interface PageFile {
   readonly name: string;
-  /** Gzipped, base64. */
+  /** The content, gzipped, in base64. */
   readonly content: string;
 }
 
@@ -17,12 +17,11 @@ const END = '</script>';
 const SHIPPED = 'id="inlined-models"';
 
 /**
- * The page with `files` inside, which opens them when it starts.
- *
- * @param page - The viewer's single file (`monosemantic-viewer.html`), with or without files inside.
- * @param files - What it should open; those that were inside before are left out.
- * @param query - State to open with, as the viewer's address has it: `view=overview&latent=3`. Default none.
- * @throws FileFormatError if `page` is not the viewer's single file.
+ * The page with `files` inside, which it opens when it starts.
+ * @param page the viewer's single file (`monosemantic-viewer.html`), with or without files inside
+ * @param files the files to open; those that were inside before are removed
+ * @param query the state to open with, as in the viewer's address: `view=overview&latent=3`. Default: none
+ * @throws FileFormatError where `page` is not the viewer's single file
  */
 export function viewerPage(page: string, files: readonly PageFile[], query = ''): string {
   const bare = withoutContent(page);
@@ -30,7 +29,7 @@ export function viewerPage(page: string, files: readonly PageFile[], query = '')
   if (at < 0 || !bare.includes(SHIPPED)) {
     throw new FileFormatError('not the single file of the viewer: npm run build:viewer makes it');
   }
-  // Base64 and JSON hold no "<" but in names.
+  // In base64 and JSON, "<" can only occur in names.
   const content = JSON.stringify({ files, query }).replaceAll('<', '\\u003c');
   return `${bare.slice(0, at)}${MARK}${content}${END}${bare.slice(at)}`;
 }

@@ -7,7 +7,7 @@ import { FileFormatError, MissingPackageError } from '../errors.ts';
 import { writeFileAtomic } from '../files/write-atomic.ts';
 import { type PageFile, viewerPage } from './viewer-page.ts';
 
-/** A page of this size is more than most browsers open. */
+/** The size of a page that most browsers no longer open. */
 const MOST_BYTES = 2 ** 29;
 
 async function packed(path: string, name: string): Promise<PageFile> {
@@ -40,12 +40,12 @@ async function filesOf(file: string): Promise<{ readonly path: string; readonly 
 
 /**
  * Writes the page, whole or not at all.
- *
- * @param output - Path of the HTML file.
- * @param files - Models, activations, labels, and folders (a SAELens autoencoder, a feature bundle).
- * @param folder - The built viewer.
- * @returns The size of the page in bytes.
- * @throws MissingPackageError if `folder` holds no built viewer; FileFormatError if a file is missing or they are too large together.
+ * @param output the path of the HTML file
+ * @param files models, activations, labels, and folders (a SAELens autoencoder, a feature bundle)
+ * @param folder the folder of the built viewer
+ * @returns the size of the page in bytes
+ * @throws MissingPackageError where `folder` holds no built viewer
+ * @throws FileFormatError where a file is missing, or they are too large together
  */
 export async function writeViewerPage(output: string, files: readonly string[], folder: string): Promise<number> {
   const single = join(folder, 'monosemantic-viewer.html');

@@ -11,22 +11,27 @@ import type { TensorType } from './symbolic-value.ts';
 
 export type { TensorFunction } from './record.ts';
 
-/** Dimensions, numbers or names; or with a dtype, float32 where none is given. */
+/** An input's dimensions, as numbers or names; or its shape and dtype. Default dtype: float32. */
 export type InputSpec = readonly Dimension[] | { readonly shape: readonly Dimension[]; readonly dtype?: TensorType };
 
 /** The inputs, weights and outputs of the graph to be recorded. */
 export interface CompileOptions {
   /** The graph's inputs. A named dimension (`'batch'`) is known only when the graph runs. */
   readonly inputs: Readonly<Record<string, InputSpec>>;
-  /** Weights, passed to the function beside its inputs and written as initializers under these names. Default none. */
+  /**
+   * Weights, which are passed to the function beside its inputs and written as initializers under these names. Default:
+   * none.
+   */
   readonly constants?: HostTensors;
-  /** Results that become graph outputs; others only name the tensors inside, as cut points. Default all. */
+  /**
+   * Names of the results that become graph outputs; the others only name tensors inside, as cut points. Default: all.
+   */
   readonly outputs?: readonly string[];
   /** Name of the graph. Default `graph`. */
   readonly name?: string;
   /**
-   * Record for speed at these very shapes: small constants are expanded, short axes unrolled; larger files. Default false; ignored with
-   * named dimensions.
+   * Whether the graph is recorded for speed at these very shapes: small constants are expanded, short axes unrolled;
+   * files become larger. Ignored with named dimensions. Default false.
    */
   readonly fixedShapes?: boolean;
 }
@@ -34,9 +39,9 @@ export interface CompileOptions {
 /**
  * Records `fn`, a pure function of tensors made of TensorFlow.js ops (gradients too), as an ONNX graph.
  *
- * Tensors that `fn` closes over become constants. int32 tensors are int64 in the graph.
- * RecordingError where an op has no rule (it names the kernel), a value is read (`dataSync`), or a number depends on a named
- * dimension. Deterministic: the same function gives the same graph.
+ * Tensors that `fn` closes over become constants. int32 tensors are int64 in the graph. The same function gives the same graph.
+ * @throws RecordingError where an op has no rule (the message names the kernel), a value is read (`dataSync`), or a number depends on a
+ *   named dimension
  *
  * @example
  * const graph = compile(({ x }) => ({ y: tf.relu(tf.matMul(x, w)) }), { inputs: { x: ['batch', 4] } });
@@ -62,7 +67,10 @@ export function compile(fn: TensorFunction, options: CompileOptions): Graph {
   return requireDistinctNames(generalise([recordAt(0), recordAt(1)], probes, shapes));
 }
 
-/** The caller's names share the graph with those that a recording gives: `Add_3`, `constant_1`, `size_batch`. */
+/**
+ * Checks the names of a graph: the caller's share it with those that a recording gives, such as `Add_3`, `constant_1`
+ * and `size_batch`.
+ */
 function requireDistinctNames(graph: Graph): Graph {
   const seen = new Set<string>();
   const given = [...graph.inputs, ...graph.initializers].map(({ name }) => name);

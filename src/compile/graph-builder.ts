@@ -6,6 +6,7 @@ import type { SymbolicValue } from './symbolic-value.ts';
 /** Constants up to this many elements are looked up by content and shared. */
 const SHARED_CONSTANT_SIZE = 64;
 
+/** The nodes and initializers of one recording. */
 export class GraphBuilder {
   readonly nodes: GraphNode[] = [];
   readonly initializers: Initializer[] = [];
@@ -13,7 +14,10 @@ export class GraphBuilder {
   readonly #constantNames = new Map<SymbolicValue, string>();
   #count = 0;
 
-  /** Appends a node; gives the names of its outputs. */
+  /**
+   * Appends a node.
+   * @returns the names of its outputs
+   */
   emit(
     op: string,
     inputs: readonly string[],

@@ -1,4 +1,7 @@
-/** One recording: runs a function on symbols of fixed shapes and gives its graph, without the nodes that no output needs. */
+/**
+ * Makes one recording: runs a function on symbols of fixed shapes and gives its graph, without the nodes that no output
+ * needs.
+ */
 import * as tf from '@tensorflow/tfjs';
 import { RecordingError } from '../errors.ts';
 import type { Graph, GraphNode, GraphValue } from '../onnx/graph.ts';
@@ -15,11 +18,13 @@ import './rules/shapes.ts';
 /** A function of named tensors. */
 export type TensorFunction = (inputs: Record<string, tf.Tensor>) => Record<string, tf.Tensor>;
 
+/** An input of a recorded function. */
 export interface RecordedInput {
   readonly shape: Shape;
   readonly dtype: TensorType;
 }
 
+/** What is recorded. */
 export interface RecordRequest {
   readonly name: string;
   readonly inputs: Readonly<Record<string, RecordedInput>>;
@@ -29,7 +34,10 @@ export interface RecordRequest {
   readonly outputs?: readonly string[] | undefined;
 }
 
-/** Records `fn`. RecordingError where it uses a kernel without a rule, reads a value, or lacks an output. */
+/**
+ * Records `fn`.
+ * @throws RecordingError where it uses a kernel without a rule, reads a value, or lacks an output
+ */
 export function record(fn: TensorFunction, request: RecordRequest, options: RecordingOptions): Graph {
   const previous = tf.getBackend() as string | undefined;
   if (previous === RECORDING_BACKEND) {
@@ -41,7 +49,8 @@ export function record(fn: TensorFunction, request: RecordRequest, options: Reco
   try {
     const results = fn(symbolicInputs(request));
     const graph = finish(request, results);
-    // A function may have kept its results (tf.keep); a tensor of the caller's, closed over and returned, is not ours.
+    // A function may have kept its results (tf.keep). A tensor of the caller's that it closes over and returns is not
+    // disposed of.
     tf.dispose(Object.values(results).filter(tensor => recorder.value(tensor).kind === 'named'));
     return graph;
   } catch (error) {
@@ -49,12 +58,14 @@ export function record(fn: TensorFunction, request: RecordRequest, options: Reco
   } finally {
     tf.engine().endScope();
     selectBackend(previous);
-    // The graph has what it needs: weights should not stay in memory until the next recording.
+    // The graph holds what it needs: weights should not stay in memory until the next recording.
     recorder.begin({ fixedShapes: false });
   }
 }
 
-/** Before its first op TensorFlow.js has no backend: back to that, so that it still chooses its best one then. */
+/**
+ * Before its first op TensorFlow.js has no backend. This state is restored, so that it still chooses its best one then.
+ */
 function selectBackend(name: string | undefined): void {
   if (name !== undefined) tf.setBackend(name);
   else Object.assign(tf.engine(), { backendName: undefined, backendInstance: null });

@@ -9,21 +9,27 @@ import { type Shape, sameShape, sizeOf } from '../tensor.ts';
 import { GraphBuilder } from './graph-builder.ts';
 import { constantValue, dataTypeOf, type SymbolicValue, type TensorType } from './symbolic-value.ts';
 
+/** The backend's name in TensorFlow.js. */
 export const RECORDING_BACKEND = 'monosemantic-recorder';
 
+/** How a function is recorded. */
 export interface RecordingOptions {
-  /** Shapes are final: a constant may be expanded once instead of at every run, a short axis unrolled. */
+  /**
+   * Whether shapes are final, so that a constant may be expanded once instead of at every run, and a short axis
+   * unrolled.
+   */
   readonly fixedShapes: boolean;
 }
 
 /** A constant is expanded up to this many elements. */
 export const EXPANSION_LIMIT = 1 << 20;
 
+/** The backend that records. */
 export class RecordingBackend extends tf.KernelBackend {
   builder = new GraphBuilder();
   options: RecordingOptions = { fixedShapes: false };
   readonly #values = new tf.DataStorage<SymbolicValue>(this, tf.engine());
-  /** Full sizes: a value may be held smaller than its tensor. */
+  /** The sizes of tensors, because a value may be held smaller than its tensor. */
   readonly #sizes = new WeakMap<object, number>();
 
   /** Starts a recording with nothing in it. */
@@ -32,7 +38,7 @@ export class RecordingBackend extends tf.KernelBackend {
     this.options = options;
   }
 
-  /** What `tensor` is; a tensor of another backend that the function closes over becomes a constant. */
+  /** The value of `tensor`. A tensor of another backend that the function closes over becomes a constant. */
   value(tensor: tf.TensorInfo): SymbolicValue {
     return this.#values.get(tensor.dataId);
   }
@@ -50,7 +56,10 @@ export class RecordingBackend extends tf.KernelBackend {
     return this.tensor({ kind: 'named', name, type: dataTypeOf(dtype), shape: held }, shape, dtype);
   }
 
-  /** Appends a node; gives the names of its outputs. */
+  /**
+   * Appends a node.
+   * @returns the names of its outputs
+   */
   emit(
     op: string,
     inputs: readonly string[],

@@ -26,7 +26,10 @@ export function recordableKernels(): string[] {
 
 tf.registerBackend(RECORDING_BACKEND, () => recorder, 0);
 
-/** What a caught error says to somebody who recorded a function. TF.js reports a missing kernel as plain text. */
+/**
+ * The error for somebody who recorded a function, from a caught one: TensorFlow.js reports a missing kernel as plain
+ * text.
+ */
 export function explainRecordingFailure(error: unknown): unknown {
   const missing =
     error instanceof Error &&

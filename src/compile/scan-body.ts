@@ -1,9 +1,10 @@
-/** What an ONNX Scan runs again and again. */
+/** Makes the body of an ONNX Scan, which runs once per step. */
 import type { Graph, GraphValue } from '../onnx/graph.ts';
 
 /**
- * `graph` as the body of a Scan with these inputs and outputs: under names of its own, `prefix/NAME`, for the graph around it keeps the
- * public ones. Other inputs of `graph`, and its initializers, are what the graph around it must hold under their names.
+ * `graph` as the body of a Scan with these inputs and outputs. The body has names of its own, `prefix/NAME`, because
+ * the graph around it keeps the public ones. Other inputs of `graph`, and its initializers, must be in the graph around
+ * it under their names.
  */
 export function scanBody(
   graph: Graph,

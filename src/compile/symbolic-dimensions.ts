@@ -39,7 +39,7 @@ interface Multiple {
 
 /**
  * Joins two recordings of one function into a graph with symbolic dimensions.
- * RecordingError where the function takes another path at another size, or bakes the size into a number.
+ * @throws RecordingError where the function takes another path at another size, or bakes the size into a number
  */
 export function generalise(
   [first, second]: readonly [Graph, Graph],
@@ -96,7 +96,7 @@ export function generalise(
   };
 }
 
-/** What a node is, apart from the names that it reads and writes. */
+/** A node without the names that it reads and writes, as text. */
 function signatureOf({ op, inputs, outputs, attributes }: GraphNode): string {
   return `${op} ${inputs.length} ${outputs.length} ${JSON.stringify(attributes)}`;
 }
@@ -108,7 +108,7 @@ function sameData(a: Initializer, b: Initializer): boolean {
   return true;
 }
 
-/** The number itself where both recordings agree, else the dimension, or product of two, that it is a multiple of. */
+/** The number where both recordings agree; otherwise the dimension, or product of two, of which it is a multiple. */
 function multipleOf(x: number, y: number, probes: Probe): number | Multiple {
   if (x === y) return x;
   const names = [...probes.keys()];

@@ -1,6 +1,7 @@
 /**
- * What a tensor is while a function is recorded. A value may be held smaller than its TensorFlow.js shape (`shape` here is the
- * held one): ONNX broadcasts, so a scalar stands for a whole tensor of ones until an op truly needs every element.
+ * The value of a tensor while a function is recorded. It may be held smaller than its TensorFlow.js shape (`shape` here
+ * is the held one): ONNX broadcasts, so a scalar stands for a whole tensor of ones until an op truly needs every
+ * element.
  */
 import type { DataType } from '../onnx/graph.ts';
 import type { Shape } from '../tensor.ts';
@@ -13,7 +14,7 @@ export interface NamedValue {
   readonly shape: Shape;
 }
 
-/** One number everywhere. */
+/** A tensor with one number everywhere. */
 export interface UniformValue {
   readonly kind: 'uniform';
   readonly value: number;
@@ -29,8 +30,10 @@ export interface ConstantValue {
   readonly shape: Shape;
 }
 
+/** The value of a tensor while a function is recorded. */
 export type SymbolicValue = NamedValue | UniformValue | ConstantValue;
 
+/** TensorFlow.js's element types that can be recorded. */
 export type TensorType = 'float32' | 'int32' | 'bool';
 
 const DATA_TYPES: Readonly<Record<string, DataType>> = { float32: 'float32', int32: 'int64', bool: 'bool' };
@@ -52,6 +55,7 @@ export function constantValue(values: ArrayLike<number>, shape: Shape, type: Dat
   return uniformValue(Number(first), type);
 }
 
+/** A tensor of one number as a value. */
 export function uniformValue(value: number, type: DataType): UniformValue {
   return { kind: 'uniform', value: type === 'float32' ? Math.fround(value) : value, type, shape: [] };
 }

@@ -1,4 +1,4 @@
-/** Whatever activations come as, as a source. */
+/** Makes a source of activations from any form in which they may come. */
 import { InvalidShapeError, InvalidTypeError } from '../errors.ts';
 import type { HostTensor } from '../tensor.ts';
 import {
@@ -12,7 +12,7 @@ import {
 import type { ActivationSource } from './activation-source.ts';
 import { givenRows } from './given-rows.ts';
 
-/** Rows in memory, and as many that an autoencoder is to give for them. */
+/** Input rows in memory, and the target row that belongs to each: what an autoencoder is to give for it. */
 export interface GivenPairs {
   /** [n, d_in] */
   readonly input: Rows | readonly Rows[];
@@ -32,11 +32,13 @@ export type ActivationData =
   | (() => ActivationIterable);
 
 /**
- * A source of activations from whatever they come as.
- * Rows in memory are shuffled in every epoch by the seed of the run. An iterable is taken in its order; a function can begin again when the
- * rows end and where a run is resumed.
- * @throws InvalidTypeError for what is none of ActivationData, InvalidShapeError for rows of unequal width, InvalidValueError for a number
- * in memory that is not finite
+ * A source of activations from any of the forms of ActivationData.
+ *
+ * Rows in memory are shuffled in every epoch by the seed of the run. An iterable is taken in its order; a function can
+ * begin again when the rows end and where a run is resumed.
+ * @throws InvalidTypeError for a value that is none of ActivationData
+ * @throws InvalidShapeError for rows of unequal width
+ * @throws InvalidValueError for a number in memory that is not finite
  */
 export function activationSource(data: ActivationData): ActivationSource {
   if (typeof data === 'function') return iterableSource(data);

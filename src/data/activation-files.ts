@@ -17,15 +17,24 @@ export interface ActivationFileOptions {
   readonly shuffleBuffer?: number | undefined;
   /** Which tensor of each safetensors file; needed where a file holds several. */
   readonly tensor?: string | undefined;
-  /** Files of the rows that an autoencoder is to give for these: as many, in the order of their names, each with as many rows. */
+  /**
+   * Files of target rows: what an autoencoder is to give for these rows. There must be as many target files, in the
+   * order of their names, each with as many rows.
+   */
   readonly target?: string | readonly string[] | undefined;
-  /** Which tensor of each target file. Default `tensor`. With it and without `target`, the same files hold both. */
+  /**
+   * Which tensor of each target file. Default: the same name as `tensor`. Given without `target`, input and target are
+   * two tensors of the same files.
+   */
   readonly targetTensor?: string | undefined;
-  /** Whether rows with a number that is not finite are left out, and counted; else they are an error. Default false. */
+  /**
+   * Whether rows with a number that is not finite are left out and counted. Otherwise they are an error. Default false.
+   */
   readonly skipBadRows?: boolean | undefined;
   /**
-   * Rows whose norm is above this many times the median norm (of a sample) are not trained on, and counted: attention sinks of language models.
-   * Held-out rows stay, so that both can be measured. Default none.
+   * A row whose norm is above this many times the median norm (measured on a sample) is not trained on, and counted:
+   * attention sinks of language models. Held-out rows are not left out, so that both can be measured. Default: no
+   * limit.
    */
   readonly dropNormAbove?: number | undefined;
 }
@@ -35,24 +44,27 @@ export interface ActivationFileSource extends ActivationSource {
   open(options: OpenOptions): Promise<OpenActivationFiles>;
 }
 
-/** Files that are open, and what was found in them. */
+/** Open files, and what was found in them. */
 export interface OpenActivationFiles extends OpenSource {
   /** The files, in the order of their names. */
   readonly files: readonly string[];
   readonly rows: number;
   readonly heldOutRows: number;
-  /** Rows left out so far because they hold a number that is not finite; each counts once. */
+  /** How many rows have been left out because they hold a number that is not finite. Each row counts once. */
   readonly skippedRows: number;
-  /** Training rows left out so far because of their norm; each counts once. */
+  /** How many training rows have been left out because of their norm. Each row counts once. */
   readonly droppedByNorm: number;
 }
 
-/** Rows read at once. */
+/** How many consecutive rows are read at once. */
 const RUN_ROWS = 256;
 const SHUFFLE_BUFFER = 32_768;
-/** Numbers in a shuffle buffer whose size nobody chose: 512 MiB. */
+/** How many numbers a shuffle buffer of the default size holds: 512 MiB. */
 const BUFFER_NUMBERS = 2 ** 27;
-/** Numbers of a file that are hashed whole; of a larger one, so many runs of so many rows, spread over it. */
+/**
+ * A file of up to this many numbers is hashed whole. Of a larger one this many are hashed, in runs of rows spread over
+ * the file.
+ */
 const HASHED_WHOLE = 2 ** 16;
 const HASHED_RUNS = 16;
 const HASHED_RUN_ROWS = 4;
@@ -149,11 +161,15 @@ export interface SurveyedFiles {
   readonly stores: readonly RowStore[];
   /** What each file is, whatever it is called: two of equal contents are the same data. */
   readonly contents: readonly FileContent[];
-  /** Who owns the files; to be closed. */
+  /** Owns the files; the caller closes it. */
   readonly cache: OpenFiles;
 }
 
-/** Finds and opens files once. FileFormatError where none matches, one cannot be read, or widths differ; the signal's reason on abort. */
+/**
+ * Finds the files and opens each once.
+ * @throws FileFormatError where none matches, one cannot be read, or widths differ
+ * @throws the signal's reason on abort
+ */
 export async function surveyFiles(
   files: string | readonly string[],
   tensor: string | undefined,
@@ -216,7 +232,7 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-/** A pattern without the folders of one machine above it. */
+/** A pattern without the folders above it, which differ between machines. */
 function withoutFolder(pattern: string): string {
   if (!isAbsolute(pattern)) return pattern;
   const parts = pattern.split(sep);
@@ -233,7 +249,7 @@ interface FileContent {
   readonly hash: string;
 }
 
-/** What files hold together, in few words however many they are: equal for the same files under any names. */
+/** A short identity of what the files hold together: equal for the same files under any names. */
 function identityOf({ contents, width }: SurveyedFiles) {
   const sum = (of: 'rows' | 'size'): number => contents.reduce((total, content) => total + content[of], 0);
   return {
@@ -245,7 +261,7 @@ function identityOf({ contents, width }: SurveyedFiles) {
   };
 }
 
-/** What a file holds, by which it is told from another with as many rows: its first and last rows are hashed and some between. */
+/** A hash that tells a file from another one with as many rows: of its first and last rows, and some between. */
 async function contentOf(source: FileRows, path: string): Promise<FileContent> {
   const { rows, width, type = 'text' } = source;
   const { size } = await stat(path);
@@ -260,7 +276,10 @@ async function contentOf(source: FileRows, path: string): Promise<FileContent> {
   return { type, rows, width, size, hash: contentHash(values) };
 }
 
-/** Input and target files in their order; FileFormatError where they do not belong together. */
+/**
+ * Pairs the input files with the target files in their order.
+ * @throws FileFormatError where they do not belong together
+ */
 function paired(inputs: SurveyedFiles, targets: SurveyedFiles | undefined): StorePair[] {
   if (targets && targets.stores.length !== inputs.stores.length) {
     throw new FileFormatError(

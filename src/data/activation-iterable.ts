@@ -17,24 +17,25 @@ import { isHeldOutOfStream } from './hold-out.ts';
 /** Rows of activations: one row as plain numbers, or a tensor [n, d_in]. */
 export type Rows = readonly number[] | Float32Array | HostTensor<ArrayLike<number>>;
 
-/** Rows and those that an autoencoder is to give for them, as many. */
+/** Input rows, and the target row that belongs to each: what an autoencoder is to give for it. */
 export interface RowPair {
   readonly input: Rows;
   readonly target: Rows;
 }
 
-/** What an iterable of activations gives. */
+/** One item of an iterable of activations. */
 export type ActivationItem = Rows | RowPair;
 
 /** Rows, tensors or pairs one after another, sync or async. */
 export type ActivationIterable = Iterable<ActivationItem> | AsyncIterable<ActivationItem>;
 
-/** Held-out rows that are kept in memory, at most. */
+/** Most held-out rows that are kept in memory. */
 const MOST_HELD_OUT = 16_384;
 
 /**
- * A source of the rows that an iterable gives, in its order. A function is called for each pass over the rows: it can begin again when they
- * end and where a run is resumed. An iterable itself is read once; rows that were looked at beforehand are given first.
+ * A source of the rows that an iterable gives, in its order. A function is called for each pass over the rows: it can
+ * begin again when they end and where a run is resumed. An iterable itself is read once; rows that were only looked at
+ * (a sample) are given afterwards all the same.
  */
 export function iterableSource(iterable: ActivationIterable | (() => ActivationIterable)): ActivationSource {
   const description = { kind: 'iterable', repeats: typeof iterable === 'function' };
@@ -87,11 +88,11 @@ interface Part {
   readonly rows: number;
 }
 
-/** One pass over an iterable after another. */
+/** Reads an iterable in one pass after another. */
 class IterableReader {
   width = 0;
   targetWidth: number | undefined;
-  /** A hash of the first row, by which other data are noticed. */
+  /** A hash of the first row, by which a resumed run notices that the data are others. */
   first = '';
   readonly #iterable: ActivationIterable | (() => ActivationIterable);
   readonly #holdOut: number;
@@ -99,22 +100,22 @@ class IterableReader {
   /** Whether all of the iterable's rows have been read in this pass. */
   #isDone = false;
   #isClosed = false;
-  /** Rows read in this pass, those held out among them. */
+  /** How many rows have been read in this pass, with those that are held out. */
   #read = 0;
   /** Training rows in the parts that wait. */
   #waiting = 0;
-  /** Parts from `#head` on wait to be given; the others are. */
+  /** The parts from index `#head` on wait to be given; those before it have been. */
   readonly #parts: (Part | undefined)[] = [];
   #head = 0;
-  /** Rows of the part at `#head` that have been given. */
+  /** How many rows of the part at `#head` have been given. */
   #taken = 0;
-  /** Training rows given in this pass. */
+  /** How many training rows have been given in this pass. */
   #given = 0;
-  /** Passes that have ended. */
+  /** How many passes have ended. */
   #passes = 0;
-  /** Rows held out, the first that were met: every pass holds out the same. */
+  /** The first rows that were held out; every pass holds out the same ones. */
   readonly #heldOut: Part[] = [];
-  /** How far any pass has read: held-out rows up to there are known. */
+  /** The number of rows that the longest pass has read: up to there, held-out rows are known. */
   #heldOutSeen = 0;
 
   constructor(iterable: ActivationIterable | (() => ActivationIterable), holdOut: number) {
@@ -122,7 +123,7 @@ class IterableReader {
     this.#holdOut = holdOut;
   }
 
-  /** Reads as far as the first rows, which say how wide rows are. */
+  /** Reads the first rows, which say how wide rows are. */
   async begin(signal?: AbortSignal): Promise<void> {
     while (this.#read === 0 && (await this.#readPart())) signal?.throwIfAborted();
     if (this.#read === 0) throw new InvalidValueError('the activations ended before their first row');
@@ -136,7 +137,7 @@ class IterableReader {
     };
   }
 
-  /** The next `rows` rows, which `fill` will give; fewer where the pass ends. */
+  /** The next `rows` rows, without moving the stream: `fill` gives them again. Fewer where the pass ends. */
   async sample(rows: number): Promise<HostTensor> {
     requireRows('rows', rows);
     while (this.#waiting < rows && (await this.#readPart()));
@@ -153,7 +154,7 @@ class IterableReader {
     return { data, shape: [count, this.width] };
   }
 
-  /** Rows that the passes so far have held out. */
+  /** The rows that have been held out so far. */
   async *heldOut(rows: number, batchSize: number): AsyncGenerator<HeldOutRows> {
     requireRows('batchSize', batchSize);
     const { width, targetWidth } = this;
@@ -211,7 +212,7 @@ class IterableReader {
     this.#waiting = 0;
   }
 
-  /** Makes sure that a row waits; begins the next pass where this one has ended. */
+  /** Reads until a row waits to be given; begins the next pass where this one has ended. */
   async #needRow(): Promise<void> {
     while (this.#waiting === 0) {
       if (await this.#readPart()) continue;
@@ -254,7 +255,10 @@ class IterableReader {
     this.#passes = pass;
   }
 
-  /** Reads the iterator's next item. False where there is none. */
+  /**
+   * Reads the iterator's next item.
+   * @returns false where there is none
+   */
   async #readPart(): Promise<boolean> {
     if (this.#isClosed) throw new DisposedError('these activations were disposed of');
     if (this.#isDone) return false;
@@ -263,7 +267,7 @@ class IterableReader {
     try {
       result = await this.#iterator.next();
     } catch (error) {
-      // An iterator that throws has ended itself.
+      // An iterator that throws has ended, so that it need not be told to.
       this.#iterator = undefined;
       this.#isDone = true;
       throw error;
@@ -308,7 +312,7 @@ class IterableReader {
     this.#heldOut.push({ input: cut(input, this.width), target: target && cut(target, this.targetWidth!), rows: 1 });
   }
 
-  /** An item's rows, of the width of those before and finite. */
+  /** An item's rows, checked: they have the width of those before, and are finite. */
   #checked(item: ActivationItem): Part {
     const isPair = typeof item === 'object' && item !== null && 'input' in item;
     const input = this.#matrix(isPair ? item.input : item, 'input');
@@ -371,7 +375,10 @@ interface Matrix {
   readonly width: number;
 }
 
-/** A copy of a row, or of rows, as a matrix; undefined for anything else. An iterator may use its array again for what it gives next. */
+/**
+ * A copy of one row or of rows as a matrix, because an iterator may use its array again for the next item. `undefined`
+ * for anything else.
+ */
 function matrixOf(rows: Rows): Matrix | undefined {
   const isRow = rows instanceof Float32Array || (Array.isArray(rows) && rows.every(value => typeof value === 'number'));
   const { data, shape } = isRow ? { data: rows, shape: [1, rows.length] } : ((rows ?? {}) as Partial<HostTensor>);
@@ -380,7 +387,11 @@ function matrixOf(rows: Rows): Matrix | undefined {
   return { values: new Float32Array(data), rows: width === 0 ? 0 : data.length / width, width };
 }
 
-/** Rows and tensors of rows joined to one, [n, width]; InvalidShapeError for one of another width, InvalidTypeError for anything else. */
+/**
+ * Rows and tensors of rows joined to one, [n, width].
+ * @throws InvalidShapeError for one of another width
+ * @throws InvalidTypeError for anything else
+ */
 export function joinRows(items: readonly Rows[]): HostTensor {
   const parts: Matrix[] = [];
   let rows = 0;

@@ -1,11 +1,11 @@
-/** Where activations come from: what trainers ask of files, arrays, iterables, generators and models alike. */
+/** What trainers ask of their data, the same for files, arrays, iterables, generators and models. */
 import { InvalidShapeError, InvalidValueError } from '../errors.ts';
 import type { HostTensor } from '../tensor.ts';
 import type { BatchSource } from './batch-source.ts';
 
-/** Where activations come from. Opening one reads nothing that another opening could miss: a source can be opened several times. */
+/** Where activations come from. A source can be opened several times: opening one takes nothing away from another. */
 export interface ActivationSource {
-  /** What the data are, as JSON for the record of a run: kind, sizes, file patterns. */
+  /** A description of the data as JSON, for the record of a run: kind, sizes, file patterns. */
   readonly description: Readonly<Record<string, unknown>>;
   /**
    * Begins a stream of batches.
@@ -16,22 +16,28 @@ export interface ActivationSource {
 
 /** What a trainer asks of a source. */
 export interface OpenOptions {
-  /** Any safe integer. */
+  /** The seed of the order or the draws: any safe integer. */
   readonly seed: number;
-  /** Rows of one training step. The trainer owns it; generated streams draw whole batches of it. */
+  /** Rows of one training step, at least 1. Generated sources draw whole batches of it. */
   readonly batchSize: number;
   /**
-   * The share, in [0, 1), of all rows that is kept from training where the rows are given (files, arrays, iterables); generated sources have
-   * a stream of their own for them. Default .05.
+   * The share of all rows, in [0, 1), that is kept from training where rows are given (files, arrays, iterables).
+   * Generated sources draw held-out rows from a stream of their own. Default .05.
    */
   readonly holdOut?: number | undefined;
-  /** The number of a restart of this seed, from 0, each of which draws batches of its own. Default none: the seed's own batches. */
+  /**
+   * The number of a restart of this seed, from 0; each restart draws batches of its own. Default: no restart, the
+   * seed's own batches.
+   */
   readonly restart?: number | undefined;
   /** Aborting ends the opening with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Rows that belong together: [n, d_in], and [n, d_out] where an autoencoder is to give another tensor than its input. */
+/**
+ * Input rows [n, d_in], and the target rows [n, d_out] that belong to them where an autoencoder is to give another
+ * tensor than its input.
+ */
 export interface HeldOutRows {
   readonly input: HostTensor;
   readonly target?: HostTensor;
@@ -39,37 +45,41 @@ export interface HeldOutRows {
 
 /** A stream of activations, its position, and the rows that it keeps from training. Dispose of it to close files and iterators. */
 export interface OpenSource extends AsyncDisposable {
-  /** d_in. */
+  /** d_in, the width of an input row. */
   readonly width: number;
-  /** d_out, where batches are pairs: the width of the input `target`. */
+  /** d_out, the width of a row of the input `target`, where batches are pairs. */
   readonly targetWidth?: number;
   /** What the rows are, as JSON for checkpoints: two open sources with equal identities give the same rows in the same order. */
   readonly identity: unknown;
-  /** Training rows of an epoch, where that is known. */
+  /** How many training rows an epoch has, where that is known. */
   readonly rows?: number;
-  /** Rows kept from training, where that is known. */
+  /** How many rows are kept from training, where that is known. */
   readonly heldOutRows?: number;
-  /** The norm above which rows are not trained on, where there is one; rows that are held out may be longer. */
+  /** The norm above which a row is not trained on, where there is such a limit. Held-out rows may be longer. */
   readonly normLimit?: number;
-  /** Rows left out of training so far because of their norm. */
+  /** How many training rows have been left out because of their norm. */
   readonly droppedByNorm?: number;
   /**
-   * Rows seen before training. Does not move the stream.
-   * @param rows how many
-   * @returns [n, d_in]; fewer rows than asked for where there are fewer
+   * Rows to look at before training, which does not move the stream.
+   * @param rows how many rows
+   * @returns [n, d_in]; n is smaller than `rows` where the source has fewer
    */
   sample(rows: number): Promise<HostTensor>;
   /** Training batches. They fill the input `activations`, and `target` for pairs. */
   readonly batches: BatchSource;
   /**
    * Rows that training never sees, in a fixed order.
-   * @param rows how many, at most; from generated sources exactly as many
-   * @param batchSize rows given at a time, at most
+   * @param rows the largest number of rows; generated sources give exactly this many
+   * @param batchSize the largest number of rows in one item
    */
   heldOut(rows: number, batchSize: number): AsyncIterable<HeldOutRows>;
 }
 
-/** The options with their defaults; InvalidValueError for those out of range, the signal's reason where it is aborted. */
+/**
+ * Fills in the defaults.
+ * @throws InvalidValueError for an option out of range
+ * @throws the signal's reason where it is aborted
+ */
 export function readOpenOptions({ seed, batchSize, holdOut = 0.05, restart, signal }: OpenOptions) {
   if (!Number.isSafeInteger(seed)) throw new InvalidValueError(`seed is ${seed}: it must be a safe integer`);
   requireRows('batchSize', batchSize);
@@ -81,14 +91,21 @@ export function readOpenOptions({ seed, batchSize, holdOut = 0.05, restart, sign
   return { seed, batchSize, holdOut, restart, signal };
 }
 
-/** InvalidValueError where `count` is not a positive integer. */
+/**
+ * Requires a positive integer.
+ * @param name the option, for the message
+ * @throws InvalidValueError where `count` is none
+ */
 export function requireRows(name: string, count: number): void {
   if (!Number.isSafeInteger(count) || count < 1) {
     throw new InvalidValueError(`${name} is ${count}: it must be positive, and an integer`);
   }
 }
 
-/** What a call of `fill` asks for: whole rows, and as many targets. */
+/**
+ * How many rows a call of `fill` asks for.
+ * @throws InvalidShapeError where the arrays do not hold whole rows, or not as many targets as inputs
+ */
 export function requestedRows(
   { activations, target }: Readonly<Record<string, Float32Array | undefined>>,
   { width, targetWidth }: { readonly width: number; readonly targetWidth?: number | undefined },

@@ -1,18 +1,29 @@
-/** Where training's batches come from: host arrays, the same for a seed whatever the engine, and a position that can be saved. */
+/** Training batches as host arrays. A seed gives the same ones whatever the engine, and the position can be saved. */
 import { FileFormatError } from '../errors.ts';
 import { generatorFrom } from './generator-from.ts';
 import { type RandomSource, type RandomState, restoreRandomSource } from './random-source.ts';
 import type { BegunBatch, SampleGenerator, SampleRecipe } from './sample-generator.ts';
 
-/** Gives batch after batch to whoever trains. Where it stands can be kept and restored, to the same numbers. */
+/**
+ * Gives one training batch after another. Its position can be kept and restored; it then goes on with the same numbers.
+ */
 export interface BatchSource {
-  /** Fills the inputs of `steps` steps, [steps, ...batch] each, with what comes next. */
+  /**
+   * Fills the inputs of the next `steps` steps.
+   * @param inputs [steps, ...batch] each
+   */
   fill(inputs: Readonly<Record<string, Float32Array>>, steps: number): void | Promise<void>;
-  /** Where the source stands: JSON. */
+  /** The position, as JSON. */
   state(): unknown;
-  /** Goes to where `state()` was taken. FileFormatError where that is no position of this source. */
+  /**
+   * Goes to a position that `state()` gave.
+   * @throws FileFormatError where `state` is no position of this source
+   */
   restore(state: unknown): void | Promise<void>;
-  /** What comes next as plain data, from which another thread draws the same; undefined where only this one can. */
+  /**
+   * The following batches as plain data, from which another thread draws the same. `undefined` where only this object
+   * can draw them.
+   */
   recipe?(): BatchRecipe | undefined;
 }
 
@@ -22,24 +33,27 @@ export interface BatchRecipe {
   readonly input: string;
   /** `alone`: [batch, ...sample]. `batches`: [instance, batch, ...sample]. `{ sampleSize }`: [batch, instance, ...sample]. */
   readonly layout: 'alone' | 'batches' | { readonly sampleSize: number };
-  /** Which member each instance reads; several may read the same. [0] for `alone`. */
+  /** The index of the member that each instance reads; several instances may read the same one. [0] for `alone`. */
   readonly readers: readonly number[];
   readonly members: readonly MemberRecipe[];
 }
 
-/** A generator and where it stands, as plain data. */
+/** A generator and its position, as plain data. */
 export interface MemberRecipe {
   readonly samples: SampleRecipe;
-  /** Its random source, before the batch of which `taken` samples have been given. */
+  /** The state of its random source before it drew the batch of which `taken` samples have been given. */
   readonly random: RandomState;
-  /** Default 0: it stands between two batches. */
+  /** Samples of the current batch that have been given. Default 0: the position lies between two batches. */
   readonly taken?: number;
 }
 
-/** Where a generator stands: its random source between two batches, or a batch that it has begun to give. */
+/**
+ * A generator's position: the state of its random source between two batches, or a batch of which a part has been
+ * given.
+ */
 type Position = RandomState | BegunBatch;
 
-/** A generator that stands somewhere. */
+/** A generator with its position. */
 class Member {
   readonly #make: (random: RandomSource) => SampleGenerator;
   #random: RandomSource;
@@ -109,7 +123,7 @@ class GeneratedBatches implements BatchSource {
     return this.#member.generator;
   }
 
-  /** The same batches, one stream with this one, as another input. */
+  /** The same stream of batches, as another input. */
   named(input: string): GeneratedBatches {
     return new GeneratedBatches(input, this.#member);
   }
@@ -132,7 +146,11 @@ class GeneratedBatches implements BatchSource {
   }
 }
 
-/** Batches of a generator that draws from `random`; `make` builds it, again when a run is resumed. */
+/**
+ * Batches of a generator.
+ * @param random the random source from which it draws
+ * @param make builds the generator, and builds it again when a run is resumed
+ */
 export function generatedBatches(
   inputName: string,
   random: RandomSource,
@@ -154,7 +172,10 @@ export function batchesFrom({ input, layout, readers, members }: BatchRecipe): B
     : samplesSideBySide(input, layout.sampleSize, sources, readers);
 }
 
-/** The recipe of instances `start` to `end` of those that a recipe has, and which of its members they read. */
+/**
+ * The recipe of instances `start` up to, not including, `end` of a recipe, and the indices of the members that they
+ * read.
+ */
 export function partOf({ readers, members, ...recipe }: BatchRecipe, start: number, end: number) {
   const own = readers.slice(start, end);
   const read = [...new Set(own)];
@@ -163,8 +184,8 @@ export function partOf({ readers, members, ...recipe }: BatchRecipe, start: numb
 }
 
 /**
- * The batches of a source under another name: its input `activations` becomes `inputName`; a `target` keeps its name. Both go through one
- * stream.
+ * The batches of a source under another name: the input `activations` becomes `inputName`; a `target` keeps its name.
+ * Both are the same stream.
  */
 export function renamed(batches: BatchSource, inputName: string): BatchSource {
   if (batches instanceof GeneratedBatches) return batches.named(inputName);
@@ -181,7 +202,7 @@ export function renamed(batches: BatchSource, inputName: string): BatchSource {
   };
 }
 
-/** Positions of several sources as one, and what they are together as plain data. */
+/** Joins the positions of several sources to one, and their recipes to one. */
 function joined(
   inputNames: readonly string[],
   layout: BatchRecipe['layout'],
@@ -210,8 +231,9 @@ function joined(
 }
 
 /**
- * Batches [instance, batch, ...sample] joined from several sources, for every step. Instance i reads source `readers[i]`, by default source
- * i; what several read is drawn once. Pairs are joined with both their names, `['activations', 'target']`.
+ * Batches [instance, batch, ...sample] joined from several sources, for every step. Instance i reads source
+ * `readers[i]`, by default source i; a source that several instances read is drawn once. Pairs are joined under both
+ * their names, `['activations', 'target']`.
  */
 export function sideBySide(
   inputNames: string | readonly string[],
@@ -246,8 +268,10 @@ export function sideBySide(
 }
 
 /**
- * Batches [batch, instance, sample] joined from several sources of `sampleSize` numbers a sample. Instance i reads source `readers[i]`, by
- * default source i; what several read is drawn once.
+ * Batches [batch, instance, sample] joined from several sources.
+ * @param sampleSize numbers of one sample
+ * @param readers instance i reads source `readers[i]`; a source that several instances read is drawn once. Default:
+ *   instance i reads source i
  */
 export function samplesSideBySide(
   inputName: string,
@@ -255,7 +279,7 @@ export function samplesSideBySide(
   sources: readonly BatchSource[],
   readers: readonly number[] = sources.map((_, i) => i),
 ): BatchSource {
-  // Where each source's samples go: the first numbers of its instances' columns.
+  // The columns into which each source's samples go: the first number of each instance that reads it.
   const columns = sources.map((_, source) => readers.flatMap((read, i) => (read === source ? [i * sampleSize] : [])));
   const stride = readers.length * sampleSize;
   const generated = sources.filter(source => source instanceof GeneratedBatches);
@@ -282,7 +306,10 @@ export function samplesSideBySide(
   };
 }
 
-/** Fills a batch [samples, instances, sampleSize] from generators, each of which says where its columns begin. */
+/**
+ * Fills a batch [samples, instances, sampleSize] from generators. Each is given with the first columns of the instances
+ * that read it.
+ */
 function fillColumns(
   batch: Float32Array,
   sources: readonly { readonly generator: SampleGenerator }[],
@@ -311,7 +338,7 @@ function fillColumns(
   }
 }
 
-/** Copies samples that lie one after the other to columns that begin at `first`, a sample every `stride` numbers. */
+/** Copies consecutive samples to columns that begin at `first`, one sample every `stride` numbers. */
 function scatterColumns(
   own: Float32Array,
   sampleSize: number,

@@ -17,18 +17,18 @@ export interface ActivationCheck {
   readonly width: number;
   /** Rows with a number that is not finite. */
   readonly badRows: number;
-  /** Where the first 1,000 of them are; rows count from 0 in each file. */
+  /** The first 1,000 of these rows; row numbers count from 0 in each file. */
   readonly bad: readonly { readonly file: string; readonly row: number }[];
   /** Euclidean norms of the finite rows; undefined where there is none. */
   readonly norms: NormSummary | undefined;
 }
 
-/** How long rows are. */
+/** Statistics of the rows' Euclidean norms. */
 export interface NormSummary {
   readonly mean: number;
   readonly min: number;
   readonly max: number;
-  /** To within 1%, as the next one. */
+  /** The median, to within 1%. */
   readonly median: number;
   /** Rows longer than ten medians: attention sinks and their like, which dominate variance explained. */
   readonly outliers: number;
@@ -38,7 +38,7 @@ const RUN_ROWS = 1024;
 const MOST_LISTED = 1000;
 
 /**
- * Reads files of activations once, whole, a part at a time.
+ * Reads files of activations once, a part at a time, and reports rows that are not finite and the norms.
  * @param files a glob pattern, a path, or several of them
  * @throws FileFormatError where no file matches, one cannot be read, or widths differ
  */
@@ -83,9 +83,9 @@ function normOf(values: Float32Array, at: number, width: number): number {
   return Math.sqrt(sum);
 }
 
-/** Norms counted on a log scale, so that any number of them takes the same room. */
+/** Counts norms on a log scale, so that memory does not depend on how many there are. */
 class NormHistogram {
-  /** Buckets of a factor 2^(1/64), 1.1%, from 2^−160 to 2^160; the first also holds what is shorter. */
+  /** Buckets of a factor 2^(1/64), 1.1%, from 2^−160 to 2^160; the first one also holds shorter rows. */
   readonly #counts = new Float64Array(64 * 320);
   #count = 0;
   #sum = 0;

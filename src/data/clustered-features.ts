@@ -8,7 +8,7 @@ import {
   SyntheticClusteredDataGenerator,
 } from './synthetic-clustered.ts';
 
-/** How many topics and features, and how they go together. */
+/** How many topics and features there are, and how they go together. */
 export interface ClusteredFeatureOptions extends ClusteredDataOptions {
   readonly nTopics: number;
   readonly nFeatures: number;

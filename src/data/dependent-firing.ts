@@ -13,8 +13,9 @@ import { type Magnitudes, magnitudeOf, meanMagnitude } from './magnitudes.ts';
 import { normalCdf, normalThreshold } from './normal-distribution.ts';
 import type { RandomSource } from './random-source.ts';
 
+/** What determines which features fire together, and how often. */
 export interface DependentFiringParts {
-  /** Of each feature, where it has a parent while that is active. */
+  /** [n_features]: the probability that a feature fires; for one with a parent, while its parent fires. */
   readonly probabilities: readonly number[];
   readonly magnitudes: Magnitudes;
   readonly correlation?: CorrelationFactors;
@@ -26,16 +27,17 @@ interface Group {
   readonly features: Int32Array;
   /** The largest probability, without correlation. */
   readonly most: number;
-  /** The largest ‖F_i‖, the smallest t_i, the least and the largest √δ_i. */
+  /** Over the features of the group: the largest ‖F_i‖, the smallest t_i, the smallest and the largest √δ_i. */
   readonly norm: number;
   readonly threshold: number;
   readonly leastOwn: number;
   readonly mostOwn: number;
 }
 
-/** Beyond this bound skipping costs more than asking each feature. */
+/** From this bound on, asking every feature costs less than skipping. */
 const SKIP_BELOW = 0.3;
 
+/** Draws features that fire together (a Gaussian copula), in trees, or both. */
 export class DependentFiring implements FiringSample {
   readonly features: Int32Array;
   readonly values: Float32Array;
@@ -47,9 +49,12 @@ export class DependentFiring implements FiringSample {
   readonly #children: readonly Int32Array[];
   readonly #trees: TreeRecipe | undefined;
   readonly #factors: Float64Array;
-  /** Numbers of ε. */
+  /** The length of ε. */
   readonly #rank: number;
-  /** Factors of each feature up to the last that is not 0: of a matrix, its lower triangle. */
+  /**
+   * How many of each feature's factors are used: up to the last one that is not 0. A matrix's factors are a lower
+   * triangle.
+   */
   readonly #used: Int32Array;
   readonly #own: Float64Array;
   readonly #thresholds: Float64Array;
@@ -88,7 +93,8 @@ export class DependentFiring implements FiringSample {
       squared += epsilon[i]! * epsilon[i]!;
     }
     let count = this.#drawRoots(Math.sqrt(squared));
-    // Those that were added last have children that have not been drawn yet: level by level from the roots.
+    // The features that were added last have children that have not been drawn yet: the loop goes level by level from
+    // the roots.
     if (this.#trees) {
       for (let i = 0; i < count; i++) count = this.#drawChildren(features[i]!, this.values[i]!, count);
     }
@@ -122,7 +128,7 @@ export class DependentFiring implements FiringSample {
     return count;
   }
 
-  /** The children of an active parent; of exclusive ones at most one is kept. */
+  /** Draws the children of an active parent; of exclusive ones at most one is kept. */
   #drawChildren(parent: number, value: number, start: number): number {
     const { exclusive, scaleByParent } = this.#trees!;
     const scale = scaleByParent ? value / this.#mean(parent) : 1;
@@ -156,7 +162,7 @@ export class DependentFiring implements FiringSample {
       common += factors[at + i]! * epsilon[i]!;
     const above = common - this.#thresholds[feature]!;
     const own = this.#own[feature]!;
-    // Nothing of its own: the factors decide.
+    // The factors alone decide about a feature with δ = 0.
     return own === 0 ? Number(above > 0) : normalCdf(above / own);
   }
 
@@ -199,7 +205,7 @@ export class DependentFiring implements FiringSample {
   }
 }
 
-/** A bound of p_i(ε) for all of a group, given ‖ε‖. */
+/** An upper bound of p_i(ε) for all features of a group, given ‖ε‖. */
 function boundOf({ norm, threshold, leastOwn, mostOwn }: Group, epsilonNorm: number): number {
   const above = norm * epsilonNorm - threshold;
   if (above > 0) return leastOwn === 0 ? 1 : normalCdf(above / leastOwn);

@@ -24,7 +24,7 @@ export interface DictionaryFeatureOptions extends FiringFeatureOptions {
    * features; or unit rows that are moved apart by gradient descent, `{ steps, learningRate }`.
    */
   readonly dictionary?: HostTensor | 'unit' | 'orthonormal' | Orthogonalisation;
-  /** b, [d_in], or the norm of one of random direction. Default 0. */
+  /** b, [d_in]; or a number, which is the norm of a b in a random direction. Default 0. */
   readonly bias?: HostTensor | number;
   /** The seed of E and b. They are the data's, not a run's: runs of any seed learn the same dictionary. Default 0. */
   readonly seed?: number;
@@ -36,9 +36,9 @@ export interface DictionaryFeatures extends GeneratedSource {
   readonly dictionary: HostTensor;
   /** b, [d_in]. */
   readonly bias: HostTensor;
-  /** The features a as a source: its sample and its held-out rows belong, row by row, to those of this source. */
+  /** The features a as a source. Row i of its sample and of its held-out rows belongs to row i of this source's. */
   readonly features: FiringFeatures;
-  /** E, as a toy model has it. */
+  /** E, under the name that a toy model has for its directions. */
   featureDirections(): HostTensor;
 }
 

@@ -24,11 +24,11 @@ export type Correlation =
 export interface CorrelationFactors {
   /** F, [n_features, rank]. */
   readonly factors: HostTensor;
-  /** √δ, [n_features]: what is the feature's own. */
+  /** √δ, [n_features]: the standard deviation of the part of g_i that no other feature shares. */
   readonly own: readonly number[];
 }
 
-/** The least δ: SAELens's. */
+/** The least δ, as in SAELens. */
 const LEAST_OWN_VARIANCE = 0.01;
 
 /**
@@ -71,7 +71,7 @@ function ofFactors(nFeatures: number, given: HostTensor<ArrayLike<number>>): Cor
   return { factors: hostTensor(data, [nFeatures, rank]), own };
 }
 
-/** The lower triangle L with L Lᵀ = matrix as factors; nothing is the feature's own. */
+/** The lower triangle L with L Lᵀ = matrix as factors F; √δ is 0 for every feature. */
 function cholesky(n: number, { data, shape }: HostTensor<ArrayLike<number>>): CorrelationFactors {
   if (shape.join() !== `${n},${n}` || data.length !== n * n) {
     throw new InvalidShapeError(
@@ -92,7 +92,7 @@ function cholesky(n: number, { data, shape }: HostTensor<ArrayLike<number>>): Co
       for (let i = 0; i < column; i++) left -= lower[row * n + i]! * lower[column * n + i]!;
       if (row > column) {
         const pivot = lower[column * n + column]!;
-        // A pivot of 0 belongs to a feature that those before it decide.
+        // A pivot of 0 belongs to a feature that the ones before it determine.
         lower[row * n + column] = pivot === 0 ? 0 : left / pivot;
       } else if (left < -1e-5) {
         throw new InvalidValueError('correlation: the matrix is not positive semidefinite');

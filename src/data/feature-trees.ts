@@ -10,23 +10,33 @@ export type FeatureTrees = TreeRules &
         readonly parents: readonly number[];
       }
     | {
-        /** Features 0 … `roots` − 1 are roots; numbers go on level by level. Those that are left belong to no tree. */
+        /**
+         * How many roots there are: features 0 … `roots` − 1. Numbers go on level by level; the features that are left
+         * belong to no tree.
+         */
         readonly roots: number;
-        /** Children of each feature that has any. */
+        /** How many children each feature above the last level has. */
         readonly branching: number;
-        /** Levels below a root. */
+        /** How many levels there are below a root. */
         readonly depth: number;
       }
   );
 
 interface TreeRules {
-  /** Whether of a feature's children at most one is kept in a sample, any of those that fire with equal probability. One for all, or [n_features]. Default false. */
+  /**
+   * Whether at most one of a feature's children fires in a sample: of those drawn one is kept, each with equal
+   * probability. One value for all features, or [n_features]. Default false.
+   */
   readonly exclusive?: boolean | readonly boolean[];
-  /** Whether children are multiplied by their parent's magnitude, itself scaled, divided by the parent's mean. Default false. */
+  /**
+   * Whether a child's magnitude is multiplied by its parent's magnitude divided by the parent's mean magnitude. The
+   * parent's magnitude is itself scaled so. Default false.
+   */
   readonly scaleByParent?: boolean;
   /**
-   * Whether the firing probabilities are those of all samples instead of those where the parent fires: they are divided by the parent's and, among
-   * exclusive siblings, multiplied by 1 + Σ p_sibling / p_parent, at most 1 (SAELens's correction, which is exact without siblings alone). Default false.
+   * Whether the given firing probabilities hold over all samples, instead of over those where the parent fires. They
+   * are then divided by the parent's and, among exclusive siblings, multiplied by 1 + Σ p_sibling / p_parent, at most
+   * 1. This is SAELens's correction, which is exact only without siblings. Default false.
    */
   readonly compensate?: boolean;
 }
@@ -93,8 +103,8 @@ export function childrenOf({ parents }: TreeRecipe): readonly Int32Array[] {
 }
 
 /**
- * Probabilities with which features are drawn where their parents fire, so that over all samples each fires about as often as `base` says: the
- * formula of SAELens's `compute_probability_correction_factors`.
+ * Probabilities of a draw while the parent fires, so that over all samples each feature fires about as often as `base`
+ * says: the formula of SAELens's `compute_probability_correction_factors`.
  */
 export function compensated(base: Float64Array, trees: TreeRecipe): Float64Array {
   const drawn = base.slice();

@@ -1,9 +1,10 @@
 /** Looks for numbers that are not finite, at the speed of memory: every row that is trained on is looked at. */
 
 /**
- * The first row of `count` that holds a number that is not finite.
+ * Finds the first row that holds a number that is not finite.
  * @param values rows of `width` numbers
  * @param first the row of `values` from which to look
+ * @param count how many rows to look at
  * @returns its number, counted from the beginning of `values`; −1 where all are finite
  */
 export function firstBadRow(values: Float32Array, width: number, first: number, count: number): number {
@@ -13,7 +14,8 @@ export function firstBadRow(values: Float32Array, width: number, first: number, 
 
 /** Whether the `width` numbers from `at` on are all finite. */
 export function isFiniteRow(values: Float32Array, at: number, width: number): boolean {
-  // x · 0 is 0 for a finite x, else NaN, which a sum keeps. Four sums, because each addition waits for the one before it.
+  // x · 0 is 0 for a finite x, otherwise NaN, which stays in a sum. There are four sums because each addition waits for
+  // the one before it.
   let a = 0;
   let b = 0;
   let c = 0;
@@ -30,7 +32,7 @@ export function isFiniteRow(values: Float32Array, at: number, width: number): bo
   return a + b + c + d === 0;
 }
 
-/** What is wrong with a row that is not finite, as words: the first such number and its column. */
+/** A row's first number that is not finite and its column, in words. */
 export function badNumber(row: Float32Array): string {
   const column = row.findIndex(value => !Number.isFinite(value));
   return `holds ${row[column]} in column ${column}, expected finite numbers`;

@@ -10,15 +10,15 @@ import { FiringFeatureGenerator, type FiringRecipe } from './synthetic-firing.ts
 
 /** Which features fire in a sample. */
 export type Firing =
-  /** Each by itself with this probability. */
+  /** Each feature independently with this probability. */
   | number
-  /** Each by itself with its own probability, [n_features]. */
+  /** Each feature independently with its own probability, [n_features]. */
   | readonly number[]
-  /** Exactly so many in each sample, all sets of them equally likely. */
+  /** Exactly this many features in each sample; all sets of them are equally likely. */
   | { readonly exactly: number }
   /**
-   * Each by itself; the probability of rank r = 1 … n follows r^−exponent, moved and scaled to go from `max` to `min`. Defaults .5, .4 and
-   * 5e-4, those of SynthSAEBench.
+   * Each feature independently. The probability of the feature of rank r = 1 … n is r^−exponent, shifted and scaled so
+   * that it goes from `max` to `min`. Defaults .5, .4 and 5e-4, as in SynthSAEBench.
    */
   | { readonly zipf: { readonly exponent?: number; readonly max?: number; readonly min?: number } };
 
@@ -26,19 +26,22 @@ export type Firing =
 export interface FiringFeatureOptions {
   readonly nFeatures: number;
   readonly firing: Firing;
-  /** Default uniform on [0, 1). */
+  /** The distribution of a feature that fires. Default: uniform on [0, 1). */
   readonly magnitudes?: Magnitudes;
-  /** Which features fire together. Default none: each by itself. Not with `exactly`. */
+  /** Which features fire together. Default: they fire independently. Not with `exactly`. */
   readonly correlation?: Correlation;
-  /** Which features fire only where another one does. Default none. Not with `exactly`. */
+  /** Which features fire only where another one does. Default: none. Not with `exactly`. */
   readonly trees?: FeatureTrees;
 }
 
 /** Sparse features and how often each fires. */
 export interface FiringFeatures extends GeneratedSource {
-  /** The probability with which each feature is drawn, [n_features]: that it fires; in trees, while its parent fires and before siblings exclude it. */
+  /**
+   * [n_features]: the probability that a feature fires. In trees, the probability that it is drawn while its parent
+   * fires, before its siblings exclude it.
+   */
   readonly probabilities: Float64Array;
-  /** The parent of each feature, −1 for none, where there are trees. */
+  /** The parent of each feature, −1 for none; only where there are trees. */
   readonly parents?: readonly number[];
 }
 
@@ -96,12 +99,12 @@ export function firingFeatures({
   return { ...source, probabilities, ...(forest && { parents: forest.parents }) };
 }
 
-/** A correlation for a record: what it was drawn from, or a hash of what was given. */
+/** A correlation for the record of a run: the options from which it was drawn, or a hash of the given tensor. */
 function described(correlation: Correlation, factors: Float32Array): object {
   return 'rank' in correlation ? { seed: 0, ...correlation } : { factors: contentHash(factors) };
 }
 
-/** Trees for a record: how they were grown, or a hash of what was given. */
+/** Trees for the record of a run: the options from which they were grown, or a hash of the given parents. */
 function describedTrees({ compensate = false, ...trees }: FeatureTrees, forest: TreeRecipe): object {
   const { exclusive = false, scaleByParent = false } = trees;
   const shape = 'parents' in trees ? { parents: contentHash(Float32Array.from(forest.parents)) } : trees;

@@ -4,7 +4,10 @@ import type { RandomSource } from './random-source.ts';
 
 /** Draws samples one by one. */
 export interface FiringSample {
-  /** Draws the next sample. @returns how many features fire */
+  /**
+   * Draws the next sample.
+   * @returns how many features fire
+   */
   draw(): number;
   /** The features that fire, ascending. */
   readonly features: Int32Array;
@@ -12,7 +15,7 @@ export interface FiringSample {
   readonly values: Float32Array;
 }
 
-/** Features with a common bound of their probabilities. */
+/** Features that are skipped through together. */
 interface Group {
   /** The largest probability. */
   readonly most: number;
@@ -24,9 +27,10 @@ interface Group {
 }
 
 /**
- * Features that fire each by itself, or exactly so many. The cost of a sample follows the features that fire in it, not all features: features
- * whose probabilities lie within a factor of two are skipped through together by the largest of them, and each one met is kept with its own
- * probability divided by that one, which is exact (thinning).
+ * Draws features that fire independently, or exactly so many of them. The cost of a sample grows with the features that
+ * fire in it, not with all features: features whose probabilities lie within a factor of two are skipped through
+ * together by the largest of them, and each one met is kept with its own probability divided by that one, which is
+ * exact (thinning).
  */
 export class IndependentFiring implements FiringSample {
   readonly features: Int32Array;

@@ -1,4 +1,4 @@
-/** Rows that are given in memory, as a source: shuffled anew in every epoch. */
+/** Rows in memory as a source: shuffled anew in every epoch. */
 import { InvalidShapeError, InvalidValueError } from '../errors.ts';
 import { type HostTensor, sizeOf } from '../tensor.ts';
 import { type ActivationSource, type OpenOptions, type OpenSource, readOpenOptions } from './activation-source.ts';
@@ -8,14 +8,16 @@ import type { RowStore } from './row-runs.ts';
 import { ShuffledRows } from './shuffled-rows.ts';
 import { randomStream } from './streams.ts';
 
-/** Runs of which a sample takes rows, about. */
+/** About how many runs of rows there are, from which a sample takes some rows each. */
 const SAMPLE_RUNS = 16_384;
 
 /**
- * A source of rows in memory; they are not copied, and must not change while they are used.
+ * A source of rows in memory. The arrays are not copied, and must not change while the source is used.
  * @param input [n, d_in], or [..., d_in]
- * @param target rows that belong to them, [n, d_out], where an autoencoder is to give another tensor than its input
- * @throws InvalidShapeError where the shapes do not fit, InvalidValueError for a number that is not finite
+ * @param target the target rows [n, d_out] that belong to them, where an autoencoder is to give another tensor than its
+ *   input
+ * @throws InvalidShapeError where the shapes do not fit
+ * @throws InvalidValueError for a number that is not finite
  */
 export function givenRows(
   input: HostTensor<ArrayLike<number>>,

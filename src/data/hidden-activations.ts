@@ -3,13 +3,18 @@ import { InvalidShapeError } from '../errors.ts';
 import type { HostTensor } from '../tensor.ts';
 import type { PresentEntries, SampleGenerator } from './sample-generator.ts';
 
-/** Samples projected at once where the generator draws them one by one: features of 100 entries then fit into a core's cache. */
+/**
+ * How many samples are projected at once where the generator draws them one by one: features of 100 entries then fit
+ * into a core's cache.
+ */
 const DENSE_SAMPLES = 1024;
 
 /**
- * A toy model's hidden activations of the features that `generator` draws: x W + b, on the host, zeros skipped.
+ * The hidden activations x W + b of a toy model for the features x that `generator` draws, computed on the host; zeros
+ * of x are skipped.
  * @param weight W, [n_features, n_hidden]
- * @param bias b, [n_hidden]. Default none
+ * @param bias b, [n_hidden]. Default: no bias
+ * @throws InvalidShapeError where the shapes do not fit
  */
 export function hiddenActivations(weight: HostTensor, generator: SampleGenerator, bias?: HostTensor): SampleGenerator {
   const [nFeatures, nHidden] = weight.shape as [number, number];
@@ -51,7 +56,9 @@ export function hiddenActivations(weight: HostTensor, generator: SampleGenerator
   };
 }
 
-/** features W for W [n_features, n_hidden] and features of which only those present are given: the same sums in the same order. */
+/**
+ * Projects features of which only the entries that are present are given: the same sums in the same order as `project`.
+ */
 function projectPresent(
   { count, positions, values }: PresentEntries,
   nFeatures: number,
@@ -69,7 +76,7 @@ function projectPresent(
   }
 }
 
-/** features W for W [n_features, n_hidden]. */
+/** Computes features · W for W [n_features, n_hidden]. */
 function project(features: Float32Array, w: ArrayLike<number>, nHidden: number, into: Float32Array): void {
   const nFeatures = w.length / nHidden;
   into.fill(0);
@@ -83,7 +90,9 @@ function project(features: Float32Array, w: ArrayLike<number>, nHidden: number, 
   }
 }
 
-/** The same, to the bit, for two hidden dimensions: adding zeros costs less than asking which entries are zero. */
+/**
+ * `project` for two hidden dimensions, to the same bits: adding zeros costs less than asking which entries are zero.
+ */
 function projectToPlane(features: Float32Array, w: ArrayLike<number>, into: Float32Array): void {
   const nFeatures = w.length / 2;
   for (let at = 0, out = 0; at < features.length; out += 2) {

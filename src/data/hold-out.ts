@@ -9,7 +9,7 @@ export class HoldOut {
   /** Rows held out of all: the share of them, rounded. */
   readonly count: number;
   readonly #total: number;
-  /** Rows of one part, no whole number. */
+  /** How many rows one part has; not a whole number. */
   readonly #length: number;
 
   /** @param share the share held out, in [0, 1) */
@@ -19,7 +19,7 @@ export class HoldOut {
     this.#length = total / this.count;
   }
 
-  /** The first row from `row` on that is held out; Infinity where none is. */
+  /** The first held-out row from `row` on; Infinity where there is none. */
   next(row: number): number {
     if (this.count === 0 || row >= this.#total) return Number.POSITIVE_INFINITY;
     const part = this.#partOf(row);
@@ -28,7 +28,7 @@ export class HoldOut {
     return part + 1 < this.count ? this.#rowOf(part + 1) : Number.POSITIVE_INFINITY;
   }
 
-  /** Rows before `row` that are held out. */
+  /** How many rows before `row` are held out. */
   before(row: number): number {
     if (this.count === 0) return 0;
     if (row >= this.#total) return this.count;
@@ -54,7 +54,7 @@ export class HoldOut {
   }
 }
 
-/** As `HoldOut` for a stream of which the length is not known: whether its row number `row` is held out. */
+/** Whether row number `row` of a stream of unknown length is held out; `HoldOut` does this for a known length. */
 export function isHeldOutOfStream(row: number, share: number): boolean {
   if (share === 0) return false;
   const length = 1 / share;

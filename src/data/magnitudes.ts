@@ -1,19 +1,19 @@
-/** How large features are where they fire. */
+/** The distributions of features that fire. */
 import { InvalidShapeError, InvalidValueError } from '../errors.ts';
 import type { RandomSource } from './random-source.ts';
 
-/** How large a feature is where it fires. */
+/** The distribution of a feature where it fires; n is standard normal. */
 export type Magnitudes =
   /** Uniform on [0, 1). */
   | { readonly kind: 'uniform' }
-  /** max(0, mean + std · n) with n standard normal; one number for all features or one each. */
+  /** max(0, mean + std · n); `mean` and `std` are one number for all features, or [n_features]. */
   | { readonly kind: 'normal'; readonly mean: number | readonly number[]; readonly std: number | readonly number[] }
   /** std · |n|. */
   | { readonly kind: 'half-normal'; readonly std: number }
   /** exp(mean + std · n). */
   | { readonly kind: 'log-normal'; readonly mean: number; readonly std: number };
 
-/** Draws of the magnitude of each feature. */
+/** A function that draws the magnitude of a feature. */
 export function magnitudeOf(magnitudes: Magnitudes, random: RandomSource): (feature: number) => number {
   switch (magnitudes.kind) {
     case 'uniform':
@@ -29,7 +29,10 @@ export function magnitudeOf(magnitudes: Magnitudes, random: RandomSource): (feat
   }
 }
 
-/** µ of each feature, by which a parent's magnitude is divided where it scales its children: the mean that `normal` was given, else the mean. */
+/**
+ * The number by which a parent's magnitude is divided where it scales its children: the mean that `normal` was given,
+ * otherwise the distribution's mean.
+ */
 export function meanMagnitude(magnitudes: Magnitudes): (feature: number) => number {
   switch (magnitudes.kind) {
     case 'uniform':
@@ -47,7 +50,11 @@ function numberOf(given: number | readonly number[], feature: number): number {
   return typeof given === 'number' ? given : given[feature]!;
 }
 
-/** InvalidShapeError or InvalidValueError where `magnitudes` are not those of `nFeatures` features. */
+/**
+ * Checks magnitudes.
+ * @throws InvalidShapeError where a list does not have one number for each of `nFeatures` features
+ * @throws InvalidValueError for a number out of range
+ */
 export function requireMagnitudes(nFeatures: number, magnitudes: Magnitudes): void {
   if (magnitudes.kind === 'uniform') return;
   const mean = magnitudes.kind === 'half-normal' ? 0 : magnitudes.mean;

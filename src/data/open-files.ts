@@ -1,8 +1,8 @@
-/** Files that are opened as they are read, so many at a time. */
+/** Files that are opened when they are read, and of which only so many stay open. */
 import { DisposedError, FileFormatError } from '../errors.ts';
 import { type FileRows, openRowSource } from '../files/row-source.ts';
 
-/** Files kept open at a time; more only while more are being read. */
+/** How many files stay open. More are open only while more are being read. */
 const OPEN_FILES = 64;
 
 interface OpenFile {
@@ -12,12 +12,12 @@ interface OpenFile {
 }
 
 /**
- * The one owner of every file that it opens. Reads of one file share its handle, whether they overlap or not; a file is closed only while
- * nothing reads it; and nothing is opened any more once `close` has been called.
+ * Owns every file that it opens. Reads of one file share its handle, whether they overlap or not; a file is closed only
+ * while nothing reads it; and after `close` no file is opened any more.
  */
 export class OpenFiles {
   readonly #tensor: string | undefined;
-  /** By path, the file that was read last at the end. */
+  /** Open files by path, in the order of their last read. */
   readonly #open = new Map<string, OpenFile>();
   readonly #reading = new Set<Promise<unknown>>();
   #isClosed = false;
@@ -27,7 +27,11 @@ export class OpenFiles {
     this.#tensor = tensor;
   }
 
-  /** Reads from the file at `path`. FileFormatError where it cannot be opened or is damaged, DisposedError after `close`. */
+  /**
+   * Reads from the file at `path`.
+   * @throws FileFormatError where it cannot be opened or is damaged
+   * @throws DisposedError after `close`
+   */
   use<T>(path: string, read: (rows: FileRows) => Promise<T>): Promise<T> {
     const reading = this.#use(path, read);
     this.#reading.add(reading);
@@ -60,7 +64,7 @@ export class OpenFiles {
       throw new FileFormatError(error.message, { file: path, cause: error });
     } finally {
       file.readers--;
-      // What could not be opened is no file to keep; another read that waits for it fails alike.
+      // A file that could not be opened is not kept. Another read that waits for it fails with the same error.
       if (!rows && this.#open.get(path) === file) this.#open.delete(path);
       await this.#evict();
     }

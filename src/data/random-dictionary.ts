@@ -1,11 +1,14 @@
-/** Dictionaries drawn at random: unit rows, rows that are orthogonal, and rows moved towards that where there are more of them than dimensions. */
+/**
+ * Random dictionaries: unit rows, orthogonal rows, and rows that are moved apart where there are more of them than
+ * dimensions.
+ */
 import { InvalidValueError } from '../errors.ts';
 import { type HostTensor, hostTensor } from '../tensor.ts';
 import type { RandomSource } from './random-source.ts';
 
 /** Moves rows apart by gradient descent, as SynthSAEBench does with 100 steps of 3e-4. */
 export interface Orthogonalisation {
-  /** Steps of Adam. Each costs 4 · n_features · d_in² multiplications. */
+  /** How many steps of Adam; each costs 4 · n_features · d_in² multiplications. */
   readonly steps: number;
   readonly learningRate: number;
 }

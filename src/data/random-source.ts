@@ -9,10 +9,12 @@ import { randomBeta, randomGamma, randomNormal } from 'd3-random';
 import { xoroshiro128plusFromState } from 'pure-rand/generator/xoroshiro128plus';
 import { InvalidValueError } from '../errors.ts';
 
-/** The full state of a source: plain numbers, fit for JSON. Four 32-bit words, then the spare normal where there is one. */
+/**
+ * The full state of a source, plain numbers fit for JSON: four 32-bit words, then the spare normal where there is one.
+ */
 export type RandomState = readonly number[];
 
-/** Random numbers from a seed. Its state can be kept, and a source restored from it goes on with the same numbers. */
+/** Random numbers from a seed. Its state can be kept; a source restored from it goes on with the same numbers. */
 export interface RandomSource {
   /** Uniform on [0, 1), a multiple of 2⁻⁵³. */
   uniform(): number;
@@ -26,15 +28,16 @@ export interface RandomSource {
   fillGamma(alpha: number, into: Float64Array): void;
   /** One draw of Beta(a, b), a and b > 0. */
   beta(a: number, b: number): number;
-  /** State after all that was drawn. */
+  /** The state after all draws so far. */
   state(): RandomState;
 }
 
 const WORDS = 4;
 
 /**
- * A source that starts from `seed`, any safe integer; nearby seeds give unrelated streams, different seeds different states.
- * InvalidValueError where the seed is not a safe integer.
+ * A source that starts from `seed`, any safe integer; nearby seeds give unrelated streams, different seeds different
+ * states.
+ * @throws InvalidValueError where the seed is not a safe integer
  */
 export function createRandomSource(seed: number): RandomSource {
   if (!Number.isSafeInteger(seed)) {
@@ -48,7 +51,10 @@ export function createRandomSource(seed: number): RandomSource {
   return new XoroshiroSource([s01, s00, mixBits(high ^ s01), mixBits(high ^ s00)]);
 }
 
-/** A source that continues, to the bit, where the one that gave `state` stood. InvalidValueError where it is not a state. */
+/**
+ * A source that continues, to the bit, where the one that gave `state` stood.
+ * @throws InvalidValueError where it is not a state
+ */
 export function restoreRandomSource(state: RandomState): RandomSource {
   const words = Array.isArray(state) ? state.slice(0, WORDS) : [];
   const whole =
@@ -67,7 +73,7 @@ export function restoreRandomSource(state: RandomState): RandomSource {
 class XoroshiroSource implements RandomSource {
   readonly #bits: ReturnType<typeof xoroshiro128plusFromState>;
   readonly #draw = (): number => this.uniform();
-  /** Empty whenever a method returns: it is asked for two values at a time. */
+  /** Holds no spare value whenever a method returns: two values are asked for at a time. */
   readonly #pairOfNormals = randomNormal.source(this.#draw)();
   #spareNormal: number | undefined;
 

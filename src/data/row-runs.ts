@@ -4,15 +4,15 @@
 export interface RowStore {
   readonly rows: number;
   readonly width: number;
-  /** All rows, [rows, width], where they are in memory. */
+  /** All rows, [rows, width]; only where they are in memory. */
   readonly values?: Float32Array;
   /** Reads `count` rows from `start` on into `into`, [count, width]. */
   read(start: number, count: number, into: Float32Array): void | Promise<void>;
-  /** The error that row `row` has `problem`; its message names the store and the row. */
+  /** Makes the error for row `row`; the message names the store, the row and `problem`. */
   wrong(row: number, problem: string): Error;
 }
 
-/** Rows that belong together: as many in both. */
+/** Input and target rows that belong together: both stores have as many. */
 export interface StorePair {
   readonly input: RowStore;
   readonly target: RowStore | undefined;
@@ -27,17 +27,17 @@ export interface Run {
   readonly count: number;
 }
 
-/** All rows of several stores in runs of `length` rows; the last run of each store may be shorter. */
+/** Divides the rows of several stores into runs of `length` rows; the last run of each store may be shorter. */
 export class RowRuns {
   readonly length: number;
   /** How many runs there are. */
   readonly count: number;
-  /** Rows of all stores. */
+  /** How many rows all stores have. */
   readonly rows: number;
   readonly #pairs: readonly StorePair[];
-  /** Rows before each store, and of all. */
+  /** How many rows come before each store, and at the end how many there are. */
   readonly #rows: readonly number[];
-  /** Runs before each store, and of all. */
+  /** How many runs come before each store, and at the end how many there are. */
   readonly #runs: readonly number[];
 
   constructor(pairs: readonly StorePair[], length: number) {

@@ -1,4 +1,4 @@
-/** What draws samples, and plain data from which another thread can build the same. */
+/** The interface of generators of samples, and the plain data from which another thread builds the same generator. */
 import type { HostTensor } from '../tensor.ts';
 import type { CorrelationFactors } from './feature-correlation.ts';
 import type { TreeRecipe } from './feature-trees.ts';
@@ -7,31 +7,35 @@ import type { RandomState } from './random-source.ts';
 import type { ClusteredDataState } from './synthetic-clustered.ts';
 
 /**
- * Anything that overwrites an array with its next samples. The stream of samples must depend on the random source alone, however it is cut
- * into calls: a generator that draws whole batches keeps what a call leaves of one and gives it first in the next.
+ * Overwrites an array with its next samples. The stream of samples must depend on the random source alone, not on how
+ * it is cut into calls: a generator that draws whole batches keeps what a call leaves of one and gives it first in the
+ * next call.
  */
 export interface SampleGenerator {
   fill(into: Float32Array): void;
-  /** Samples that are drawn at once. Absent where samples are drawn one by one. */
+  /** How many samples are drawn at once. Absent where samples are drawn one by one. */
   readonly batchSize?: number;
   /**
-   * The next `samples` samples as those entries that are not zero. Undefined, with nothing drawn, where most entries are present or where
-   * `samples` are not one whole batch.
+   * The entries of the next `samples` samples that are not zero. `undefined`, with nothing drawn, where most entries
+   * are present or where `samples` are not one whole batch.
    */
   drawPresent?(samples: number): PresentEntries | undefined;
-  /** The batch of which only a part has been given. Undefined between two batches. */
+  /** The batch of which a part has been given; `undefined` between two batches. */
   readonly begun?: BegunBatch | undefined;
-  /** Passes over the next samples, as if `fill` had given them. */
+  /** Skips the next samples, as if `fill` had given them. */
   skip?(samples: number): void;
-  /** How to build it anew on another random source. Absent where only code says it. */
+  /**
+   * The generator as plain data, from which another thread builds it on another random source. Absent where no plain
+   * data describe it.
+   */
   readonly recipe?: SampleRecipe | undefined;
 }
 
 /** A batch of which a part has been given. */
 export interface BegunBatch {
-  /** The random source before the batch was drawn. */
+  /** The state of the random source before the batch was drawn. */
   readonly random: RandomState;
-  /** Samples of the batch that have been given: more than 0, fewer than the batch has. */
+  /** How many samples of the batch have been given: more than 0, fewer than the batch has. */
   readonly taken: number;
 }
 
@@ -46,7 +50,7 @@ export type SampleRecipe =
   | {
       readonly kind: 'firing';
       readonly probabilities: readonly number[];
-      /** How many fire in each sample, where that is fixed. */
+      /** How many features fire in each sample, where that is fixed. */
       readonly exactly?: number;
       readonly magnitudes: Magnitudes;
       readonly correlation?: CorrelationFactors;
@@ -59,7 +63,7 @@ export type SampleRecipe =
       readonly bias?: HostTensor;
     };
 
-/** The entries of some samples that are present, in ascending order: `count` of them, of positions among all entries and their values. */
+/** The entries of some samples that are not zero, in ascending order of their position. */
 export interface PresentEntries {
   readonly count: number;
   readonly positions: Int32Array;

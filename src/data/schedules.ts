@@ -2,7 +2,13 @@
 import { InvalidValueError } from '../errors.ts';
 import type { HostTensor } from '../tensor.ts';
 
-/** The same sparsity for every feature, [nFeatures]. `nFeatures` "must be positive", `sparsity` "must be between 0 and 1". */
+/**
+ * The same sparsity for every feature.
+ * @param nFeatures at least 1
+ * @param sparsity the probability that a feature is 0, in [0, 1]
+ * @returns [n_features]
+ * @throws InvalidValueError for a value out of range
+ */
 export function createUniformSparsity(nFeatures: number, sparsity: number): HostTensor {
   requireCount('number of features', nFeatures);
   if (!(sparsity >= 0 && sparsity <= 1)) {
@@ -12,9 +18,12 @@ export function createUniformSparsity(nFeatures: number, sparsity: number): Host
 }
 
 /**
- * Sparsities from `min` to `max`, one a model and the same for all its features, with the density 1 − sparsity spaced
- * evenly on a log scale; [nModels, nFeatures]. One model gets `min`.
- * The bounds "must satisfy 0 <= min < max < 1"; counts "must be positive".
+ * Sparsities from `min` to `max`, one for each model and the same for all its features. The densities 1 − sparsity are
+ * spaced evenly on a log scale. A single model gets `min`.
+ * @param min at least 0, below `max`
+ * @param max below 1
+ * @returns [n_models, n_features]
+ * @throws InvalidValueError for bounds or counts out of range
  */
 export function createSparsityRange(min: number, max: number, nModels: number, nFeatures: number): HostTensor {
   if (!(min >= 0 && min < max && max < 1)) {
@@ -31,14 +40,26 @@ export function createSparsityRange(min: number, max: number, nModels: number, n
   return { data, shape: [nModels, nFeatures] };
 }
 
-/** Importance ratioⁱ of feature i, [nFeatures]. `nFeatures` "must be positive", `ratio` at least 0. */
+/**
+ * An importance that falls by a given factor from feature to feature: ratioⁱ for feature i = 0, 1, …
+ * @param nFeatures at least 1
+ * @param ratio at least 0
+ * @returns [n_features]
+ * @throws InvalidValueError for a value out of range
+ */
 export function importanceDecayByRatio(nFeatures: number, ratio: number): HostTensor {
   requireCount('number of features', nFeatures);
   requireNonNegative('ratio', ratio);
   return vector(nFeatures, i => ratio ** i);
 }
 
-/** Importance falling by a constant factor from 1 to `min`, [nFeatures]; [1] for one feature. `nFeatures` "must be positive", `min` at least 0. */
+/**
+ * An importance that falls by a constant factor from feature to feature, from 1 for the first to `min` for the last.
+ * @param nFeatures at least 1
+ * @param min at least 0
+ * @returns [n_features]; [1] for one feature
+ * @throws InvalidValueError for a value out of range
+ */
 export function importanceDecayByMin(nFeatures: number, min: number): HostTensor {
   requireCount('number of features', nFeatures);
   requireNonNegative('minimum importance', min);

@@ -1,9 +1,10 @@
 /**
- * Rows that are given (in files or in memory) as a shuffled, endless stream, with a part held out.
+ * Given rows (in files or in memory) as a shuffled, endless stream, with a part held out.
  *
- * Rows are read in short runs, and an epoch visits the runs of all stores in a random order. As many runs as the shuffle buffer holds are
- * read at a time and their rows given in random order. Every order follows from the seed, the epoch and the place in it, so that the whole
- * position is three numbers: a resumed run reads one buffer again and goes on to the same bits.
+ * Rows are read in short runs, and an epoch visits the runs of all stores in a random order. As many runs as the
+ * shuffle buffer holds are read at a time, and their rows are given in random order. Every order follows from the seed,
+ * the epoch and the place in it, so the whole position is three numbers: a resumed run reads one buffer again and goes
+ * on with the same bits.
  */
 import { DisposedError, FileFormatError, InvalidValueError } from '../errors.ts';
 import { type HostTensor, rowNorms } from '../tensor.ts';
@@ -14,40 +15,50 @@ import { HoldOut } from './hold-out.ts';
 import { median } from './median.ts';
 import { createRandomSource, type RandomSource } from './random-source.ts';
 import { RowRuns, type RowStore, type Run, type StorePair, sumsBefore } from './row-runs.ts';
+import { shuffle } from './shuffle.ts';
 
+/** How rows are read, shuffled and held out. */
 export interface ShuffleOptions {
   readonly seed: number;
-  /** Rows that are shuffled together, in memory at once. */
+  /** How many rows are shuffled together, in memory at once. */
   readonly shuffleBuffer: number;
-  /** Consecutive rows that are read at once: long enough for a disk, short enough that a buffer mixes many places. */
+  /**
+   * How many consecutive rows are read at once: long enough for a disk, short enough that a buffer mixes many places.
+   */
   readonly runRows: number;
-  /** As `runRows` for a sample, which takes a few rows of each of many runs. */
+  /** How many consecutive rows a run has for a sample, which takes a few rows of each of many runs. */
   readonly sampleRunRows: number;
   /** The share of all rows that is kept from training. */
   readonly holdOut: number;
-  /** Whether rows with numbers that are not finite are left out, and counted; else they are an error. */
+  /** Whether rows with numbers that are not finite are left out and counted. Otherwise they are an error. */
   readonly skipBadRows: boolean;
-  /** Rows whose norm is above so many times the median norm are not trained on, and counted; held-out rows are given whatever their norm. */
+  /**
+   * A row whose norm is above this many times the median norm is not trained on, and counted. Held-out rows are given
+   * whatever their norm.
+   */
   readonly dropNormAbove?: number | undefined;
 }
 
-/** Where a stream stands. */
+/** The position of a stream. */
 export interface ShuffledPosition {
   readonly epoch: number;
-  /** Buffers of the epoch that are used up. */
+  /** How many buffers of the epoch are used up. */
   readonly buffer: number;
-  /** Rows of the buffer that have been given. */
+  /** How many rows of the current buffer have been given. */
   readonly taken: number;
 }
 
 /** Separates the random sources of an epoch's order and of its buffers. */
 const ORDER = 0;
 const BUFFER = 1;
-/** Runs that are read at the same time: Node reads files in four threads. */
+/** How many runs are read at the same time: Node reads files in four threads. */
 const READERS = 4;
-/** Rows of which the median norm is taken. */
+/** How many rows the median norm is measured on. */
 const NORMS_MEASURED = 10_000;
-/** Held-out rows are picked from whole runs where they are at least this share of them, else read one by one. */
+/**
+ * Where held-out rows are at least this share of all, whole runs are read and they are picked from them; otherwise they
+ * are read one by one.
+ */
 const PICKED_FROM_RUNS = 1 / 32;
 
 /** The rows of some runs, and the order in which those that are trained on are given. */
@@ -59,10 +70,11 @@ interface Buffer {
   readonly order: Int32Array;
 }
 
+/** A shuffled, endless stream of given rows, with a part held out. */
 export class ShuffledRows {
   readonly width: number;
   readonly targetWidth: number | undefined;
-  /** Training rows of an epoch; of those, rows that are left out are taken off as they are met. */
+  /** How many training rows an epoch has. Rows that are left out are only subtracted when they are met. */
   readonly rows: number;
   readonly heldOutRows: number;
   readonly batches: BatchSource;
@@ -71,7 +83,7 @@ export class ShuffledRows {
   readonly #runsPerBuffer: number;
   readonly #holdOut: HoldOut;
   readonly #options: ShuffleOptions;
-  /** Rows that were left out, by their number among all rows. */
+  /** The rows that were left out, by their number among all rows. */
   readonly #bad = new Set<number>();
   readonly #long = new Set<number>();
   #normLimit = Number.POSITIVE_INFINITY;
@@ -79,10 +91,10 @@ export class ShuffledRows {
   #index = 0;
   #taken = 0;
   #buffer: Buffer | undefined;
-  /** The arrays of a buffer that is used up, for the next one. */
+  /** The arrays of a buffer that is used up, which the next one takes over. */
   #spare: { readonly input: Float32Array; readonly target: Float32Array | undefined } | undefined;
   #order: { readonly epoch: number; readonly runs: Uint32Array } | undefined;
-  /** Calls of `fill` wait for each other, as each moves the stream. */
+  /** Calls of `fill` wait for each other, because each moves the stream. */
   #filling: Promise<void> = Promise.resolve();
   #isClosed = false;
 
@@ -113,22 +125,24 @@ export class ShuffledRows {
     };
   }
 
-  /** Rows left out so far because they hold a number that is not finite; each counts once. */
+  /** How many rows have been left out because they hold a number that is not finite. Each row counts once. */
   get skippedRows(): number {
     return this.#bad.size;
   }
 
-  /** Training rows left out so far because their norm is above the limit; each counts once. */
+  /** How many training rows have been left out because their norm is above the limit. Each row counts once. */
   get droppedByNorm(): number {
     return this.#long.size;
   }
 
-  /** The norm above which rows are not trained on; Infinity where all are. */
+  /** The norm above which a row is not trained on; Infinity without a limit. */
   get normLimit(): number {
     return this.#normLimit;
   }
 
-  /** Measures the median norm on a sample, where long rows are to be left out; to be called before rows are read. */
+  /**
+   * Measures the median norm on a sample, where long rows are to be left out. It must be called before rows are read.
+   */
   async measureNorms(random: RandomSource): Promise<void> {
     const { dropNormAbove } = this.#options;
     if (dropNormAbove === undefined) return;
@@ -136,7 +150,10 @@ export class ShuffledRows {
     this.#normLimit = dropNormAbove * median(rowNorms(sample));
   }
 
-  /** Up to `wanted` training rows: a few of each of many runs, because whole runs would be a few documents. [n, width] */
+  /**
+   * Up to `wanted` training rows. They are a few of each of many runs, because whole runs would be a few documents.
+   * @returns [n, width]
+   */
   async sample(wanted: number, random: RandomSource): Promise<HostTensor> {
     requireRows('rows', wanted);
     this.#requireOpen();
@@ -168,7 +185,7 @@ export class ShuffledRows {
     return { data: data.subarray(0, rows * this.width), shape: [rows, this.width] };
   }
 
-  /** Up to `rows` held-out rows in the order of the stores, `batchSize` at a time at most. */
+  /** Up to `rows` held-out rows in the order of the stores, at most `batchSize` at a time. */
   async *heldOut(rows: number, batchSize: number): AsyncGenerator<HeldOutRows> {
     requireRows('batchSize', batchSize);
     const { width, targetWidth } = this;
@@ -271,7 +288,7 @@ export class ShuffledRows {
     this.#taken = taken;
   }
 
-  /** The buffer from which the next row comes: read, and with at least one row left. */
+  /** The buffer from which the next row comes: it is read, and has at least one row left. */
   async #currentBuffer(): Promise<Buffer> {
     const buffers = Math.ceil(this.#runs.count / this.#runsPerBuffer);
     for (let empty = 0; empty <= buffers; empty++) {
@@ -297,7 +314,7 @@ export class ShuffledRows {
     const { width, targetWidth } = this;
     const starts = sumsBefore(runs.map(({ count }) => count));
     const rows = starts.at(-1)!;
-    // A single run of all rows that are in memory is its own buffer.
+    // Where one run holds all rows and they are in memory, their array is the buffer.
     const inPlace = this.#runs.count === 1 ? runs[0]!.pair : undefined;
     const room = (known: Float32Array | undefined, size: number): Float32Array =>
       known && known.length >= size ? known : new Float32Array(size);
@@ -340,7 +357,10 @@ export class ShuffledRows {
     return this.#buffer;
   }
 
-  /** Whether row `at` of the arrays, row `place` of `run`, is finite. Throws where it is not, or counts it where such rows are left out. */
+  /**
+   * Whether row `at` of the arrays, row `place` of `run`, is finite. A row that is not is an error, or is counted where
+   * such rows are left out.
+   */
   #isGoodPair(run: Run, input: Float32Array, target: Float32Array | undefined, at: number, place: number): boolean {
     const { width, targetWidth } = this;
     if (!this.#isGood(run.pair.input, input, at * width, width, run, place)) return false;
@@ -356,7 +376,7 @@ export class ShuffledRows {
     return false;
   }
 
-  /** Whether the row that begins at `at` is longer than the limit, and then counts it. */
+  /** Whether the row that begins at `at` is longer than the limit; such a row is counted. */
   #isLong(values: Float32Array, at: number, run: Run, place: number): boolean {
     if (this.#normLimit === Number.POSITIVE_INFINITY) return false;
     let squared = 0;
@@ -370,7 +390,7 @@ export class ShuffledRows {
     return this.#holdOut.before(offset + start + count) - this.#holdOut.before(offset + start);
   }
 
-  /** The places in a run of rows that are held out, or of those that are not. */
+  /** The places in a run of the rows that are held out, or of those that are not. */
   #placesOf({ offset, start, count }: Run, heldOut: boolean): number[] {
     const places: number[] = [];
     const first = offset + start;
@@ -381,7 +401,7 @@ export class ShuffledRows {
     return places;
   }
 
-  /** An epoch's runs in its own order. */
+  /** The numbers of an epoch's runs, in the order of that epoch. */
   #orderOf(epoch: number): Uint32Array {
     if (this.#order?.epoch !== epoch) {
       this.#order = { epoch, runs: shuffled(this.#runs.count, this.#randomFor(ORDER, epoch, 0)) };
@@ -427,7 +447,7 @@ function gather(
   }
 }
 
-/** Does `work` for 0 … count − 1, a few at a time where it takes time. */
+/** Does `work` for 0 … count − 1; work that is asynchronous is done several pieces at a time. */
 async function inTurns(count: number, work: (index: number) => void | Promise<void>): Promise<void> {
   let next = 0;
   const reader = async (): Promise<void> => {
@@ -436,17 +456,19 @@ async function inTurns(count: number, work: (index: number) => void | Promise<vo
       if (working) await working;
     }
   };
-  // Where one fails the others end too before the error is passed on: nothing reads into an array that is given up.
+  // Where one piece fails, the others end before the error is passed on, so that nothing reads into an array that is
+  // given up.
   const readers = await Promise.allSettled(Array.from({ length: READERS }, reader));
   const failed = readers.find(({ status }) => status === 'rejected') as PromiseRejectedResult | undefined;
   if (failed) throw failed.reason;
 }
 
-/** The least number of rows per run with which all runs together give `wanted` rows; at most `most`. */
+/** The smallest number of rows per run with which all runs together give `wanted` rows; at most `most`. */
 function quota(runs: Uint32Array, rowsOf: (run: number) => number, wanted: number, most: number): number {
   const rows = new Float64Array(most + 1);
   for (const run of runs) rows[rowsOf(run)]!++;
-  // runsWith: runs of at least `quota` rows, each of which gives one more row when the quota grows to it.
+  // runsWith is the number of runs of at least `quota` rows. Each of them gives one more row when the quota grows to
+  // it.
   let runsWith = runs.length - rows[0]!;
   let given = 0;
   for (let own = 1; own <= most; own++) {
@@ -483,15 +505,4 @@ function shuffled(count: number, random: RandomSource): Uint32Array {
     Uint32Array.from({ length: count }, (_, i) => i),
     random,
   );
-}
-
-/** Shuffles in place (Fisher–Yates). */
-function shuffle<T extends Int32Array | Uint32Array>(values: T, random: RandomSource): T {
-  for (let i = values.length - 1; i > 0; i--) {
-    const j = random.integer(i + 1);
-    const value = values[i]!;
-    values[i] = values[j]!;
-    values[j] = value;
-  }
-  return values;
 }

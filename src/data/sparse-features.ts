@@ -8,11 +8,11 @@ import { SyntheticSparseDataGenerator } from './synthetic-sparse.ts';
 
 /** How many features, and how often each is 0. */
 export interface SparseFeatureOptions {
-  /** At least 1. */
+  /** How many features there are; at least 1. */
   readonly nFeatures: number;
   /**
-   * Probability that a feature is 0, in [0, 1]: one for all, [n_features], or [..., n_features] for rows that hold several samples side by
-   * side, such as [n_instances, n_features].
+   * Probability that a feature is 0, in [0, 1]: one number for all, [n_features], or [..., n_features] for rows that
+   * hold several samples side by side, such as [n_instances, n_features].
    */
   readonly sparsity: number | NestedArray | HostTensor<ArrayLike<number>>;
 }
@@ -25,7 +25,7 @@ export interface SparseFeatureOptions {
 export function sparseFeatures({ nFeatures, sparsity }: SparseFeatureOptions): GeneratedSource {
   requireRows('nFeatures', nFeatures);
   const probabilities = readSparsity(nFeatures, sparsity);
-  // Refuses probabilities out of range now, and not when training has begun.
+  // Probabilities out of range are refused now, not only when training has begun.
   new SyntheticSparseDataGenerator(1, probabilities, createRandomSource(0));
   return generatedSource({
     description: {

@@ -1,7 +1,10 @@
 /** Several independent random sources from one seed, so that what one part of an experiment draws never shifts another's draws. */
 import { createRandomSource, type RandomSource } from './random-source.ts';
 
-/** The random streams of a seed, by what they are for. Their numbers stay, so that a seed goes on giving the same run. */
+/**
+ * The random streams of a seed, by their purpose. The numbers must not change, so that a seed goes on giving the same
+ * run.
+ */
 export const STREAMS = {
   /** Parameters of a toy model before its first step. */
   toyModel: 0,
@@ -37,9 +40,9 @@ export const STREAMS = {
 export type StreamName = keyof typeof STREAMS;
 
 /**
- * A random source of `seed`, independent of its others.
+ * A random source of `seed` that is independent of the seed's other streams.
  * @param seed any safe integer
- * @param index what it is for, or its number from 0
+ * @param index the stream's purpose, or its number from 0
  * @throws InvalidValueError where the seed is not a safe integer
  */
 export function randomStream(seed: number, index: number | StreamName): RandomSource {
@@ -52,7 +55,7 @@ export function randomStream(seed: number, index: number | StreamName): RandomSo
 
 /**
  * The random source of a restart of `seed`: restarts train side by side from one seed, each on batches of its own.
- * @param restart its number from 0. Without one, the stream itself
+ * @param restart the number of the restart, from 0. Without one, the source is the stream itself
  */
 export function batchStream(seed: number, restart?: number, name: StreamName = 'batches'): RandomSource {
   const stream = randomStream(seed, name);

@@ -14,26 +14,36 @@ import { randomStream } from './streams.ts';
 
 /** What may differ from SynthSAEBench-16k. */
 export interface SynthSaeBenchOptions {
-  /** Default 16,384. */
+  /** How many features there are. Default 16,384. */
   readonly nFeatures?: number;
-  /** Default 768. */
+  /** The width of an activation. Default 768. */
   readonly dIn?: number;
-  /** Default Zipf with exponent .5, from .4 to 5e-4. */
+  /** Which features fire. Default: Zipf with exponent .5, from .4 to 5e-4. */
   readonly firing?: Exclude<Firing, { readonly exactly: number }>;
-  /** Default 128 roots, 4 children each, 3 levels below the roots, exclusive, scaled by their parents, compensated. `none`: no trees. */
+  /**
+   * Which features fire only where another one does. Default: 128 roots, 4 children each, 3 levels below the roots,
+   * exclusive, scaled by their parents, compensated. `none`: no trees.
+   */
   readonly trees?: FeatureTrees | 'none';
-  /** Default rank 25, scale .1, drawn from `seed`. `none`: no correlation. */
+  /** Which features fire together. Default: rank 25, scale .1, drawn from `seed`. `none`: no correlation. */
   readonly correlation?: Correlation | 'none';
-  /** Default normal; the mean falls in a line from 5 to 4, each feature's spread is |N(.5, .5²)|, drawn from `seed`. */
+  /**
+   * How large features are. Default: normal; from the first feature to the last the mean falls linearly from 5 to 4,
+   * and each standard deviation is |N(.5, .5²)|, drawn from `seed`.
+   */
   readonly magnitudes?: Magnitudes;
   /**
-   * Default 100 steps of 3e-4. At full size that is 3.9 · 10¹² multiplications, the better part of an hour on one core: draw it once and give it as a
-   * tensor from then on, or take `unit`.
+   * How the dictionary is drawn, or a given one. Default: rows moved apart in 100 steps of 3e-4. At full size that is
+   * 3.9 · 10¹² multiplications, most of an hour on one core: draw it once and give it as a tensor from then on, or take
+   * `unit`.
    */
   readonly dictionary?: HostTensor | 'unit' | Orthogonalisation;
-  /** Default norm .5. */
+  /** The bias, or its norm. Default: norm .5. */
   readonly bias?: HostTensor | number;
-  /** Of dictionary, bias, factors and spreads. Default 42. Not SAELens's random numbers: the data are as theirs, not the same. */
+  /**
+   * The seed of dictionary, bias, factors and standard deviations. Default 42. The random numbers are not SAELens's:
+   * the data follow the same distribution, but are not the same.
+   */
   readonly seed?: number;
 }
 
@@ -75,7 +85,7 @@ export function synthSaeBench(options: SynthSaeBenchOptions = {}): DictionaryFea
   });
 }
 
-/** Means from 5 to 4 in a line, spreads |N(.5, .5²)|. */
+/** Means that fall linearly from 5 to 4, and standard deviations |N(.5, .5²)|. */
 function magnitudesOf(nFeatures: number, seed: number): Magnitudes {
   const random = randomStream(seed, 'magnitudes');
   return {

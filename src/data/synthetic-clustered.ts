@@ -12,15 +12,18 @@ import type { SampleGenerator, SampleRecipe } from './sample-generator.ts';
 
 /** How features gather in topics. */
 export interface ClusteredDataOptions {
-  /** Concentration of the Dirichlet over topics; small means few topics a sample. Default 1. */
+  /**
+   * Concentration of the Dirichlet distribution over topics, above 0; with a small one a sample has few topics. Default
+   * 1.
+   */
   readonly alpha?: number;
-  /** Both parameters of the Beta from which P(feature | topic) is drawn. Default [0.1, 2.0]. */
+  /** Both parameters of the Beta distribution from which P(feature | topic) is drawn, above 0. Default [0.1, 2.0]. */
   readonly beta?: readonly [number, number];
-  /** P(feature | topic) given instead of drawn, row-major [nTopics, nFeatures]; `beta` is then unused. */
+  /** P(feature | topic) given instead of drawn, row-major [nTopics, nFeatures], in [0, 1]; `beta` is then unused. */
   readonly featureProbabilities?: ArrayLike<number>;
 }
 
-/** What a generator is, all but its random source; plain JSON. */
+/** A generator without its random source, as plain JSON. */
 export interface ClusteredDataState {
   readonly nTopics: number;
   readonly nFeatures: number;
@@ -30,7 +33,8 @@ export interface ClusteredDataState {
 }
 
 /**
- * Features that appear together: each sample mixes topics (Dirichlet), and each topic has its own probability for each feature (Beta).
+ * Draws features that appear together: each sample mixes topics (Dirichlet), and each topic has its own probability for
+ * each feature (Beta).
  */
 export class SyntheticClusteredDataGenerator implements SampleGenerator {
   readonly nTopics: number;
@@ -44,8 +48,10 @@ export class SyntheticClusteredDataGenerator implements SampleGenerator {
   readonly #probabilities: Float64Array;
 
   /**
-   * Draws P(feature | topic) from `random`, unless given, and every sample after it.
-   * Counts, alpha and both of beta "must be positive"; given probabilities "must be between 0 and 1".
+   * Draws P(feature | topic) from `random` where it is not given, and every sample after it.
+   * @throws InvalidValueError for counts, `alpha` or `beta` that are not positive, and for given probabilities outside
+   *   [0, 1]
+   * @throws InvalidShapeError where the given probabilities are not [nTopics, nFeatures]
    */
   constructor(nTopics: number, nFeatures: number, random: RandomSource, options: ClusteredDataOptions = {}) {
     const { alpha = 1, beta = [0.1, 2.0], featureProbabilities } = options;
@@ -65,7 +71,10 @@ export class SyntheticClusteredDataGenerator implements SampleGenerator {
       : Float64Array.from({ length: nTopics * nFeatures }, () => random.beta(...beta));
   }
 
-  /** The generator that `state` describes, drawing its samples from `random`. Errors as the constructor's. */
+  /**
+   * The generator that `state` describes; it draws its samples from `random`.
+   * @throws InvalidValueError or InvalidShapeError as the constructor
+   */
   static fromState(state: ClusteredDataState, random: RandomSource): SyntheticClusteredDataGenerator {
     const { nTopics, nFeatures, alpha, featureProbabilities } = state;
     if (!Array.isArray(featureProbabilities)) {
@@ -74,13 +83,16 @@ export class SyntheticClusteredDataGenerator implements SampleGenerator {
     return new SyntheticClusteredDataGenerator(nTopics, nFeatures, random, { alpha, featureProbabilities });
   }
 
-  /** How to build it anew on another random source; undefined for a subclass, which may draw otherwise. */
+  /**
+   * The generator as plain data, from which another thread builds it. `undefined` for a subclass, which may draw
+   * otherwise.
+   */
   get recipe(): SampleRecipe | undefined {
     if (this.constructor !== SyntheticClusteredDataGenerator) return undefined;
     return { kind: 'clustered', state: this.state() };
   }
 
-  /** Everything but the random source, for JSON and `fromState`. */
+  /** The generator without its random source, for JSON and `fromState`. */
   state(): ClusteredDataState {
     return {
       nTopics: this.nTopics,
@@ -90,7 +102,12 @@ export class SyntheticClusteredDataGenerator implements SampleGenerator {
     };
   }
 
-  /** The next `batchSize` samples, [batchSize, nFeatures]. `batchSize` "must be positive". */
+  /**
+   * The next samples.
+   * @param batchSize at least 1
+   * @returns [batchSize, nFeatures]
+   * @throws InvalidValueError for a batch size below 1
+   */
   generateBatch(batchSize: number): HostTensor {
     requireCount('batch size', batchSize);
     const data = new Float32Array(batchSize * this.nFeatures);
@@ -98,7 +115,10 @@ export class SyntheticClusteredDataGenerator implements SampleGenerator {
     return { data, shape: [batchSize, this.nFeatures] };
   }
 
-  /** Overwrites `into` with samples. InvalidShapeError where its length is not a multiple of nFeatures. */
+  /**
+   * Overwrites `into` with samples.
+   * @throws InvalidShapeError where its length is not a multiple of nFeatures
+   */
   fill(into: Float32Array): void {
     const { nFeatures } = this;
     if (into.length % nFeatures !== 0) {

@@ -8,6 +8,7 @@ import type { PresentEntries, SampleGenerator, SampleRecipe } from './sample-gen
 /** A generator of firing features as plain data. */
 export type FiringRecipe = Extract<SampleRecipe, { kind: 'firing' }>;
 
+/** Draws sparse features that fire with given probabilities and have given magnitudes. */
 export class FiringFeatureGenerator implements SampleGenerator {
   readonly recipe: FiringRecipe;
   readonly #nFeatures: number;
@@ -25,7 +26,10 @@ export class FiringFeatureGenerator implements SampleGenerator {
         : new IndependentFiring(probabilities, exactly, magnitudes, random);
   }
 
-  /** Overwrites `into` with the next samples. InvalidShapeError where its length is not a multiple of n_features. */
+  /**
+   * Overwrites `into` with the next samples.
+   * @throws InvalidShapeError where its length is not a multiple of n_features
+   */
   fill(into: Float32Array): void {
     const samples = into.length / this.#nFeatures;
     if (!Number.isInteger(samples)) {
@@ -41,7 +45,7 @@ export class FiringFeatureGenerator implements SampleGenerator {
     }
   }
 
-  /** The next samples as their present entries. */
+  /** The entries of the next samples that are not zero. */
   drawPresent(samples: number): PresentEntries {
     const { features, values } = this.#sample;
     let total = 0;

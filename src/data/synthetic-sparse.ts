@@ -23,7 +23,9 @@ interface ColumnGroup {
   readonly columns: Int32Array;
 }
 
-/** Features that are 0 with their own probability, else uniform on [0, 1): the data of Elhage et al. 2022. */
+/**
+ * Draws features that are 0 with their own probability, otherwise uniform on [0, 1): the data of Elhage et al. 2022.
+ */
 export class SyntheticSparseDataGenerator implements SampleGenerator {
   readonly batchSize: number;
   /** S: the shape of one sample. */
@@ -32,19 +34,22 @@ export class SyntheticSparseDataGenerator implements SampleGenerator {
   readonly #sampleSize: number;
   readonly #groups: readonly ColumnGroup[];
   readonly #sparsity: ArrayLike<number>;
-  /** Room for the entries of a batch, used again for every one. */
+  /** Scratch for the entries of a batch, which every batch uses again. */
   #positions = new Int32Array(0);
   #values = new Float32Array(0);
-  /** The batch of which only a part has been given; no longer valid once all of it has. */
+  /** The batch of which a part has been given. It is out of date once all of it has. */
   #batch = new Float32Array(0);
-  /** Samples of it that have been given; 0 between two batches. */
+  /** How many of its samples have been given; 0 between two batches. */
   #taken = 0;
   #beforeBatch: RandomState = [];
 
   /**
-   * @param batchSize samples per batch; "must be positive"
-   * @param sparsity probability of zero of every entry of a sample, any shape S; each "must be between 0 and 1"
+   * @param batchSize samples per batch, at least 1
+   * @param sparsity the probability that an entry of a sample is 0, in [0, 1]: one number for each entry, of any shape
+   *   S
    * @param random where all draws come from
+   * @throws InvalidValueError for a batch size below 1 or a probability outside [0, 1]
+   * @throws InvalidShapeError where `sparsity` is empty or its data do not fill its shape
    */
   constructor(batchSize: number, sparsity: HostTensor<ArrayLike<number>> | NestedArray | number, random: RandomSource) {
     if (!Number.isSafeInteger(batchSize) || batchSize < 1) {
@@ -64,7 +69,10 @@ export class SyntheticSparseDataGenerator implements SampleGenerator {
     this.#sparsity = data;
   }
 
-  /** How to build it anew on another random source; undefined for a subclass, which may draw otherwise. */
+  /**
+   * The generator as plain data, from which another thread builds it. `undefined` for a subclass, which may draw
+   * otherwise.
+   */
   get recipe(): SampleRecipe | undefined {
     if (!this.#isOurs) return undefined;
     const { batchSize, sampleShape } = this;
@@ -78,7 +86,10 @@ export class SyntheticSparseDataGenerator implements SampleGenerator {
     return { data, shape: [this.batchSize, ...this.sampleShape] };
   }
 
-  /** Overwrites `into` with the next samples, any number of them. InvalidShapeError where the length is not a multiple of the sample's size. */
+  /**
+   * Overwrites `into` with the next samples, any number of them.
+   * @throws InvalidShapeError where the length is not a multiple of the sample's size
+   */
   fill(into: Float32Array): void {
     if (into.length % this.#sampleSize !== 0) {
       throw new InvalidShapeError(
@@ -95,9 +106,9 @@ export class SyntheticSparseDataGenerator implements SampleGenerator {
   }
 
   /**
-   * The next `samples` samples as their present entries, which costs less than all of them; the arrays are the generator's own, good until
-   * it draws again. Undefined, with nothing drawn, where `samples` are not one whole batch, where most entries are present or sparsities
-   * differ, and for a subclass.
+   * The entries of the next `samples` samples that are not zero, which cost less than all entries. The arrays are the
+   * generator's own, valid until it draws again. `undefined`, with nothing drawn, where `samples` are not one whole
+   * batch, where most entries are present or sparsities differ, and for a subclass.
    */
   drawPresent(samples: number): PresentEntries | undefined {
     const [group] = this.#groups;
@@ -107,12 +118,12 @@ export class SyntheticSparseDataGenerator implements SampleGenerator {
     return { count, positions: this.#positions, values: this.#values };
   }
 
-  /** The batch of which only a part has been given. Undefined between two batches. */
+  /** The batch of which a part has been given; `undefined` between two batches. */
   get begun(): BegunBatch | undefined {
     return this.#taken > 0 ? { random: this.#beforeBatch, taken: this.#taken } : undefined;
   }
 
-  /** Passes over the next samples, as if `fill` had given them. */
+  /** Skips the next samples, as if `fill` had given them. */
   skip(samples: number): void {
     for (let left = samples; left > 0; ) {
       if (this.#taken === 0) this.#beginBatch();
@@ -135,7 +146,10 @@ export class SyntheticSparseDataGenerator implements SampleGenerator {
     this.#drawBatch(this.#batch, 0, size);
   }
 
-  /** Copies what is left of the begun batch to `into` from `at` on, as much as there is room for, and gives where the copy ends. */
+  /**
+   * Copies what is left of the begun batch to `into` from `at` on, as far as there is room.
+   * @returns where the copy ends
+   */
   #giveRest(into: Float32Array, at: number): number {
     const from = this.#taken * this.#sampleSize;
     const count = Math.min(this.#batch.length - from, into.length - at);
@@ -177,7 +191,10 @@ export class SyntheticSparseDataGenerator implements SampleGenerator {
     }
   }
 
-  /** Draws which of `count` entries are present, and their values; gives how many. */
+  /**
+   * Draws which of `count` entries are present, and their values.
+   * @returns how many are present
+   */
   #skipThrough(count: number, presence: number): number {
     if (presence === 0) return 0;
     if (this.#positions.length < count) {

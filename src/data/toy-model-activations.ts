@@ -113,7 +113,7 @@ async function projected(features: OpenSource, weight: HostTensor, description: 
   };
 }
 
-/** A generator that gives `rows` and ends. */
+/** A generator that gives `rows` once. */
 function givenRows(rows: Float32Array) {
   let at = 0;
   return {

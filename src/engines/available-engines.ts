@@ -1,6 +1,6 @@
 /**
- * What this machine can train on: every engine, provider and device is really started and made to run one small step,
- * since a library that loads may still fail at its first computation.
+ * Finds out what this machine can train on. Every engine, provider and device is started and runs one small step,
+ * because a library that loads may still fail at its first computation.
  */
 import { availableParallelism } from 'node:os';
 import * as tf from '@tensorflow/tfjs';
@@ -19,9 +19,9 @@ export interface EngineProbe {
   readonly engine: EngineName;
   /** ONNX Runtime's provider, or TensorFlow's device; for the others, the engine's own name. */
   readonly provider: string;
-  /** Ready to run steps; absent where it does not work. */
+  /** The engine, ready to run steps; absent where it does not work. */
   readonly ready?: Engine;
-  /** What was found, or why it does not work and what would change that: one line. */
+  /** One line: what was found, or why the engine does not work and what would change that. */
   readonly detail: string;
 }
 
@@ -32,8 +32,8 @@ interface Candidate {
 }
 
 /**
- * Tries everything there is, best first, and gives each with its outcome; never rejects for what is not there.
- * TensorFlow is tried on the GPU and, where that fails, on the CPU: one process can load only one of the two.
+ * Tries every engine, the best first, and gives each with its outcome; an engine that does not work is an outcome, not
+ * an error. TensorFlow is tried on the GPU and, where that fails, on the CPU: one process can load only one of the two.
  */
 export async function probeEngines(): Promise<EngineProbe[]> {
   const probes: EngineProbe[] = [];
@@ -49,9 +49,9 @@ const ROUNDS = 5;
 const STEPS_PER_CALL = 50;
 
 /**
- * The time of one step in milliseconds: the median of five calls of up to 50 steps each, fewer where a call would take longer
- * than a fifth of `budget` (milliseconds, default 500). What comes with the first calls is not counted. Batches are all ones:
- * what a step costs does not depend on what is in it.
+ * The time of one step in milliseconds: the median of five calls of up to 50 steps each, fewer where a call would take
+ * longer than a fifth of `budget` (milliseconds, default 500). The first calls, which also set things up, are not
+ * counted. Batches are all ones: the cost of a step does not depend on its numbers.
  */
 export async function timeStep(engine: Engine, program: StepProgram, { budget = 500 } = {}): Promise<number> {
   const runner = await engine.prepare(program, { maxSteps: STEPS_PER_CALL });
@@ -113,7 +113,10 @@ function compiled(provider: Provider): Candidate {
   };
 }
 
-/** Native libraries that look for a GPU in vain complain on the terminal, past anything that could catch it. */
+/**
+ * Native libraries that look for a GPU in vain write to the terminal, which nothing can catch: providers that are
+ * unlikely to work are not tried.
+ */
 async function requireLikely(provider: Provider): Promise<Runtime> {
   const runtime = await loadNodeRuntime();
   const reason = runtime.unlikely[provider];
@@ -134,7 +137,7 @@ async function probe({ engine, provider, start }: Candidate): Promise<EngineProb
   }
 }
 
-/** sum ← sum + Σ input, from 1: small enough for anything, and its result is known. */
+/** A step sum ← sum + Σ input, from 1: small enough for every engine, and with a known result. */
 const SMALL_STEP: StepProgram = {
   step: ({ sum, input }) => {
     const loss = tf.add(sum!, tf.sum(input!));

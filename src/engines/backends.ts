@@ -2,13 +2,16 @@
 import { MissingPackageError } from '../errors.ts';
 import type { PreparedBackend } from './prepared-backend.ts';
 
-/** Plain JavaScript: slow, everywhere. */
+/** TensorFlow.js's backend in plain JavaScript, which is slow and runs everywhere. */
 export async function prepareCpuBackend(): Promise<PreparedBackend> {
   await import('@tensorflow/tfjs');
   return { backendName: 'cpu', provider: 'cpu', detail: 'TensorFlow.js in plain JavaScript' };
 }
 
-/** WebAssembly with SIMD. MissingPackageError where @tensorflow/tfjs-backend-wasm is not installed. */
+/**
+ * TensorFlow.js's backend in WebAssembly with SIMD.
+ * @throws MissingPackageError where @tensorflow/tfjs-backend-wasm is not installed
+ */
 export async function prepareWasmBackend(): Promise<PreparedBackend> {
   try {
     await import('@tensorflow/tfjs-backend-wasm');

@@ -1,6 +1,7 @@
 /**
- * Runs a compiled step in this thread. Many steps run inside one call (ONNX's Scan), or the state stays on the GPU between calls; nothing
- * is copied between them either way, and a call whose loss is not finite leaves the state as it was.
+ * Runs a compiled step in this thread. Either many steps run inside one call (ONNX's Scan), or the state stays on the
+ * GPU between calls; both ways nothing is copied between steps. A call whose loss is not finite leaves the state as it
+ * was.
  */
 import type { Tensor } from 'onnxruntime-common';
 import { DivergenceError } from '../errors.ts';
@@ -13,6 +14,7 @@ import { firstNotFinite } from './finite-losses.ts';
 import { requireBatches } from './require-batches.ts';
 import type { StepState } from './step-state.ts';
 
+/** Runs a compiled step on one ONNX Runtime session. */
 export class CompiledStepRunner implements StepRunner {
   readonly description: EngineDescription;
   readonly #runtime: Runtime;
@@ -85,7 +87,7 @@ export class CompiledStepRunner implements StepRunner {
   }
 
   async #runSession(feeds: Record<string, Tensor>, fetches: Record<string, Tensor | null>): Promise<Outputs> {
-    // Given tensors are filled by onnxruntime-node alone, and only where no result stays on the GPU.
+    // Only onnxruntime-node fills tensors that it is given, and only where no result stays on the GPU.
     if (this.#runtime.name === 'onnxruntime-node' && isComplete(fetches)) return this.#session.run(feeds, fetches);
     const results = await this.#session.run(feeds, Object.keys(fetches));
     for (const [name, tensor] of Object.entries(fetches)) {

@@ -7,12 +7,13 @@ import { encodeModel } from '../onnx/write.ts';
 import type { HostTensor, HostTensors, Shape } from '../tensor.ts';
 import type { StepProgram } from './engine.ts';
 
+/** A training step as an ONNX file with the state to start from. */
 export interface CompiledStep {
   /** The ONNX file: state and batch in, the next state (`nextName`) and the metrics out. */
   readonly model: Uint8Array;
   /** Whether one run of the model takes many steps; batches and metrics then have a leading dimension `steps`. */
   readonly isRepeated: boolean;
-  /** To start from. */
+  /** The state to start from. */
   readonly state: HostTensors;
   /** The shape of each per-step input. */
   readonly batch: Readonly<Record<string, Shape>>;
@@ -20,7 +21,10 @@ export interface CompiledStep {
   readonly metrics: Readonly<Record<string, Shape>>;
 }
 
-/** Records `program`; `isRepeated` says whether as a graph that runs many steps. */
+/**
+ * Records `program` as a graph.
+ * @param isRepeated whether one run of the graph takes many steps
+ */
 export function compileStep(program: StepProgram, isRepeated: boolean): CompiledStep {
   const graph = isRepeated ? groupedGraph(program) : stepGraph(program);
   const model = encodeModel(isRepeated ? repeated(graph, program) : graph);
@@ -29,7 +33,7 @@ export function compileStep(program: StepProgram, isRepeated: boolean): Compiled
   return { model, isRepeated, state: program.state, batch: program.batch, metrics };
 }
 
-/** One step as a graph: every state entry `name` comes back as `name.next`. */
+/** One step as a graph: every state entry `name` has the output `name.next`. */
 export function stepGraph(program: StepProgram): Graph {
   const shapes = Object.entries(program.state).map(([name, { shape }]) => [name, shape] as const);
   return compile(
@@ -49,7 +53,7 @@ export function stepGraph(program: StepProgram): Graph {
   );
 }
 
-/** Many instances one group after the other, where the program has them. */
+/** A graph that runs many instances one group after another, where the program has instances. */
 function groupedGraph(program: StepProgram): Graph {
   const { count, batchAxis } = program.instances ?? { count: 1, batchAxis: 0 };
   const size = groupSize(count);
@@ -57,7 +61,7 @@ function groupedGraph(program: StepProgram): Graph {
   return inGroups(stepGraph(instancesOf(program, 0, size)), count / size, program.metrics);
 }
 
-/** The program of instances `start` to `end` of those that `program` has. */
+/** The program of the instances `start` up to, not including, `end` of `program`. */
 export function instancesOf(program: StepProgram, start: number, end: number): StepProgram {
   const { count, batchAxis } = program.instances!;
   const part = ({ data, shape }: HostTensor): HostTensor => {

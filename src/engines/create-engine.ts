@@ -1,4 +1,4 @@
-/** Choosing an engine by name, or the best that this machine has, with the reason. */
+/** Chooses an engine by name, or the best one that this machine has, with the reason. */
 import { EngineUnavailableError, InvalidValueError } from '../errors.ts';
 import { loadNodeRuntime } from '../sessions/node.ts';
 import type { Provider } from '../sessions/runtime.ts';
@@ -13,21 +13,26 @@ export const ENGINE_NAMES: readonly EngineName[] = ['onnxruntime', 'tensorflow',
 
 /** Which engine, and how it runs. */
 export interface EngineOptions {
-  /** Default `auto`: TensorFlow where it is set up and finds a GPU, else onnxruntime. */
+  /** The engine. Default `auto`: TensorFlow where it is set up and finds a GPU, otherwise onnxruntime. */
   readonly engine?: EngineName | 'auto' | undefined;
-  /** onnxruntime only: its provider. Default `cpu`. */
+  /** ONNX Runtime's provider, for the engine onnxruntime alone. Default `cpu`. */
   readonly provider?: Provider | 'auto' | undefined;
-  /** tensorflow only. Default the GPU where there is one. */
+  /** TensorFlow's device, for the engine tensorflow alone. Default: the GPU where there is one. */
   readonly device?: 'cpu' | 'gpu' | undefined;
-  /** Threads among which small instances side by side are divided, or within an operator. Default: what suits the size of the step. */
+  /**
+   * Threads, at least 1: small instances side by side are divided among them, larger steps use them within an operator.
+   * Default: what suits the size of the step.
+   */
   readonly threads?: number | undefined;
   /** Whether large autoencoders take the sparse update instead of the whole graph. Default true. */
   readonly accelerate?: boolean | undefined;
 }
 
 /**
- * Starts an engine in Node. EngineUnavailableError, with the command that installs it, where the one asked for is not there;
- * InvalidValueError for a name that does not exist or an option that the engine does not have.
+ * Starts an engine in Node.
+ * @throws EngineUnavailableError where the one asked for is not installed or does not run here; the message names the
+ *   command that installs it
+ * @throws InvalidValueError for a name that does not exist or an option that the engine does not have
  */
 export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
   const { engine = 'auto', provider, device, threads } = options;

@@ -9,7 +9,10 @@ import { firstNotFinite } from './finite-losses.ts';
 import type { PreparedBackend } from './prepared-backend.ts';
 import { requireBatches } from './require-batches.ts';
 
-/** An engine on a backend that is registered and can be selected at once. */
+/**
+ * An engine on a TensorFlow.js backend that is registered and has started.
+ * @param reason why it was chosen, for its description
+ */
 export function createEagerEngine(name: EngineName, backend: PreparedBackend, reason = 'asked for'): Engine {
   return {
     name,
@@ -37,7 +40,7 @@ async function startBackend(name: string): Promise<void> {
  */
 function onBackend<Result>(name: string, task: () => Result): Result {
   const { backendName: before } = tf.engine();
-  // Takes effect before it returns, for a backend that has started.
+  // Selecting a backend that has started takes effect before the call returns.
   if (before !== name) tf.setBackend(name);
   try {
     return quietly(task);
@@ -92,7 +95,7 @@ class EagerRunner implements StepRunner {
     return results;
   }
 
-  /** Takes all steps, and gives each metric as [steps]. The state before them stays. */
+  /** Takes all steps and gives each metric as [steps]. The state before them is kept. */
   #stepAll(steps: number, batches: Readonly<Record<string, Float32Array>>): Tensors {
     const before = this.#state;
     const reported: Tensors[] = [];
@@ -125,7 +128,8 @@ class EagerRunner implements StepRunner {
         inputs[name] = tf.tensor(batches[name]!.slice(step * size, (step + 1) * size), [...shape]);
       }
       const outputs = this.#program.step(inputs);
-      // Each result is disposed of alone: one that the step hands through, or gives under two names, would go with the other.
+      // Each tensor is disposed of by itself: one that the step passes through, or returns under two names, would
+      // otherwise be disposed of with another.
       const taken = new Set(Object.values(this.#state));
       return Object.fromEntries(
         Object.entries(outputs).map(([name, tensor]) => {
@@ -152,7 +156,10 @@ class EagerRunner implements StepRunner {
     return Object.fromEntries(await Promise.all(entries));
   }
 
-  /** A lost device computes nothing, says nothing, and refuses only to be read; one that refused something gives numbers that mean nothing. */
+  /**
+   * Reads a tensor, and checks the device before its numbers are believed: a lost device computes nothing and only
+   * refuses to be read; a device that refused an allocation gives meaningless numbers.
+   */
   async #valuesOf(tensor: tf.Tensor): Promise<Float32Array> {
     try {
       const values = Float32Array.from(await tensor.data());

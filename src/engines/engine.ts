@@ -1,23 +1,29 @@
-/** An engine runs training steps; what a step computes is the same on all of them. */
+/** An engine runs training steps. What a step computes is the same on all engines. */
 import type { BatchRecipe } from '../data/batch-source.ts';
 import type { Tensors } from '../models/model.ts';
 import type { HostTensors, Shape } from '../tensor.ts';
 
 /** A training step as a pure function, with all that an engine needs to run it many times. */
 export interface StepProgram {
-  /** Takes every entry of `state` and of `batch`; gives every entry of `state` anew under the same name, and the `metrics`. */
+  /**
+   * The step. It takes every entry of `state` and of `batch`, and returns every entry of `state` anew under the same
+   * name, and the `metrics`.
+   */
   readonly step: (inputs: Tensors) => Tensors;
   /** The state to start from. */
   readonly state: HostTensors;
   /** Shape of each per-step input, batch dimension included. */
   readonly batch: Readonly<Record<string, Shape>>;
-  /** Which of these inputs are numbers, [] or [n_instances], that no source of batches draws. */
+  /** Names of those inputs that are numbers, [] or [n_instances], which no source of batches draws. */
   readonly scalars?: readonly string[];
   /** Names of what each step reports: the scalar `loss`, and for instances side by side also [n_instances] each. */
   readonly metrics: readonly string[];
-  /** Instances side by side that do not meet: the step may then be run for some of them at a time. Absent where it is one whole. */
+  /**
+   * Instances side by side that are independent, so that a step may run for some of them at a time. Absent where the
+   * step is one whole.
+   */
   readonly instances?: Instances | undefined;
-  /** What the step is, in plain words, for accelerators; absent where nothing but the function says it. */
+  /** What the step computes, as plain data for accelerators; absent where only the function describes it. */
   readonly descriptor?: StepDescriptor;
 }
 
@@ -29,8 +35,8 @@ export interface Instances {
 }
 
 /**
- * A sparse autoencoder's training step as plain data: everything that its function depends on. An accelerator takes exactly what it knows
- * and declines anything else, also fields and settings that were added after it.
+ * A sparse autoencoder's training step as plain data: everything that its function depends on. An accelerator takes
+ * exactly what it knows and declines anything else, so also fields and settings that were added after it.
  */
 export interface StepDescriptor {
   readonly kind: 'sparse-autoencoder';
@@ -40,7 +46,7 @@ export interface StepDescriptor {
   readonly transcoder: boolean;
   readonly skip: boolean;
   readonly reconstructionLoss: 'mean' | 'sum';
-  /** What happens to each sample before it is encoded. Default nothing. */
+  /** How each sample is normalised before it is encoded. Default: it is not. */
   readonly normalize?: string;
   readonly optimizer: {
     readonly name: 'adam' | 'adamw';
@@ -49,15 +55,15 @@ export interface StepDescriptor {
     readonly eps: number;
     readonly weightDecay: number;
   };
-  /** Parameters that are not trained. */
+  /** Names of parameters that are not trained. */
   readonly held: readonly string[];
-  /** The norm to which the gradient of all parameters together is clipped. Default none. */
+  /** The norm to which the gradient of all parameters together is clipped. Default: no clipping. */
   readonly clip?: number;
-  /** Numbers that each step is given. */
+  /** Names of numbers that are inputs of each step. */
   readonly scalars: readonly string[];
   /** Whether the state counts the samples since each latent last fired. */
   readonly countsFiring: boolean;
-  /** What each step reports beside its loss: `l0`, and with `deadAfter` (samples) `dead`. Default nothing. */
+  /** Numbers that each step reports besides its loss: `l0`, and with `deadAfter` (samples) `dead`. Default: none. */
   readonly reports?: { readonly l0?: boolean; readonly deadAfter?: number | undefined };
   readonly dIn: number;
   readonly dSae: number;
@@ -68,7 +74,7 @@ export interface StepDescriptor {
 /** Names of the engines. `onnxruntime` runs compiled steps; the others run TensorFlow.js operator by operator. */
 export type EngineName = 'onnxruntime' | 'tensorflow' | 'webgpu' | 'wasm' | 'cpu';
 
-/** What runs, and why it was chosen. */
+/** The engine that runs, and why it was chosen. */
 export interface EngineDescription {
   readonly engine: EngineName;
   /** ONNX Runtime's provider, TF.js's backend, or an accelerator. */
@@ -80,16 +86,21 @@ export interface EngineDescription {
 export interface StepRunner {
   readonly description: EngineDescription;
   /**
-   * Where the runner draws its own batches, from the recipe it was prepared with: the source's position after the last `run`, and the
-   * milliseconds that drawing has taken. `run` then needs no batches of that input.
+   * Only where the runner draws its own batches from the recipe it was prepared with: the source's position after the
+   * last `run`, and the milliseconds that drawing has taken. `run` then needs no batches of that input.
    */
   readonly drawn?: { readonly position: unknown; readonly milliseconds: number };
-  /** An array for the batches of a coming `run`, which then need not be copied and which uses the array up. Absent where nothing is copied. */
+  /**
+   * Lends an array of `length` numbers to fill with the batches of a coming `run`, which transfers it instead of
+   * copying it; afterwards the array is detached. Absent where nothing is copied.
+   */
   take?(length: number): Float32Array;
   /**
-   * Runs `steps` steps in turn. `batches` holds each per-step input for all of them, [steps, ...shape], but for what the runner draws.
-   * Gives each metric as [steps]. DivergenceError where a loss is not finite: the state is then one from before that step
-   * and after `step` completed steps of this call.
+   * Runs `steps` steps one after another.
+   * @param batches each per-step input for all steps, [steps, ...shape], except those that the runner draws
+   * @returns each metric as [steps, ...]
+   * @throws DivergenceError where a loss is not finite: the state is then one from before that step and after `step`
+   *   completed steps of this call
    */
   run(steps: number, batches: Readonly<Record<string, Float32Array>>): Promise<Record<string, Float32Array>>;
   /** A copy of the state. */
@@ -97,22 +108,26 @@ export interface StepRunner {
   dispose(): Promise<void>;
 }
 
+/** How a step will be run. */
 export interface PrepareOptions {
-  /** The most steps that one `run` will ask for. Default 1. */
+  /** The most steps that one `run` will be asked for. Default 1. */
   readonly maxSteps?: number;
-  /** All the batches to come, for engines that draw them where they are used. */
+  /** A recipe of all batches to come, for engines that draw them where they are used. */
   readonly batches?: BatchRecipe | undefined;
 }
 
-/** Something that runs training steps: it prepares a step once and runs it many times. */
+/** Runs training steps: it prepares a step once and runs it many times. */
 export interface Engine {
   readonly name: EngineName;
   prepare(program: StepProgram, options?: PrepareOptions): Promise<StepRunner>;
 }
 
-/** A faster form of a whole step that an engine may take instead of the recorded graph, which stays its oracle. */
+/**
+ * A faster form of a whole step, which an engine may take instead of the recorded graph. Tests compare it with that
+ * graph.
+ */
 export interface Accelerator {
-  /** Whether it runs the step that `descriptor` describes, and why (not), in plain words. */
+  /** Whether the accelerator runs the step that `descriptor` describes, and the reason in plain words. */
   accepts(descriptor: StepDescriptor): { readonly accepted: boolean; readonly reason: string };
   start(program: StepProgram, options: { readonly threads: number | undefined }): Promise<StepRunner>;
 }

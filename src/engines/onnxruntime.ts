@@ -11,17 +11,23 @@ import { isSmall, multiplications } from './step-size.ts';
 import { DeviceState, deviceOutputs, HostState } from './step-state.ts';
 import type { ThreadedOptions } from './threads/run-in-threads.ts';
 
-/** Where compiled steps run. */
+/** Options of the engine onnxruntime. */
 export interface OnnxRuntimeEngineOptions {
-  /** Default `cpu` in Node, `wasm` in a browser. */
+  /** The provider that runs the steps. Default: `cpu` in Node, `wasm` in a browser. */
   readonly provider?: Provider | 'auto' | undefined;
-  /** Threads within an operator. Default: one for a small step, where two cost more than they bring, else ONNX Runtime's own. */
+  /**
+   * Threads within an operator, at least 1. Default: one for a small step, where a second costs more than it brings;
+   * otherwise ONNX Runtime's own choice.
+   */
   readonly threads?: number | undefined;
-  /** Why this engine was taken, for its description. */
+  /** Why this engine was chosen, for its description. */
   readonly reason?: string | undefined;
-  /** Faster forms of whole steps, each asked in turn; for the cpu provider. Default none. */
+  /** Accelerators, each asked in turn; for the provider cpu. Default: none. */
   readonly accelerators?: readonly Accelerator[];
-  /** Runs steps on the cpu provider in other threads (see threads/run-in-threads.ts). Default: they run in the calling one. */
+  /**
+   * Runs steps on the provider cpu in other threads (see threads/run-in-threads.ts). Default: they run in the calling
+   * thread.
+   */
   readonly runElsewhere?: (program: StepProgram, options: ThreadedOptions) => Promise<StepRunner>;
 }
 
@@ -42,7 +48,8 @@ export function createOnnxRuntimeEngine(runtime: Runtime, options: OnnxRuntimeEn
       }
       const threads = options.threads ?? (isSmall(multiplications(program)) ? 1 : undefined);
       const open = async (wanted: Provider | 'auto') => {
-        // Scan runs on the host: on WebGPU it would fetch the state after each step, which can stay where it is between calls.
+        // Scan runs on the host, so on WebGPU it would fetch the state after each step. There the state stays on the
+        // GPU between calls of single steps.
         const step = compileStep(program, maxSteps > 1 && wanted !== 'webgpu');
         const opened = await openSession(runtime, step.model, {
           provider: wanted,
@@ -63,7 +70,7 @@ export function createOnnxRuntimeEngine(runtime: Runtime, options: OnnxRuntimeEn
   };
 }
 
-/** The first accelerator that takes the step, or why each did not. */
+/** The runner of the first accelerator that takes the step, or the reasons why none does. */
 async function accelerate(
   program: StepProgram,
   { accelerators = [], threads }: OnnxRuntimeEngineOptions,

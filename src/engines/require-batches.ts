@@ -1,8 +1,12 @@
-/** The check that every engine makes of what it is given. */
+/** The check of a call's batches that every engine makes. */
 import { InvalidShapeError } from '../errors.ts';
 import { type Shape, sizeOf } from '../tensor.ts';
 
-/** InvalidShapeError where an input of `shapes`, those of one step, is missing or does not hold `steps` steps. */
+/**
+ * Checks the batches of a call.
+ * @param shapes the shape of each input of one step
+ * @throws InvalidShapeError where an input is missing or does not hold `steps` steps
+ */
 export function requireBatches(
   shapes: Readonly<Record<string, Shape>>,
   steps: number,

@@ -1,15 +1,19 @@
-/** How large a step is, by which engines choose threads. */
+/** The size of a step, by which engines choose their threads. */
 import { sizeOf } from '../tensor.ts';
 import type { StepProgram } from './engine.ts';
 
 /** Steps with fewer multiplications than this run on one thread: a second within operators costs more than it brings. */
 const SMALL_STEP = 2e7;
 
+/** Whether a step of so many multiplications runs on one thread. */
 export function isSmall(multiplications: number): boolean {
   return multiplications < SMALL_STEP;
 }
 
-/** Multiplications of one product of the batch with all parameters, which is near enough; instances side by side each see their own rows. */
+/**
+ * The number of multiplications of the batch with all parameters, which is near enough to a step's. Instances side by
+ * side each see their own rows.
+ */
 export function multiplications({ state, batch, instances }: StepProgram): number {
   const parameters = Object.entries(state)
     .filter(([name]) => name.startsWith('parameters.'))

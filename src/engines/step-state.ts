@@ -1,4 +1,4 @@
-/** Where a compiled step's state lies between two runs of its ONNX Runtime session. */
+/** The state of a compiled step between two runs of its ONNX Runtime session. */
 import type { Tensor } from 'onnxruntime-common';
 import { nextName } from '../compile/repeat-step.ts';
 import type { Graph } from '../onnx/graph.ts';
@@ -8,21 +8,22 @@ import { type Outputs, openSession, type Session } from '../sessions/session.ts'
 import type { HostTensor, HostTensors } from '../tensor.ts';
 import type { CompiledStep } from './compiled-step.ts';
 
+/** The state between two runs, wherever it lies. */
 export interface StepState {
   /** The state, as inputs of the next run. */
   readonly current: Readonly<Record<string, Tensor>>;
-  /** The run's results by the graph's names: tensors to fill, or null where the session shall make them. */
+  /** The run's outputs by the graph's names: tensors to fill, or null where the session makes them. */
   fetches(): Record<string, Tensor | null>;
   /** Makes a run's results the state. */
   advance(results: Outputs): void;
   /** Lets go of a run's results, and keeps the state. */
   discard(results: Outputs): void;
-  /** A copy. */
+  /** A copy of the state. */
   read(): Promise<HostTensors>;
   dispose(): Promise<void>;
 }
 
-/** In the host's memory: two sets of tensors used in turn, so that no step allocates or copies. */
+/** The state in the host's memory: two sets of tensors used in turn, so that no step allocates or copies. */
 export class HostState implements StepState {
   current: Record<string, Tensor>;
   #spare: Record<string, Tensor>;
@@ -40,7 +41,7 @@ export class HostState implements StepState {
     [this.current, this.#spare] = [this.#spare, this.current];
   }
 
-  /** Makes the state before the last one the state again. */
+  /** Goes back to the state before the last run. */
   retreat(): void {
     this.advance();
   }
@@ -55,8 +56,8 @@ export class HostState implements StepState {
 }
 
 /**
- * In the GPU's memory, for the webgpu provider: each run's results stay there and are the next one's inputs. The session must
- * have been opened with `deviceOutputs`.
+ * The state in the GPU's memory, for the provider webgpu: each run's results stay there and are the next run's inputs.
+ * The session must have been opened with `deviceOutputs`.
  */
 export class DeviceState implements StepState {
   current: Record<string, Tensor>;
@@ -82,7 +83,10 @@ export class DeviceState implements StepState {
     for (const name of Object.keys(this.current)) (results[nextName(name)] as Tensor).dispose();
   }
 
-  /** By a session whose outputs are its inputs, on the CPU: `getData` of a GPU tensor aborts the process in Node. */
+  /**
+   * Reads through a session on the CPU whose outputs are its inputs: `getData` of a GPU tensor aborts the process in
+   * Node.
+   */
   async read(): Promise<HostTensors> {
     const { length } = Object.keys(this.current);
     if (length === 0) return {};

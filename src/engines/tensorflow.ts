@@ -11,15 +11,19 @@ import * as tf from '@tensorflow/tfjs';
 import { EngineUnavailableError, invariant } from '../errors.ts';
 import type { PreparedBackend } from './prepared-backend.ts';
 
+/** The npm packages of native TensorFlow. */
 export type TensorFlowPackage = '@tensorflow/tfjs-node' | '@tensorflow/tfjs-node-gpu';
 
-/** TensorFlow reads these when it is loaded: a later call in the same process gets what the first one loaded. */
+/**
+ * Options of TensorFlow, which it reads when it is loaded: a later call in the same process gets what the first one
+ * loaded.
+ */
 export interface TensorFlowOptions {
-  /** `gpu` fails where none can be used; by default a GPU is used where there is one. */
+  /** The device; `gpu` fails where none can be used. Default: a GPU where there is one. */
   readonly device?: 'cpu' | 'gpu' | undefined;
   /** The package to load, instead of the one that the device asks for. */
   readonly package?: TensorFlowPackage | undefined;
-  /** Threads within one operation; by default as many as TensorFlow sees fit. */
+  /** Threads within one operation. Default: TensorFlow's own choice. */
   readonly threads?: number | undefined;
 }
 
@@ -48,7 +52,9 @@ export function tensorFlowBinding(name: TensorFlowPackage): string | undefined {
     .findLast(existsSync);
 }
 
-/** True where the system offers an NVIDIA GPU: a driver's device node on Linux or in WSL, the driver's library on Windows. */
+/**
+ * Whether the system offers an NVIDIA GPU: a driver's device node on Linux or in WSL, the driver's library on Windows.
+ */
 export function hasNvidiaGpu(): boolean {
   const systemRoot = process.env['SystemRoot'] ?? 'C:\\Windows';
   const traces = ['/dev/nvidiactl', '/dev/dxg', join(systemRoot, 'System32', 'nvcuda.dll')];
@@ -58,10 +64,10 @@ export function hasNvidiaGpu(): boolean {
 let loaded: { readonly name: TensorFlowPackage; readonly backend: NodeBackend } | undefined;
 
 /**
- * Loads TensorFlow and registers it as TensorFlow.js's backend `tensorflow`; selecting it is left to the caller.
- *
- * tfjs-node-gpu is taken where it is set up and a GPU is there (or nothing else is set up), tfjs-node otherwise.
- * EngineUnavailableError, with the command that sets it up, where neither can be loaded or `device` cannot be had.
+ * Loads TensorFlow and registers it as TensorFlow.js's backend `tensorflow`; the caller selects it. tfjs-node-gpu is
+ * taken where it is set up and a GPU is there (or nothing else is set up), tfjs-node otherwise.
+ * @throws EngineUnavailableError where neither can be loaded or `device` cannot be had; the message names the command
+ *   that sets it up
  */
 export async function prepareBackend({
   device,
@@ -108,10 +114,10 @@ function choosePackage(device: TensorFlowOptions['device']): TensorFlowPackage {
   throw new EngineUnavailableError(`TensorFlow is not set up: run \`${SETUP_COMMAND}\``);
 }
 
-/** Loads the package, which makes its backend the current one: the caller's choice is put back. */
+/** Loads the package and puts the caller's choice of backend back, which loading changes. */
 function load(name: TensorFlowPackage): NodeBackend {
   process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
-  // Otherwise TensorFlow takes all memory of the GPU at once, also from whoever else uses it.
+  // Without this, TensorFlow takes all memory of the GPU at once, also from other programs.
   process.env['TF_FORCE_GPU_ALLOW_GROWTH'] ??= 'true';
   // Products in float32, not in TensorFloat-32, whose losses differ from the third digit on.
   process.env['NVIDIA_TF32_OVERRIDE'] ??= '0';

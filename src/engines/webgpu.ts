@@ -9,7 +9,7 @@ import type { PreparedBackend } from './prepared-backend.ts';
 
 const BACKEND_NAME = 'webgpu';
 
-/** Limits that TensorFlow.js's kernels use to the full, where WebGPU's defaults are lower than what the adapter has. */
+/** Limits of which TensorFlow.js's kernels use all that the adapter has; WebGPU's defaults are lower. */
 const LIMITS = [
   'maxBufferSize',
   'maxComputeInvocationsPerWorkgroup',
@@ -22,8 +22,12 @@ const LIMITS = [
 /** TensorFlow.js's number for the plain tiled program, in its flag WEBGPU_MATMUL_PROGRAM_TYPE. */
 const PACKED_MATMUL = 3;
 
+/** Options of TensorFlow.js on WebGPU. */
 export interface WebGpuOptions {
-  /** Part of the adapter's name, in Node, where there are several; by default Dawn's choice. A browser chooses itself. */
+  /**
+   * A part of the adapter's name where there are several; for Node. Default: Dawn's choice. A browser chooses by
+   * itself.
+   */
   readonly device?: string | undefined;
 }
 
@@ -33,10 +37,11 @@ let prepared: Promise<PreparedBackend> | undefined;
 const instances = new Set<GPU>();
 
 /**
- * Registers TensorFlow.js's backend `webgpu` on a device of its own; selecting it is left to the caller. Values must then be
- * read with `data()`: WebGPU cannot read without waiting.
+ * Registers TensorFlow.js's backend `webgpu` on a device of its own; selecting it is left to the caller. Values must
+ * then be read with `data()`: WebGPU cannot read without waiting.
  *
- * The first call in a process decides the device. EngineUnavailableError where there is no WebGPU, or no adapter.
+ * The first call in a process decides the device.
+ * @throws EngineUnavailableError where there is no WebGPU, or no adapter
  */
 export function prepareBackend(options: WebGpuOptions = {}): Promise<PreparedBackend> {
   prepared ??= register(options).catch(error => {
@@ -55,14 +60,15 @@ async function register({ device: name }: WebGpuOptions): Promise<PreparedBacken
   const device = await adapter.requestDevice({ requiredLimits });
   let refusal: string | undefined;
   device.addEventListener('uncapturederror', event => {
-    // Otherwise it is printed, with all that follows from it.
+    // Without this the error is printed, with all errors that follow from it.
     event.preventDefault();
     refusal ??= event.error.message.split('\n')[0];
   });
   const { WebGPUBackend } = await loadTensorFlowWebGpu();
-  // In a browser the package has registered itself when it was imported.
+  // In a browser, the package registered itself when it was imported.
   if (tf.findBackendFactory(BACKEND_NAME) !== null) tf.removeBackend(BACKEND_NAME);
-  // For small matrices it takes programs that wait at barriers, cheap on a GPU but 5 to 50 times slower on SwiftShader.
+  // For small matrices TensorFlow.js takes programs that wait at barriers, which are cheap on a GPU but 5 to 50 times
+  // slower on SwiftShader.
   if (adapter.info.isFallbackAdapter) tf.env().set('WEBGPU_MATMUL_PROGRAM_TYPE', PACKED_MATMUL);
   const backend = withNavigatorGpu(gpu, () => new WebGPUBackend(device, adapter.info));
   tf.registerBackend(BACKEND_NAME, () => backend, 3);
@@ -96,7 +102,10 @@ async function findWebGpu(adapterName: string | undefined): Promise<{ gpu: GPU; 
   }
 }
 
-/** The backend refuses to be made where there is no `navigator.gpu`, though it takes no more from it than that. */
+/**
+ * Makes the backend with a `navigator.gpu` in place: it refuses to be made without one, though it reads nothing else
+ * from it.
+ */
 function withNavigatorGpu<T>(gpu: GPU, make: () => T): T {
   if (globalThis.navigator?.gpu === gpu) return make();
   const own = Object.getOwnPropertyDescriptor(globalThis, 'navigator');

@@ -11,14 +11,16 @@ import { lossCurve } from './loss-curve.ts';
 import { requireFinished, writeJson } from './run-files.ts';
 import { trainingOptions } from './run-options.ts';
 
+/** The settings of the training, and its data. */
 export interface ActivationSaeSettings extends Omit<SaeSettings, 'data'> {
-  /** Where the activations come from: files, or a model that runs meanwhile. */
+  /** The source of the activations: files, or a model that runs meanwhile. */
   readonly data: ActivationSource;
 }
 
+/** The results of the experiment. */
 export interface ActivationSaeRun {
   readonly file: string;
-  /** At step 0 and at the end; undefined where nothing was held out. */
+  /** The scores at step 0 and at the end; `undefined` where nothing was held out. */
   readonly before: HeldOutScore | undefined;
   readonly after: HeldOutScore | undefined;
   readonly run: SaeTrainingResult;
@@ -34,7 +36,7 @@ export async function runActivationSae(
 ): Promise<ActivationSaeRun> {
   const { data } = settings;
   const { activation, batchSize, steps, seed, holdOut } = resolveSaeSettings(settings);
-  // Open until it has measured: a model would compute its first rows again.
+  // The source stays open until the autoencoder is measured, because a model would compute its first rows again.
   await using opened = await data.open({ seed, batchSize, holdOut, signal: context.signal });
   const words = describeData(opened);
   context.log(`activations: ${words}`);

@@ -14,6 +14,7 @@ import { lossCurve } from './loss-curve.ts';
 import { requireFinished, writeJson, writeTable } from './run-files.ts';
 import { trainingOptions } from './run-options.ts';
 
+/** The settings of the experiment. */
 export interface ClusteredToyModelSettings {
   readonly nFeatures: number;
   readonly nHidden: number;
@@ -22,7 +23,7 @@ export interface ClusteredToyModelSettings {
   readonly alpha: number;
   /** Both parameters of the Beta of P(feature | topic). */
   readonly beta: readonly [number, number];
-  /** Importance falls from 1 to this. */
+  /** The importance of the last feature; that of the first is 1. */
   readonly minImportance: number;
   readonly restarts: number;
   readonly batchSize: number;
@@ -30,6 +31,7 @@ export interface ClusteredToyModelSettings {
   readonly seed: number;
 }
 
+/** The settings unless a caller says otherwise. */
 export const CLUSTERED_TOY_MODEL_DEFAULTS: ClusteredToyModelSettings = {
   nFeatures: 100,
   nHidden: 25,
@@ -46,6 +48,7 @@ export const CLUSTERED_TOY_MODEL_DEFAULTS: ClusteredToyModelSettings = {
 /** A feature is represented where its direction is longer than this. */
 export const REPRESENTED = 0.5;
 
+/** The results of the experiment. */
 export interface ClusteredToyModelRun {
   readonly model: ToyModel;
   readonly file: string;

@@ -1,8 +1,9 @@
-/** What an experiment is given beside its settings: where to write, what to run on, and how to tell a person what goes on. */
+/** The context of an experiment: where it writes, what it runs on, and how it reports to a person. */
 import type { Engine } from '../engines/engine.ts';
 import type { Figure } from '../plots/figure.ts';
 import type { Progress } from '../training/train.ts';
 
+/** Where an experiment writes, what it runs on, and how it reports to a person. */
 export interface ExperimentContext {
   /** The run's folder, `runs/NAME`; it exists. */
   readonly folder: string;
@@ -10,21 +11,21 @@ export interface ExperimentContext {
   readonly signal?: AbortSignal | undefined;
   /** Steps between checkpoints. */
   readonly checkpointEvery: number;
-  /** Goes on from the folder's checkpoints. */
+  /** Whether the experiment goes on from the folder's checkpoints. */
   readonly resume: boolean;
   /** Steps between records of the run's metrics, and whether TensorBoard's event files are written too. Default no records. */
   readonly records?: { readonly every: number; readonly tensorboard: boolean } | undefined;
-  /** A line for a person. */
+  /** Prints a line for a person. */
   readonly log: (line: string) => void;
-  /** A progress bar for one stretch of training. */
+  /** Makes a progress bar for one stretch of training. */
   readonly progress: (label: string, steps: number) => (progress: Progress) => void;
-  /** Shows how far what precedes the first step is: the share that is done. */
+  /** Shows the share that is done of the work before the first step. */
   readonly preparing: (what: string, share: number) => void;
   /** Writes `NAME.svg` and `NAME.png` into the folder, and keeps the figure for whatever shows all of a run's figures. */
   readonly draw: (name: string, figure: Figure) => Promise<void>;
 }
 
-/** A run that was stopped before its end; its checkpoint stands. */
+/** Thrown where a run was stopped before its end; its checkpoint is kept. */
 export class StoppedError extends Error {
   override readonly name = 'StoppedError';
 }

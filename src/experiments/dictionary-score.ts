@@ -1,4 +1,4 @@
-/** What the weights of an autoencoder say of it, without any truth. */
+/** Scores an autoencoder by its weights, without any true features. */
 import { DecoderProjection } from '../analysis/decoder-projection.ts';
 import { dictionaryCosine } from '../analysis/dictionary-cosine.ts';
 import { encoderAlignment } from '../analysis/encoder-alignment.ts';
@@ -6,11 +6,14 @@ import type { FrozenSae } from '../models/frozen-sae.ts';
 import { unitRows } from '../models/unit-rows.ts';
 import type { HostTensor } from '../tensor.ts';
 
-/** docs/metrics.md says what each number means. */
+/** Scores of an autoencoder's weights; docs/metrics.md explains each. */
 export interface DictionaryScore {
-  /** c_dec, and the latents among which the pairs were taken; null for a single latent. */
+  /** c_dec, and the number of latents among which the pairs were taken; null for a single latent. */
   readonly c_dec: { readonly mean: number | null; readonly latents: number };
-  /** s_n^dec by n, and the samples that it was taken from; absent where there were none, and where each sample is normalised. */
+  /**
+   * s_n^dec by n, and the number of samples that it was computed from; absent where there were none, and where each
+   * sample is normalised.
+   */
   readonly s_dec?: { readonly by_n: Readonly<Record<string, number>>; readonly samples: number };
   /** Cosines of encoder columns and decoder rows; absent for a transcoder. */
   readonly encoder_decoder_cosine?: {
@@ -21,22 +24,25 @@ export interface DictionaryScore {
   };
 }
 
-/** Latents among which c_dec is taken: half a second of one core at 768 dimensions. */
+/** How many latents c_dec is computed from: half a second of one core at 768 dimensions. */
 const MOST_LATENTS = 1024;
-/** Products that s_n^dec may take: a third of a second of one core. */
+/** The most products that s_n^dec may take: a third of a second of one core. */
 const MOST_PRODUCTS = 5e8;
 
-/** Samples of a batch from which s_n^dec is taken. */
+/** How many samples of a batch s_n^dec is computed from. */
 export function projectedSamples({ dOut, dSae }: Pick<FrozenSae, 'dOut' | 'dSae'>): number {
   return Math.max(16, Math.min(1024, Math.floor(MOST_PRODUCTS / (dOut * dSae))));
 }
 
-/** @param rows some of what is reconstructed, [n, d_out]; only the first `projectedSamples` are read. */
+/**
+ * Scores a frozen autoencoder.
+ * @param rows some rows of the reconstructed tensor, [n, d_out]; only the first `projectedSamples` are read
+ */
 export function scoreDictionary(sae: FrozenSae, rows?: HostTensor): DictionaryScore {
   const { weights, dOut, transcoder, normalizeActivations } = sae;
   const directions = unitRows(weights['W_dec']!);
   const { mean, latents } = dictionaryCosine(directions, { mostLatents: MOST_LATENTS });
-  // What normalises each sample keeps b_dec in another space than the rows.
+  // Where each sample is normalised, b_dec lies in another space than the rows.
   const samples = normalizeActivations === 'none' ? Math.min(rows?.shape[0] ?? 0, projectedSamples(sae)) : 0;
   return {
     c_dec: { mean: mean ?? null, latents },

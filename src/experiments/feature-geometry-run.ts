@@ -12,10 +12,11 @@ import type { ExperimentContext } from './context.ts';
 import { requireFinished, writeJson, writeTable } from './run-files.ts';
 import { trainingOptions } from './run-options.ts';
 
+/** The settings of the experiment. */
 export interface FeatureGeometrySettings {
   readonly nFeatures: number;
   readonly nHidden: number;
-  /** How many sparsities, from 0 to */
+  /** The number of sparsities, from 0 to `maxSparsity`. */
   readonly models: number;
   readonly maxSparsity: number;
   readonly batchSize: number;
@@ -24,6 +25,7 @@ export interface FeatureGeometrySettings {
   readonly seed: number;
 }
 
+/** The settings unless a caller says otherwise. */
 export const FEATURE_GEOMETRY_DEFAULTS: FeatureGeometrySettings = {
   nFeatures: 200,
   nHidden: 20,
@@ -46,6 +48,7 @@ export interface Plateau {
   readonly sparsities: number;
 }
 
+/** The results of the experiment. */
 export interface FeatureGeometry {
   readonly points: readonly FeatureGeometryPoint[];
   readonly plateaus: readonly Plateau[];

@@ -1,4 +1,4 @@
-/** How an autoencoder does on activations that its training never saw. */
+/** Scores an autoencoder on activations that its training never saw. */
 import { type DensityHistogram, densityHistogram } from '../analysis/density-histogram.ts';
 import { ExplainedVariance } from '../analysis/explained-variance.ts';
 import { FiringDensity } from '../analysis/firing-density.ts';
@@ -12,29 +12,32 @@ import type { FrozenSae } from '../models/frozen-sae.ts';
 import { type HostTensor, rowNorms } from '../tensor.ts';
 import { type DictionaryScore, scoreDictionary } from './dictionary-score.ts';
 
-/** docs/metrics.md says what each number means. */
+/** Scores on held-out activations; docs/metrics.md explains each. */
 export interface HeldOutScore {
-  /** Null where the activations do not vary. */
+  /** The explained variance; null where the activations do not vary. */
   readonly explained_variance: number | null;
-  /** Of the samples that are not longer than training takes; present where long ones were left out of training. */
+  /**
+   * The explained variance of the samples that are not longer than training takes; present where long ones were left
+   * out of training.
+   */
   readonly explained_variance_without_sinks?: number | null;
-  /** Samples that are longer. */
+  /** The number of samples that are longer. */
   readonly sinks?: number;
   readonly l0: number;
   readonly l0_distribution: L0Distribution;
   /** Latents that fired on none of `samples`. */
   readonly never_fired: number;
   readonly samples: number;
-  /** Null where no sample is longer than 1e-6. */
+  /** The shrinkage; null where no sample is longer than 1e-6. */
   readonly shrinkage: number | null;
-  /** Null where reconstructions are perpendicular to the activations, or zero. */
+  /** The relative reconstruction bias; null where reconstructions are perpendicular to the activations, or zero. */
   readonly relative_reconstruction_bias: number | null;
   readonly density: DensityHistogram;
-  /** Absent where it was not asked for. */
+  /** The scores of the weights; absent where they were not asked for. */
   readonly dictionary?: DictionaryScore;
 }
 
-/** Held-out activations that are measured, at most. */
+/** The most held-out activations that are measured. */
 const MEASURED = 65_536;
 const MEASURED_AT_ONCE = 1024;
 
@@ -92,7 +95,7 @@ export async function scoreHeldOut(
   };
 }
 
-/** What of a score a person should know: numbers that are undefined, and an autoencoder that learned nothing. */
+/** Sentences about a score for a person: numbers that are undefined, and an autoencoder that learned nothing. */
 export function warningsOf(score: HeldOutScore, { dSae }: Pick<FrozenSae, 'dSae'>): string[] {
   const { explained_variance: explained, never_fired: silent, samples, relative_reconstruction_bias: bias } = score;
   const warnings: string[] = [];

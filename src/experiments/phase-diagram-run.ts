@@ -1,6 +1,7 @@
 /**
- * When two features share one dimension: the lowest loss over restarts for each feature density and relative importance, beside the
- * boundary that theory gives ("Toy Models of Superposition", Elhage et al. 2022, "Superposition as a phase change").
+ * Determines when two features share one dimension: the lowest loss over restarts for each feature density and relative
+ * importance, beside the boundary that theory gives ("Toy Models of Superposition", Elhage et al. 2022, "Superposition
+ * as a phase change").
  */
 import { join } from 'node:path';
 import { sparseFeatures } from '../data/sparse-features.ts';
@@ -11,6 +12,7 @@ import type { ExperimentContext } from './context.ts';
 import { requireFinished, writeJson, writeTable } from './run-files.ts';
 import { trainingOptions } from './run-options.ts';
 
+/** The settings of the experiment. */
 export interface PhaseDiagramSettings {
   /** Cells along each side. */
   readonly cells: number;
@@ -21,7 +23,10 @@ export interface PhaseDiagramSettings {
   readonly seed: number;
 }
 
-/** Half of all starts have both weights of one sign and stay with a single feature, so that few restarts would miss pairs. */
+/**
+ * The settings unless a caller says otherwise. In half of all starts both weights have one sign, and the model stays
+ * with a single feature: few restarts would miss pairs.
+ */
 export const PHASE_DIAGRAM_DEFAULTS: PhaseDiagramSettings = {
   cells: 15,
   restarts: 8,
@@ -31,13 +36,14 @@ export const PHASE_DIAGRAM_DEFAULTS: PhaseDiagramSettings = {
   seed: 0,
 };
 
-/** Feature densities 1 − S from this to 1, */
+/** The least feature density 1 − S; the largest is 1. */
 const MIN_DENSITY = 0.05;
-/** and importances of the second feature, relative to the first, from 1 / this to this. */
+/** The largest importance of the second feature relative to the first; the least is 1 / this. */
 const MAX_IMPORTANCE = 10;
 /** A feature weaker than this share of the other is not represented. */
 const ABSENT = 0.5;
 
+/** What a model of two features in one dimension represents. */
 export type Phase = 'first feature alone' | 'second feature alone' | 'antipodal pair' | 'neither';
 
 const COLOURS: readonly { readonly name: Phase; readonly colour: string }[] = [
@@ -51,12 +57,13 @@ export interface PhaseCell {
   readonly density: number;
   readonly relativeImportance: number;
   readonly phase: Phase;
-  /** Whether theory, too, has a pair here, or has none. */
+  /** Whether training and theory agree on whether there is a pair. */
   readonly agrees: boolean;
   readonly loss: number;
   readonly weight: readonly [number, number];
 }
 
+/** The results of the experiment. */
 export interface PhaseDiagramRun {
   readonly cells: readonly PhaseCell[];
   /** Share of cells where training and theory agree on whether features share the dimension. */
@@ -121,7 +128,7 @@ export async function runPhaseDiagram(
   return { cells, agreement };
 }
 
-/** What a model of `weight` [2, 1] represents. */
+/** The phase of a model with the weight [2, 1]. */
 export function phaseOf({ data }: HostTensor): Phase {
   const [first, second] = [data[0]!, data[1]!];
   const longest = Math.max(Math.abs(first), Math.abs(second));

@@ -9,11 +9,11 @@ import { type ExperimentContext, StoppedError } from './context.ts';
 /** Directions over training: about 60 snapshots spaced by log step, step 0 included. */
 export interface History {
   readonly steps: readonly number[];
-  /** The loss of the batch at each step; of the last batch at the end. */
+  /** The loss of the batch at each snapshot's step; at the end, that of the last batch. */
   readonly loss: readonly number[];
   /** [snapshot, ...directions]. */
   readonly directions: readonly NestedArray[];
-  /** Of an autoencoder: b_dec, [snapshot, d_out]. */
+  /** b_dec of an autoencoder, [snapshot, d_out]. */
   readonly b_dec?: readonly NestedArray[];
 }
 
@@ -27,7 +27,7 @@ export function historyFile({ loss, snapshots }: TrainingHistory): History {
   };
 }
 
-/** Five decimals: a screen shows fewer. */
+/** A tensor as nested arrays with five decimals; a screen shows fewer. */
 function rounded({ data, shape }: HostTensor): NestedArray {
   return toNested({ data: Array.from(data, value => Math.round(value * 1e5) / 1e5), shape }) as NestedArray;
 }
@@ -45,12 +45,15 @@ export async function writeTable(
   await writeFileAtomic(file, `${csvFormat(rows.map(row => ({ ...row })))}\n`);
 }
 
-/** SHA-256 of a file's bytes, in hexadecimal: how an autoencoder's file names the model it was trained on. */
+/** SHA-256 of a file's bytes, in hexadecimal, by which an autoencoder's file names the model it was trained on. */
 export function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-/** Ends an experiment whose training was stopped. */
+/**
+ * Checks that a training was not stopped.
+ * @throws StoppedError where it was
+ */
 export function requireFinished(
   { stopped, history }: { readonly stopped: boolean; readonly history: TrainingHistory },
   what: string,

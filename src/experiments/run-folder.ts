@@ -1,15 +1,18 @@
-/** The folder of a run: one run at a time writes there, and what an earlier one left is gone on with or replaced only where that is said. */
+/**
+ * Claims the folder of a run: one run at a time writes there, and an earlier run is resumed or replaced only on
+ * request.
+ */
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FileFormatError, FileWriteError, FolderInUseError } from '../errors.ts';
 import { type FolderLock, lockFolder } from '../files/folder-lock.ts';
 import { CHECKPOINT } from '../training/node.ts';
 
-/** What is to become of an earlier run in the folder. */
+/** What happens to an earlier run in the folder. */
 export interface EarlierRun {
-  /** It goes on from its checkpoints. */
+  /** Whether it goes on from its checkpoints. */
   readonly resume: boolean;
-  /** It is replaced. */
+  /** Whether it is replaced. */
   readonly overwrite: boolean;
   readonly signal?: AbortSignal | undefined;
 }
@@ -19,7 +22,8 @@ export const RUN_RECORD = 'run.json';
 
 /**
  * Makes `folder` where it is missing and takes it for one run, until the lock that it gives is released.
- * @throws FolderInUseError where another run is writing there, or an earlier one has and is neither to be resumed nor replaced
+ * @throws FolderInUseError where another run is writing there, or an earlier one has and it is neither to be resumed
+ *   nor replaced
  * @throws FileFormatError where there is no checkpoint to resume from
  * @throws FileWriteError where the folder cannot be made or written
  */

@@ -1,24 +1,28 @@
-/** How an experiment trains: on which engine, watched and stopped how, and kept in which checkpoint. */
+/** Training options of an experiment: engine, progress, signal and checkpoint. */
 import { join } from 'node:path';
 import type { TrainingOptions } from '../training/run-settings.ts';
 import type { ExperimentContext } from './context.ts';
 
-/** How the name of every file of records ends. */
+/** The end of the name of every file of records. */
 const METRICS = 'metrics.jsonl';
 
+/** One training among those of a run. */
 export interface Stretch {
   /** The checkpoint's name within the run's folder. */
   readonly name: string;
-  /** What the progress bar shows. */
+  /** The label of the progress bar. */
   readonly label: string;
   readonly steps: number;
-  /** Whether the run is this stretch alone: its records are then in `metrics.jsonl`, else in `NAME.metrics.jsonl`. Default false. */
+  /**
+   * Whether the run consists of this training alone: its records are then in `metrics.jsonl`, otherwise in
+   * `NAME.metrics.jsonl`. Default false.
+   */
   readonly alone?: boolean;
 }
 
 /**
- * The options of one stretch of training. Where the run is to be resumed it goes on from the stretch's checkpoint; a run of several
- * may have been stopped before it came to this one: without a checkpoint it begins.
+ * The options of one training. A run that is resumed goes on from this training's checkpoint. A run of several
+ * trainings may have been stopped before it reached this one, which then has no checkpoint and begins.
  */
 export function trainingOptions(
   context: ExperimentContext,
@@ -33,7 +37,7 @@ export function trainingOptions(
     checkpointName: name,
     checkpointEvery: context.checkpointEvery,
     resume: context.resume,
-    // The folder is this run's alone, and what an earlier one left there is gone.
+    // The folder belongs to this run, and what an earlier one left there is removed.
     overwrite: true,
     onStart: context.preparing,
     onResume: step => context.log(`${label}: goes on after ${step} of ${steps} steps`),

@@ -26,6 +26,7 @@ import { trainingOptions } from './run-options.ts';
 import { activationsOf, drawFeatures, soughtFeatures, type ToyModelTruth } from './toy-model-truth.ts';
 import { scoreBesideTruth, type TruthScore } from './truth-score.ts';
 
+/** The settings of the experiment. */
 export interface SaeRunSettings {
   readonly dSae: number;
   readonly activation: ActivationConfig;
@@ -42,6 +43,7 @@ export interface SaeRunSettings {
   readonly practice?: Partial<SaeSettings>;
 }
 
+/** The settings unless a caller says otherwise. */
 export const SAE_DEFAULTS: SaeRunSettings = {
   dSae: 5,
   activation: { kind: 'topk', k: 1 },
@@ -54,10 +56,10 @@ export const SAE_DEFAULTS: SaeRunSettings = {
   seed: 0,
 };
 
-/** Activations that an autoencoder is scored on. */
+/** The number of activations on which an autoencoder is scored. */
 const HELD_OUT = 10_000;
 
-/** A few features must be found exactly, many nearly (see recovery). */
+/** The cosine above which a direction counts as found: .98 where there are few features, .9 where there are many. */
 export function recoveryThreshold(nFeatures: number): number {
   return nFeatures <= 10 ? 0.98 : 0.9;
 }
@@ -72,11 +74,11 @@ export async function heldOutActivations(
   return { data: new Float32Array(0), shape: [0, opened.width] };
 }
 
-/** What an autoencoder has of the true directions. */
+/** How many of the true directions an autoencoder has found. */
 export interface DirectionScore extends Recovery {
-  /** Latents that fire on no held-out activation. */
+  /** The number of latents that fire on no held-out activation. */
   readonly neverFired: number;
-  /** Latents that double another one. */
+  /** The number of latents that duplicate another one. */
   readonly duplicates: number;
 }
 
@@ -85,7 +87,10 @@ export function scoreSae(sae: SparseAutoencoder, trueDirections: HostTensor, hel
   return scoreDirections(sae, trueDirections, plainForward(sae, heldOut).features);
 }
 
-/** Features and reconstruction of `activations` [n, d_in]: for small autoencoders a tenth of what TensorFlow.js takes. */
+/**
+ * The features and the reconstruction of `activations` [n, d_in]; for small autoencoders this takes a tenth of
+ * TensorFlow.js's time.
+ */
 function plainForward(
   sae: SparseAutoencoder,
   activations: HostTensor,
@@ -99,7 +104,10 @@ function plainForward(
   };
 }
 
-/** @param features what it makes of held-out activations, [n, d_sae] */
+/**
+ * Scores directions.
+ * @param features the features of held-out activations, [n, d_sae]
+ */
 function scoreDirections(sae: SparseAutoencoder, trueDirections: HostTensor, features: HostTensor): DirectionScore {
   const density = new FiringDensity();
   density.add(features);
@@ -122,21 +130,21 @@ export function saeSettings(
   return { ...own, ...practice } satisfies SaeSettings;
 }
 
-/** Fresh features, which no training sees. */
+/** The stream of fresh features, which no training sees. */
 const TRUTH_STREAM = 11;
 
-/** How an autoencoder does beside the features that a toy model hides. */
+/** Scores of an autoencoder against the features that a toy model hides. */
 export interface HiddenFeatureScore extends TruthScore {
-  /** Mean over the features of the F1 with which each is detected by the latent that is matched to it. */
+  /** The mean over the features of the F1 with which each is detected by its matched latent. */
   readonly feature_f1: number;
-  /** Null where the activations do not vary. */
+  /** The explained variance; null where the activations do not vary. */
   readonly explained_variance: number | null;
   readonly l0: number;
 }
 
 /**
  * Measures an autoencoder at step 0 and at the end on `HELD_OUT` fresh samples of the toy model's features.
- * @returns what it found of the model's directions before and after, and how it does beside the features at the end
+ * @returns the directions found before and after, and the scores against the features at the end
  */
 function scoreOnFeatures(
   { sae, start }: Pick<SaeTrainingResult, 'sae' | 'start'>,
@@ -168,7 +176,7 @@ function scoreOnFeatures(
   return { before, after, truth };
 }
 
-/** What a trained autoencoder found of the toy model's directions at step 0 and at the end, and the record that its file holds. */
+/** The directions that a trained autoencoder found at step 0 and at the end, and the record for its file. */
 export function saeOutcome(
   settings: SaeRunSettings,
   toyModel: ToyModelTruth,
@@ -195,12 +203,13 @@ export function saeOutcome(
   return { before, after, truth, record };
 }
 
+/** The results of the experiment. */
 export interface SaeRun {
   readonly sae: SparseAutoencoder;
   readonly file: string;
   readonly before: DirectionScore;
   readonly after: DirectionScore;
-  /** On fresh features of the toy model's data. */
+  /** The scores on fresh features of the toy model's data. */
   readonly truth: HiddenFeatureScore;
   readonly run: SaeTrainingResult;
 }

@@ -21,16 +21,17 @@ import { type Arrangement, arrangementOf, expectedArrangement } from './planar-a
 import { requireFinished, writeJson, writeTable } from './run-files.ts';
 import { trainingOptions } from './run-options.ts';
 
+/** The settings of the experiment. */
 export interface SuperpositionSettings {
   readonly nFeatures: number;
   readonly nHidden: number;
-  /** How many sparsities, */
+  /** The number of sparsities. */
   readonly models: number;
-  /** from this */
+  /** The lowest sparsity. */
   readonly minSparsity: number;
-  /** to this, their densities 1 − S evenly spaced on a log scale. */
+  /** The highest sparsity; the densities 1 − S between are evenly spaced on a log scale. */
   readonly maxSparsity: number;
-  /** Models of each sparsity, of which the lowest loss is kept. */
+  /** The number of models of each sparsity, of which the one with the lowest loss is kept. */
   readonly restarts: number;
   readonly importanceRatio: number;
   readonly batchSize: number;
@@ -39,6 +40,7 @@ export interface SuperpositionSettings {
   readonly seed: number;
 }
 
+/** The settings of the small experiment: five features in two dimensions. */
 export const SUPERPOSITION_DEFAULTS: SuperpositionSettings = {
   nFeatures: 5,
   nHidden: 2,
@@ -53,6 +55,7 @@ export const SUPERPOSITION_DEFAULTS: SuperpositionSettings = {
   seed: 0,
 };
 
+/** The settings of the large experiment: 80 features in 20 dimensions. */
 export const SUPERPOSITION_BIG_DEFAULTS: SuperpositionSettings = {
   ...SUPERPOSITION_DEFAULTS,
   nFeatures: 80,
@@ -65,29 +68,32 @@ export interface Solution {
   readonly sparsity: number;
   readonly model: ToyModel;
   readonly loss: number;
-  /** Loss of each restart. */
+  /** The loss of each restart. */
   readonly losses: readonly number[];
-  /** Features whose direction is longer than ½. */
+  /** The number of features whose direction is longer than ½. */
   readonly represented: number;
   /** D_i of each feature; their sum is at most n_hidden. */
   readonly dimensionalities: readonly number[];
-  /** In two dimensions. */
+  /** The arrangement of the directions; only in two dimensions. */
   readonly arrangement?: Arrangement;
-  /** In two dimensions, where it is known which has the lowest loss. */
+  /** The arrangement of the lowest loss, in two dimensions where it is known. */
   readonly expected?: Arrangement;
 }
 
 /** One model of one sparsity. */
 interface Candidate {
   readonly model: ToyModel;
-  /** On data that training never saw. */
+  /** The loss on data that training never saw. */
   readonly loss: number;
   readonly trainingLoss: number;
   readonly curve: Float32Array;
   readonly restart: number;
 }
 
-/** Features of all models trained at once: a step's tensors then fit the cache, and more make each model slower. */
+/**
+ * The number of features of all models that train at once: a step's tensors then fit the cache, and more make each
+ * model slower.
+ */
 const FEATURES_AT_ONCE = 100;
 
 /**

@@ -1,6 +1,6 @@
 /** Lines in columns, for a terminal. */
 
-/** Rows under a header, every cell at the right of its column. */
+/** Rows under a header; every cell is aligned to the right of its column. */
 export function textTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const lines = [header, ...rows];
   const widths = header.map((_, column) => Math.max(...lines.map(line => line[column]!.length)));

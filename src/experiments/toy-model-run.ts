@@ -16,7 +16,7 @@ export interface ToyModelSettings {
   readonly nHidden: number;
   readonly restarts: number;
   readonly sparsity: number;
-  /** Importance of feature i is this to the power of i. */
+  /** The importance of feature i is this number to the power of i. */
   readonly importanceRatio: number;
   readonly batchSize: number;
   readonly steps: number;

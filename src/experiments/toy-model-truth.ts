@@ -28,7 +28,10 @@ export interface FeatureSettings {
   readonly sparsity: number;
 }
 
-/** Reads a frozen toy model. FileFormatError where `file` is none. */
+/**
+ * Reads a frozen toy model.
+ * @throws FileFormatError where `file` is none
+ */
 export async function readToyModel(file: string): Promise<ToyModelTruth> {
   await using model = await loadToyModel(file, { provider: 'cpu' });
   const weight = await model.featureDirections();

@@ -21,12 +21,15 @@ import {
   requireDimension,
 } from './sae-checkpoint.ts';
 
-/** True where the tensors are named as in a dictionary's state. */
+/** Whether the tensors are named as in a dictionary's state. */
 export function isDictionaryLearning(tensors: ReadonlyMap<string, unknown>): boolean {
   return tensors.has('encoder.weight') && tensors.has('decoder.weight');
 }
 
-/** Reads a dictionary. FileFormatError where a tensor or the class is missing or unknown: classes that differ have the same tensors. */
+/**
+ * Reads a dictionary.
+ * @throws FileFormatError where a tensor or the class is missing or unknown: classes that differ have the same tensors
+ */
 export function readDictionaryLearning(
   config: Config | undefined,
   tensors: ReadonlyMap<string, FileTensor>,

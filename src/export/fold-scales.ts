@@ -1,4 +1,4 @@
-/** Scales folded into weight matrices. Norms and products are taken in float64 and rounded once. */
+/** Folds scales into weight matrices. Norms and products are computed in float64 and rounded once. */
 import type { HostTensor } from '../tensor.ts';
 
 /** Row i of [rows, columns] times `factors[i]`. */
@@ -7,7 +7,7 @@ export function scaleRows({ data, shape }: HostTensor, factors: ArrayLike<number
   return { shape, data: data.map((value, i) => value * factors[Math.floor(i / columns)]!) };
 }
 
-/** The last axis: entry j of every row, or of a vector, times `factors[j]`. */
+/** Entry j of every row, or of a vector, times `factors[j]`. */
 export function scaleColumns({ data, shape }: HostTensor, factors: ArrayLike<number>): HostTensor {
   const columns = shape.at(-1)!;
   return { shape, data: data.map((value, i) => value * factors[i % columns]!) };

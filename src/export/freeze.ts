@@ -1,4 +1,7 @@
-/** Trained models as ONNX files of the contract (schema 1): `apply` in mode `frozen`, recorded with its weights as initializers. */
+/**
+ * Writes trained models as ONNX files of the contract (schema 1): `apply` in mode `frozen`, recorded with its weights
+ * as initializers.
+ */
 import type * as tf from '@tensorflow/tfjs';
 import { compile } from '../compile/compile.ts';
 import type { ParallelToyModel } from '../models/parallel-toy-model.ts';
@@ -8,12 +11,13 @@ import { METADATA_KEYS, SCHEMA, TENSOR_NAMES } from '../onnx/metadata.ts';
 import { encodeModel } from '../onnx/write.ts';
 import { frozenSaeToOnnx, type SaeMetadata } from './frozen-sae-onnx.ts';
 
-/** How a model was trained, for `monosemantic.config`: JSON. */
+/** How a model was trained, as JSON for the file's entry `monosemantic.config`. */
 export type TrainingRecord = Readonly<Record<string, unknown>>;
 
 /**
- * Freezes a toy model, or several side by side. Input `features` [batch, (n_instances,) n_features]; outputs `reconstruction` of that
- * shape and `hidden` [batch, (n_instances,) n_hidden]; initializers `weight` and `bias`. The same model gives the same bytes.
+ * Freezes a toy model, or several side by side, to an ONNX file. The same model gives the same bytes.
+ * @returns the file: input `features` [batch, (n_instances,) n_features]; outputs `reconstruction` of that shape and
+ *   `hidden` [batch, (n_instances,) n_hidden]; initializers `weight` and `bias`
  */
 export function freezeToyModel(model: ToyModel | ParallelToyModel, training?: TrainingRecord): Uint8Array {
   const { input, reconstruction, hidden, directions } = TENSOR_NAMES[model.kind];
@@ -43,21 +47,26 @@ export function freezeToyModel(model: ToyModel | ParallelToyModel, training?: Tr
   });
 }
 
-/** What a frozen autoencoder's file says of its training. */
+/** Entries of a frozen autoencoder's file about its training. */
 export interface SaeFreezeOptions {
   readonly training?: TrainingRecord;
-  /** The initialisation's name. */
+  /** The name of the initialisation. */
   readonly init?: string;
-  /** SHA-256 of the model file whose activations it was trained on. */
+  /** SHA-256, in hexadecimal, of the model file on whose activations the autoencoder was trained. */
   readonly trainedOn?: string;
 }
 
-/** Freezes a sparse autoencoder: the decoder's norm folded into `W_dec`, BatchTopK's running threshold into `threshold`. */
+/**
+ * Freezes a sparse autoencoder to an ONNX file. The decoder's norm is folded into `W_dec`, BatchTopK's running
+ * threshold into `threshold`.
+ * @returns the file: input `activations` [batch, d_in]; outputs `reconstruction` [batch, d_out] and `features` [batch,
+ *   d_sae]
+ */
 export function freezeSae(sae: SparseAutoencoder, options: SaeFreezeOptions = {}): Uint8Array {
   return frozenSaeToOnnx(sae.freeze(), saeMetadata(sae, options));
 }
 
-/** What the file of a trained autoencoder says beside its weights. */
+/** The metadata of a trained autoencoder's file. */
 export function saeMetadata(sae: SparseAutoencoder, { training, init, trainedOn }: SaeFreezeOptions): SaeMetadata {
   const { activation, decoder } = sae.config;
   return {

@@ -1,4 +1,7 @@
-/** Frozen SAEs as ONNX files of the contract (schema 1), and back: the one way by which trained and imported SAEs become `.onnx`. */
+/**
+ * Writes frozen SAEs as ONNX files of the contract (schema 1) and reads them back. Trained and imported SAEs become
+ * `.onnx` only here.
+ */
 import { compile } from '../compile/compile.ts';
 import { FileFormatError } from '../errors.ts';
 import { adoptElements, toFloat32 } from '../files/element-type.ts';
@@ -20,29 +23,37 @@ import { encodeModel } from '../onnx/write.ts';
 import type { HostTensor } from '../tensor.ts';
 import { checkedSae, type LoadedSae } from './sae-checkpoint.ts';
 
-/** What a file says beside the SAE itself. */
+/** Metadata of an SAE's file. */
 export interface SaeMetadata {
-  /** More entries of `monosemantic.config`, such as `training`; JSON values. Those that describe the SAE are written anyway. */
+  /**
+   * Further entries of `monosemantic.config`, such as `training`: JSON values. Those that describe the SAE are written
+   * anyway.
+   */
   readonly config?: Readonly<Record<string, unknown>>;
-  /** SHA-256 of the model file whose activations it was trained on. */
+  /** SHA-256, in hexadecimal, of the model file on whose activations the SAE was trained. */
   readonly trainedOn?: string;
-  /** More `metadata_props`. */
+  /** Further `metadata_props` of the file. */
   readonly properties?: Readonly<Record<string, string>>;
 }
 
 const names = TENSOR_NAMES['sparse-autoencoder'];
 
 /**
- * Writes a frozen SAE as an ONNX model: input `activations` [batch, d_in], outputs `reconstruction` [batch, d_out] and `features`
- * [batch, d_sae], the weights as initializers under their own names.
- * Errors as `checkFrozenSae`. The same SAE and metadata give the same bytes.
+ * Writes a frozen SAE as an ONNX model, with the weights as initializers under their own names. The same SAE and
+ * metadata give the same bytes.
+ * @returns the file: input `activations` [batch, d_in]; outputs `reconstruction` [batch, d_out] and `features` [batch,
+ *   d_sae]
+ * @throws InvalidValueError or InvalidShapeError as `checkFrozenSae`
  */
 export function frozenSaeToOnnx(sae: FrozenSae, metadata: SaeMetadata = {}): Uint8Array {
   const { graph, properties } = frozenSaeGraph(sae, metadata);
   return encodeModel(graph, properties);
 }
 
-/** A frozen SAE as a graph and the metadata properties of its file. Errors as `checkFrozenSae`. */
+/**
+ * A frozen SAE as a graph and the metadata properties of its file.
+ * @throws InvalidValueError or InvalidShapeError as `checkFrozenSae`
+ */
 export function frozenSaeGraph(
   sae: FrozenSae,
   metadata: SaeMetadata = {},
@@ -73,9 +84,11 @@ export function frozenSaeGraph(
 }
 
 /**
- * Reads a frozen SAE out of an ONNX file that `frozenSaeToOnnx` wrote.
- * FileFormatError for anything else, however good an ONNX model: without the config it is not known what its graph computes. Also for a
- * file whose weights lie beside it, which `loadSaeFromFiles` and `loadSaeFolder` read.
+ * Reads a frozen SAE from an ONNX file that `frozenSaeToOnnx` wrote. A file whose weights lie beside it is refused
+ * here; `loadSaeFromFiles` and `loadSaeFolder` read it.
+ * @param options.file the file's name, for messages
+ * @throws FileFormatError for any other file, even a sound ONNX model: without the config it is not known what its
+ *   graph computes
  */
 export function frozenSaeFromOnnx(bytes: Uint8Array, { file }: { readonly file?: string | undefined } = {}): LoadedSae {
   const step = readFrozenSaeOnnx(bytes, { file }).next(bytes);

@@ -10,8 +10,8 @@ import { transposed } from './fold-scales.ts';
 import { CheckpointTensors, type Config, checkedSae, type LoadedSae, type ReadOptions } from './sae-checkpoint.ts';
 
 /**
- * True where the tensors are named as in a Gemma Scope file. Those of the first release are named as SAELens's jumprelu and told apart by
- * `config`, which that one does not have.
+ * Whether the tensors are named as in a Gemma Scope file. The first release has SAELens's names for jumprelu, and
+ * differs from it by having no `config`.
  */
 export function isGemmaScope(tensors: ReadonlyMap<string, unknown>, config?: Config): boolean {
   if (tensors.has('w_enc') && tensors.has('w_dec')) return true;
@@ -21,7 +21,7 @@ export function isGemmaScope(tensors: ReadonlyMap<string, unknown>, config?: Con
 
 /**
  * Reads the tensors of a Gemma Scope file, and the config.json that Gemma Scope 2 has beside them.
- * FileFormatError where a tensor is missing, unknown, or of the wrong shape, and for a cross-layer transcoder.
+ * @throws FileFormatError where a tensor is missing, unknown, or of the wrong shape, and for a cross-layer transcoder
  */
 export function readGemmaScope(
   config: Config | undefined,
@@ -38,7 +38,7 @@ export function readGemmaScope(
   if (source.has('scaling_factor') && !source.take('scaling_factor').data.every(factor => factor === 1)) {
     throw new FileFormatError('scaling_factor is not all ones: its meaning is not known', { file });
   }
-  // [d_in, d_out] there, [d_out, d_in] here and in SAELens.
+  // The matrix is [d_in, d_out] in the file, and [d_out, d_in] here and in SAELens.
   const hasSkip = source.has('affine_skip_connection');
   if (hasSkip) weights['W_skip'] = transposed(source.take('affine_skip_connection'));
   source.refuseRest();
@@ -69,7 +69,7 @@ export function readGemmaScope(
   return { sae: checkedSae(sae, file), format: 'gemma-scope', notes: [] };
 }
 
-/** What the config says of the place in the model, under SAELens's names. */
+/** The place in the model that the config names, under SAELens's names. */
 function described(config: Config | undefined): Readonly<Record<string, unknown>> {
   const names = {
     model_name: 'model_name',

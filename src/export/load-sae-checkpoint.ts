@@ -1,8 +1,9 @@
 /**
- * An SAE from files of any format that is known, told apart by what they hold and not by what they are called. Runs in browsers too.
+ * Reads an SAE from files of any known format; formats are told apart by the files' contents, not by their names. It
+ * runs in browsers too.
  *
- * One piece of code reads files on disk and bytes in memory: a generator that asks for ranges of named files, so that nothing larger than
- * one tensor is read at once.
+ * One piece of code reads files on disk and bytes in memory: a generator that asks for ranges of named files, so that
+ * nothing larger than one tensor is read at once.
  */
 import { FileFormatError } from '../errors.ts';
 import type { Asking } from '../files/byte-source.ts';
@@ -25,7 +26,7 @@ import { type Config, type LoadedSae, parseConfig } from './sae-checkpoint.ts';
 import { readSaelens, type SaelensReadOptions, type Whitening } from './saelens.ts';
 import { isSparsify, readSparsify } from './sparsify.ts';
 
-/** Files by name; folders before the name are passed over. */
+/** Files by name; a folder before the name is ignored. */
 export type NamedBytes = Readonly<Record<string, Uint8Array>>;
 
 /** A file that may belong to a checkpoint. */
@@ -45,7 +46,7 @@ export interface FileRange {
 /** A reader that asks for ranges of files and is given their bytes. */
 export type CheckpointReading<Result> = Generator<FileRange, Result, Uint8Array>;
 
-/** What a file holds, as far as its beginning tells. */
+/** The content of a file, as far as its beginning shows. */
 type Content =
   | { readonly kind: 'safetensors'; readonly names: readonly string[]; readonly header: SafetensorsHeader }
   | { readonly kind: 'npz'; readonly names: readonly string[]; readonly beginning: Uint8Array }
@@ -63,18 +64,19 @@ interface TensorFiles {
 /** Names of the encoder's matrix in the formats that are known: which of several tensor files is the SAE. */
 const encoderNames = ['W_enc', 'w_enc', 'encoder.weight'];
 
-/** What SAELens's trainer leaves beside an SAE and no reader needs. */
+/** Files that SAELens's trainer leaves beside an SAE and that no reader needs. */
 const passedOver = ['sparsity.safetensors', 'runner_cfg.json'];
 
-/** Larger JSON is no config. */
+/** A larger JSON file is no config. */
 const LARGEST_CONFIG = 2 ** 26;
 
 /**
- * Reads the SAE that `files` hold: a SAELens or sparsify folder's config and weights (in shards, too), a Gemma Scope params.npz or
- * params.safetensors, OpenAI's or dictionary_learning's state as .safetensors, or an `.onnx` file of ours with its `.onnx.data`. Other
- * files are passed over; SAELens's scales and whitening are used where the config asks for them.
- *
- * FileFormatError where none or several SAEs are there, the config of one is missing, or one is damaged or has an unknown option.
+ * Reads the SAE that `files` hold: a SAELens or sparsify folder's config and weights (in shards, too), a Gemma Scope
+ * params.npz or params.safetensors, OpenAI's or dictionary_learning's state as .safetensors, or an `.onnx` file of ours
+ * with its `.onnx.data`. Other files are ignored. SAELens's scales and whitening are used where the config asks for
+ * them.
+ * @throws FileFormatError where none or several SAEs are there, the config of one is missing, or one is damaged or has
+ *   an unknown option
  */
 export function loadSaeFromFiles(files: NamedBytes, options: SaelensReadOptions = {}): LoadedSae {
   const names = Object.keys(files);
@@ -165,7 +167,7 @@ function* contentOf(file: CheckpointFile): CheckpointReading<Content> {
   return what === 'it looks like JSON' ? { kind: 'json' } : { kind: 'other', what };
 }
 
-/** Behind eight bytes of length, of which the last are zero in any real file, stands JSON. */
+/** Whether JSON follows eight bytes of length, of which the last are zero in any real file. */
 function looksLikeSafetensors(bytes: Uint8Array): boolean {
   return (
     bytes.byteLength > safetensorsPrefixLength &&
@@ -187,7 +189,10 @@ function* readJson(file: CheckpointFile): CheckpointReading<Config> {
   return parseConfig(yield { file: name, start: 0, length: size }, name);
 }
 
-/** The sets of tensors among `files`. FileFormatError where a shard of one is missing. */
+/**
+ * The sets of tensors among `files`.
+ * @throws FileFormatError where a shard of one is missing
+ */
 function* tensorFiles(files: readonly KnownFile[]): CheckpointReading<TensorFiles[]> {
   const groups: TensorFiles[] = [];
   const taken = new Set<string>();
@@ -278,7 +283,7 @@ function* findConfig(files: readonly KnownFile[]): CheckpointReading<{ name: str
   for (const file of json) {
     if (baseName(file.name) === 'activation_scaler.json' || file.size > LARGEST_CONFIG) continue;
     const bytes = yield { file: file.name, start: 0, length: file.size };
-    // A list is no config; whatever else is wrong with a config is said.
+    // A JSON list is no config; anything else that is wrong with a config is an error.
     if (/^[\s\ufeff]*\[/.test(new TextDecoder().decode(bytes.subarray(0, 64)))) continue;
     others.push({ name: file.name, config: parseConfig(bytes, file.name) });
   }
@@ -339,7 +344,7 @@ function* readOnnx(file: KnownFile, options: SaelensReadOptions): CheckpointRead
   return step.value;
 }
 
-/** Why there is no SAE: what is there instead. */
+/** Why no SAE was found, and what is there instead. */
 function noneFound(
   files: readonly KnownFile[],
   folders: readonly string[],

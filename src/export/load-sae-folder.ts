@@ -1,4 +1,4 @@
-/** SAE checkpoints from and to disk, tensor by tensor, so that their size is bound by memory alone. Node only. */
+/** Reads and writes SAE checkpoints on disk, tensor by tensor, so that only memory limits their size. Node only. */
 import { mkdir, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { FileFormatError, FileWriteError } from '../errors.ts';
@@ -13,7 +13,7 @@ import { readCheckpoint } from './load-sae-checkpoint.ts';
 import type { LoadedSae } from './sae-checkpoint.ts';
 import { type SaelensReadOptions, saelensFolder } from './saelens.ts';
 
-/** Of a folder, what an SAE can be in, and pickles, which are named where there is nothing else. */
+/** Files of a folder that an SAE can be in, and pickles, which are named in the error where there is nothing else. */
 const relevant = /\.(json|safetensors|npz|onnx|pt|pth|bin|ckpt|pkl)$/;
 const unread = ['sparsity.safetensors', 'runner_cfg.json', 'trainer_state.pt'];
 
@@ -21,8 +21,9 @@ const unread = ['sparsity.safetensors', 'runner_cfg.json', 'trainer_state.pt'];
 const ELEMENTS_AT_ONCE = 2 ** 22;
 
 /**
- * Reads the SAE at `path`: a folder of SAELens or sparsify, its weights or config file, a Gemma Scope params.npz, or an `.onnx` file of ours.
- * FileFormatError as `loadSaeFromFiles`, where a file cannot be read, and where there is nothing to read.
+ * Reads the SAE at `path`: a folder of SAELens or sparsify, its weights or config file, a Gemma Scope params.npz, or an
+ * `.onnx` file of this package.
+ * @throws FileFormatError as `loadSaeFromFiles`, where a file cannot be read, and where there is nothing to read
  */
 export async function loadSaeFolder(path: string, options: SaelensReadOptions = {}): Promise<LoadedSae> {
   const entry = await stat(path).catch((cause: unknown) => {
@@ -63,7 +64,7 @@ export async function loadSaeFolder(path: string, options: SaelensReadOptions = 
   }
 }
 
-/** True for what must be read beside the weights file `weights`: configs, scales, and the other shards. */
+/** Whether a file must be read together with the weights file `weights`: configs, scales, and the other shards. */
 function belongsTo(weights: string, name: string): boolean {
   if (!/\.(safetensors|npz)$/.test(weights)) return false;
   const isConfig = ['cfg.json', 'config.json', 'activation_scaler.json'].includes(name);
@@ -73,7 +74,10 @@ function belongsTo(weights: string, name: string): boolean {
   return isConfig || isState || isShard;
 }
 
-/** How deep a release lays its SAEs (layer, width, sparsity), and folders looked into: a message needs no more. */
+/**
+ * How deep a release nests its SAEs (layer, width, sparsity), and how many folders are looked into: a message needs no
+ * more.
+ */
 const DEEPEST = 4;
 const MOST_FOLDERS = 2000;
 
@@ -96,7 +100,10 @@ async function foldersWithSaes(folder: string): Promise<string[]> {
 
 const byNumber = (a: string, b: string): number => a.localeCompare(b, 'en', { numeric: true });
 
-/** Opens a file that an ONNX file names; FileFormatError where a symbolic link leads out of the model's folder. */
+/**
+ * Opens a file that an ONNX file names.
+ * @throws FileFormatError where a symbolic link leads out of the model's folder
+ */
 async function openInside(folder: string, path: string): Promise<ByteSource> {
   const failed = (cause: unknown): never => {
     throw new FileFormatError(`cannot be read: ${(cause as Error).message}`, { file: path, cause });
@@ -108,7 +115,10 @@ async function openInside(folder: string, path: string): Promise<ByteSource> {
   return openFileBytes(path, "an SAE's weights");
 }
 
-/** Writes `sae` as the SAELens folder `path`, made where it does not exist, and gives its files' names. Errors as `writeSaelens`; FileWriteError where it cannot be. */
+/**
+ * Writes `sae` as the SAELens folder `path`, which is made where it does not exist.
+ * @throws FileWriteError where a file cannot be written
+ */
 export async function saveSaelensFolder(path: string, sae: FrozenSae): Promise<readonly string[]> {
   const { config, weights } = saelensFolder(sae);
   await mkdir(path, { recursive: true }).catch((cause: unknown) => {

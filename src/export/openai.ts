@@ -1,11 +1,11 @@
 /**
- * OpenAI's sparse_autoencoder (Gao et al. 2024), its state saved as .safetensors: encoder.weight [d_sae, d_in], decoder.weight [d_in, d_sae]
- * (none where it is tied), pre_bias [d_in], latent_bias [d_sae].
+ * OpenAI's sparse_autoencoder (Gao et al. 2024), its state saved as .safetensors: encoder.weight [d_sae, d_in],
+ * decoder.weight [d_in, d_sae] (none where it is tied), pre_bias [d_in], latent_bias [d_sae].
  *
- *     f = activation((LN?(x) − pre_bias) encoder.weightᵀ + latent_bias),   x̂ = f decoder.weightᵀ + pre_bias
+ * f = activation((LN?(x) − pre_bias) encoder.weightᵀ + latent_bias), x̂ = f decoder.weightᵀ + pre_bias
  *
- * TopK comes with LN, layer_norm here, as `Autoencoder.from_state_dict` has it. What is no tensor (`activation`, `k`) may stand in the file's
- * `__metadata__` or in a config.json beside it.
+ * TopK includes LN, `layer_norm` here, as in `Autoencoder.from_state_dict`. Values that are no tensors (`activation`,
+ * `k`) may stand in the file's `__metadata__` or in a config.json beside it.
  */
 import { FileFormatError } from '../errors.ts';
 import type { FileTensor } from '../files/element-type.ts';
@@ -18,12 +18,15 @@ import { CheckpointTensors, type Config, checkedSae, type LoadedSae, type ReadOp
 const passedOver = ['stats_last_nonzero', 'latents_activation_frequency', 'latents_mean_square'];
 const namesOfK = ['k', 'activation.k', 'activation_state_dict.k'];
 
-/** True where the tensors are named as in OpenAI's state. */
+/** Whether the tensors are named as in OpenAI's state. */
 export function isOpenAi(tensors: ReadonlyMap<string, unknown>): boolean {
   return tensors.has('encoder.weight') && tensors.has('latent_bias');
 }
 
-/** Reads OpenAI's state. FileFormatError where a tensor or the activation is missing, unknown, or of the wrong shape. */
+/**
+ * Reads OpenAI's state.
+ * @throws FileFormatError where a tensor or the activation is missing, unknown, or of the wrong shape
+ */
 export function readOpenAi(
   config: Config | undefined,
   tensors: ReadonlyMap<string, FileTensor>,
@@ -74,7 +77,7 @@ export function readOpenAi(
   return { sae: checkedSae(sae, file), format: 'openai', notes };
 }
 
-/** k as it stands beside the activation or in its state. */
+/** k, which stands beside the activation or in its state. */
 function kOf(given: Readonly<Record<string, unknown>>, file: string | undefined): number | undefined {
   const state = given['activation_state_dict'] ?? given['activation_fn_kwargs'];
   const parsed = typeof state === 'string' ? parseJson(state, 'activation_state_dict', { file }) : state;

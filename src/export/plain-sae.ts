@@ -1,23 +1,25 @@
 /**
- * A frozen SAE in plain loops, float64, with nothing of TensorFlow.js or ONNX: what a converted file is held against, and what measures small ones. The
- * formulas are those of models/frozen-sae.ts, written a second time on purpose.
+ * A frozen SAE in plain loops and float64, without TensorFlow.js or ONNX. Converted files are compared with it, and it
+ * measures small SAEs. The formulas are those of models/frozen-sae.ts, written a second time on purpose.
  */
 import type { FrozenSae } from '../models/frozen-sae.ts';
 import type { HostTensor } from '../tensor.ts';
 
+/** The results of `applyPlainSae`. */
 export interface PlainAnswer {
   /** [rows, dSae] */
   readonly features: Float64Array;
   /** [rows, dOut] */
   readonly reconstruction: Float64Array;
   /**
-   * [rows, dSae], or none where they are not asked for: how far what decides over a latent, such as a threshold, is from deciding otherwise; infinite where nothing decides.
-   * Where it is within rounding another program may rightly decide otherwise.
+   * [rows, dSae], or empty where margins are not asked for: how far the number that decides whether a latent fires (its
+   * distance to a threshold, for example) is from deciding otherwise; infinite where nothing decides. Where the margin
+   * is within rounding, another program may rightly decide otherwise.
    */
   readonly margins: Float64Array;
 }
 
-/** As SAELens: added to the standard deviation. */
+/** Added to the standard deviation, as in SAELens. */
 const LAYER_NORM_EPSILON = 1e-5;
 
 /** Features and reconstruction of `activations` [rows, dIn], and margins unless they are not wanted. */
@@ -64,7 +66,10 @@ export function applyPlainSae(
   return { features, reconstruction, margins: margins ?? new Float64Array(0) };
 }
 
-/** Makes of `x` (x − mean) / (scale + ε), and gives what undoes it: scale · x̂ + mean. */
+/**
+ * Normalises `x` in place, (x − mean) / (scale + ε).
+ * @returns a function that undoes it: scale · x̂ + mean
+ */
 function normalize(
   { normalizeActivations, dIn }: FrozenSae,
   x: Float64Array,
@@ -122,7 +127,7 @@ function activation(sae: FrozenSae): Activation {
         const [last, next] = [largest[k - 1]!, largest[k]!];
         for (let j = 0; j < dSae; j++) {
           const value = projected[j]!;
-          // Those that stay could fall below the first that does not, and the other way round.
+          // An entry that stays could fall below the first one that does not, and the other way round.
           if (margins) margins[at + j] = value >= last ? value - next : last - value;
           if (value >= last) features[at + j] = Math.max(0, value);
         }

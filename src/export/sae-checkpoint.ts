@@ -1,4 +1,7 @@
-/** What the readers of other projects' SAE formats have in common: plain bytes in, a frozen SAE out, and no option passed over in silence. */
+/**
+ * The parts that the readers of other projects' SAE formats share: they take plain bytes and give a frozen SAE, and
+ * ignore no option silently.
+ */
 import { FileFormatError } from '../errors.ts';
 import { type FileTensor, toFloat32 } from '../files/element-type.ts';
 import { parseJson, shown } from '../files/json-text.ts';
@@ -13,24 +16,32 @@ export type SaeFormat = 'onnx' | 'saelens' | 'gemma-scope' | 'sparsify' | 'opena
 export interface LoadedSae {
   readonly sae: FrozenSae;
   readonly format: SaeFormat;
-  /** What a person should know about how it was read, such as a scale that was folded or is missing. Often empty. */
+  /**
+   * What a person should know about how it was read, one sentence each: a scale that was folded or is missing, for
+   * example. Often empty.
+   */
   readonly notes: readonly string[];
-  /** The files it was read from; those of `loadSaeFolder` only. */
+  /** The files it was read from; only `loadSaeFolder` gives them. */
   readonly files?: readonly string[];
 }
 
-/** Where bytes come from and how to read them. */
+/** How a checkpoint is read. */
 export interface ReadOptions {
-  /** Path for messages. */
+  /** The file's path, for messages. */
   readonly file?: string | undefined;
-  /** Options of the checkpoint's own config that are known to change nothing and may be passed over. Default none. */
+  /**
+   * Names of options of the checkpoint's own config that are known to change nothing and may be ignored. Default: none.
+   */
   readonly ignoreOptions?: readonly string[];
 }
 
 /** A checkpoint's config: parsed JSON. */
 export type Config = Readonly<Record<string, unknown>>;
 
-/** Parses a JSON config, as Python writes it; FileFormatError where it is not a JSON object. */
+/**
+ * Parses a JSON config, as Python writes it.
+ * @throws FileFormatError where it is not a JSON object
+ */
 export function parseConfig(bytes: Uint8Array, file: string | undefined): Config {
   const what = otherFormat(bytes);
   if (what?.startsWith('it is')) throw new FileFormatError(what, { file });
@@ -41,13 +52,16 @@ export function parseConfig(bytes: Uint8Array, file: string | undefined): Config
   return config as Config;
 }
 
-/** True for the value of an option that is switched off; an infinite bound bounds nothing. */
+/** Whether an option is switched off. An infinite bound bounds nothing. */
 function isOff(value: unknown): boolean {
   if (typeof value === 'number' && !Number.isFinite(value)) return true;
   return value === undefined || value === null || value === false || value === 'none' || value === '';
 }
 
-/** FileFormatError naming the options of `config` that are switched on and neither in `known` nor to be ignored. */
+/**
+ * Refuses options that are not understood.
+ * @throws FileFormatError naming the options of `config` that are switched on and neither in `known` nor to be ignored
+ */
 export function refuseUnknownOptions(
   config: Config,
   known: ReadonlySet<string>,
@@ -65,14 +79,20 @@ export function refuseUnknownOptions(
   );
 }
 
-/** A positive integer of `config`; FileFormatError naming it otherwise. */
+/**
+ * A positive integer of `config`.
+ * @throws FileFormatError naming the option where it is none
+ */
 export function requireDimension(config: Config, name: string, file: string | undefined): number {
   const value = config[name];
   if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value;
   throw new FileFormatError(`${name} must be positive and an integer, got ${shown(value)}`, { file });
 }
 
-/** A boolean of `config`, `fallback` where it is absent; FileFormatError naming it for anything else. */
+/**
+ * A boolean of `config`; `fallback` where it is absent.
+ * @throws FileFormatError naming the option where it is no boolean
+ */
 export function readFlag(config: Config, name: string, fallback: boolean, file: string | undefined): boolean {
   const value = config[name] ?? fallback;
   if (typeof value === 'boolean') return value;
@@ -93,7 +113,10 @@ export class CheckpointTensors {
     return this.#left.has(name);
   }
 
-  /** The tensor as float32; FileFormatError where it is missing. */
+  /**
+   * The tensor as float32.
+   * @throws FileFormatError where it is missing
+   */
   take(name: string): HostTensor {
     const tensor = this.#left.get(name);
     if (tensor === undefined) {
@@ -104,14 +127,20 @@ export class CheckpointTensors {
     return toFloat32(tensor);
   }
 
-  /** FileFormatError naming the tensors that nobody took. */
+  /**
+   * Refuses tensors that nobody took.
+   * @throws FileFormatError naming them
+   */
   refuseRest(): void {
     if (this.#left.size === 0) return;
     throw new FileFormatError(`unknown tensor ${[...this.#left.keys()].join(', ')}`, { file: this.#file });
   }
 }
 
-/** Checks a frozen SAE that was read; FileFormatError where its weights or dimensions are wrong. */
+/**
+ * Checks a frozen SAE that was read.
+ * @throws FileFormatError where its weights or dimensions are wrong
+ */
 export function checkedSae(sae: FrozenSae, file: string | undefined): FrozenSae {
   try {
     return checkFrozenSae(sae);

@@ -1,6 +1,6 @@
 /**
- * The options of a SAELens cfg.json: those that say what the SAE computes, and those that only record how it was trained.
- * SAELens passes over keys that it does not know; here only keys on these lists are passed over.
+ * The options of a SAELens cfg.json: those that change what the SAE computes, and those that only record how it was
+ * trained. SAELens ignores keys that it does not know; here only keys on these lists are ignored.
  */
 import { FileFormatError } from '../errors.ts';
 import { shown } from '../files/json-text.ts';
@@ -8,12 +8,12 @@ import type { SaeArchitecture } from '../models/frozen-sae.ts';
 import type { ActivationNormalization } from '../models/normalisation.ts';
 import { type Config, type ReadOptions, readFlag, refuseUnknownOptions, requireDimension } from './sae-checkpoint.ts';
 
-/** What a SAELens config says, apart from what it says about training. */
+/** A SAELens config without its records of training. */
 export interface SaelensConfig {
   readonly architecture: SaeArchitecture;
   readonly transcoder: boolean;
   readonly skip: boolean;
-  /** True for a checkpoint of BatchTopK or Matryoshka training that was not saved for inference. */
+  /** Whether it is a checkpoint of BatchTopK or Matryoshka training that was not saved for inference. */
   readonly batchTopK: boolean;
   readonly dIn: number;
   readonly dSae: number;
@@ -22,7 +22,7 @@ export interface SaelensConfig {
   readonly applyBDecToInput: boolean;
   readonly normalizeActivations: ActivationNormalization | 'expected_average_only_in' | 'covariance_whitening';
   readonly rescaleActsByDecoderNorm: boolean;
-  /** hook_z SAEs take the heads of an attention layer, flattened. */
+  /** Whether the SAE reads a hook_z: the heads of an attention layer, flattened. */
   readonly reshapesHeads: boolean;
   readonly scalesFeatures: boolean;
   readonly metadata: Readonly<Record<string, unknown>>;
@@ -77,7 +77,10 @@ const trainingOptions =
   'matryoshka_widths use_matryoshka_aux_loss jumprelu_init_threshold jumprelu_bandwidth jumprelu_sparsity_loss_mode ' +
   'jumprelu_tanh_scale jumprelu_ste_to_input l0_coefficient l0_warm_up_steps pre_act_loss_coefficient target_l0 noise_scale mse_loss_normalization';
 
-/** Options of before version 6 that say what the SAE computes; later ones are refused where they are switched on. */
+/**
+ * Options before version 6 that change what the SAE computes. Later versions are refused where one of these is switched
+ * on.
+ */
 const optionsBeforeVersion6 = 'activation_fn activation_fn_kwargs finetuning_scaling_factor finetuning_method';
 
 /**
@@ -114,8 +117,9 @@ const normalizations = [
 ] as const;
 
 /**
- * Reads a SAELens config of any version. FileFormatError for an option, or a value of one, that this package does not know: it is named,
- * with what is known.
+ * Reads a SAELens config of any version.
+ * @throws FileFormatError for an option, or a value of one, that this package does not know: the message names it and
+ *   what is known
  */
 export function readSaelensConfig(config: Config, options: ReadOptions): SaelensConfig {
   const { file } = options;
@@ -204,7 +208,7 @@ function modernised(config: Config, file: string | undefined): Config {
   return current;
 }
 
-/** What describes the model and the hook, for people. */
+/** The entries that describe the model and the hook, for people. */
 function readMetadata(config: Config, isOld: boolean): Readonly<Record<string, unknown>> {
   const nested = (config['metadata'] ?? {}) as Record<string, unknown>;
   if (!isOld) return nested;

@@ -20,11 +20,14 @@ import { product, scaleColumns, scaleRows } from './fold-scales.ts';
 import { CheckpointTensors, type Config, checkedSae, type LoadedSae, type ReadOptions } from './sae-checkpoint.ts';
 import { readSaelensConfig, type SaelensConfig, saelensArchitecture } from './saelens-config.ts';
 
-/** Statistics that a SAELens folder may lack. */
+/** How a SAELens folder is read, and statistics that it may lack. */
 export interface SaelensReadOptions extends ReadOptions {
-  /** The factor of `expected_average_only_in`: √d_in / mean norm of the activations. Default: as if it were folded already. */
+  /**
+   * The factor of `expected_average_only_in`, above 0: √d_in / mean norm of the activations. Default: it counts as
+   * folded already.
+   */
   readonly normScalingFactor?: number | undefined;
-  /** The statistics of `covariance_whitening`. Default: as if they were folded already. */
+  /** The statistics of `covariance_whitening`. Default: they count as folded already. */
   readonly whitening?: Whitening | undefined;
 }
 
@@ -38,15 +41,15 @@ export interface Whitening {
 /** The config format that is written; SAELens reads a config without one, or with an older one, by other rules. */
 const writtenVersion = '6.0.0';
 
-/** As SAELens: a decoder row of norm zero is divided by this instead. */
+/** The least divisor of a decoder row, as in SAELens. */
 const leastNorm = 1e-8;
 
 type Weights = Record<string, HostTensor>;
 
 /**
  * Reads a SAELens checkpoint, of today's config or that before version 6, with weights of any float type.
- * FileFormatError where an option or a tensor is unknown, missing or of the wrong shape: it is named. InvalidValueError for a
- * `normScalingFactor` that is not positive.
+ * @throws FileFormatError where an option or a tensor is unknown, missing or of the wrong shape; the message names it
+ * @throws InvalidValueError for a `normScalingFactor` that is not positive
  */
 export function readSaelens(
   config: Config,
@@ -109,15 +112,19 @@ export function readSaelens(
 }
 
 /**
- * Writes a SAELens checkpoint: the files of a folder that `SAE.load_from_disk` accepts and that gives the same features, in float32.
- * InvalidValueError for what SAELens has no class for: a topk or gated transcoder, a skip connection elsewhere.
+ * Writes a SAELens checkpoint: the files of a folder that `SAE.load_from_disk` accepts and that gives the same
+ * features, in float32.
+ * @throws InvalidValueError for what SAELens has no class for: a topk or gated transcoder, a skip connection elsewhere
  */
 export function writeSaelens(sae: FrozenSae): Record<'cfg.json' | 'sae_weights.safetensors', Uint8Array> {
   const { config, weights } = saelensFolder(sae);
   return { 'cfg.json': config, 'sae_weights.safetensors': writeSafetensors(weights, { format: 'pt' }) };
 }
 
-/** What a SAELens folder holds: the bytes of its config, and its tensors. Errors as `writeSaelens`. */
+/**
+ * The contents of a SAELens folder: the bytes of its config, and its tensors.
+ * @throws InvalidValueError as `writeSaelens`
+ */
 export function saelensFolder(sae: FrozenSae): { readonly config: Uint8Array; readonly weights: HostTensors } {
   const skip = sae.weights['W_skip'] !== undefined;
   const transcoder = sae.transcoder || sae.dOut !== sae.dIn;
@@ -126,7 +133,7 @@ export function saelensFolder(sae: FrozenSae): { readonly config: Uint8Array; re
     const what = `${sae.architecture}${skip ? ' skip' : ''}${transcoder ? ' transcoder' : ' SAE with a skip connection'}`;
     throw new InvalidValueError(`SAELens has no class for a ${what}`);
   }
-  // l0, num_dead_features, training_architecture and whatever else SAELens wrote beside goes back as it came.
+  // Entries that SAELens wrote (l0, num_dead_features, training_architecture and others) are written back unchanged.
   const { source: _, ...metadata } = sae.description ?? {};
   const trainedWith = metadata['sae_lens_training_version'] ?? metadata['sae_lens_version'];
   const config = {

@@ -1,4 +1,4 @@
-/** Frozen SAEs to disk as `.onnx`, of any size: what protobuf cannot hold goes into a file beside it. Node only. */
+/** Writes frozen SAEs of any size as `.onnx`; data that protobuf cannot hold go into a file beside it. Node only. */
 import { basename } from 'node:path';
 import { openAtomicFile, writeFileAtomic } from '../files/write-atomic.ts';
 import type { FrozenSae } from '../models/frozen-sae.ts';
@@ -11,24 +11,25 @@ import { frozenSaeGraph, type SaeMetadata } from './frozen-sae-onnx.ts';
 /** How an SAE is written. */
 export interface SaveSaeOptions {
   /**
-   * Where the weights are written: `never` beside the model, `always`, or where the model would be larger than an ONNX file can be,
-   * 2 GiB. Default `auto`.
+   * Whether the weights are written into a file beside the model: `always`, `never`, or `auto`, which does so where the
+   * model would exceed 2 GiB, the largest ONNX file. Default `auto`.
    */
   readonly externalData?: 'auto' | 'always' | 'never';
-  /** Bytes of weights beyond which `auto` writes them beside the model. Default what an ONNX file can hold. */
+  /** Bytes of weights above which `auto` writes them beside the model. Default: what an ONNX file can hold. */
   readonly largestModel?: number;
 }
 
-/** What is left for the graph and the metadata of a model with its weights inside. */
+/** Bytes that are reserved for the graph and the metadata of a model with its weights inside. */
 const GRAPH_BYTES = 2 ** 20;
-/** Where tensors begin, so that every system can map them into memory. */
+/** Tensors begin at multiples of this, so that every system can map them into memory. */
 const ALIGNMENT = 2 ** 16;
 const BYTES_AT_ONCE = 2 ** 24;
 
 /**
- * Writes a frozen SAE to `path` as `frozenSaeToOnnx` encodes it; beyond 2 GiB its weights go to `NAME.onnx.data` beside it, as ONNX's
- * external data, which ONNX Runtime in any language reads by the model's path. Gives the names of the files written.
- * Errors as `checkFrozenSae`; FileWriteError where a file cannot be written.
+ * Writes a frozen SAE to `path` as `frozenSaeToOnnx` encodes it; beyond 2 GiB its weights go to `NAME.onnx.data` beside
+ * it, as ONNX's external data, which ONNX Runtime in any language reads by the model's path. Its result names the files
+ * written.
+ * @throws FileWriteError where a file cannot be written
  */
 export async function saveSae(
   path: string,
@@ -48,7 +49,7 @@ export async function saveSae(
   const data = await openAtomicFile(beside);
   try {
     for (const tensor of graph.initializers) {
-      // Matrices only: what is left in the model is small.
+      // Only matrices leave the model; the rest is small.
       if (tensor.shape.length < 2) continue;
       const length = bytesOf(tensor);
       const offset = Math.ceil(data.length / ALIGNMENT) * ALIGNMENT;
@@ -60,7 +61,7 @@ export async function saveSae(
     const model = await openAtomicFile(path);
     try {
       await model.append(encodeModel(graph, properties, outside));
-      // Both are complete before either has its name; the data have theirs first, because the model names them.
+      // Both files are complete before either gets its name. The data get theirs first, because the model names them.
       await data.finish();
       await model.finish();
     } finally {

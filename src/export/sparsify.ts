@@ -33,12 +33,15 @@ const knownOptions = new Set([
   'transcode',
 ]);
 
-/** True where the tensors are named as in a sparsify file. */
+/** Whether the tensors are named as in a sparsify file. */
 export function isSparsify(tensors: ReadonlyMap<string, unknown>): boolean {
   return tensors.has('encoder.weight') && tensors.has('W_dec');
 }
 
-/** Reads a sparsify checkpoint. FileFormatError where an option (such as `signed` or `groupmax`) or a tensor is unknown. */
+/**
+ * Reads a sparsify checkpoint.
+ * @throws FileFormatError where an option (such as `signed` or `groupmax`) or a tensor is unknown
+ */
 export function readSparsify(
   config: Config,
   tensors: ReadonlyMap<string, FileTensor>,

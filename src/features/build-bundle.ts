@@ -41,56 +41,62 @@ import { encoderDecoderCosines } from './sae-weights.ts';
 import { Stopwatch } from './stopwatch.ts';
 import type { TokenTexts } from './token-table.ts';
 
-/** What the builder is doing, for progress. */
+/** The builder's progress. */
 export interface BundleProgress {
   readonly stage: 'rows' | 'nearest' | 'logits' | 'rules' | 'writing';
-  /** Rows or latents done. */
+  /** How many rows or latents are done. */
   readonly done: number;
-  /** Rows or latents in all, where known. */
+  /** How many rows or latents there are, where that is known. */
   readonly total: number | undefined;
 }
 
-/** What feature pages are made of: the SAE, its rows, and how much of them is kept. */
+/** What feature pages are made from: the SAE, its rows, and how much of them is kept. */
 export interface FeatureBundleOptions {
   /** The frozen SAE: a path, an address, bytes or a Blob. */
   readonly sae: ModelSource;
-  /** Names of the SAE's tensors and where it runs, as `loadSae` takes them; `worker` is true by default. */
+  /** Names of the SAE's tensors and where it runs, as in `loadSae`. Here `worker` is true by default. */
   readonly load?: Omit<LoadSaeOptions, 'batchSize'>;
   readonly rows: FeatureRows;
   /** The folder to write; it must not exist, or be empty. */
   readonly out: string;
   /** Whether a bundle that is in `out` already is replaced. Default false. */
   readonly overwrite?: boolean;
-  /** Multiplies each activation by its latent's decoder norm, as Neuronpedia shows them. Default false. */
+  /**
+   * Whether each activation is multiplied by its latent's decoder norm, as Neuronpedia shows activations. Default
+   * false.
+   */
   readonly foldDecoderNorm?: boolean;
-  /** W_U, [vocabulary, d_out] or [d_out, vocabulary]: for the logits that latents write directly. */
+  /**
+   * The unembedding W_U, [vocabulary, d_out] or [d_out, vocabulary], for the logits that latents write directly.
+   * Default: no logits.
+   */
   readonly unembedding?: HostTensor;
-  /** Texts of token ids, and the tokenizer they come from. */
+  /** Texts of token ids, and the tokenizer they come from. Default: no texts. */
   readonly tokenizer?: NamedHash & { readonly texts: TokenTexts };
   readonly explanations?: readonly Explanation[];
-  /** Default 0. */
+  /** The seed of all random choices: any safe integer. Default 0. */
   readonly seed?: number;
-  /** Default 50. */
+  /** How many bins a latent's histogram has. Default 50. */
   readonly histogramBins?: number;
-  /** Default 20. */
+  /** How many examples with the largest activations are kept for each latent. Default 20. */
   readonly topExamples?: number;
-  /** Equal parts of [0, max] from which examples are drawn. Default 10. */
+  /** The number of equal parts of [0, max] from which examples are drawn. Default 10. */
   readonly intervals?: number;
-  /** Examples from each. Default 5. */
+  /** How many examples are drawn from each part. Default 5. */
   readonly intervalExamples?: number;
   /** Rows of context before and after an example, within its sequence. Default 10 each. */
   readonly context?: { readonly before: number; readonly after: number };
-  /** Nearest and co-active latents listed. Default 10. */
+  /** How many nearest and how many co-active latents are listed. Default 10. */
   readonly neighbours?: number;
-  /** Tokens listed at each end of the logits. Default 10. */
+  /** How many tokens are listed at each end of the logits. Default 10. */
   readonly logits?: number;
-  /** Rows sampled for rules, and for co-activation beyond 16,384 latents. Default 131,072. */
+  /** How many rows are sampled for rules, and for co-activation beyond 16,384 latents. Default 131,072. */
   readonly sampleRows?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: BundleProgress) => void;
 }
 
-/** What was built. */
+/** A bundle that was built. */
 export interface BuiltBundle {
   readonly folder: string;
   readonly manifest: BundleManifest;
@@ -99,16 +105,19 @@ export interface BuiltBundle {
   readonly seconds: Readonly<Record<string, number>>;
 }
 
-/** Features of a block at most, as many as `loadSae` runs at once by default: 64 MiB of float32 with the activations. */
+/**
+ * The most features in a block, as many as `loadSae` runs at once by default: 64 MiB of float32 with the activations.
+ */
 const BLOCK_VALUES = 2 ** 24;
 const LONGEST_BLOCK = 1024;
 
 /**
  * Builds a bundle and writes it to `out`, whole or not at all.
- *
- * @returns The manifest, and how long each stage took.
- * @throws FileFormatError where the SAE cannot be read, or a row holds a number that is not finite; InvalidShapeError where rows are not
- * d_in wide or columns do not fit; InvalidValueError for settings out of range, no rows, or an `out` that is in use; FileWriteError.
+ * @returns the manifest, and how long each stage took
+ * @throws FileFormatError where the SAE cannot be read, or a row holds a number that is not finite
+ * @throws InvalidShapeError where rows are not d_in wide or columns do not fit
+ * @throws InvalidValueError for settings out of range, no rows, or an `out` that is in use
+ * @throws FileWriteError where the folder cannot be written
  */
 export async function buildFeatureBundle(options: FeatureBundleOptions): Promise<BuiltBundle> {
   const settings = settingsOf(options);
@@ -147,7 +156,7 @@ async function build(
       labelColumns: labels.length,
       sampleRows: options.sampleRows ?? 131_072,
       time,
-      // A transcoder reconstructs its targets, and none are here.
+      // A transcoder reconstructs its targets; without targets, reconstructions are not measured.
       decoder:
         source.targetWidth === undefined && (metadata.config?.['transcoder'] === true || dOut !== dIn)
           ? undefined
@@ -237,7 +246,10 @@ async function build(
   }
 }
 
-/** W_dec, [d_sae, d_out]; InvalidShapeError or InvalidValueError where SAE and rows do not fit each other or a bundle. */
+/**
+ * W_dec, [d_sae, d_out].
+ * @throws InvalidShapeError or InvalidValueError where SAE and rows do not fit each other or a bundle
+ */
 function checkedDirections(directions: HostTensor, { dIn, dSae, dOut }: LoadedSae, rows: FeatureRows): HostTensor {
   const { width, targetWidth = dOut } = rows;
   if (width !== dIn) throw new InvalidShapeError(`rows of ${width} activations; this SAE takes rows of ${dIn}`);
@@ -277,7 +289,7 @@ async function readRows(
   const blockRows = Math.floor(BLOCK_VALUES / (sae.dSae + sae.dIn + sae.dOut));
   for await (const block of rowBlocks(source, Math.max(1, Math.min(LONGEST_BLOCK, blockRows)), labels)) {
     const features = sae.encode(block.activations, { sparse: true, shape: [block.rows, sae.dIn] });
-    // Should the block before fail, this one's failure is nobody's.
+    // If the block before fails, nobody waits for this promise: its rejection must not count as unhandled.
     features.catch(() => undefined);
     records.append(block);
     await count();
@@ -312,7 +324,7 @@ function settingsOf(options: FeatureBundleOptions): BundleSettings {
   return settings;
 }
 
-/** Hash of the SAE's file; null where it is neither a path nor bytes. */
+/** The hash of the SAE's file; null where the SAE is neither a path nor bytes. */
 async function hashOf(source: ModelSource): Promise<{ readonly name: string | null; readonly sha256: string | null }> {
   if (source instanceof Uint8Array) return { name: null, sha256: createHash('sha256').update(source).digest('hex') };
   if (typeof source !== 'string' || /^(https?|data|blob):/i.test(source)) return { name: null, sha256: null };

@@ -1,6 +1,6 @@
 /**
- * A bundle's folder, written whole or not at all: everything goes into a temporary folder beside it, which gets its name in the end.
- * Node only.
+ * Writes a bundle's folder whole or not at all: everything goes into a temporary folder beside it, which is renamed in
+ * the end. Node only.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
@@ -23,7 +23,7 @@ const DTYPES: Readonly<Partial<Record<ElementType, string>>> = {
 /** A folder that is being written. */
 export class PendingFolder {
   readonly target: string;
-  /** Where files go until `publish`. */
+  /** The temporary folder that holds the files until `publish`. */
   readonly path: string;
   readonly #replace: boolean;
 
@@ -35,9 +35,9 @@ export class PendingFolder {
 
   /**
    * Begins a folder that will be called `target`.
-   *
-   * @param replace Whether a bundle that is there already may be replaced. A folder with anything else in it never is.
-   * @throws FileWriteError where the folder cannot be made; InvalidValueError where `target` may not be replaced.
+   * @param replace whether an existing bundle may be replaced. A folder with anything else in it never is
+   * @throws FileWriteError where the folder cannot be made
+   * @throws InvalidValueError where `target` may not be replaced
    */
   static async begin(target: string, replace: boolean): Promise<PendingFolder> {
     const full = resolve(target);
@@ -65,13 +65,13 @@ export class PendingFolder {
   async publish(): Promise<void> {
     const old = `${this.path}.old`;
     try {
-      // A bundle is moved away first, so that no moment has half of each.
+      // An existing bundle is moved away first, so that no moment has half of each.
       if (this.#replace) {
         await rename(this.target, old).catch((error: NodeJS.ErrnoException) => {
           if (error.code !== 'ENOENT') throw error;
         });
       }
-      // Where an empty folder has that name already.
+      // An empty folder may already have that name.
       await rmdir(this.target).catch(() => undefined);
       await rename(this.path, this.target);
       await rm(old, { recursive: true, force: true });
@@ -128,9 +128,8 @@ export class GrowingColumns {
   }
 
   /**
-   * Appends to a column, which is there from then on; `values` must stay as they are.
-   *
-   * @param width Length of a matrix's rows; left out for a vector.
+   * Appends to a column, which exists from then on. `values` must not change afterwards.
+   * @param width the length of a matrix's rows; left out for a vector
    */
   async append(name: string, type: ElementType, values: ArrayLike<number>, width?: number): Promise<void> {
     try {
@@ -211,7 +210,7 @@ async function flush(column: Column): Promise<void> {
   await column.file.writeFile(bytes);
 }
 
-/** As `encodeElements`, without a copy where the array already holds the file's bytes. */
+/** `encodeElements` without a copy where the array already holds the file's bytes. */
 function bytesOf(values: ArrayLike<number>, type: ElementType): Uint8Array {
   const isAsStored =
     (type === 'float32' && values instanceof Float32Array) ||
@@ -224,7 +223,7 @@ function bytesOf(values: ArrayLike<number>, type: ElementType): Uint8Array {
   return new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
 }
 
-/** float16 of mostly zeros, which are not converted one by one. */
+/** Converts an array of mostly zeros to float16; the zeros are not converted one by one. */
 function halves(values: ArrayLike<number>): Uint8Array {
   const bytes = new Uint8Array(2 * values.length);
   const view = new DataView(bytes.buffer);

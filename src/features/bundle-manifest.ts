@@ -6,7 +6,9 @@
 import { FileFormatError } from '../errors.ts';
 import { isRecord } from '../files/json-text.ts';
 
+/** The value of `format` in `bundle.json`. */
 export const BUNDLE_FORMAT = 'monosemantic-feature-bundle';
+/** The version of the format that is written and read. */
 export const BUNDLE_VERSION = 1;
 
 /** Names of a bundle's files. */
@@ -35,7 +37,7 @@ export const BUNDLE_LIMITS = {
 /** A file of the bundle, as the manifest states it. */
 export interface BundleFileEntry {
   readonly bytes: number;
-  /** Hexadecimal. */
+  /** SHA-256 of the file, in hexadecimal. */
   readonly sha256: string;
 }
 
@@ -56,7 +58,7 @@ export interface BundleSettings {
   readonly context_before: number;
   readonly context_after: number;
   readonly neighbours: number;
-  /** 0 where no unembedding is known. */
+  /** Tokens listed at each end of a latent's logits; 0 where no unembedding is known. */
   readonly logits: number;
 }
 
@@ -69,7 +71,7 @@ export interface EqualBins {
 
 /** Statistics of a bundle over all its rows; see docs/bundle-format.md. */
 export interface BundleStatistics {
-  /** Latents without an activation above 0 in all rows. */
+  /** How many latents have no activation above 0 in all rows. */
   readonly never_fired: number;
   readonly negative_activations: number;
   readonly l0: { readonly mean: number; readonly min: number; readonly max: number } & Omit<EqualBins, 'start'>;
@@ -104,7 +106,7 @@ export interface BundleManifest {
     readonly files: readonly string[];
     readonly model: NamedHash | null;
     readonly tensor: string | null;
-    /** Where a transcoder's targets come from. Bundles of before it was recorded lack it. */
+    /** The origin of a transcoder's targets; older bundles do not record it. */
     readonly target?: string | null;
     readonly tokenizer: (NamedHash & { readonly size: number }) | null;
   };
@@ -121,9 +123,8 @@ type Json = Readonly<Record<string, unknown>>;
 
 /**
  * Reads and checks `bundle.json`.
- *
- * @throws FileFormatError where it is not JSON, of another format or version, or a field that sizes or names something is missing or
- * out of bounds; the message names the field.
+ * @throws FileFormatError where it is not JSON, of another format or version, or a field that sizes or names something
+ *   is missing or out of bounds; the message names the field
  */
 export function parseManifest(bytes: Uint8Array): BundleManifest {
   const file = BUNDLE_FILES.manifest;

@@ -7,12 +7,11 @@ import { FileFormatError, InvalidValueError } from '../errors.ts';
 /** Reads ranges of the files of one bundle. */
 export interface BundleSource {
   /**
-   * Bytes `start` to `end` (exclusive) of a file; `end` left out: to its end.
-   *
-   * @throws FileFormatError where there is no such file, or it is shorter.
+   * Bytes `start` up to, not including, `end` of a file; without `end`, to the end of the file.
+   * @throws FileFormatError where there is no such file, or it is shorter
    */
   read(name: string, start?: number, end?: number): Promise<Uint8Array>;
-  /** The size of a file of which something was read, where that is known. */
+  /** The size of a file from which something was read, where it is known. */
   size?(name: string): Promise<number | undefined>;
   close?(): Promise<void>;
 }
@@ -20,7 +19,7 @@ export interface BundleSource {
 /** An address of the folder, dropped files, bytes by name, or a source of one's own. */
 export type BundleLocation = string | URL | Iterable<File> | ReadonlyMap<string, Blob | Uint8Array> | BundleSource;
 
-/** The source that `location` means. Text is taken for an address, relative to the page where there is one. */
+/** The source for `location`. Text counts as an address, relative to the page where there is one. */
 export function bundleSourceOf(location: BundleLocation): BundleSource {
   if (typeof location === 'string' || location instanceof URL) return addressSource(location);
   if ('read' in location) return location;
@@ -47,7 +46,7 @@ function bytesSource(files: ReadonlyMap<string, Blob | Uint8Array>): BundleSourc
   };
 }
 
-/** A folder behind an address. A server that ignores ranges and sends the whole file is understood; the file is then kept. */
+/** A folder behind an address. A server may ignore ranges and send the whole file, which is then kept. */
 function addressSource(address: string | URL): BundleSource {
   const page = (globalThis as { readonly location?: { readonly href: string } }).location?.href;
   const text = String(address).replace(/\/?(bundle\.json)?$/, '/');

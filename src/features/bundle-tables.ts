@@ -10,6 +10,7 @@ import type { RowCounters } from './row-counters.ts';
 import type { RowRecords } from './row-records.ts';
 import type { TokenTexts } from './token-table.ts';
 
+/** What the pages are written from. */
 export interface PageParts {
   readonly settings: BundleSettings;
   readonly counters: RowCounters;
@@ -18,11 +19,11 @@ export interface PageParts {
   readonly logits: DirectLogits | undefined;
   readonly labelColumns: number;
   readonly hasTokens: boolean;
-  /** Called now and then with the latents done. */
+  /** Called now and then with the number of latents that are done. */
   readonly onLatent: (done: number) => void;
 }
 
-/** What was written for pages, and where each latent's part of it lies. */
+/** The files that were written for pages, and the place of each latent in them. */
 export interface WrittenPages {
   readonly files: Readonly<Record<string, BundleFileEntry>>;
   readonly exampleOffsets: Float64Array;
@@ -46,7 +47,7 @@ export async function writePages(folder: PendingFolder, parts: PageParts): Promi
   const features = folder.columns(BUNDLE_FILES.features);
   const exampleColumns = folder.columns(BUNDLE_FILES.examples);
   try {
-    // Every column exists, though no latent may ever have fired.
+    // Every column must exist, even if no latent ever fired.
     for (const [name, type] of exampleTypes(hasTokens, labelColumns)) await exampleColumns.append(name, type, []);
     for (let latent = 0; latent < dSae; latent++) {
       if (latent % 256 === 0) onLatent(latent);
@@ -93,11 +94,12 @@ export async function writePages(folder: PendingFolder, parts: PageParts): Promi
   }
 }
 
+/** What the overview is written from. */
 export interface OverviewParts {
   readonly counters: RowCounters;
   readonly pages: WrittenPages;
   readonly rules: RuleChoice;
-  /** Decoder norms. */
+  /** The norm of each latent's decoder row, [d_sae]. */
   readonly norms: Float64Array;
   readonly encoderDecoder: Float32Array | undefined;
 }
@@ -156,7 +158,10 @@ function exampleTypes(hasTokens: boolean, labelColumns: number) {
   return types;
 }
 
-/** Writes a latent's examples with their contexts; the number of positions written. */
+/**
+ * Writes a latent's examples with their contexts.
+ * @returns the number of positions written
+ */
 async function writeExamples(
   chosen: readonly ChosenExample[],
   columns: GrowingColumns,

@@ -32,17 +32,18 @@ const PATTERNS: readonly (readonly [pattern: string, text: string])[] = [
 ];
 
 const FIRST_POSITIONS = [1, 2, 4, 8];
-/** Longest first: among equally good ones the more telling wins. */
+/** The longest is first: among equally good rules the more specific wins. */
 const AFFIX_LENGTHS = [4, 3, 2];
-/** Fewer rows on which a latent fires do not choose a rule. */
+/** The least number of rows on which a latent must fire for a rule to be chosen. */
 const FEWEST_CHOOSING = 2;
 
+/** The chosen rules. */
 export interface RuleChoice {
   /** Each rule once. */
   readonly rules: readonly Rule[];
   /** Index of each latent's rule; −1 where it fires on too few rows of the sample. */
   readonly rule: Int32Array;
-  /** On the held-out half; NaN where there is no rule. */
+  /** [d_sae], the F1 on the held-out half; NaN where there is no rule. */
   readonly f1: Float32Array;
   readonly precision: Float32Array;
   readonly recall: Float32Array;
@@ -50,19 +51,21 @@ export interface RuleChoice {
   readonly heldOutRows: number;
 }
 
+/** What rules are chosen from. */
 export interface RuleChoiceOptions {
   readonly dSae: number;
-  /** '' for tokens without a text. */
+  /** The text of a token; '' for a token without one. */
   readonly textOf: (token: number) => string;
   /** Name and values of each label column. */
   readonly labels: readonly { readonly name: string; readonly values: readonly string[] }[];
-  /** From `priorityKey`. */
+  /** The key of random choices, from `priorityKey`. */
   readonly key: number;
 }
 
 /**
- * Chooses a rule for each latent. The halves are of sequences, so that one text is not on both sides; of rows where there are too few
- * sequences. Ties go to any row, then labels, tokens, patterns, tokens before, positions, and among them to the rule met first.
+ * Chooses a rule for each latent. The sample is divided by sequences, so that no text is in both halves; where there
+ * are too few sequences, by rows. Of equally good rules any row comes first, then labels, tokens, patterns, tokens
+ * before, positions; among these the rule that was met first.
  */
 export function chooseRules(sample: readonly SampledRow[], options: RuleChoiceOptions): RuleChoice {
   const { dSae } = options;
@@ -70,7 +73,7 @@ export function chooseRules(sample: readonly SampledRow[], options: RuleChoiceOp
   const held = heldOut(sample, options.key);
   const ofRow = sample.map(row => predicates.of(row));
   const { rules } = predicates;
-  // Rows on which each predicate holds, in the choosing and the held-out half.
+  // The number of rows on which each predicate holds, in the choosing and in the held-out half.
   const totals = [new Int32Array(rules.length), new Int32Array(rules.length)] as const;
   ofRow.forEach((ids, row) => {
     for (const id of ids) totals[held[row]!]![id]!++;
@@ -100,7 +103,7 @@ export function chooseRules(sample: readonly SampledRow[], options: RuleChoiceOp
       if (score > bestScore || (score === bestScore && isSimpler(rules, id, best))) [best, bestScore] = [id, score];
     }
     for (const id of touched) hits[id] = 0;
-    // Where nothing is known of rows, "any row" would be said of every latent.
+    // Without any knowledge of rows, the rule "any row" would describe every latent.
     if (rules.length < 2 || best < 0 || choosing < FEWEST_CHOOSING || scoring === 0) continue;
     let both = 0;
     for (const row of own) if (held[row] === 1 && ofRow[row]!.includes(best)) both++;

@@ -1,16 +1,20 @@
-/** Which latents fire on the same rows: pairs counted exactly for dictionaries up to 16,384 latents, over a sample of rows beyond. */
+/**
+ * Counts which latents fire on the same rows: exactly for dictionaries up to 16,384 latents, over a sample of rows
+ * beyond.
+ */
 
 /** The widest dictionary whose pairs are all counted: 134 million, 512 MiB. */
 export const EXACT_COACTIVATION_LATENTS = 16_384;
 
 /**
- * Pairs after which counting stops being exact: dense codes have L0² / 2 of them a row. At some 5 ns a pair this is five minutes.
+ * The number of pairs after which counting stops being exact: dense codes have L0² / 2 of them per row. At some 5 ns a
+ * pair this is five minutes.
  */
 const MOST_PAIRS = 6e10;
 
 /**
- * For each latent those that fire together with it, by Jaccard index, largest first; ties go to the smaller latent. Arrays are
- * [d_sae, most]: −1, 0 and NaN fill up.
+ * For each latent those that fire together with it, by Jaccard index, largest first; ties go to the smaller latent.
+ * Arrays are [d_sae, most]; unused entries are −1, 0 and NaN.
  */
 export interface Coactive {
   readonly latents: Int32Array;
@@ -59,7 +63,7 @@ export class PairCounts {
     const single = this.#single;
     const best = new BestOfEach(width, most);
     let pair = 0;
-    // In the order of memory; each latent still meets its partners in ascending order.
+    // The loop follows the order in memory; each latent still meets its partners in ascending order.
     for (let i = 0; i < width; i++) {
       for (let j = i + 1; j < width; j++) {
         const count = this.#pairs[pair++]!;
@@ -123,7 +127,7 @@ class BestOfEach implements Coactive {
   readonly latents: Int32Array;
   readonly counts: Int32Array;
   readonly jaccard: Float32Array;
-  /** In float64, so that what differs less than float32 can tell is still ordered. */
+  /** Jaccard indices in float64, so that differences below float32's precision still order the partners. */
   readonly #exact: Float64Array;
   readonly #most: number;
 

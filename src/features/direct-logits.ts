@@ -1,10 +1,10 @@
-/** What a latent writes to the vocabulary directly: its decoder row times the unembedding, W_dec · W_U. */
+/** The logits that a latent writes directly: its decoder row times the unembedding, W_dec · W_U. */
 import { InvalidShapeError, InvalidValueError } from '../errors.ts';
 import type { Runtime } from '../sessions/runtime.ts';
 import type { HostTensor } from '../tensor.ts';
 import { rowProducts } from './row-products.ts';
 
-/** [d_sae, n] each. */
+/** The largest and smallest logits of each latent, [d_sae, n] each. */
 export interface DirectLogits {
   readonly topTokens: Int32Array;
   readonly topValues: Float32Array;
@@ -16,19 +16,19 @@ export interface DirectLogits {
   readonly range: Float32Array;
 }
 
+/** How many logits are wanted. */
 export interface DirectLogitOptions {
-  /** Tokens wanted at each end. */
+  /** The number of tokens at each end. */
   readonly most: number;
   readonly bins: number;
-  /** Entries of the vocabulary, to tell a square unembedding's orientation where that is possible. */
+  /** The size of the vocabulary, which tells the orientation of a square unembedding where that is possible. */
   readonly vocabulary?: number | undefined;
   readonly threads?: number | undefined;
 }
 
 /**
- * Whether `unembedding` is [vocabulary, d_out] (true) or [d_out, vocabulary] (false).
- *
- * @throws InvalidShapeError where neither dimension is d_out, or both are.
+ * Whether `unembedding` is [vocabulary, d_out], not [d_out, vocabulary].
+ * @throws InvalidShapeError where neither dimension is d_out, or both are
  */
 function isVocabularyFirst(unembedding: HostTensor, dOut: number): boolean {
   const { shape } = unembedding;
@@ -40,10 +40,10 @@ function isVocabularyFirst(unembedding: HostTensor, dOut: number): boolean {
 
 /**
  * Multiplies every decoder row with the unembedding, in blocks.
- *
- * @param directions W_dec, [d_sae, d_out].
- * @param unembedding [vocabulary, d_out] or [d_out, vocabulary].
- * @throws InvalidShapeError as `isVocabularyFirst`; InvalidValueError where the vocabulary has fewer than `most` entries.
+ * @param directions W_dec, [d_sae, d_out]
+ * @param unembedding [vocabulary, d_out] or [d_out, vocabulary]
+ * @throws InvalidShapeError as `isVocabularyFirst`
+ * @throws InvalidValueError where the vocabulary has fewer than `most` entries
  */
 export async function directLogits(
   runtime: Runtime,

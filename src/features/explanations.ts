@@ -1,7 +1,7 @@
 /** Explanations of latents in words, a JSON object a line: what people and language models write, and what pages show. Browser-safe. */
 import { FileFormatError } from '../errors.ts';
 
-/** What somebody says that a latent responds to. */
+/** What a latent responds to, in somebody's words. */
 export interface Explanation {
   readonly latent: number;
   readonly text: string;
@@ -13,11 +13,13 @@ export interface Explanation {
 }
 
 /**
- * Reads explanations, one JSON object a line: `latent` and `text`, and if known `author`, `method`, `score`. Lines as Neuronpedia's
- * exports have them (`index`, `description`, `explanationModelName`, `typeName`) are understood as well. Blank lines are skipped.
- *
- * @param dSae Number of latents.
- * @throws FileFormatError for a line that is not such an object, or a latent that is not below `dSae`; the line is named.
+ * Reads explanations, one JSON object per line: `latent` and `text`, and where known `author`, `method`, `score`. The
+ * fields of Neuronpedia's exports (`index`, `description`, `explanationModelName`, `typeName`) are also understood.
+ * Blank lines are skipped.
+ * @param dSae the number of latents
+ * @param file the file's name, for messages
+ * @throws FileFormatError for a line that is no such object, or a latent that is not below `dSae`; the message names
+ *   the line
  */
 export function readExplanations(text: string, dSae: number, file?: string): Explanation[] {
   const explanations: Explanation[] = [];
@@ -58,7 +60,7 @@ export function readExplanations(text: string, dSae: number, file?: string): Exp
   return explanations;
 }
 
-/** The lines that `readExplanations` reads, in the order of latents. */
+/** Explanations as lines for `readExplanations`, in the order of latents. */
 export function writeExplanations(explanations: readonly Explanation[]): string {
   return [...explanations]
     .sort((a, b) => a.latent - b.latent)

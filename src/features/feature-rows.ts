@@ -1,26 +1,29 @@
-/** Rows of activations with what is known about each: where the builder's data come from, whatever they are made of. */
+/** Rows of activations with what is known about each: the builder's input, whatever it is made from. */
 import type { NamedHash } from './bundle-manifest.ts';
 
-/** Consecutive rows. Columns beside the activations have one entry a row; a source has the same ones in every batch. */
+/**
+ * Consecutive rows. Columns beside the activations have one entry per row; a source has the same columns in every
+ * batch.
+ */
 export interface FeatureRowBatch {
   /** [rows, d_in]. */
   readonly activations: Float32Array;
-  /** [rows, d_out]: what a transcoder is to give for each row. */
+  /** [rows, d_out]: a transcoder's target for each row. */
   readonly target?: Float32Array;
   /** Token ids. */
   readonly tokens?: ArrayLike<number>;
   /** Position of each row in its sequence, from 0. */
   readonly positions?: ArrayLike<number>;
   /**
-   * Number of each row's sequence, from 0; rows of one lie together. Where it is left out a sequence begins wherever the position does
-   * not ascend, and without positions all rows with tokens are one.
+   * The number of each row's sequence, from 0; rows of one sequence lie together. Without this column, a sequence
+   * begins wherever the position does not ascend; without positions too, all rows with tokens are one sequence.
    */
   readonly sequences?: ArrayLike<number>;
   /** The rows' value in each label column; '' where it is empty. */
   readonly labels?: readonly (readonly string[])[];
 }
 
-/** Where rows come from, for the bundle's manifest. */
+/** The origin of rows, for the bundle's manifest. */
 export interface RowProvenance {
   readonly kind: 'files' | 'model' | 'values';
   /** File names without folders. */
@@ -29,17 +32,17 @@ export interface RowProvenance {
   readonly model?: NamedHash;
   /** The tensor of the host model. */
   readonly tensor?: string;
-  /** Where a transcoder's targets come from: a tensor of the host model, or a file's name. */
+  /** The origin of a transcoder's targets: a tensor of the host model, or a file's name. */
   readonly target?: string;
 }
 
 /** A source of rows, read once from the first to the last. */
 export interface FeatureRows {
-  /** d_in. */
+  /** The width of the activations, d_in. */
   readonly width: number;
-  /** d_out of the targets; undefined where rows have none. */
+  /** The width of the targets, d_out; `undefined` where rows have none. */
   readonly targetWidth?: number;
-  /** Number of rows, where it is known beforehand: for progress. */
+  /** The number of rows, where it is known beforehand; for progress. */
   readonly rows?: number;
   /** Whether rows have token ids. */
   readonly hasTokens: boolean;
@@ -52,12 +55,12 @@ export interface FeatureRows {
 
 /** Rows that are already in memory. */
 export interface RowValues extends FeatureRowBatch {
-  /** d_in. */
+  /** The width of the activations, d_in. */
   readonly width: number;
-  /** d_out of `target`. */
+  /** The width of `target`, d_out. */
   readonly targetWidth?: number;
   readonly labelColumns?: readonly string[];
-  /** Rows given at once; it changes nothing in the bundle. Default 4096. */
+  /** How many rows are given at once, which does not change the bundle. Default 4096. */
   readonly batchRows?: number;
 }
 

@@ -1,4 +1,7 @@
-/** Rows of activations from files, with token ids, positions and labels from files beside them, in flat memory. Node only. */
+/**
+ * Reads rows of activations from files, with token ids, positions and labels from files beside them; memory does not
+ * grow with the rows. Node only.
+ */
 import { basename } from 'node:path';
 import { FileFormatError, InvalidValueError } from '../errors.ts';
 import { openRowSource, type RowSource } from '../files/row-source.ts';
@@ -8,19 +11,24 @@ import { type NumberArray, openColumn, openNumberArray } from './number-array.ts
 
 /** Files of activations, and what lies beside them: tokens, positions, labels. */
 export interface FileRowOptions {
-  /** Activations [..., d_in] in .npy, .safetensors, JSON or CSV; several are read one after the other. */
+  /** Activations [..., d_in] in .npy, .safetensors, JSON or CSV; several files are read one after another. */
   readonly activations: string | readonly string[];
-  /** Which tensor of a .safetensors file that holds several. */
+  /** The name of the tensor, for .safetensors files that hold several. */
   readonly tensor?: string | undefined;
   /** For transcoders: targets [..., d_out], a file for each of `activations`. */
   readonly target?: string | readonly string[] | undefined;
-  /** Which tensor of a target file that holds several. Default `tensor`. Without `target`, the activations' files hold both. */
+  /**
+   * The name of the tensor in target files that hold several. Default `tensor`. Given without `target`, the
+   * activations' files hold both.
+   */
   readonly targetTensor?: string | undefined;
-  /** Token ids, one a row; [sequences, length] says where sequences end. */
+  /** A file of token ids, one per row. A shape [sequences, length] says where sequences end. */
   readonly tokens?: string | undefined;
-  /** Positions, one a row; or [rows, 2] of sequence and position, as `monosemantic activations` writes them. */
+  /**
+   * A file of positions, one per row; or [rows, 2] of sequence and position, as `monosemantic activations` writes them.
+   */
   readonly positions?: string | undefined;
-  /** A CSV file, one line a row, with or without a header. */
+  /** A CSV file of labels, one line per row, with or without a header. */
   readonly labels?: string | undefined;
 }
 
@@ -30,13 +38,13 @@ export interface FileRows extends FeatureRows {
   close(): Promise<void>;
 }
 
-/** Numbers read at once: 16 MiB. */
+/** How many numbers are read at once: 16 MiB. */
 const VALUES_AT_ONCE = 2 ** 22;
 
 /**
  * Opens rows in files.
- *
- * @throws FileFormatError for a file that is missing, damaged, of another kind, or that does not have an entry for each row.
+ * @throws FileFormatError for a file that is missing, damaged, of another kind, or does not have an entry for each row
+ * @throws InvalidValueError where no file of activations is named
  */
 export async function openFileRows(options: FileRowOptions): Promise<FileRows> {
   const paths = listed(options.activations);
@@ -130,7 +138,10 @@ export async function openFileRows(options: FileRowOptions): Promise<FileRows> {
 
 const listed = (files: string | readonly string[]): readonly string[] => (typeof files === 'string' ? [files] : files);
 
-/** FileFormatError where targets do not belong to the rows, file by file. */
+/**
+ * Checks that targets belong to the rows, file by file.
+ * @throws FileFormatError where they do not
+ */
 function checkPairs(
   sources: readonly RowSource[],
   targets: readonly RowSource[],

@@ -1,35 +1,40 @@
 /**
- * The examples of every latent, held while rows stream by: those with the largest activations, and a uniform sample of each of the equal
- * intervals of [0, max], although max is known only in the end.
+ * The examples of every latent, held while rows stream by: those with the largest activations, and a uniform sample of
+ * each of the equal intervals of [0, max], although max is known only in the end.
  *
- * Each activation has a priority that follows from seed, row and latent (priority.ts); an interval's sample are those with the smallest
- * ones. An activation is let go only where no interval that could still come would choose it: intervals never get narrower than max / I,
- * so it is enough that every window of that width around it holds `perInterval` activations of smaller priority. What remains is some
- * 100 to 150 of any number, and choosing from it gives what choosing from everything would have given.
+ * Each activation has a priority that follows from seed, row and latent (priority.ts); an interval's sample are those
+ * with the smallest ones. An activation is dropped only where no interval that may still arise would choose it:
+ * intervals never get narrower than max / I, so it is enough that every window of that width around it holds
+ * `perInterval` activations of smaller priority. What remains is some 100 to 150 of any number, and choosing from it
+ * gives what choosing from everything would have given.
  */
 import { priorityOf } from './priority.ts';
 
+/** How many examples are chosen, and how. */
 export interface HeldExamplesOptions {
   readonly dSae: number;
   readonly top: number;
   readonly intervals: number;
   readonly perInterval: number;
-  /** From `priorityKey`. */
+  /** The key of random choices, from `priorityKey`. */
   readonly key: number;
 }
 
-/** One latent's activations in a stretch of rows, ascending; those of the rows in the middle are offered, the others are context. */
+/**
+ * One latent's activations in a stretch of rows, ascending. Those of the rows in the middle are offered, the others are
+ * context.
+ */
 export interface LatentRun {
   readonly rows: Int32Array;
   readonly values: Float32Array;
-  /** Its entries are `start` to `end` of both. */
+  /** Its entries are `start` up to, not including, `end` of both arrays. */
   readonly start: number;
   readonly end: number;
 }
 
 /** The rows that a run's row numbers refer to. */
 export interface Stretch {
-  /** Number of the stretch's first row. */
+  /** The number of the stretch's first row. */
   readonly firstRow: number;
   /** Rows that are offered: from `offerStart` to `offerEnd`, within the stretch. */
   readonly offerStart: number;
@@ -43,7 +48,7 @@ export interface Stretch {
 export interface ChosenExample {
   readonly row: number;
   readonly value: number;
-  /** −1 for a top example, else its interval. */
+  /** The example's interval; −1 for one of the largest activations. */
   readonly group: number;
   /** Rows of its context before and after it. */
   readonly before: number;
@@ -57,7 +62,7 @@ export interface ChosenExample {
   readonly poolEnd: number;
 }
 
-/** What is held of one latent: parallel arrays, and a pool of the contexts' other activations. */
+/** The activations that are held of one latent: parallel arrays, and a pool of the contexts' other activations. */
 interface Held {
   count: number;
   rows: Float64Array;
@@ -70,9 +75,9 @@ interface Held {
   pooled: number;
   poolOffsets: Int16Array;
   poolValues: Float32Array;
-  /** Examples at which what can be let go is let go. */
+  /** The number of examples at which those that are no longer needed are dropped. */
   limit: number;
-  /** Maximum when this last happened. */
+  /** The maximum when this last happened. */
   max: number;
   /** The activation that a new one must exceed to be among the top. */
   topFloor: number;
@@ -82,6 +87,7 @@ const LOWEST_LIMIT = 64;
 /** Half-intervals per interval in the table of priorities by which most activations are refused at once. */
 const HALVES = 2;
 
+/** Holds the examples of every latent. */
 export class HeldExamples {
   readonly #options: HeldExamplesOptions;
   readonly #held: (Held | undefined)[];
@@ -93,7 +99,7 @@ export class HeldExamples {
     this.#options = options;
     this.#held = new Array<Held | undefined>(options.dSae);
     this.#cells = options.intervals * HALVES;
-    // Infinity until something was cleared: everything is accepted.
+    // Infinity until something was dropped: every activation is accepted.
     this.#thresholds = new Float64Array(options.dSae * this.#cells).fill(Number.POSITIVE_INFINITY);
   }
 
@@ -121,7 +127,10 @@ export class HeldExamples {
     }
   }
 
-  /** The chosen examples of one latent: top ones by activation, then intervals from the highest down. Frees what was held. */
+  /**
+   * The chosen examples of one latent: the largest activations first, then intervals from the highest down. Frees its
+   * memory.
+   */
   take(latent: number, max: number): ChosenExample[] {
     const held = this.#held[latent];
     if (held === undefined) return [];
@@ -159,7 +168,7 @@ export class HeldExamples {
       max: 0,
       topFloor: Number.POSITIVE_INFINITY,
     };
-    // Until it is first cleared everything is accepted: max 0 puts every activation beyond the last cell.
+    // Until the first clearing every activation is accepted: with max 0, each lies beyond the last cell.
     this.#held[latent] = held;
     return held;
   }
@@ -186,7 +195,7 @@ export class HeldExamples {
     held.poolCount[i] = held.pooled - held.poolStart[i]!;
   }
 
-  /** Lets go of what can no longer be chosen, and notes what may still be. */
+  /** Drops the activations that can no longer be chosen, and notes which new ones may be. */
   #clear(latent: number, held: Held): void {
     const { top, intervals, perInterval } = this.#options;
     const { count, values } = held;
@@ -264,7 +273,8 @@ function isHopeless(held: Held, order: readonly number[], at: number, width: num
   const value = held.values[own]!;
   const left = nearerChoices(held, order, at, -1, width, needed);
   const right = nearerChoices(held, order, at, 1, width, needed);
-  // The window that reaches just less than left[i] down holds i of those below, and of those above what lies within the rest.
+  // The window that reaches down to just less than left[i] holds i of those below, and of those above the ones within
+  // the rest of its width.
   for (let i = 0; i <= left.length; i++) {
     const reach = i < left.length ? left[i]! : width;
     const rest = width - reach;

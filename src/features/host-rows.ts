@@ -1,4 +1,6 @@
-/** Rows of a hidden tensor of a host model, taken while the bundle is built: nothing of them is on disk. Node only. */
+/**
+ * Takes rows of a hidden tensor of a host model while the bundle is built; none of them is written to disk. Node only.
+ */
 import { InvalidValueError } from '../errors.ts';
 import type { ActivationBatch, RowOptions } from '../host/activation-rows.ts';
 import type { HostModel } from '../host/host-model.ts';
@@ -7,10 +9,10 @@ import type { NamedHash } from './bundle-manifest.ts';
 import type { FeatureRows } from './feature-rows.ts';
 
 /**
- * Opens the rows of `options.tensor` of `host`, run over `data`, and those of `options.target` for a transcoder. A sample is a sequence.
- *
- * @param model What the bundle says of the host.
- * @throws InvalidValueError where no position counts; and as `HostModel.activationBatches`.
+ * Opens the rows of `options.tensor` of `host`, run over `data`, and those of `options.target` for a transcoder. A
+ * sample is a sequence.
+ * @param model the name and hash of the host, for the bundle
+ * @throws InvalidValueError where no position counts, and as `HostModel.activationBatches`
  */
 export async function openHostRows(
   host: HostModel,
@@ -19,7 +21,7 @@ export async function openHostRows(
   model?: NamedHash,
 ): Promise<FeatureRows> {
   const batches = host.activationBatches(data, options)[Symbol.asyncIterator]();
-  // Width, and whether there are tokens, are known with the first rows.
+  // The first rows tell the width, and whether there are tokens.
   let first = await batches.next();
   while (!first.done && first.value.samples.length === 0) first = await batches.next();
   if (first.done) throw new InvalidValueError(`${options.tensor}: there are no positions that count`);

@@ -14,9 +14,9 @@ export interface LabelColumns {
 }
 
 /**
- * Reads the names of the columns. A file with as many lines as there are rows has no header: its columns are called `label`, `label 2` …
- *
- * @throws FileFormatError for a file that is missing or empty.
+ * Reads the names of the columns. A file with as many lines as there are rows has no header: its columns are called
+ * `label`, `label 2` …
+ * @throws FileFormatError for a file that is missing or empty
  */
 export async function labelColumnsOf(path: string, rows: number): Promise<LabelColumns> {
   let first: string[] | undefined;
@@ -37,8 +37,7 @@ export async function labelColumnsOf(path: string, rows: number): Promise<LabelC
 
 /**
  * The labels of consecutive rows, column by column: each call of `next(count)` gives the next `count` rows.
- *
- * @throws FileFormatError where the file ends before, or a line has another number of cells than the header.
+ * @throws FileFormatError where the file ends before, or a line has another number of cells than the header
  */
 export class LabelReader {
   readonly #path: string;
@@ -47,7 +46,7 @@ export class LabelReader {
   #waiting: string[][] = [];
   /** Whether the next line is the header. */
   #skipsHeader: boolean;
-  /** Rows given. */
+  /** How many rows have been given. */
   #given = 0;
 
   constructor(path: string, { names, hasHeader }: LabelColumns) {
@@ -89,7 +88,10 @@ export class LabelReader {
     return this.#waiting.pop();
   }
 
-  /** FileFormatError where rows of labels are left over. */
+  /**
+   * Checks that no labels are left over.
+   * @throws FileFormatError where some are
+   */
   async expectEnd(): Promise<void> {
     const more = (await this.#row()) !== undefined;
     await this.#parts.return?.();

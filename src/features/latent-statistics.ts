@@ -1,11 +1,11 @@
 /** Counts, sums, maxima and histograms of every latent's activations in one pass, in memory that depends on d_sae alone. */
 
-/** Bins kept while counting: more than are shown, so that the shown ones fit the maximum to a ninth. */
+/** The number of bins while counting: more than are shown, so that the shown ones fit the maximum to a ninth. */
 const FINE_BINS = 800;
 
 /** A latent's histogram as it is shown. */
 export interface ShownHistogram {
-  /** Bin b counts activations in [b · width, (b + 1) · width); 0 where the latent never fired. */
+  /** The width of a bin: bin b counts activations in [b · width, (b + 1) · width). 0 where the latent never fired. */
   readonly width: number;
   readonly counts: Int32Array;
 }
@@ -62,7 +62,7 @@ export class LatentStatistics {
   #widen(latent: number, value: number): void {
     if (this.#scale[latent] === 0) {
       let exponent = Math.floor(Math.log2(value)) - Math.floor(Math.log2(FINE_BINS));
-      // Logarithms are rounded: step to the smallest exponent that fits.
+      // Logarithms are rounded, so the exponent is corrected to the smallest one that fits.
       while (value * 2 ** -exponent < FINE_BINS / 2) exponent--;
       while (value * 2 ** -exponent >= FINE_BINS) exponent++;
       this.#exponent[latent] = exponent;
@@ -77,7 +77,10 @@ export class LatentStatistics {
     this.#scale[latent] = 2 ** -this.#exponent[latent]!;
   }
 
-  /** The histogram in `bins` bins, the fewest fine bins to a shown one that reach beyond the maximum. */
+  /**
+   * The histogram in `bins` bins; each joins the smallest number of fine bins with which all of them reach beyond the
+   * maximum.
+   */
   histogram(latent: number, bins: number): ShownHistogram {
     const counts = new Int32Array(bins);
     const scale = this.#scale[latent]!;

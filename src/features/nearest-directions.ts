@@ -5,17 +5,18 @@ import type { HostTensor } from '../tensor.ts';
 import { rowNorms } from '../tensor.ts';
 import { rowProducts } from './row-products.ts';
 
+/** The nearest latents of each latent. */
 export interface NearestDirections {
-  /** [d_sae, most], largest cosine first; −1 fills up. */
+  /** [d_sae, most], the largest cosine first; unused entries are −1. */
   readonly latents: Int32Array;
-  /** NaN fills up. */
+  /** [d_sae, most]; unused entries are NaN. */
   readonly cosines: Float32Array;
 }
 
 /**
- * Finds the `most` nearest latents of each by cosine, itself left out; ties go to the smaller latent. A row of zeros has cosine 0 with all.
- *
- * @param directions W_dec, [d_sae, d_out].
+ * Finds the `most` nearest other latents of each latent by cosine; of equal ones the smaller latent comes first. A row
+ * of zeros has cosine 0 with all.
+ * @param directions W_dec, [d_sae, d_out]
  */
 export async function nearestDirections(
   runtime: Runtime,

@@ -1,8 +1,9 @@
 /**
- * A feature bundle as Neuronpedia imports it: `{model}/{source}/` with `release`, `model`, `sourceset` and `source` as JSON lines, and
- * `features/`, `activations/` and `explanations/` as gzipped JSON lines, 128 latents a file. Fields are those of Neuronpedia's own converter
- * (utils/neuronpedia-utils: convert-saedashboard-to-neuronpedia-export.py and db_models). What the bundle does not hold is empty there:
- * tables of neurons, correlations of activations, steering vectors. Node only.
+ * A feature bundle as Neuronpedia imports it: `{model}/{source}/` with `release`, `model`, `sourceset` and `source` as
+ * JSON lines, and `features/`, `activations/` and `explanations/` as gzipped JSON lines, 128 latents a file. Fields are
+ * those of Neuronpedia's own converter (utils/neuronpedia-utils: convert-saedashboard-to-neuronpedia-export.py and
+ * db_models). Fields that the bundle does not hold are empty: tables of neurons, correlations of activations, steering
+ * vectors. Node only.
  */
 import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
@@ -20,31 +21,32 @@ export interface NeuronpediaOptions {
   /** The source set without the layer, such as `res-16k`. */
   readonly sourceSet: string;
   readonly layer: number;
-  /** Id and title of the release. Default the source set. */
+  /** The id and title of the release. Default: the source set. */
   readonly release?: string;
   readonly releaseTitle?: string;
   readonly creatorName?: string;
-  /** The user in Neuronpedia's database. Default that of its local instance. */
+  /** The id of the user in Neuronpedia's database. Default: that of its local instance. */
   readonly creatorId?: string;
   /** Name of the data set that the rows come from. */
   readonly dataset?: string;
-  /** Default now. */
+  /** The date of creation. Default: now. */
   readonly createdAt?: Date;
 }
 
 /** DEFAULT_CREATOR_ID of Neuronpedia's own set-up. */
 const LOCAL_CREATOR = 'clkht01d40000jv08hvalcvly';
-/** Latents in a file, as SAEDashboard batches them. */
+/** How many latents a file holds, as SAEDashboard batches them. */
 const LATENTS_PER_FILE = 128;
 
 const gzipped = promisify(gzip);
 
 /**
- * Writes the export to `{folder}/{model}/{layer}-{source set}`, whole or not at all; latents that never fired are left out.
- *
- * @returns The folder of the source, and the number of latents and activations in it.
- * @throws InvalidValueError for ids with other characters than letters, digits, `.`, `_` and `-`, or where the folder is in use;
- * FileWriteError.
+ * Writes the export to `{folder}/{model}/{layer}-{source set}`, whole or not at all. Latents that never fired are left
+ * out.
+ * @returns the folder of the source, and the number of latents and activations in it
+ * @throws InvalidValueError for ids with other characters than letters, digits, `.`, `_` and `-`, or where the folder
+ *   is in use
+ * @throws FileWriteError where a file cannot be written
  */
 export async function writeNeuronpedia(
   bundle: FeatureBundle,
@@ -153,7 +155,7 @@ interface Ids {
   readonly createdAt: string;
 }
 
-/** Six significant digits: what float32 knows and pages show. */
+/** Six significant digits, the precision of float32 and of pages. */
 const short = (value: number): number => Number(value.toPrecision(6));
 
 const textOf = (tokens: TokenTable | undefined, token: number): string => tokens?.text(token) || `<token ${token}>`;
@@ -202,7 +204,7 @@ function activationsOf(
   tokens: TokenTable | undefined,
   ids: Ids,
 ): object[] {
-  // As SAEDashboard marks its group of top activations.
+  // SAEDashboard marks its group of top activations like this.
   const groups = [
     { examples: top, binMin: -1, binMax: short(max), binContains: -1 },
     ...[...intervals].reverse().map(interval => ({
@@ -242,7 +244,7 @@ function activationsOf(
   );
 }
 
-/** Rows without tokens are called by their labels, or their numbers. */
+/** The tokens of an example. Rows without tokens are named by their labels or numbers. */
 function tokensOf(
   { tokens: context, values, labels, row, qualifying }: FeatureExample,
   tokens: TokenTable | undefined,
@@ -269,7 +271,7 @@ function explanationsOf({ latent, explanations }: FeatureData, ids: Ids): object
   }));
 }
 
-/** 25 characters as a CUID has, the same each time. */
+/** An id of 25 characters, as a CUID has, which is the same each time. */
 function idOf({ modelId, layer }: Ids, latent: number, what: string): string {
   const hash = createHash('sha256').update(`${modelId} ${layer} ${latent} ${what}`).digest('hex');
   return `c${BigInt(`0x${hash}`).toString(36).padStart(24, '0').slice(0, 24)}`;

@@ -6,6 +6,7 @@ import { checkNpyLength, decodeNpyElements, isNpy, npyHeaderGuess, readNpyHeader
 import { openRowSource } from '../files/row-source.ts';
 import { type Shape, sizeOf } from '../tensor.ts';
 
+/** An array of numbers in a file. */
 export interface NumberArray {
   readonly shape: Shape;
   /** Elements `start` to `end`, row-major. */
@@ -14,9 +15,8 @@ export interface NumberArray {
 }
 
 /**
- * Opens an array: .npy piece by piece, JSON, CSV and one-tensor safetensors whole.
- *
- * @throws FileFormatError for a file that is missing, damaged or of another kind.
+ * Opens an array: .npy piece by piece; JSON, CSV and one-tensor safetensors whole.
+ * @throws FileFormatError for a file that is missing, damaged or of another kind
  */
 export async function openNumberArray(path: string): Promise<NumberArray> {
   const file = await open(path).catch((cause: NodeJS.ErrnoException) => {
@@ -57,7 +57,10 @@ export async function openNumberArray(path: string): Promise<NumberArray> {
   }
 }
 
-/** A column with an entry for each of `rows` rows. FileFormatError where it has another number. */
+/**
+ * A column with an entry for each of `rows` rows.
+ * @throws FileFormatError where it has another number
+ */
 export async function openColumn(path: string, rows: number, what: string): Promise<NumberArray> {
   const array = await openNumberArray(path);
   if (sizeOf(array.shape) === rows) return array;

@@ -6,9 +6,9 @@ import { type FeatureBundle, openFeatureBundle as openAnywhere } from './open-bu
 
 /**
  * Opens a feature bundle; `close` closes its files.
- *
- * @param location The path of the folder, its address (file:, http: or https:), bytes or Blobs by name, or a source of one's own.
- * @throws FileFormatError where `bundle.json` is missing, damaged, of another format or version.
+ * @param location the path of the folder, its address (file:, http: or https:), bytes or Blobs by name, or a source of
+ *   one's own
+ * @throws FileFormatError where `bundle.json` is missing, damaged, of another format or version
  */
 export function openFeatureBundle(location: BundleLocation): Promise<FeatureBundle> {
   const text = typeof location === 'string' || location instanceof URL ? String(location) : undefined;

@@ -19,22 +19,25 @@ import type { Rule } from './rule.ts';
 
 /** One number per latent and column, [d_sae] each. */
 export interface FeatureOverview {
-  /** Rows on which the latent fires; 0: never fired in `manifest.activations.rows` rows. */
+  /** [d_sae], the number of rows on which the latent fires; 0: it never fired in `manifest.activations.rows` rows. */
   readonly count: Float64Array;
   readonly density: Float32Array;
-  /** −Infinity where `count` is 0. */
+  /** [d_sae], log₁₀ of the share of rows on which the latent fires; −Infinity where `count` is 0. */
   readonly log10Density: Float32Array;
-  /** Largest activation. */
+  /** [d_sae], the largest activation. */
   readonly max: Float32Array;
   /** Mean activation over the rows on which the latent fires. */
   readonly meanActive: Float32Array;
   readonly histogramWidth: Float32Array;
   readonly decoderNorm: Float32Array;
-  /** Absent where the SAE's file does not say which weight is the encoder. */
+  /**
+   * [d_sae], the cosine of each latent's encoder column and decoder row. Absent where the SAE's file does not say which
+   * weight is the encoder.
+   */
   readonly encoderDecoderCosine?: Float32Array;
   /** Index into `rules()`; −1 where the latent has none. */
   readonly rule: Int32Array;
-  /** Of the rule on held-out rows; NaN where there is none. */
+  /** The F1 of the rule on held-out rows; NaN where there is no rule. */
   readonly ruleF1: Float32Array;
   readonly rulePrecision: Float32Array;
   readonly ruleRecall: Float32Array;
@@ -42,11 +45,11 @@ export interface FeatureOverview {
 
 /** A row on which the latent fires, and the rows around it. */
 export interface FeatureExample {
-  /** Number of the row, from 0. */
+  /** The number of the row among all rows, from 0. */
   readonly row: number;
   /** The activation that qualified. */
   readonly value: number;
-  /** Number of its sequence; −1 where rows do not belong to sequences. */
+  /** The number of its sequence; −1 where rows do not belong to sequences. */
   readonly sequence: number;
   /** Position in the sequence as the model saw it; −1 where unknown. */
   readonly position: number;
@@ -60,7 +63,7 @@ export interface FeatureExample {
   readonly labels: readonly (string | undefined)[];
 }
 
-/** Activations between `min` and `max`, and some of them drawn at random. */
+/** The activations between `min` and `max`, and some of them drawn at random. */
 export interface FeatureInterval {
   readonly min: number;
   readonly max: number;
@@ -78,7 +81,7 @@ export interface TokenLogit {
 /** Everything that a page about one latent shows. */
 export interface FeatureData {
   readonly latent: number;
-  /** 0: never fired in `manifest.activations.rows` rows. */
+  /** The number of rows on which the latent fires; 0: it never fired in `manifest.activations.rows` rows. */
   readonly count: number;
   readonly density: number;
   readonly max: number;
@@ -87,13 +90,13 @@ export interface FeatureData {
   readonly encoderDecoderCosine?: number;
   /** Bin b counts activations in [b · width, (b + 1) · width). */
   readonly histogram: { readonly width: number; readonly counts: Int32Array };
-  /** Largest activation first. */
+  /** The examples with the largest activations, the largest first. */
   readonly top: readonly FeatureExample[];
-  /** From the lowest interval to the highest; together they cover [0, max]. */
+  /** Examples by interval, from the lowest to the highest; together the intervals cover [0, max]. */
   readonly intervals: readonly FeatureInterval[];
   readonly nearest: readonly { readonly latent: number; readonly cosine: number }[];
   readonly coactive: readonly { readonly latent: number; readonly count: number; readonly jaccard: number }[];
-  /** Absent where no unembedding was named. */
+  /** The logits that the latent writes directly. Absent where the bundle was built without an unembedding. */
   readonly logits?: {
     readonly top: readonly TokenLogit[];
     readonly bottom: readonly TokenLogit[];
@@ -107,15 +110,14 @@ export interface FeatureData {
 /** Texts of token ids. */
 export interface TokenTable {
   readonly size: number;
-  /** '' for an id without an entry. */
+  /** The text of a token; '' for an id without an entry. */
   text(token: number): string;
 }
 
 /**
  * Opens a feature bundle: reads its manifest, and the rest when it is asked for.
- *
- * @param location The folder's address, dropped files, bytes by name, or a source of one's own (`folderSource` in Node).
- * @throws FileFormatError where `bundle.json` is missing, damaged, of another format or version.
+ * @param location the folder's address, dropped files, bytes by name, or a source of one's own (`folderSource` in Node)
+ * @throws FileFormatError where `bundle.json` is missing, damaged, of another format or version
  */
 export async function openFeatureBundle(location: BundleLocation): Promise<FeatureBundle> {
   const source = bundleSourceOf(location);
@@ -139,7 +141,7 @@ export class FeatureBundle {
     return this.manifest.sae.d_sae;
   }
 
-  /** One number per latent and column; read once. */
+  /** The overview: one number per latent and column. It is read once. */
   overview(): Promise<FeatureOverview> {
     return this.#cached('overview', async () => {
       const file = await this.#wholeOverview();
@@ -161,7 +163,7 @@ export class FeatureBundle {
     });
   }
 
-  /** Examples that the bundle holds, over all latents. */
+  /** The number of examples that the bundle holds, over all latents. */
   heldExamples(): Promise<number> {
     return this.#wholeOverview().then(file => file.offsets('example_offsets').at(-1)!);
   }
@@ -216,10 +218,9 @@ export class FeatureBundle {
   }
 
   /**
-   * One latent, by byte ranges of the columns.
-   *
-   * @param latent 0 to d_sae − 1.
-   * @throws InvalidValueError where there is no such latent.
+   * Reads the data of one latent, by byte ranges of the columns.
+   * @param latent 0 to d_sae − 1
+   * @throws InvalidValueError where there is no such latent
    */
   async feature(latent: number): Promise<FeatureData> {
     const { manifest } = this;
@@ -234,7 +235,7 @@ export class FeatureBundle {
       this.rules(),
       this.#explanationsByLatent(),
     ]);
-    // A column of width 0 is not there.
+    // A column of width 0 does not exist.
     const row = async (name: string, width: number): Promise<Elements> =>
       width === 0 ? new Float32Array(0) : columns.read(name, latent * width, width, this.latents * width);
     const has = logits > 0 && columns.has('logit_top_tokens');
@@ -366,7 +367,7 @@ export class FeatureBundle {
           `example ${first + i} has a context of ${length} rows, number ${qualifying[i]} qualified`,
         );
       }
-      // The context is in float16, the activation that qualified is not.
+      // The context is stored in float16, the activation that qualified is not.
       (contextValues as Float32Array)[start + qualifying[i]!] = values[i]!;
       return {
         group: groups[i]!,
@@ -413,7 +414,7 @@ export class FeatureBundle {
     if (known) return known;
     const loading = load();
     this.#once.set(key, loading);
-    // What failed is tried again when it is asked for again.
+    // A read that failed is tried again at the next request.
     loading.catch(() => this.#once.delete(key));
     return loading;
   }

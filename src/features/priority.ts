@@ -1,6 +1,7 @@
 /**
- * Random numbers that belong to things instead of to an order: a row's priority follows from the seed and the row's number alone. What has
- * the k smallest priorities is a uniform sample without replacement, whatever order the rows came in (bottom-k sampling).
+ * Random numbers that do not depend on an order: a row's priority follows from the seed and the row's number alone. The
+ * rows with the k smallest priorities are a uniform sample without replacement, whatever order the rows came in
+ * (bottom-k sampling).
  */
 
 /** A bijection of 32-bit words that spreads every input bit over the output (Wellons' lowbias32). */

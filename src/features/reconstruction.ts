@@ -1,4 +1,7 @@
-/** Reconstructions of sparse features: by the few decoder rows that are active where the decoder is just that sum, else by the SAE itself. */
+/**
+ * Reconstructs from sparse features: by the few active decoder rows where the decoder is just their sum, otherwise by
+ * the SAE itself.
+ */
 import type { LoadedSae } from '../inference/loaded-sae.ts';
 import type { SparseFeatures } from '../inference/sparse-features.ts';
 import type { HostTensor } from '../tensor.ts';
@@ -7,7 +10,7 @@ import type { HostTensor } from '../tensor.ts';
 export type Reconstruct = (features: SparseFeatures, activations: Float32Array) => Promise<Float32Array>;
 
 /**
- * How `sae` is to be decoded. x̂ = b_dec + Σ f_i · W_dec,i is taken for granted only where it gives what the SAE's own decoder gives on
+ * The way to decode `sae`. x̂ = b_dec + Σ f_i · W_dec,i is only used where it agrees with the SAE's own decoder on
  * `features`, to 1e-4 of the largest value.
  */
 export async function reconstructor(

@@ -35,7 +35,10 @@ export class LabelValues {
     this.name = name;
   }
 
-  /** −1 for ''. InvalidValueError where there are too many values. */
+  /**
+   * The code of a value; −1 for ''.
+   * @throws InvalidValueError where there are too many values
+   */
   codeOf(value: string): number {
     if (value === '') return -1;
     const known = this.#numbers.get(value);
@@ -50,9 +53,9 @@ export class LabelValues {
 
 /**
  * Cuts the rows of `source` into blocks of `size`.
- *
- * @throws InvalidShapeError where a column does not have an entry for each row; FileFormatError for a number that is not finite (its row
- * is named), and for tokens or positions that are no integers below 2^31.
+ * @throws InvalidShapeError where a column does not have an entry for each row
+ * @throws FileFormatError for a number that is not finite (the message names its row), and for tokens or positions that
+ *   are no integers below 2^31
  */
 export async function* rowBlocks(
   source: FeatureRows,
@@ -120,7 +123,7 @@ interface OpenBlock {
 interface Widths {
   readonly width: number;
   readonly targetWidth: number | undefined;
-  /** Numbers of a record. */
+  /** How many numbers a record has. */
   readonly columns: number;
 }
 
@@ -144,7 +147,10 @@ function finished(block: OpenBlock, firstRow: number, rows: number, { width, tar
   };
 }
 
-/** The values; FileFormatError where one is not finite. */
+/**
+ * The values, checked.
+ * @throws FileFormatError where one is not finite
+ */
 function finite(values: Float32Array, width: number, firstRow: number, what: string): Float32Array {
   // A product with 0 is 0 unless a factor is not finite.
   let poison = 0;

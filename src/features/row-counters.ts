@@ -15,14 +15,15 @@ import type { Stopwatch } from './stopwatch.ts';
 import { forEachRun, type SortedStretch, Stretches } from './stretches.ts';
 import { VarianceByNorm } from './variance-by-norm.ts';
 
-/** Activations above 0 of the sampled rows at most: 64 MiB. */
+/** The most activations above 0 of the sampled rows: 64 MiB. */
 const SAMPLE_ENTRIES = 2 ** 24;
 
 /** Separates the random choices of a seed. */
 export const PURPOSE = { examples: 1, sample: 2, halves: 3 } as const;
 
+/** What is counted. */
 export interface RowCounterOptions {
-  /** Width of what is reconstructed: of the targets where rows have them, else of the rows. */
+  /** The width of the reconstruction: of the targets where rows have them, otherwise of the rows. */
   readonly measuredWidth: number;
   readonly dSae: number;
   readonly settings: BundleSettings;
@@ -31,7 +32,7 @@ export interface RowCounterOptions {
   readonly labelColumns: number;
   readonly sampleRows: number;
   readonly time: Stopwatch;
-  /** W_dec where reconstructions are to be measured. */
+  /** W_dec; only where reconstructions are measured. */
   readonly decoder: HostTensor | undefined;
   readonly sae: LoadedSae;
 }
@@ -125,7 +126,7 @@ export class RowCounters {
         const latent = indices[entry]!;
         const value = scale ? values[entry]! * scale[latent]! : values[entry]!;
         positive[kept] = value;
-        // Rounded to float32, as it is kept: what is too small for it does not fire.
+        // Activations are rounded to float32, as they are stored: one that is too small for it does not fire.
         if (positive[kept]! > 0) latents[kept++] = latent;
         else if (value < 0) this.negatives++;
       }

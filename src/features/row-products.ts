@@ -5,13 +5,16 @@ import type { Runtime } from '../sessions/runtime.ts';
 import { openSession } from '../sessions/session.ts';
 import type { HostTensor } from '../tensor.ts';
 
+/** Which products are wanted. */
 export interface RowProductOptions {
   /** [rows, inner]. */
   readonly left: HostTensor;
   /** [columns, inner], or [inner, columns] with `transposed` false. */
   readonly right: HostTensor;
   readonly isTransposed: boolean;
-  /** Largest and smallest results wanted of each row; ties go to the smaller column. */
+  /**
+   * How many of the largest and smallest results of each row are wanted; of equal ones the smaller column comes first.
+   */
   readonly largest: number;
   readonly smallest?: number;
   /** Whether all products are wanted too. */
@@ -28,7 +31,7 @@ export interface RowProductBlock {
   readonly products?: Float32Array;
 }
 
-/** Products at once: 64 MiB. */
+/** How many products are computed at once: 64 MiB. */
 const PRODUCTS_AT_ONCE = 2 ** 24;
 
 /** Computes left · right, block by block. */

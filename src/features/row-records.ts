@@ -1,6 +1,6 @@
 /**
- * What is known of each row beside its activations (token, position, sequence, label codes), in a temporary file: contexts are looked up
- * when the examples are chosen, and memory does not grow with the corpus. Node only.
+ * Keeps what is known of each row beside its activations (token, position, sequence, label codes) in a temporary file.
+ * Contexts are looked up when the examples are chosen, and memory does not grow with the corpus. Node only.
  */
 import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { FileFormatError, FileWriteError } from '../errors.ts';
@@ -17,6 +17,7 @@ export interface RecordsRead {
   label(row: number, column: number): number;
 }
 
+/** The records of all rows, on disk. */
 export class RowRecords {
   readonly #path: string;
   readonly #file: number;
@@ -26,7 +27,10 @@ export class RowRecords {
   #isDiscarded = false;
   #buffer = Buffer.alloc(0);
 
-  /** Begins an empty file at `path` for rows with `labelColumns` labels. FileWriteError where it cannot be written. */
+  /**
+   * Begins an empty file at `path` for rows with `labelColumns` labels.
+   * @throws FileWriteError where it cannot be written
+   */
   constructor(path: string, labelColumns: number) {
     this.#path = path;
     this.#columns = RECORD.labels + labelColumns;

@@ -1,27 +1,30 @@
 /**
- * A uniform sample of rows with the latents that fire on them, kept for what cannot be counted over all rows: rules, and co-activation of
- * very wide dictionaries. A row belongs to the sample if its priority lies below a threshold that falls where the sample grows too large,
- * so the sample depends on seed and rows alone.
+ * Keeps a uniform sample of rows with the latents that fire on them, for counts that cannot be taken over all rows:
+ * rules, and co-activation of very wide dictionaries. A row belongs to the sample if its priority lies below a
+ * threshold that falls where the sample grows too large, so the sample depends on seed and rows alone.
  */
 import { priorityOf } from './priority.ts';
 import type { RuleRow } from './rule.ts';
 
+/** A row of the sample. */
 export interface SampledRow extends RuleRow {
   readonly row: number;
   readonly sequence: number;
-  /** Ascending. */
+  /** The latents that fire on the row, ascending. */
   readonly latents: Uint32Array;
 }
 
+/** The size of the sample. */
 export interface RowSampleOptions {
-  /** Rows at most. */
+  /** The most rows. */
   readonly rows: number;
-  /** Activations above 0 at most, over all rows of the sample. */
+  /** The most activations above 0, over all rows of the sample. */
   readonly entries: number;
-  /** From `priorityKey`. */
+  /** The key of random choices, from `priorityKey`. */
   readonly key: number;
 }
 
+/** A uniform sample of the rows that are offered. */
 export class RowSample {
   readonly #options: RowSampleOptions;
   #threshold = 2 ** 32;

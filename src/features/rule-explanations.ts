@@ -4,8 +4,7 @@ import type { FeatureBundle } from './open-bundle.ts';
 
 /**
  * The imported explanations, then each latent's rule with its F1 on held-out rows as the score.
- *
- * @param least Rules with a lower F1 are left out. Default .5.
+ * @param least rules with a lower F1 are left out. Default .5
  */
 export async function explanationsOfBundle(bundle: FeatureBundle, least = 0.5): Promise<Explanation[]> {
   const { rule, ruleF1 } = await bundle.overview();

@@ -13,7 +13,7 @@ export type Rule = { readonly text: string } & (
   | { readonly kind: 'position'; readonly below: number }
 );
 
-/** What a rule is tested on: one row. */
+/** A row on which a rule is tested. */
 export interface RuleRow {
   /** Token id; −1 where there is none. */
   readonly token: number;

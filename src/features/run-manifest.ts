@@ -1,9 +1,10 @@
-/** `bundle.json` of what was just counted. */
+/** Makes `bundle.json` from the counts of a run. */
 import { BUNDLE_FORMAT, BUNDLE_VERSION, type BundleManifest, type BundleSettings } from './bundle-manifest.ts';
 import type { RuleChoice } from './choose-rules.ts';
 import type { FeatureRows } from './feature-rows.ts';
 import type { RowCounters } from './row-counters.ts';
 
+/** What the manifest is made from. */
 export interface RunManifestParts {
   readonly source: FeatureRows;
   readonly foldDecoderNorm: boolean;

@@ -1,4 +1,7 @@
-/** What a bundle needs of an SAE's weights: decoder directions and norms, and how each latent's encoder and decoder agree. */
+/**
+ * Reads what a bundle needs of an SAE's weights: decoder directions and norms, and how each latent's encoder and
+ * decoder agree.
+ */
 import type { OnnxModel } from '../onnx/read.ts';
 import { readInitializer } from '../onnx/tensor-values.ts';
 import type { HostTensor } from '../tensor.ts';
@@ -7,10 +10,9 @@ import type { HostTensor } from '../tensor.ts';
 const ENCODER = 'W_enc';
 
 /**
- * Cosine of each latent's encoder column and decoder row, [d_sae], or undefined where the file has no `W_enc` [d_in, d_sae] whose
- * columns are as long as the decoder's rows. NaN where one is zero.
- *
- * @param directions W_dec, [d_sae, d_out].
+ * The cosine of each latent's encoder column and decoder row, [d_sae], or `undefined` where the file has no `W_enc`
+ * [d_in, d_sae] whose columns are as long as the decoder's rows. NaN where one of them is zero.
+ * @param directions W_dec, [d_sae, d_out]
  */
 export function encoderDecoderCosines(model: OnnxModel, directions: HostTensor): Float32Array | undefined {
   const [dSae = 0, dOut = 0] = directions.shape;

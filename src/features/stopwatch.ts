@@ -1,4 +1,4 @@
-/** Wall-clock seconds of long work by stage: each call of `add` charges what passed since the last one. */
+/** Measures the wall-clock seconds of long work by stage: each call of `add` charges the time since the last call. */
 export class Stopwatch {
   readonly #seconds = new Map<string, number>();
   #last = performance.now();

@@ -1,6 +1,6 @@
 /**
- * Rows of sparse features cut into stretches: a block of rows with enough of its neighbours that every row's context is whole, sorted by
- * latent. Blocks have a fixed size, so that what follows does not depend on how the rows arrived.
+ * Rows of sparse features cut into stretches: a block of rows with enough of its neighbours that every row's context is
+ * whole, sorted by latent. Blocks have a fixed size, so that the results do not depend on how the rows arrived.
  */
 import type { LatentRun, Stretch } from './held-examples.ts';
 
@@ -20,12 +20,13 @@ export interface SortedStretch extends Stretch {
   readonly values: Float32Array;
 }
 
+/** Cuts rows into stretches. */
 export class Stretches {
   readonly #dSae: number;
   readonly #before: number;
   readonly #after: number;
   readonly #blocks: { readonly first: number; readonly rows: number; readonly data: SparseRows }[] = [];
-  /** Rows that came, and rows that were offered. */
+  /** How many rows have arrived, and how many have been offered. */
   #received = 0;
   #offered = 0;
 
@@ -36,7 +37,10 @@ export class Stretches {
     this.#after = after;
   }
 
-  /** Takes the next rows; gives the stretches whose contexts are then whole. */
+  /**
+   * Takes the next rows.
+   * @returns the stretches whose contexts are now whole
+   */
   add(data: SparseRows): SortedStretch[] {
     const rows = data.offsets.length - 1;
     this.#blocks.push({ first: this.#received, rows, data });
@@ -49,7 +53,7 @@ export class Stretches {
     return this.#ready(this.#received);
   }
 
-  /** Offers whole blocks that end at or before `limit`; at the end of all rows what is left. */
+  /** The whole blocks that end at or before `limit`; at the end of all rows also the rest. */
   #ready(limit: number): SortedStretch[] {
     const stretches: SortedStretch[] = [];
     for (const { first, rows } of [...this.#blocks]) {

@@ -13,8 +13,8 @@ const MOST_TOKENS = 2 ** 24;
 
 /**
  * Reads the texts of all ids.
- *
- * @throws FileFormatError where the JSON is not a tokenizer's: no `model.vocab`, or ids that are not small integers.
+ * @throws FileFormatError where the JSON is no tokenizer's: without `model.vocab`, or with ids that are not small
+ *   integers
  */
 export function readTokenTexts(json: string, file?: string): TokenTexts {
   let tokenizer: Tokenizer;
@@ -131,7 +131,7 @@ function characterLength(bytes: Uint8Array, at: number): number {
       new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes.subarray(at, at + length));
       return length;
     } catch {
-      // A longer one may be whole.
+      // A longer piece may be a whole character.
     }
   }
   return 0;

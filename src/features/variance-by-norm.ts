@@ -15,15 +15,17 @@ interface NormBin {
   readonly sums: Float64Array;
 }
 
+/** Explained variance with and without sinks. */
 export interface VarianceReport {
   readonly medianNorm: number;
   readonly sinkNorm: number;
   readonly sinkRows: number;
-  /** undefined where the rows do not vary or no reconstruction was given. */
+  /** The explained variance; `undefined` where the rows do not vary or no reconstruction was given. */
   readonly explained: number | undefined;
   readonly explainedWithoutSinks: number | undefined;
 }
 
+/** Measures explained variance with and without sinks. */
 export class VarianceByNorm {
   readonly #width: number;
   readonly #bins = new Map<number, NormBin>();
@@ -36,7 +38,11 @@ export class VarianceByNorm {
     this.#width = width;
   }
 
-  /** Adds `rows` [n, width], what is to be reconstructed, and their reconstruction [n, width], where there is one. */
+  /**
+   * Adds rows.
+   * @param rows [n, width], the tensor that is reconstructed
+   * @param reconstruction [n, width], where there is one
+   */
   add(rows: Float32Array, reconstruction: Float32Array | undefined): void {
     const width = this.#width;
     if (rows.length === 0) return;

@@ -1,6 +1,6 @@
 /**
- * One array into a file, part by part, so that what is larger than memory can be written; nothing is seen under the file's name before it
- * is complete. Node only.
+ * Writes one array into a file, part by part, so that it may be larger than memory. Nothing is seen under the file's
+ * name before it is complete. Node only.
  */
 import { InvalidShapeError } from '../errors.ts';
 import { type Shape, sizeOf } from '../tensor.ts';
@@ -11,24 +11,29 @@ import { safetensorsHeader } from './safetensors.ts';
 import { type AtomicFile, openAtomicFile } from './write-atomic.ts';
 import { ZipWriter } from './zip-writer.ts';
 
-/** Takes an array in row-major order, part by part. */
+/** Writes an array in row-major order, part by part. */
 export interface ArrayWriter {
   /** Appends elements; whole rows where the format has rows. */
   append(values: ArrayLike<number>): Promise<void>;
-  /** Gives the file its name; InvalidShapeError where the elements written do not fill the shape. */
+  /**
+   * Gives the file its name.
+   * @throws InvalidShapeError where the elements written do not fill the shape
+   */
   finish(): Promise<void>;
   /** Removes what was written; does nothing after `finish`. */
   discard(): Promise<void>;
 }
 
-/** How one format writes: what comes before the values, the values, and what comes after. */
+/** The parts of a format: what comes before the values, the values, and what comes after. */
 interface Format {
   begin(file: AtomicFile): Promise<void>;
   append(file: AtomicFile, values: ArrayLike<number>): Promise<void>;
   end(file: AtomicFile): Promise<void>;
 }
 
-/** The bytes of float32 values, not copied where they already are such an array: they are written before anybody changes them. */
+/**
+ * The bytes of float32 values. An array that already is float32 is not copied: it is written before anybody changes it.
+ */
 function float32Bytes(values: ArrayLike<number>): Uint8Array {
   if (!(values instanceof Float32Array)) return encodeElements(values, 'float32');
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
@@ -36,10 +41,13 @@ function float32Bytes(values: ArrayLike<number>): Uint8Array {
 
 const nothing = async (): Promise<void> => {};
 
-/** Values of one `append` that are turned into text at once. */
+/** How many values of one `append` are turned into text at once. */
 const VALUES_PER_TEXT = 2 ** 16;
 
-/** Begins a .npy file of `shape` at `path`. FileWriteError where the folder is missing or not writable. */
+/**
+ * Begins a .npy file of `shape` at `path`.
+ * @throws FileWriteError where the folder is missing or not writable
+ */
 export function openNpyWriter(path: string, shape: Shape, type: ElementType = 'float32'): Promise<ArrayWriter> {
   return openWriter(path, shape, {
     begin: file => file.append(npyHeader(shape, type)),
@@ -48,7 +56,10 @@ export function openNpyWriter(path: string, shape: Shape, type: ElementType = 'f
   });
 }
 
-/** Begins a .safetensors file with one tensor, float32. Errors as `openNpyWriter`. */
+/**
+ * Begins a .safetensors file with one float32 tensor.
+ * @throws FileWriteError as `openNpyWriter`
+ */
 export function openSafetensorsWriter(path: string, shape: Shape, name: string): Promise<ArrayWriter> {
   return openWriter(path, shape, {
     begin: file => file.append(safetensorsHeader([[name, { shape, type: 'float32' }]])),
@@ -57,7 +68,10 @@ export function openSafetensorsWriter(path: string, shape: Shape, name: string):
   });
 }
 
-/** Begins a .npz file with one array, float32, stored as `np.savez` does. Errors as `openNpyWriter`. */
+/**
+ * Begins a .npz file with one float32 array, stored as `np.savez` does.
+ * @throws FileWriteError as `openNpyWriter`
+ */
 export function openNpzWriter(path: string, shape: Shape, name: string): Promise<ArrayWriter> {
   let zip: ZipWriter | undefined;
   return openWriter(path, shape, {
@@ -74,7 +88,10 @@ export function openNpzWriter(path: string, shape: Shape, name: string): Promise
   });
 }
 
-/** Begins a .csv file, a line for each sample whatever its shape. Errors as `openNpyWriter`. */
+/**
+ * Begins a .csv file with one line for each sample, whatever its shape.
+ * @throws FileWriteError as `openNpyWriter`
+ */
 export function openCsvWriter(path: string, shape: Shape): Promise<ArrayWriter> {
   const width = sizeOf(shape.slice(1));
   return openWriter(path, shape, {
@@ -84,7 +101,10 @@ export function openCsvWriter(path: string, shape: Shape): Promise<ArrayWriter> 
   });
 }
 
-/** Begins a .json file, an array of rows of `shape`'s other dimensions, one a line. Errors as `openNpyWriter`. */
+/**
+ * Begins a .json file: an array of rows of `shape`'s other dimensions, one per line.
+ * @throws FileWriteError as `openNpyWriter`
+ */
 export function openJsonWriter(path: string, shape: Shape): Promise<ArrayWriter> {
   const text = new JsonRows(shape);
   return openWriter(path, shape, {

@@ -5,16 +5,20 @@ export interface ByteSource {
   /** Path or another name, for messages. */
   readonly name: string;
   readonly size: number;
-  /** Bytes `start` to `start + length`. FileFormatError naming the file where it ends before. */
+  /**
+   * Bytes `start` up to `start + length`.
+   * @throws FileFormatError naming the file where it ends before
+   */
   read(start: number, length: number): Promise<Uint8Array>;
-  /** The same into memory that is there, as many bytes as it holds. Absent where that would save no copy. */
+  /** Reads into `into`, as many bytes as it holds. Absent where that would save no copy. */
   readInto?(start: number, into: Uint8Array): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Bytes read at once where a whole file goes by: 4 MiB. */
+/** How many bytes are read at once when a whole file is read through: 4 MiB. */
 const PART = 2 ** 22;
 
+/** Bytes in memory as a byte source. */
 export function bytesInMemory(bytes: Uint8Array, name: string): ByteSource {
   return {
     name,

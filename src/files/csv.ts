@@ -1,6 +1,6 @@
 /**
- * Samples as text, one a line: separated by commas, semicolons (with decimal commas or points), tabs, bars or spaces, as the first line
- * tells. Read part by part, so that files larger than memory go by.
+ * Samples as text, one per line: separated by commas, semicolons (with decimal commas or points), tabs, bars or spaces,
+ * which the first line tells. Text is read part by part, so that files may be larger than memory.
  */
 import { FileFormatError, InvalidShapeError } from '../errors.ts';
 import type { HostTensor } from '../tensor.ts';
@@ -14,14 +14,15 @@ const notFinite = /^[+-]?(nan|inf|infinity)$/i;
 const LONGEST_LINE = 2 ** 26;
 
 interface Source {
-  /** Path for messages. */
+  /** The file's path, for messages. */
   readonly file?: string | undefined;
 }
 
 /**
- * Reads samples as float32 [lines, columns]. Blank lines and lines that begin with # are left out, and so is a header: a first line in
- * which no cell is a number, NaN, infinite or empty.
- * FileFormatError for a cell that is not a finite decimal number (its line and column are told), lines of unequal length, or no samples.
+ * Reads samples as float32 [lines, columns]. Blank lines and lines that begin with # are left out, and so is a header:
+ * a first line in which no cell is a number, NaN, infinite or empty.
+ * @throws FileFormatError for a cell that is not a finite decimal number (its line and column are told), lines of
+ *   unequal length, or no samples
  */
 export function readCsv(text: string, source: Source = {}): HostTensor {
   const kept = keepingSink();
@@ -30,7 +31,9 @@ export function readCsv(text: string, source: Source = {}): HostTensor {
   return kept.tensor(reader.finish());
 }
 
-/** Reads the text of a CSV file part by part; values go to `sink` in row-major order. Errors as `readCsv`'s. */
+/**
+ * Reads the text of a CSV file part by part; values go to `sink` in row-major order. Its errors are those of `readCsv`.
+ */
 export class CsvReader {
   readonly #values: FloatBuffer;
   readonly #file: string | undefined;
@@ -146,7 +149,10 @@ function splitQuoted(line: string, separator: string): string[] {
   return cells;
 }
 
-/** Without the spaces around it. A byte order mark, which `trim` takes for one, is none: two files were joined. */
+/**
+ * The text without the spaces around it. A byte order mark, which `trim` counts as one, is kept: it means that two
+ * files were joined.
+ */
 function trimmed(text: string): string {
   return text.replace(/^[^\S\ufeff]+|[^\S\ufeff]+$/g, '');
 }
@@ -156,7 +162,10 @@ function unquoted(cell: string): string {
   return bare.length >= 2 && bare.startsWith('"') && bare.endsWith('"') ? trimmed(bare.slice(1, -1)) : bare;
 }
 
-/** Writes a matrix [rows, columns], one row a line, without a header; InvalidShapeError where it is not two-dimensional. */
+/**
+ * Writes a matrix [rows, columns], one row a line, without a header.
+ * @throws InvalidShapeError where it is not two-dimensional
+ */
 export function writeCsv({ data, shape }: HostTensor<ArrayLike<number>>): string {
   if (shape.length !== 2) throw new InvalidShapeError(`CSV holds a matrix, got the shape [${shape.join(', ')}]`);
   return csvLines(data, shape[1]!);

@@ -9,7 +9,10 @@ import type { ByteSource } from './byte-source.ts';
 /** One read or write of 2 GiB or more aborts the process. */
 const LARGEST_TRANSFER = 2 ** 30;
 
-/** Opens a file to be read. FileFormatError where it is missing, a folder, no plain file, or not readable. */
+/**
+ * Opens a file to be read.
+ * @throws FileFormatError where it is missing, a folder, no plain file, or not readable
+ */
 export async function openFileBytes(path: string, what = 'a file of numbers'): Promise<ByteSource> {
   const file = await open(path).catch((cause: unknown) => {
     const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
@@ -33,7 +36,10 @@ export async function openFileBytes(path: string, what = 'a file of numbers'): P
   }
 }
 
-/** Bytes `start` to `start + length`; FileFormatError naming the file where it ends before. */
+/**
+ * Bytes `start` up to `start + length`.
+ * @throws FileFormatError naming the file where it ends before
+ */
 async function readRange(file: FileHandle, path: string, start: number, length: number): Promise<Uint8Array> {
   const bytes = allocate(length, path);
   await fillRange(file, path, start, bytes);
@@ -55,7 +61,10 @@ async function fillRange(file: FileHandle, path: string, start: number, bytes: U
   }
 }
 
-/** `length` bytes of memory; FileFormatError where the machine does not have them. */
+/**
+ * `length` bytes of memory.
+ * @throws FileFormatError where the machine does not have them
+ */
 function allocate(length: number, path: string): Uint8Array {
   try {
     return new Uint8Array(length);
@@ -64,7 +73,7 @@ function allocate(length: number, path: string): Uint8Array {
   }
 }
 
-/** A file without a name, for as long as it is open: nothing is left of it, however the process ends. */
+/** A file without a name, which disappears when it is closed or the process ends, however it ends. */
 export interface ScratchFile {
   /** Bytes appended so far. */
   readonly length: number;
@@ -75,7 +84,7 @@ export interface ScratchFile {
 
 /**
  * Opens a scratch file in `folder`, by default the system's for temporary files.
- * FileWriteError where it cannot be made, and from `append` where the disk is full.
+ * @throws FileWriteError where it cannot be made, and from `append` where the disk is full
  */
 export async function openScratchFile(folder: string = tmpdir()): Promise<ScratchFile> {
   const path = join(folder, `.monosemantic-${process.pid}-${randomBytes(6).toString('hex')}.scratch`);

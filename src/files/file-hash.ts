@@ -3,7 +3,10 @@ import { createHash } from 'node:crypto';
 import { partsOf } from './byte-source.ts';
 import { openFileBytes } from './file-bytes.ts';
 
-/** SHA-256 of a file of any size, in hexadecimal. FileFormatError where it cannot be read. */
+/**
+ * SHA-256 of a file of any size, in hexadecimal.
+ * @throws FileFormatError where it cannot be read
+ */
 export async function sha256OfFile(path: string): Promise<string> {
   const source = await openFileBytes(path, 'a file');
   const hash = createHash('sha256');

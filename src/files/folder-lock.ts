@@ -1,6 +1,7 @@
 /**
- * A folder that one writer at a time may use. The lock is a file in it that says which process holds it and whose time of change is moved on
- * while that process lives; it is taken over from a process that died, however it died. Node only.
+ * Locks a folder that only one writer may use at a time. The lock is a file in the folder that names the process which
+ * holds it, and whose time of change is renewed while that process lives. It is taken over from a process that died,
+ * however it died. Node only.
  */
 import { randomBytes } from 'node:crypto';
 import { constants, copyFile, link, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
@@ -10,11 +11,12 @@ import { FileWriteError, FolderInUseError } from '../errors.ts';
 import { isRecord } from './json-text.ts';
 import { isAlive, type OwnerProcess, ownProcess } from './owner-process.ts';
 
-/** Gives the folder free again. */
+/** A lock that is held; disposing of it releases the folder. */
 export interface FolderLock extends AsyncDisposable {
   release(): Promise<void>;
 }
 
+/** How a folder is locked. */
 export interface FolderLockOptions {
   /** Milliseconds between two signs of life. Default 2,000. */
   readonly beat?: number | undefined;
@@ -24,16 +26,17 @@ export interface FolderLockOptions {
 
 /** Who holds a lock. */
 interface Holder extends OwnerProcess {
-  /** Of this lock alone: a process may hold one, release it and take it again. */
+  /** Identifies this lock: a process may hold one, release it and take it again. */
   readonly token: string;
 }
 
 const BEAT = 2000;
-/** Signs of life that a holder on another machine may miss before it counts as dead. */
+/** How many signs of life a holder on another machine may miss before it counts as dead. */
 const MISSED = 4;
 
 /**
- * Locks `folder`, which must exist, for what is called `name` in it.
+ * Locks `folder`, which must exist, for one purpose.
+ * @param name the purpose, which is part of the lock's file name
  * @throws FolderInUseError where another living process, or this one, has it
  * @throws FileWriteError where the folder cannot be written
  */
@@ -44,7 +47,7 @@ export async function lockFolder(
 ): Promise<FolderLock> {
   const path = join(folder, `.${name}.lock`);
   const holder: Holder = { ...ownProcess(), token: randomBytes(8).toString('hex') };
-  // Whole before it has its name: a lock is never seen empty.
+  // The file is complete before it gets its name, so that a lock is never seen empty.
   const own = `${path}.${holder.token}`;
   await writeFile(own, JSON.stringify(holder), { flag: 'wx' }).catch((cause: unknown) => {
     throw new FileWriteError(path, cause);
@@ -71,13 +74,16 @@ export async function lockFolder(
     if (!isHeld) return;
     isHeld = false;
     clearInterval(timer);
-    // Not one that somebody took over while this process was stopped.
+    // A lock that somebody took over while this process was stopped is not removed.
     if ((await holderOf(path))?.token === holder.token) await rm(path, { force: true });
   };
   return { release, [Symbol.asyncDispose]: release };
 }
 
-/** A second name for the file, which fails where something has that name already. */
+/**
+ * Gives the file a second name.
+ * @returns false where something already has that name
+ */
 async function takeName(own: string, path: string): Promise<boolean> {
   try {
     await link(own, path);
@@ -87,7 +93,7 @@ async function takeName(own: string, path: string): Promise<boolean> {
     if (code === 'EEXIST') return false;
     if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'ENOSYS') throw new FileWriteError(path, cause);
   }
-  // A file system without links.
+  // The file system has no links.
   try {
     await copyFile(own, path, constants.COPYFILE_EXCL);
     return true;
@@ -97,7 +103,10 @@ async function takeName(own: string, path: string): Promise<boolean> {
   }
 }
 
-/** Undefined where the lock has gone meanwhile. One that cannot be read was written by nobody who lives. */
+/**
+ * The holder of a lock; `undefined` where the lock has gone meanwhile. A lock that cannot be read was written by no
+ * living process.
+ */
 async function holderOf(path: string): Promise<Holder | undefined> {
   const text = await readFile(path, 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;
@@ -110,12 +119,12 @@ async function holderOf(path: string): Promise<Holder | undefined> {
   return { space: '', pid: 0, started: 0, token: '' };
 }
 
-/** Whether its holder is dead: seen from here, or by a lock that stays unchanged. */
+/** Whether the holder is dead: seen from here, or because the lock stays unchanged. */
 async function isGone(holder: Holder, path: string, beat: number, signal?: AbortSignal): Promise<boolean> {
   const alive = isAlive(holder);
   if (alive !== undefined) return !alive;
   const before = await changeOf(path);
-  // Clocks of two machines differ: what is compared is the lock with itself.
+  // The clocks of two machines differ, so the lock is only compared with itself.
   for (let missed = 0; missed < MISSED; missed++) {
     await sleep(beat, undefined, { signal });
     if ((await changeOf(path)) !== before) return false;
@@ -131,8 +140,9 @@ async function changeOf(path: string): Promise<number | undefined> {
 }
 
 /**
- * Removes the lock of the dead holder of `token`. Several may have found that it died: who creates the guard of this very holder may remove its lock, and
- * a lock that somebody else has taken since has another token. A guard whose owner died between the two is removed.
+ * Removes the lock of the dead holder of `token`. Several processes may have found that it died: the one that creates
+ * the guard of this holder may remove its lock, and a lock that somebody else has taken since has another token. A
+ * guard whose owner died between the two is removed.
  */
 async function removeDead(path: string, token: string): Promise<void> {
   const guard = `${path}.${token.replace(/[^0-9a-z]/gi, '') || 'unread'}.dead`;

@@ -1,20 +1,20 @@
 /**
- * Arrays as JSON: nested rows, a shape and flat data, or an array a line (JSON Lines). Read part by part and never as one value, so that
- * files larger than memory go by.
+ * Arrays as JSON: nested rows, a shape and flat data, or an array a line (JSON Lines). The text is read part by part
+ * and never as one value, so that files may be larger than memory.
  */
 import { FileFormatError } from '../errors.ts';
 import { type HostTensor, sizeOf } from '../tensor.ts';
 import { FloatBuffer, type FloatSink, keepingSink } from './row-collector.ts';
 
 interface Source {
-  /** Path for messages. */
+  /** The file's path, for messages. */
   readonly file?: string | undefined;
 }
 
 /**
  * Reads `[[…], …]` (any depth), `{"shape": […], "data": […]}`, or a line `[…]` for each row, as float32.
- * FileFormatError for what is not JSON, rows of unequal length, an entry that is not a finite number, or data that do not fill the shape;
- * a wrong entry is told by its value.
+ * @throws FileFormatError for what is not JSON, rows of unequal length, an entry that is not a finite number, or data
+ *   that do not fill the shape; the message shows a wrong entry
  */
 export function readJsonArray(text: string, source: Source = {}): HostTensor {
   const kept = keepingSink();
@@ -36,7 +36,10 @@ const token =
 /** What may come next. */
 type Expectation = 'value' | 'value or end' | 'comma or end' | 'key' | 'key or end' | 'colon';
 
-/** Reads the text of a JSON array part by part; values go to `sink` in row-major order. Errors as `readJsonArray`'s. */
+/**
+ * Reads the text of a JSON array part by part; values go to `sink` in row-major order. Its errors are those of
+ * `readJsonArray`.
+ */
 export class JsonArrayReader {
   readonly #values: FloatBuffer;
   readonly #file: string | undefined;
@@ -46,7 +49,7 @@ export class JsonArrayReader {
   readonly #counts: number[] = [];
   /** Length of the arrays at each depth, once one is closed. */
   readonly #lengths: (number | undefined)[] = [];
-  /** How deep numbers lie. */
+  /** The depth at which numbers lie. */
   #rank: number | undefined;
   #form: 'array' | 'lines' | 'object' | undefined;
   /** Complete top-level arrays: more than one for JSON Lines. */
@@ -105,7 +108,7 @@ export class JsonArrayReader {
       token.lastIndex = at;
       const match = token.exec(text);
       if (match === null || token.lastIndex > end) {
-        // What no later part can complete.
+        // No later part can complete this.
         const rest = text.slice(at, end).trimStart();
         if (match === null && rest !== '' && !rest.startsWith('"')) throw this.#notJson(text, at);
         return at;
@@ -116,13 +119,16 @@ export class JsonArrayReader {
     }
   }
 
-  /** False where the token may not stand here. */
+  /**
+   * Takes one token.
+   * @returns false where the token may not stand here
+   */
   #take([all, mark, number, string, word]: RegExpExecArray): boolean {
     // JSON Lines: an array a line.
     if (mark === '[' && this.#isComplete && !/[\r\n]/.test(all)) return false;
     if (mark !== undefined) return this.#takeMark(mark);
     if (string !== undefined && (this.#expects === 'key' || this.#expects === 'key or end')) {
-      // As it stands: neither name has anything to escape.
+      // The key is taken literally: neither name has anything to escape.
       this.#key = string;
       if (this.#key !== 'shape' && this.#key !== 'data') throw this.#failure(expected);
       if (this.#seen.has(this.#key)) throw this.#failure(`${this.#key} twice`);

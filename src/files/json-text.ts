@@ -1,4 +1,7 @@
-/** JSON as other projects' files have it: Python writes NaN and Infinity into it, editors a byte order mark, attackers depth. */
+/**
+ * Reads JSON as other projects' files have it: Python writes NaN and Infinity into it, editors a byte order mark,
+ * attackers deep nesting.
+ */
 import { FileFormatError } from '../errors.ts';
 import { decodeText } from './text-encoding.ts';
 
@@ -6,8 +9,9 @@ import { decodeText } from './text-encoding.ts';
 const DEEPEST = 100;
 
 /**
- * Parses the JSON text of a config. NaN is read as `null`, Infinity and −Infinity as numbers, as Python's json module writes them.
- * FileFormatError where it is not JSON or nests deeper than 100; `what` names it in the message.
+ * Parses the JSON text of a config. NaN is read as `null`, Infinity and −Infinity as numbers, as Python's json module
+ * writes them.
+ * @throws FileFormatError where it is not JSON or nests deeper than 100; `what` names it in the message
  */
 export function parseJson(
   content: Uint8Array | string,
@@ -34,7 +38,7 @@ export function parseJson(
   }
 }
 
-/** How deep brackets nest, those in strings aside. */
+/** The depth to which brackets nest, without those in strings. */
 function depthOf(text: string): number {
   let depth = 0;
   let deepest = 0;

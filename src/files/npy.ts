@@ -16,10 +16,11 @@ import {
   type FileTensor,
 } from './element-type.ts';
 
+/** The header of a .npy file. */
 export interface NpyHeader {
   readonly type: ElementType;
   readonly shape: Shape;
-  /** True where the first index changes fastest. */
+  /** Whether the first index changes fastest. */
   readonly fortranOrder: boolean;
   readonly bigEndian: boolean;
   /** Bytes before the data. */
@@ -27,7 +28,7 @@ export interface NpyHeader {
 }
 
 interface Source {
-  /** Path for messages. */
+  /** The file's path, for messages. */
   readonly file?: string | undefined;
 }
 
@@ -54,7 +55,7 @@ const typeOfCode: Readonly<Record<string, ElementType>> = {
   b1: 'bool',
 };
 
-/** What dtypes hold that are refused, by their first letter. */
+/** The content of dtypes that are refused, by their first letter. */
 const unsupported: Readonly<Record<string, string>> = {
   O: 'Python objects stored as a pickle',
   c: 'complex numbers',
@@ -66,15 +67,16 @@ const unsupported: Readonly<Record<string, string>> = {
   f: 'a float of another width',
 };
 
-/** True where `bytes` begin as a .npy file does. */
+/** Whether `bytes` begin as a .npy file does. */
 export function isNpy(bytes: Uint8Array): boolean {
   return magic.every((byte, i) => bytes[i] === byte);
 }
 
 /**
  * Reads the header from the file's first bytes (`npyHeaderGuess` are enough).
- * FileFormatError for another kind of file, a damaged header, an unsupported dtype (supported: floats of 64, 32 and 16 bits, integers of
- * 64 to 8 bits, signed or not, and bool; of either byte order), or a header longer than `bytes`.
+ * @throws FileFormatError for another kind of file, a damaged header, an unsupported dtype (supported: floats of 64, 32
+ *   and 16 bits, integers of 64 to 8 bits, signed or not, and bool; of either byte order), or a header longer than
+ *   `bytes`
  */
 export function readNpyHeader(bytes: Uint8Array, source: Source = {}): NpyHeader {
   if (bytes.byteLength < 10 || !isNpy(bytes)) throw new FileFormatError('not a .npy file', source);
@@ -99,8 +101,8 @@ export function readNpyHeader(bytes: Uint8Array, source: Source = {}): NpyHeader
 }
 
 /**
- * Reads a whole file; Fortran order is turned into C order. FileFormatError as `readNpyHeader`, and where the data's length is not exactly
- * what the shape asks for.
+ * Reads a whole file; Fortran order is turned into C order.
+ * @throws FileFormatError as `readNpyHeader`, and where the data's length is not exactly what the shape asks for
  */
 export function readNpy(bytes: Uint8Array, source: Source = {}): FileTensor {
   const header = readNpyHeader(bytes, source);
@@ -110,7 +112,10 @@ export function readNpy(bytes: Uint8Array, source: Source = {}): FileTensor {
   return { type, shape, data: fortranOrder ? fromFortranOrder(data, shape) : data };
 }
 
-/** FileFormatError where a file of `fileSize` bytes does not hold exactly the array that `header` announces. */
+/**
+ * Checks a file's length.
+ * @throws FileFormatError where a file of `fileSize` bytes does not hold exactly the array that `header` announces
+ */
 export function checkNpyLength(header: NpyHeader, fileSize: number, source: Source = {}): void {
   const { type, shape, dataStart } = header;
   const expected = byteLengthOf(shape, type);
@@ -154,7 +159,10 @@ export function npyHeader(shape: Shape, type: ElementType): Uint8Array {
   return bytes;
 }
 
-/** Writes one array, as float32 where `type` is not given; InvalidShapeError where the data do not fill the shape. */
+/**
+ * Writes one array, as float32 where `type` is not given.
+ * @throws InvalidShapeError where the data do not fill the shape
+ */
 export function writeNpy(tensor: HostTensor<ArrayLike<number>> & { readonly type?: ElementType }): Uint8Array {
   const { data, shape, type = 'float32' } = tensor;
   if (data.length !== sizeOf(shape)) {

@@ -7,20 +7,23 @@ import { otherFormat } from './other-format.ts';
 import { isZip, unpackedEntry, type ZipEntry, zipDirectory } from './zip.ts';
 
 interface Source {
-  /** Path for messages. */
+  /** The file's path, for messages. */
   readonly file?: string | undefined;
 }
 
 /**
- * An archive may unpack to this many bytes whatever its size, and beyond to this many times its size. Weights and activations shrink by
- * less than half; arrays of zeros that shrink a thousandfold are taken while they are small.
+ * An archive may unpack to this many bytes whatever its size, and beyond to this many times its size. Weights and
+ * activations shrink by less than half. Arrays of zeros, which shrink a thousandfold, are accepted while they are
+ * small.
  */
 const SMALL = 2 ** 28;
 const LARGEST_RATIO = 16;
 
 /**
- * Reads the arrays of an archive by name (without `.npy`), only those in `names` where it is given; stored or deflated entries.
- * FileFormatError for what is not a zip archive, is damaged, unpacks to too much, or holds arrays that `readNpy` refuses.
+ * Reads the arrays of an archive by name (without `.npy`), only those in `names` where it is given; stored or deflated
+ * entries.
+ * @throws FileFormatError for what is not a zip archive, is damaged, unpacks to too much, or holds arrays that
+ *   `readNpy` refuses
  */
 export function readNpz(
   bytes: Uint8Array,
@@ -31,8 +34,8 @@ export function readNpz(
 }
 
 /**
- * Reads the arrays of an archive of `fileSize` bytes that begins with `beginning`, one after another. Errors as `readNpz`, those for what
- * is no archive aside.
+ * Reads the arrays of an archive of `fileSize` bytes that begins with `beginning`, one after another. Errors are those
+ * of `readNpz`, without the one for a file that is no archive.
  */
 export function* npzArrays(
   beginning: Uint8Array,
@@ -53,7 +56,10 @@ export function* npzArrays(
   return arrays;
 }
 
-/** The entries that are arrays; FileFormatError where there is none, which says what the archive is instead. */
+/**
+ * The entries that are arrays.
+ * @throws FileFormatError where there is none; the message says what the archive is instead
+ */
 export function arraysAmong(entries: readonly ZipEntry[], beginning: Uint8Array, file: string): readonly ZipEntry[] {
   const arrays = entries.filter(({ name }) => name.endsWith('.npy'));
   if (arrays.length > 0) return arrays;
@@ -62,11 +68,15 @@ export function arraysAmong(entries: readonly ZipEntry[], beginning: Uint8Array,
   throw new FileFormatError(`no arrays (.npy) in it: ${what ?? 'it is another kind of archive'}`, { file });
 }
 
+/** The name of an archive's array: its entry's name without `.npy`. */
 export function arrayName({ name }: ZipEntry): string {
   return name.replace(/\.npy$/, '');
 }
 
-/** FileFormatError where `entries` together unpack to more than an archive of `archiveSize` bytes honestly does. */
+/**
+ * Checks the unpacked size of entries.
+ * @throws FileFormatError where together they unpack to more than an archive of `archiveSize` bytes honestly does
+ */
 export function checkUnpackedSize(entries: readonly ZipEntry[], archiveSize: number, file: string): void {
   const total = entries.reduce((sum, { size }) => sum + size, 0);
   const most = Math.max(SMALL, LARGEST_RATIO * archiveSize);

@@ -2,9 +2,10 @@
 import { constants, type FileHandle, open } from 'node:fs/promises';
 
 /**
- * Opens `path` for reading where it is a regular file. A pipe would wait for a writer for ever, and reading a device may do anything.
- * A symbolic link at the end of `path` is not followed: resolve it first, so that it cannot be changed in between.
- * @throws Error where there is no such file, or where it is a link, a pipe, a device or a folder.
+ * Opens `path` for reading where it is a regular file. A pipe would wait for a writer for ever, and reading a device
+ * may do anything. A symbolic link at the end of `path` is not followed: resolve it first, so that it cannot be changed
+ * in between.
+ * @throws Error where there is no such file, or where it is a link, a pipe, a device or a folder
  */
 export async function openRegularFile(path: string): Promise<FileHandle> {
   // Windows has neither flag.

@@ -1,4 +1,7 @@
-/** What a file is that was taken for another kind, so that an error says what to do instead of where parsing stopped. */
+/**
+ * Tells what a file is that was taken for another kind, so that an error says what to do instead of where parsing
+ * stopped.
+ */
 
 /** Bytes of a file's beginning that are enough for `otherFormat`. */
 export const otherFormatGuess = 512;

@@ -1,6 +1,6 @@
 /**
- * Which process a file belongs to, so that a later one can tell a dead owner from a living one. A process number alone cannot: every
- * container's first process has number 1, and numbers return. Node only.
+ * Identifies the process to which a file belongs, so that a later process can tell a dead owner from a living one. A
+ * process number alone cannot: every container's first process has number 1, and numbers are used again. Node only.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
@@ -8,7 +8,10 @@ import { hostname } from 'node:os';
 
 /** A process among all that may write into a folder. */
 export interface OwnerProcess {
-  /** Hash of what numbers the processes: one boot of one machine, and one /proc in it; elsewhere than on Linux the machine's name. */
+  /**
+   * A hash that identifies the space of process numbers: one boot of one machine, and one /proc in it; on systems other
+   * than Linux, the machine's name.
+   */
   readonly space: string;
   readonly pid: number;
   /** When it started, in the kernel's ticks since boot; 0 where that is not known. */
@@ -54,12 +57,15 @@ function hashOf(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 8);
 }
 
-/** Whether it still runs; undefined where that cannot be seen from here: on another machine, or in another container. */
+/**
+ * Whether the process still runs; `undefined` where that cannot be seen from here: on another machine, or in another
+ * container.
+ */
 export function isAlive({ space, pid, started }: OwnerProcess): boolean | undefined {
   const own = ownProcess();
   if (space !== own.space) return undefined;
   if (own.started > 0) return readProcess(pid)?.started === started;
-  // Numbers return: one that runs may be another.
+  // Numbers are used again: the process that runs may be another one.
   return isRunning(pid) ? undefined : false;
 }
 

@@ -28,7 +28,10 @@ export class FloatBuffer {
   }
 }
 
-/** A sink that keeps everything, and all of it as a tensor of `shape`. */
+/**
+ * A sink that keeps everything.
+ * @returns the sink, and a function that gives everything as a tensor of `shape`
+ */
 export function keepingSink(): { readonly sink: FloatSink; tensor(shape: readonly number[]): HostTensor } {
   const parts: Float32Array[] = [];
   return {

@@ -1,7 +1,7 @@
 /**
- * Samples from a file, read a few rows at a time, so that what is larger than memory can be encoded. Node only.
- * .npy (of either order), .safetensors and stored .npz are read where their rows lie. CSV, JSON and deflated .npz are read through once, in
- * parts, and their numbers kept in a scratch file where they are many.
+ * Reads samples from a file a few rows at a time, so that the file may be larger than memory. Node only. .npy (of
+ * either order), .safetensors and stored .npz are read where their rows lie. CSV, JSON and deflated .npz are read
+ * through once, in parts, and their numbers kept in a scratch file where they are many.
  */
 import { FileFormatError, InvalidShapeError, InvalidValueError } from '../errors.ts';
 import type { HostTensor, Shape } from '../tensor.ts';
@@ -29,46 +29,57 @@ import { isZip, unpackedParts, type ZipEntry, zipDataStart, zipDirectory } from 
 export interface RowSource {
   readonly rows: number;
   readonly width: number;
-  /** Rows `start` to `start + count` as float32 [count, width]; InvalidValueError outside the matrix. */
+  /**
+   * Rows `start` up to `start + count` as float32 [count, width].
+   * @throws InvalidValueError for rows outside the matrix
+   */
   read(start: number, count: number): Promise<Float32Array>;
   close(): Promise<void>;
 }
 
 /** Rows of a file. */
 export interface FileRows extends RowSource {
-  /** How the numbers are stored; absent where they are read some other way than row by row. */
+  /** The type of the stored numbers; absent where they are not read row by row. */
   readonly type?: ElementType;
-  /** As `read` into an array that is there, of just that length: float32 then goes from the disk to its place without a copy. */
+  /** `read` into an array of just that length: float32 numbers are then not copied on their way from the disk. */
   readInto(start: number, count: number, into: Float32Array): Promise<void>;
 }
 
 /** Which array of a file gives the rows. */
 export interface RowSourceOptions {
-  /** Which of several arrays of a .safetensors or .npz file. */
+  /** The name of one of several arrays of a .safetensors or .npz file. */
   readonly tensor?: string | undefined;
-  /** Called after each part of a file that is read through before it gives rows; what it throws ends the reading. */
+  /**
+   * Called after each part of a file that must be read through before it gives rows. An error that it throws ends the
+   * reading.
+   */
   readonly onPart?: (() => void) | undefined;
 }
 
-/** Numbers that are kept in memory, as bytes; more go to a scratch file. */
+/** The most bytes of numbers that are kept in memory; more go to a scratch file. */
 const KEPT_IN_MEMORY = 2 ** 23;
 
 /**
- * Opens a .npy, .npz, .safetensors, JSON or CSV file, told apart by content. `tensor` names one of several in a .safetensors or .npz file.
- * FileFormatError for a missing or damaged file, another kind of file (which is named), or several arrays with none named (they are
- * listed); FileWriteError where there is no room for a scratch file.
+ * Opens a .npy, .npz, .safetensors, JSON or CSV file, told apart by content. `tensor` names one of several in a
+ * .safetensors or .npz file.
+ * @throws FileFormatError for a missing or damaged file, another kind of file (the message names it), or several arrays
+ *   of which none is named (the message lists them)
+ * @throws FileWriteError where there is no room for a scratch file
  */
 export async function openRowSource(path: string, options: RowSourceOptions = {}): Promise<FileRows> {
   const rows = await rowSourceFrom(await openFileBytes(path), options);
   return { readInto: async (start, count, into) => into.set(await rows.read(start, count)), ...rows };
 }
 
-/** As `openRowSource` for a file's bytes, which are called `name` in messages. */
+/**
+ * `openRowSource` for a file's bytes.
+ * @param name a name for messages
+ */
 export function rowSourceOf(bytes: Uint8Array, name: string, options: RowSourceOptions = {}): Promise<RowSource> {
   return rowSourceFrom(bytesInMemory(bytes, name), options);
 }
 
-/** As `openRowSource` for bytes that are open; they are closed with the rows, or here where they are not needed any more. */
+/** `openRowSource` for bytes that are open. They are closed with the rows, or here where they are no longer needed. */
 export async function rowSourceFrom(source: ByteSource, options: RowSourceOptions = {}): Promise<RowSource> {
   let isKept = false;
   try {
@@ -82,7 +93,7 @@ export async function rowSourceFrom(source: ByteSource, options: RowSourceOption
 
 interface Opened {
   readonly rows: RowSource;
-  /** True where the file stays open until the source is closed. */
+  /** Whether the file stays open until the source is closed. */
   readonly isStreamed: boolean;
 }
 
@@ -259,7 +270,7 @@ function npyRows(source: ByteSource, header: NpyHeader): RowSource {
   return rowsInFile(source, shape, type, dataStart, decode, !header.bigEndian);
 }
 
-/** Bytes of an array that is kept for the next read, at most: files are many. */
+/** The most bytes of an array that is kept for the next read, because there are many files. */
 const MOST_SPARE = 2 ** 20;
 
 function rowsInFile(
@@ -272,7 +283,8 @@ function rowsInFile(
 ): FileRows {
   const { rows, width } = asMatrix(shape);
   const rowBytes = width * bytesPerElement[type];
-  // What is read before it is decoded goes into one array again and again: a new one for each read keeps the garbage collector busy.
+  // Bytes are read into one array again and again before they are decoded: a new array for each read keeps the garbage
+  // collector busy.
   let spare: Uint8Array | undefined;
   const readBytes = async (start: number, into: Uint8Array): Promise<void> =>
     source.readInto ? source.readInto(start, into) : into.set(await source.read(start, into.byteLength));
@@ -288,7 +300,7 @@ function rowsInFile(
       checkRange(start, count, rows);
       const from = dataStart + start * rowBytes;
       const length = count * rowBytes;
-      // The two types that activations have: neither is copied on its way.
+      // Activations have these two types; neither is copied on its way.
       if (isLittleEndian && type === 'float32') {
         return readBytes(from, new Uint8Array(into.buffer, into.byteOffset, length));
       }

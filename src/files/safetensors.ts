@@ -11,7 +11,7 @@ import { isRecord, shown } from './json-text.ts';
 
 /** Where one tensor lies in its file: bytes `start` to `end` (exclusive), counted from the beginning of the file. */
 export interface SafetensorsEntry {
-  /** `undefined` for a dtype that is measured but not read, such as C64. */
+  /** The element type; `undefined` for a dtype whose size is known but which is not read, such as C64. */
   readonly type: ElementType | undefined;
   /** The dtype as the header states it. */
   readonly dtype: string;
@@ -20,6 +20,7 @@ export interface SafetensorsEntry {
   readonly end: number;
 }
 
+/** The header of a .safetensors file. */
 export interface SafetensorsHeader {
   readonly entries: ReadonlyMap<string, SafetensorsEntry>;
   /** The strings under `__metadata__`. */
@@ -33,14 +34,14 @@ export interface Safetensors {
 }
 
 interface Source {
-  /** Path for messages. */
+  /** The file's path, for messages. */
   readonly file?: string | undefined;
 }
 
 /** Bytes that hold the header's length. */
 export const safetensorsPrefixLength = 8;
 
-/** As in the reference implementation: a longer header is damage or an attack. */
+/** The longest header that the reference implementation accepts: a longer one is damage or an attack. */
 const longestHeader = 100_000_000;
 
 const typeOfName: Readonly<Record<string, ElementType>> = {
@@ -76,7 +77,7 @@ const nameOfType = Object.fromEntries(Object.entries(typeOfName).map(([name, typ
 
 /**
  * Number of bytes from the beginning of the file that `readSafetensorsHeader` needs, read from its first eight.
- * FileFormatError where `prefix` is shorter, or the header would not fit in a file of `fileSize` bytes.
+ * @throws FileFormatError where `prefix` is shorter, or the header would not fit in a file of `fileSize` bytes
  */
 export function safetensorsHeaderEnd(prefix: Uint8Array, fileSize: number, source: Source = {}): number {
   if (prefix.byteLength < safetensorsPrefixLength) {
@@ -97,8 +98,8 @@ export function safetensorsHeaderEnd(prefix: Uint8Array, fileSize: number, sourc
 
 /**
  * Reads the header from the file's beginning; `fileSize` is the length of the whole file, which `bytes` need not hold.
- * FileFormatError for anything that is not exactly a safetensors file: damaged JSON, an unknown dtype, a shape that does not fill its
- * range, ranges that overlap, leave gaps or pass the end of the file.
+ * @throws FileFormatError for anything that is not exactly a safetensors file: damaged JSON, an unknown dtype, a shape
+ *   that does not fill its range, ranges that overlap, leave gaps or pass the end of the file
  */
 export function readSafetensorsHeader(bytes: Uint8Array, fileSize: number, source: Source = {}): SafetensorsHeader {
   const dataStart = safetensorsHeaderEnd(bytes, fileSize, source);
@@ -116,7 +117,10 @@ export function readSafetensorsHeader(bytes: Uint8Array, fileSize: number, sourc
   return { entries, metadata };
 }
 
-/** Reads every tensor of a file held in `bytes`; FileFormatError as `readSafetensorsHeader`, and for a dtype that is not read. */
+/**
+ * Reads every tensor of a file held in `bytes`.
+ * @throws FileFormatError as `readSafetensorsHeader`, and for a dtype that is not read
+ */
 export function readSafetensors(bytes: Uint8Array, source: Source = {}): Safetensors {
   const { entries, metadata } = readSafetensorsHeader(bytes, bytes.byteLength, source);
   const tensors = new Map<string, FileTensor>();
@@ -128,7 +132,10 @@ export function readSafetensors(bytes: Uint8Array, source: Source = {}): Safeten
   return { tensors, metadata };
 }
 
-/** The element type of the tensor `name`; FileFormatError where it is of a dtype that is measured but not read. */
+/**
+ * The element type of the tensor `name`.
+ * @throws FileFormatError where it is of a dtype that is measured but not read
+ */
 export function readableType(name: string, { type, dtype }: SafetensorsEntry, source: Source = {}): ElementType {
   if (type !== undefined) return type;
   const readable = Object.keys(typeOfName).join(', ');
@@ -139,8 +146,9 @@ export function readableType(name: string, { type, dtype }: SafetensorsEntry, so
 }
 
 /**
- * Writes tensors, float32 where `type` is not given, in the order of the reference implementation (widest elements first, then by name), so
- * that each is aligned. InvalidShapeError where data do not fill their shape.
+ * Writes tensors, as float32 where `type` is not given, in the order of the reference implementation (widest elements
+ * first, then by name), so that each is aligned.
+ * @throws InvalidShapeError where data do not fill their shape
  */
 export function writeSafetensors(
   tensors: Readonly<Record<string, HostTensor<ArrayLike<number>> & { readonly type?: ElementType }>>,
@@ -268,7 +276,7 @@ function checkRanges(
   }
 }
 
-/** True for an array of non-negative safe integers. */
+/** Whether a value is an array of non-negative safe integers. */
 function isCounts(value: unknown): value is number[] {
   return Array.isArray(value) && value.every(count => Number.isSafeInteger(count) && count >= 0);
 }

@@ -19,8 +19,7 @@ export function temporaryPathBeside(path: string): string {
 
 /**
  * Removes from `folder` the temporary files that dead writers left there.
- *
- * @returns The names of the files removed.
+ * @returns the names of the removed files
  */
 export async function sweepTemporaryFiles(folder: string): Promise<string[]> {
   const names = await readdir(folder).catch(() => []);

@@ -51,7 +51,7 @@ export class TextParts {
   }
 }
 
-/** All of a text. */
+/** Decodes a whole text. */
 export function decodeText(bytes: Uint8Array): string {
   return new TextParts(textEncodingOf(bytes)).decode(bytes, true);
 }

@@ -72,8 +72,8 @@ export async function openAtomicFile(path: string): Promise<AtomicFile> {
 }
 
 /**
- * Writes `data` to `path`, replacing what is there; a reader sees the old file or the new one, never a part.
- * Errors as `openAtomicFile`'s; nothing is left behind.
+ * Writes `data` to `path`, replacing what is there. A reader sees the old file or the new one, never a part.
+ * @throws FileWriteError as `openAtomicFile`; nothing is left behind
  */
 export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
   const file = await openAtomicFile(path);
@@ -86,11 +86,10 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array): 
 }
 
 /**
- * To be called before long work whose result `path` will be: finds out now whether it can be written, and removes what writers that died
- * left in its folder.
- *
- * @returns The names of the files removed, for a message.
- * @throws FileWriteError as `writeFileAtomic`.
+ * Checks before long work whether its result can be written to `path`, and removes what dead writers left in its
+ * folder.
+ * @returns the names of the removed files, for a message
+ * @throws FileWriteError as `writeFileAtomic`
  */
 export async function prepareToWrite(path: string): Promise<string[]> {
   const existing = await stat(path).catch(() => undefined);

@@ -31,25 +31,28 @@ const DEFLATED_PART = 2 ** 16;
 /** More entries than any archive of arrays has. */
 const MOST_ENTRIES = 100_000;
 
-/** True where `bytes` begin as a zip archive does. */
+/** Whether `bytes` begin as a zip archive does. */
 export function isZip(bytes: Uint8Array): boolean {
   return bytes[0] === 0x50 && bytes[1] === 0x4b && (bytes[2] === 3 || bytes[2] === 5);
 }
 
-/** FileFormatError for an archive; `name` is its file's. */
+/** The error for a damaged archive. */
 const damaged = (problem: string, file: string): FileFormatError =>
   new FileFormatError(`damaged zip archive: ${problem}`, { file });
 
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-/** An unsigned 64-bit integer; FileFormatError where it is no place in a file. */
+/**
+ * An unsigned 64-bit integer.
+ * @throws FileFormatError where it is no place in a file
+ */
 function uint64(view: DataView, at: number, file: string): number {
   const value = Number(view.getBigUint64(at, true));
   if (!Number.isSafeInteger(value)) throw damaged(`a size of ${value} bytes`, file);
   return value;
 }
 
-/** Where the directory lies, from the record at the file's end. */
+/** Finds the directory, from the record at the file's end. */
 function* findDirectory(size: number, name: string): Asking<{ start: number; length: number; count: number }> {
   const tailStart = Math.max(0, size - LONGEST_END);
   const tail = yield { start: tailStart, length: size - tailStart };
@@ -103,8 +106,8 @@ function widened(fields: [number, number, number], extra: DataView, file: string
 }
 
 /**
- * Reads the directory of an archive of `fileSize` bytes. FileFormatError where it is damaged, or its entries overlap or claim impossible
- * sizes.
+ * Reads the directory of an archive of `fileSize` bytes.
+ * @throws FileFormatError where it is damaged, or its entries overlap or claim impossible sizes
  */
 export function* zipDirectory(fileSize: number, file: string): Asking<readonly ZipEntry[]> {
   const { start, length, count } = yield* findDirectory(fileSize, file);
@@ -196,8 +199,8 @@ function* dataStartOf(entry: ZipEntry, fileSize: number, file: string): Asking<n
 }
 
 /**
- * The unpacked bytes of an entry, in parts; the last part comes only where length and CRC-32 are right.
- * FileFormatError where they are not.
+ * The unpacked bytes of an entry, in parts. The last part is only given where length and CRC-32 are right.
+ * @throws FileFormatError where they are not
  */
 export async function* unpackedParts(source: ByteSource, entry: ZipEntry): AsyncGenerator<Uint8Array> {
   const start = await zipDataStart(source, entry);

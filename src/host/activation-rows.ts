@@ -1,6 +1,6 @@
 /**
- * Activations of a hidden tensor as rows: the graph is cut behind the tensor, run over the data in batches, and of each batch the positions
- * that count are taken. Beside each row stand its token, its sample and its position.
+ * Reads activations of a hidden tensor as rows: the graph is cut after the tensor and run over the data in batches, and
+ * the positions of each batch that count become rows. Each row comes with its token, its sample and its position.
  */
 
 import { median } from '../data/median.ts';
@@ -12,17 +12,19 @@ import type { Layout } from './layout.ts';
 
 /** Which tensor is read, and which of its positions become rows. */
 export interface RowOptions {
-  /** The hidden tensor. */
+  /** The name of the hidden tensor. */
   readonly tensor: string;
-  /** A second tensor of the same positions, for transcoders: its rows are the targets. */
+  /** The name of a second tensor with the same positions, for transcoders: its rows are the targets. */
   readonly target?: string | undefined;
-  /** The axis that holds the channels: see `layoutOf`. */
+  /** The axis that holds the channels; negative counts from the end. Default: see `layoutOf`. */
   readonly channelsAxis?: number | undefined;
-  /** Samples run at once. Default 16. */
+  /** Samples that the model runs at once, at least 1. Default 16. */
   readonly batchSize?: number | undefined;
-  /** Positions left out at the start of every sample, counted among those that are not padding. Default 0. */
+  /**
+   * How many positions are left out at the start of every sample, counted among those that are not padding. Default 0.
+   */
   readonly dropFirst?: number | undefined;
-  /** Token ids whose positions are left out, such as those of special tokens. */
+  /** Ids of tokens whose positions are left out, such as special tokens. Default: none. */
   readonly dropTokens?: ReadonlySet<number> | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -33,23 +35,25 @@ export interface ActivationBatch {
   readonly rows: HostTensor;
   /** [rows, d_out] of the target tensor. */
   readonly target?: HostTensor;
-  /** The token at each row, where the model reads tokens. */
+  /** The id of the token at each row, where the model reads tokens. */
   readonly tokens?: Int32Array;
-  /** The sample of each row: its index among all. */
+  /** The index of each row's sample among all samples. */
   readonly samples: Int32Array;
-  /** The position of each row in its sample; of images row by row, h · width + w. */
+  /** The position of each row in its sample; in images it is h · width + w. */
   readonly positions: Int32Array;
-  /** Samples that the batch ran, those without a row as well. */
+  /** How many samples the batch ran, with those that give no row. */
   readonly sampleCount: number;
-  /** See `InputBatch`. */
+  /** The `from` with which data go on after this batch: see `InputBatch`. */
   readonly resumeFrom?: number;
 }
 
+/** How many samples a host runs at once unless options say otherwise. */
 export const DEFAULT_BATCH_SIZE = 16;
 
 /**
- * [batch, positions]: 1 where a position counts.
- * @throws InvalidShapeError where the mask or the tokens have another number of positions.
+ * Which positions of a batch become rows.
+ * @returns [batch, positions]: 1 where a position counts
+ * @throws InvalidShapeError where the mask or the tokens have another number of positions
  */
 export function keptPositions(
   { mask, tokens }: Pick<InputBatch, 'mask' | 'tokens'>,
@@ -59,7 +63,7 @@ export function keptPositions(
   const kept = new Uint8Array(batch * positions).fill(1);
   if (mask) {
     if (mask.length === kept.length) kept.set(mask);
-    // A tensor with one row for each sample, of a model that reads masked sequences.
+    // The tensor has one row for each sample, although the model reads masked sequences.
     else if (positions !== 1) {
       throw new InvalidShapeError(
         `the mask has ${mask.length / batch} positions for each sample; ${tensor} has ${positions}: expected as many`,
@@ -80,7 +84,7 @@ export function keptPositions(
   return kept;
 }
 
-/** Reads rows of a tensor, and of a second one, batch by batch. */
+/** Reads rows of a tensor, and of a target tensor where there is one, batch by batch. */
 export class ActivationReader {
   readonly #host: HostModel;
   readonly #variant: OpenVariant;
@@ -96,7 +100,10 @@ export class ActivationReader {
     this.#hasTarget = options.target !== undefined;
   }
 
-  /** Cuts the model behind the tensors. Errors as `HostModel.describe` and `layoutOf`. */
+  /**
+   * Cuts the model after the tensors.
+   * @throws InvalidValueError as `HostModel.describe` and `layoutOf`
+   */
   static async open(host: HostModel, options: RowOptions): Promise<ActivationReader> {
     const { tensor, target, channelsAxis } = options;
     const layout = await host.layout(tensor, channelsAxis);
@@ -147,15 +154,18 @@ export class ActivationReader {
   }
 }
 
-/** Rows `indices`, which rise, of a tensor [..., d]. */
+/** Rows `indices`, which are in ascending order, of a tensor [..., d]. */
 export function gathered(tensor: HostTensor, indices: readonly number[]): HostTensor {
   const width = tensor.shape.at(-1)!;
-  // Every row in order: nothing to copy.
+  // All rows in order need no copy.
   if (indices.length * width === tensor.data.length) return { data: tensor.data, shape: [indices.length, width] };
   return rowsAt(tensor, indices);
 }
 
-/** Rows of all data, batch by batch. Errors as `ActivationReader`. */
+/**
+ * Rows of all data, batch by batch.
+ * @throws InvalidValueError or InvalidShapeError as `ActivationReader`
+ */
 export async function* activationBatches(
   host: HostModel,
   data: HostData,
@@ -173,21 +183,21 @@ export async function* activationBatches(
   }
 }
 
-/** Rows in memory. */
+/** Rows of activations in memory. */
 export interface HostActivations extends HostTensor {
   /** [rows, d_out] of the target tensor. */
   readonly target?: HostTensor;
   readonly tokens?: Int32Array;
   readonly samples: Int32Array;
   readonly positions: Int32Array;
-  /** Rows left out because their norm was too large. */
+  /** How many rows were left out because their norm was too large. */
   readonly droppedByNorm: number;
 }
 
-/** The norm of each row, as float32: what limits are compared with. */
+/** The norm of each row as float32, which limits are compared with. */
 export const float32Norms = (rows: HostTensor): Float32Array => Float32Array.from(rowNorms(rows));
 
-/** All rows in memory. `dropNormAbove` leaves out rows whose norm is above that many times the median norm. */
+/** Reads all rows into memory. `dropNormAbove` leaves out rows whose norm is above that many times the median norm. */
 export async function collectActivations(
   host: HostModel,
   data: HostData,

@@ -1,7 +1,10 @@
 /**
- * Activations written to disk while they are computed, in flat memory, so that a run that was ended goes on where it was.
- * Beside `NAME.npy` [rows, d] stand `NAME.positions.npy` [rows, 2] (sample, position), `NAME.tokens.npy` [rows] where the model reads
- * tokens, `NAME.target.npy` [rows, d_out] for transcoders, and `NAME.json`, which says where they come from. Node only.
+ * Writes activations to disk while they are computed. Memory does not grow with the data, and a run that was ended can
+ * be resumed.
+ *
+ * Beside `NAME.npy` [rows, d] lie `NAME.positions.npy` [rows, 2] (sample, position), `NAME.tokens.npy` [rows] where the
+ * model reads tokens, `NAME.target.npy` [rows, d_out] for transcoders, and `NAME.json`, which records their origin.
+ * Node only.
  */
 
 import { existsSync } from 'node:fs';
@@ -27,34 +30,35 @@ import type { HostData } from './input-batches.ts';
 
 /** Which rows are written, where, and as which type of number. */
 export interface WriteActivationsOptions extends RowOptions {
-  /** A path that ends in .npy. */
+  /** The path of the activations, which ends in `.npy`. */
   readonly output: string;
-  /** Numbers on disk. Default float32. */
+  /** The type of the numbers on disk. Default `float32`. */
   readonly dtype?: 'float32' | 'float16' | undefined;
-  /** Rows whose norm is above this many times the median are left out, and counted. */
+  /** Rows whose norm is above this many times the median are left out, and counted. Default: no limit. */
   readonly dropNormAbove?: number | undefined;
   /**
-   * Goes on with what an ended run of the same settings left; where it had finished, there is nothing to do, and where nothing is there it
-   * begins. Default false.
+   * Whether to resume an ended run of the same settings. A run that had finished needs nothing more; where there is
+   * none, the run begins. Default false.
    */
   readonly resume?: boolean | undefined;
-  /** Replaces the rows of an earlier run. Default false. */
+  /** Whether to replace the rows of an earlier run. Default false. */
   readonly overwrite?: boolean | undefined;
   readonly onProgress?: ((progress: WriteProgress) => void) | undefined;
 }
 
+/** How far a run is. */
 export interface WriteProgress {
   readonly samples: number;
   readonly rows: number;
-  /** Where the run began: samples that an earlier run had done. */
+  /** How many samples an earlier run had done when this one began. */
   readonly resumedAt: number;
 }
 
-/** What was written; `NAME.json` holds it. */
+/** A record of what was written, which `NAME.json` holds. */
 export interface ActivationsRecord {
   readonly model: string | null;
   readonly tensor: string;
-  /** The second tensor, of transcoders. */
+  /** The target tensor of a transcoder; null for none. */
   readonly target: string | null;
   readonly data: string;
   readonly files: Readonly<Record<string, string>>;
@@ -68,11 +72,13 @@ export interface ActivationsRecord {
   readonly channels_axis: number | null;
   readonly batch_size: number;
   readonly dropped_by_norm: number;
-  /** float16 numbers that were too large and became infinite. */
+  /** How many numbers were too large for float16 and became infinite. */
   readonly overflowed: number;
 }
 
-/** Every .npy header of two dimensions at most takes this many bytes, so that it is written when the rows have been counted. */
+/**
+ * The bytes of every .npy header of at most two dimensions, so that it can be written when the rows have been counted.
+ */
 const HEADER_BYTES = 128;
 
 /** Rows copied at once where some are left out. */
@@ -102,16 +108,16 @@ interface State {
 const BYTES: Readonly<Record<string, number>> = { float32: 4, float16: 2, int32: 4 };
 
 /**
- * Writes a host's activations to a .npy file, [n, d], with the position of each row beside it; what `monosemantic activations` does. One run at a
- * time writes an output.
- *
- * @param host - The open model.
- * @param data - What it is run over.
- * @param options - `output`, `tensor`, which positions count, `resume`, `overwrite`.
- * @returns What was written, and how many rows were left out.
- * @throws InvalidValueError where `output` does not end in .npy, or the run to be resumed had other settings.
- * @throws FolderInUseError where another run is writing there, or an earlier one has and is neither to be resumed nor replaced.
- * @throws FileWriteError where the files cannot be written.
+ * Writes a host's activations to a .npy file, [n, d], with the position of each row in a file beside it, as
+ * `monosemantic activations` does. Only one run at a time writes an output.
+ * @param host the open model
+ * @param data what the model is run over
+ * @param options `output`, `tensor`, which positions count, `resume`, `overwrite`
+ * @returns what was written, and how many rows were left out
+ * @throws InvalidValueError where `output` does not end in .npy, or the run to be resumed had other settings
+ * @throws FolderInUseError where another run is writing there, or an earlier one has written there and is neither to be
+ *   resumed nor replaced
+ * @throws FileWriteError where the files cannot be written
  */
 export async function writeActivations(
   host: HostModel,
@@ -143,11 +149,11 @@ export async function writeActivations(
     }
   }
   if (!resume) for (const file of [progressFileOf(base), recordFileOf(base)]) await rm(file, { force: true });
-  // Awaited here: the lock is held until the rows are written.
+  // The call is awaited here because the lock must be held until the rows are written.
   return await writeRows(host, data, options, settings, resume ? unfinished : undefined);
 }
 
-/** Runs that differ in one of these do not give the same files. */
+/** Settings of a run. Runs that differ in one of them do not give the same files. */
 type Settings = Pick<
   ActivationsRecord,
   | 'model'
@@ -177,7 +183,10 @@ function settingsOf(host: HostModel, data: HostData, options: WriteActivationsOp
   };
 }
 
-/** InvalidValueError where the run of `earlier` had another setting, which is named. */
+/**
+ * Compares settings with those of an earlier run.
+ * @throws InvalidValueError naming a setting in which the runs differ
+ */
 function checkSettings(settings: Settings, earlier: Partial<Settings>, output: string): void {
   for (const [name, value] of Object.entries(settings)) {
     const [now, then] = [value, earlier[name as keyof Settings]].map(setting => JSON.stringify(setting ?? null));
@@ -187,14 +196,14 @@ function checkSettings(settings: Settings, earlier: Partial<Settings>, output: s
   }
 }
 
-/** What earlier runs left of an output. */
+/** The state in which earlier runs left an output. */
 export interface EarlierActivations {
   readonly finished: ActivationsRecord | undefined;
-  /** What an ended run can go on from. */
+  /** The state from which an ended run can go on. */
   readonly unfinished: State | undefined;
 }
 
-/** Looks for what earlier runs left of `output`, NAME.npy. */
+/** Looks for files that earlier runs left of `output`, NAME.npy. */
 export async function earlierRun(output: string): Promise<EarlierActivations> {
   const base = output.slice(0, -'.npy'.length);
   return {
@@ -278,7 +287,8 @@ async function writeRows(
     return record;
   } catch (error) {
     await writer?.close();
-    // Ended by the caller: what is there can be gone on with. Whatever else went wrong leaves only what an earlier record holds.
+    // A run that the caller ended can be resumed from here. After any other failure, only an earlier record can be
+    // resumed from.
     if (options.signal?.aborted && resumable) await writeState(progressFile, resumable);
     const left = await readJson<State>(progressFile);
     if (!left) await writer?.discard();
@@ -286,7 +296,7 @@ async function writeRows(
   }
 }
 
-/** Undefined where there is no such file, or no object in it. */
+/** The object in a JSON file; `undefined` where there is no such file, or no object in it. */
 async function readJson<Value>(file: string): Promise<Value | undefined> {
   try {
     const value: unknown = JSON.parse(await readFile(file, 'utf8'));
@@ -301,7 +311,7 @@ const writeState = (file: string, state: State): Promise<void> => writeFileAtomi
 interface WriterOptions {
   readonly dtype: 'float32' | 'float16';
   readonly hasNorms: boolean;
-  /** Rows that are already there. */
+  /** How many rows are already written. */
   readonly rows: number;
 }
 
@@ -321,7 +331,10 @@ class RowWriter {
     return RowWriter.reopen(base, widths, options);
   }
 
-  /** @param widths Of rows and targets; whether there are tokens. */
+  /**
+   * Opens the files of an ended run to append to them.
+   * @param widths the widths of rows and targets, and whether there are tokens
+   */
   static async reopen(
     base: string,
     widths: readonly (number | null | undefined)[],
@@ -347,7 +360,7 @@ class RowWriter {
     for (const { partial, rowBytes } of streams) {
       const handle = await open(partial, rows > 0 ? 'r+' : 'w+');
       handles.push(handle);
-      // Rows behind the last record are computed again.
+      // Rows after the last record are computed again.
       await handle.truncate(HEADER_BYTES + rows * rowBytes);
     }
     return new RowWriter(streams, handles, rows);
@@ -363,7 +376,10 @@ class RowWriter {
     return Object.fromEntries(visible.map(({ name, path }) => [name, basename(path)]));
   }
 
-  /** Writes a batch behind what is there. Gives how many numbers became infinite. */
+  /**
+   * Appends a batch.
+   * @returns how many numbers became infinite
+   */
   async append(batch: ActivationBatch): Promise<number> {
     const count = batch.samples.length;
     if (count === 0) return 0;
@@ -416,7 +432,7 @@ class RowWriter {
     return { kept: this.#rows, dropped: rows - this.#rows };
   }
 
-  /** Moves the rows that stay to the front, in place. */
+  /** Moves the rows that are kept to the front, in place. */
   async #compact(dropNormAbove: number): Promise<number> {
     const at = this.#streams.findIndex(({ name }) => name === 'norms');
     const norms = new Float32Array(this.#rows);

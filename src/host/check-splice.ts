@@ -1,7 +1,8 @@
 /**
- * Trying a splice before anybody relies on it. Three things must hold: the tensor replaced by itself gives the model's own outputs; the
- * merged model gives what the autoencoder, run by itself, gives when its reconstruction replaces the tensor; and the tensor replaced by its
- * mean changes the outputs. Whether the outputs depend on the input by another way than through the tensor is found out as well.
+ * Tries a splice before anybody relies on it. Three things must hold: replacing the tensor by itself gives the model's
+ * own outputs; the merged model gives what results when the reconstruction of the autoencoder, run by itself, replaces
+ * the tensor; and replacing the tensor by its mean changes the outputs. It is also determined whether the outputs
+ * depend on the input by a way that does not pass the tensor.
  */
 import { createRandomSource } from '../data/random-source.ts';
 import { SpliceError } from '../errors.ts';
@@ -18,26 +19,32 @@ import { channelsLast } from './layout.ts';
 import { madeUpInputs, OPEN_SIZES } from './made-up-inputs.ts';
 import { dependsOn, type Spliced, saeSignature } from './merge-sae.ts';
 
-/** What was measured. Differences are of outputs, as a share of their range. */
+/** The measurements of a tried splice. Differences are those of outputs, as a share of their range. */
 export interface SpliceCheck {
-  /** The tensor replaced by itself, against the model. */
+  /** The difference between the model with the tensor replaced by itself and the model. */
   readonly identity: number;
-  /** The merged model against the autoencoder run by itself; undefined where no merged model was given. */
+  /**
+   * The difference between the merged model and the autoencoder run by itself; `undefined` where no merged model was
+   * given.
+   */
   readonly merged?: number;
-  /** How much the tensor's mean in its place changes. */
+  /** The difference that the tensor's mean in its place makes. */
   readonly meanEffect: number;
-  /** True where outputs that depend on the tensor also depend on the input by ways that do not pass it. */
+  /** Whether outputs that depend on the tensor also depend on the input by ways that do not pass the tensor. */
   readonly bypassed: boolean;
-  /** The largest difference that passes. */
+  /** The largest difference that is accepted. */
   readonly tolerance: number;
 }
 
-/** Largest share of the outputs' range: float32 computed twice in different fusions; and types or operators that round more. */
+/**
+ * The accepted share of the outputs' range: for float32 computed twice in different fusions, and for types or operators
+ * that round more.
+ */
 const TOLERANCE = 1e-4;
 const LOOSE_TOLERANCE = 2e-2;
 const ROUNDING = /Quantize|MatMulInteger|ConvInteger|QLinear|MatMulNBits|QAttention|MatMulBnb4/;
 
-/** Rows in which ties may fall the other way between two computations of one autoencoder. */
+/** The share of rows in which ties may fall the other way between two computations of one autoencoder. */
 const MOST_TIED_ROWS = 0.02;
 
 function toleranceOf(host: HostModel, type: string): number {
@@ -47,7 +54,10 @@ function toleranceOf(host: HostModel, type: string): number {
 
 type Results = readonly HostTensor<ArrayLike<number>>[];
 
-/** Largest difference of all outputs, each as a share of its own range; infinite where one is NaN and the other is not. */
+/**
+ * The largest difference of all outputs, each as a share of its own range; infinite where one is NaN and the other is
+ * not.
+ */
 function difference(a: Results, b: Results): number {
   let worst = 0;
   a.forEach(({ data }, output) => {
@@ -67,7 +77,7 @@ function difference(a: Results, b: Results): number {
   return worst;
 }
 
-/** Outputs of the model that are floats: those that can be compared. */
+/** Names of the model's outputs that are floats and so can be compared. */
 function comparableOutputs(host: HostModel): string[] {
   return host.outputs.filter(({ type }) => type.startsWith('float') || type === 'bfloat16').map(({ name }) => name);
 }
@@ -105,7 +115,7 @@ function otherInputs(host: HostModel, inputs: HostInputs): HostInputs {
       const described = host.inputs.find(candidate => candidate.name === name);
       if (!described || isMaskName(name)) return [name, input];
       if (isTokenInput(described)) {
-        // Tokens that are there, each at another place.
+        // The same tokens, each at another place.
         const tokens = Array.from(input.data as ArrayLike<number>, Number);
         const distinct = [...new Set(tokens)];
         return [
@@ -132,8 +142,8 @@ function meanOf(value: HostTensor, channelsAxis: number): HostTensor {
 
 /**
  * Tries a seam, and a merged model where one is given.
- * @param inputs What to try it on. Default inputs made up from the model's shapes.
- * @throws SpliceError where one of the three does not hold, or where it cannot be tried.
+ * @param inputs inputs to try it on. Default: inputs made up from the model's shapes
+ * @throws SpliceError where one of the three conditions does not hold, or where it cannot be tried
  */
 export async function checkSplice(
   host: HostModel,
@@ -162,7 +172,7 @@ export async function checkSplice(
       throw new SpliceError(`the outputs do not depend on ${target}: its mean in its place changes nothing`);
     }
     const elsewhere = await replacedBy(mean, otherInputs(host, inputs));
-    // A cache of an earlier layer is an output that the tensor has no part in.
+    // A cache of an earlier layer is an output that does not depend on the tensor.
     const behind = outputs.map(name => name === target || dependsOn(host.model, name, target));
     const bypassed =
       difference(
@@ -185,6 +195,7 @@ export async function checkSplice(
 
 const percent = (share: number): string => `${(100 * share).toPrecision(2)}%`;
 
+/** A merged model to try, and the autoencoder in it. */
 export interface MergedCheck {
   readonly spliced: Spliced;
   readonly sae: OnnxModel;
@@ -199,7 +210,10 @@ interface Tried {
   replacedBy(by: HostTensor): Promise<Results>;
 }
 
-/** The merged model against the host with its own replaced tensor, and that tensor against the autoencoder run by itself. */
+/**
+ * Compares the merged model with the host whose tensor is replaced by hand, and that replacement with the autoencoder
+ * run by itself.
+ */
 async function checkMerged(host: HostModel, { spliced, sae, names = {} }: MergedCheck, tried: Tried): Promise<number> {
   const { inputs, outputs, tolerance } = tried;
   const { target, tensor, features, delta, layout, targetLayout, mask } = spliced;
@@ -285,7 +299,7 @@ interface RowsToCheck {
   readonly target: string;
 }
 
-/** The replaced rows against the autoencoder's own session on its own file. */
+/** Compares the replaced rows with those of the autoencoder's own session on its own file. */
 async function checkRows(host: HostModel, sae: OnnxModel, names: SaeNames, rows: RowsToCheck): Promise<void> {
   const { read, replaced, original, kept, keepError, tolerance, target } = rows;
   const { input, inputType, reconstruction } = saeSignature(sae, names);

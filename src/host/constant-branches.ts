@@ -1,6 +1,7 @@
 /**
- * If nodes whose condition does not depend on the model's inputs, as exporters leave them round a whole model: the branch that is always
- * taken becomes part of the graph around it, so that its tensors can be read and replaced. Names stay as they are.
+ * Resolves If nodes whose condition does not depend on the model's inputs, as exporters wrap a whole model in: the
+ * branch that is always taken becomes part of the graph around it, so that its tensors can be read and replaced. Names
+ * stay the same.
  */
 import { analyseCut, cutModel } from '../onnx/cut.ts';
 import type { AttributeMessage, GraphMessage, NodeMessage } from '../onnx/proto.ts';
@@ -11,12 +12,12 @@ import { makeNode, namesOf, subgraphsOf, withGraph } from './graph-parts.ts';
 /** Runs a model without inputs and gives the first value of its only output. */
 export type Evaluate = (bytes: Uint8Array) => Promise<number>;
 
-/** What an If is decided by, where that is known before the model runs. */
+/** The condition of an If, where it is known before the model runs. */
 async function decide(model: OnnxModel, condition: string, evaluate: Evaluate): Promise<boolean | undefined> {
   const { graph } = model.proto;
   const tensor = (graph.initializer ?? []).find(({ name }) => name === condition);
   if (tensor) {
-    // A default that a caller may feed over is none.
+    // A default value that a caller may replace is no constant.
     if ((graph.input ?? []).some(({ name }) => name === condition)) return undefined;
     return readTensor(tensor, model.file).data[0] !== 0;
   }
@@ -53,7 +54,7 @@ function renamed(graph: GraphMessage, names: ReadonlyMap<string, string>): Graph
   };
 }
 
-/** Puts `branch` in the place of node `index`. */
+/** Replaces node `index` by `branch`. */
 function inlined(graph: GraphMessage, index: number, branch: GraphMessage): GraphMessage {
   const nodes = graph.node ?? [];
   const decision = nodes[index]!;
@@ -85,7 +86,7 @@ function inlined(graph: GraphMessage, index: number, branch: GraphMessage): Grap
   };
 }
 
-/** The model with every If that is decided beforehand replaced by its branch, branches within branches too. */
+/** The model in which every If that is decided beforehand is replaced by its branch, also within branches. */
 export async function inlineConstantBranches(model: OnnxModel, evaluate: Evaluate): Promise<OnnxModel> {
   let current = model;
   const undecided = new Set<string>();

@@ -1,10 +1,11 @@
 /**
- * What an autoencoder keeps of a model: its reconstruction replaces a hidden tensor where positions count, and what comes out is compared
- * with what the model itself gives, and with the tensor replaced by zero and by its mean.
+ * Measures what an autoencoder preserves of a model: its reconstruction replaces a hidden tensor at the positions that
+ * count, and the outputs are compared with the model's own, and with those for the tensor replaced by zero and by its
+ * mean.
  *
- * Cross-entropy is taken over next-token pairs of which both positions count, KL(original ‖ changed) over all positions that count; both are
- * pooled over positions. (SAELens replaces padded positions too and asks for the first position of a pair only.) Karvonen et al. 2025,
- * "SAEBench", arXiv 2503.09532, loss recovered.
+ * Cross-entropy is taken over next-token pairs of which both positions count, KL(original ‖ changed) over all positions
+ * that count; both are pooled over positions. (SAELens also replaces padded positions, and requires only the first
+ * position of a pair.) Karvonen et al. 2025, "SAEBench", arXiv 2503.09532, loss recovered.
  */
 import { ReconstructionNorm } from '../analysis/reconstruction-norm.ts';
 import { median } from '../data/median.ts';
@@ -28,10 +29,16 @@ import { nearestNames } from './nearest-names.ts';
 import { Reconstructor } from './reconstruct.ts';
 import { RowScorer } from './score-graph.ts';
 
+/** What is replaced in the host, and how it is scored. */
 export interface EvaluateOptions extends Omit<RowOptions, 'dropFirst'>, SaeNames {
-  /** The output, or any tensor, that holds the logits [batch, …, classes]. Default the model's only one. */
+  /**
+   * The output, or any tensor, that holds the logits [batch, …, classes]. Default: the model's only output of logits.
+   */
   readonly logits?: string | undefined;
-  /** What is scored: the next token, or a class. Default by whether the model reads tokens and gives logits for each of them. */
+  /**
+   * What is scored: the next token, or a class. Default: the next token where the model reads tokens and gives logits
+   * for each of them.
+   */
   readonly task?: 'language-model' | 'classifier' | undefined;
   /** A position whose norm is above this many times the median is a sink. Default 10. */
   readonly sinkNorm?: number | undefined;
@@ -47,9 +54,9 @@ export interface Scores {
   readonly shrinkage: number | null;
   /** E‖x̂‖² / E[x · x̂], below 1 where reconstructions are too short. */
   readonly relative_reconstruction_bias: number | null;
-  /** Features that fire in a row, on average. */
+  /** The mean number of features that fire in a row. */
   readonly l0: number | null;
-  /** Rows that were reconstructed. */
+  /** How many rows were reconstructed. */
   readonly rows: number;
   readonly ce_original: number | null;
   readonly ce_sae: number | null;
@@ -57,7 +64,7 @@ export interface Scores {
   readonly ce_mean: number | null;
   /** (ce_zero − ce_sae) / (ce_zero − ce_original). */
   readonly ce_score: number | null;
-  /** The same with the mean as the floor. */
+  /** (ce_mean − ce_sae) / (ce_mean − ce_original). */
   readonly ce_score_mean: number | null;
   readonly kl_sae: number | null;
   readonly kl_zero: number | null;
@@ -65,36 +72,37 @@ export interface Scores {
   /** (kl_zero − kl_sae) / kl_zero. */
   readonly kl_score: number | null;
   readonly kl_score_mean: number | null;
-  /** Share of positions at which the likeliest class stays the same. */
+  /** The share of positions at which the likeliest class stays the same. */
   readonly top1_agreement_sae: number | null;
   readonly top1_agreement_zero: number | null;
   readonly top1_agreement_mean: number | null;
-  /** Positions or pairs over which the cross-entropy was pooled. */
+  /** The number of positions or pairs over which the cross-entropy was pooled. */
   readonly pairs: number;
-  /** Positions over which the divergence was pooled. */
+  /** The number of positions over which the divergence was pooled. */
   readonly positions: number;
 }
 
 /**
- * What a host model loses where a hidden tensor is replaced by an SAE's reconstruction, beside zero and mean ablation. Losses in nats.
+ * The losses of a host model whose hidden tensor is replaced by an SAE's reconstruction, by zero, and by its mean.
+ * Losses are in nats.
  */
 export interface Evaluation extends Scores {
   readonly tensor: string;
   readonly logits: string;
   readonly task: 'language-model' | 'classifier';
-  /** What the cross-entropy is against. */
+  /** The classes that the cross-entropy compares with. */
   readonly classes: 'next token' | 'labels' | "the model's own likeliest class";
   readonly d_sae: number;
-  /** Latents that did not fire in any row. */
+  /** How many latents did not fire in any row. */
   readonly never_fired: number;
-  /** Rows whose norm is above `sink_norm` times the median. */
+  /** How many rows have a norm above `sink_norm` times the median. */
   readonly sinks: number;
   readonly sink_norm: number;
-  /** Without the first position that counts of each sample. */
+  /** The scores without the first position that counts of each sample. */
   readonly without_first_position: Scores;
-  /** Without sinks. */
+  /** The scores without sinks. */
   readonly without_sinks: Scores;
-  /** How the splice was tried. */
+  /** The measurements of the tried splice. */
   readonly check: {
     readonly identity: number;
     readonly mean_effect: number;
@@ -103,13 +111,13 @@ export interface Evaluation extends Scores {
   };
 }
 
-/** Activations that are kept for the second pass instead of being computed again: 256 MiB. */
+/** How many numbers are kept for the second pass instead of being computed again: 256 MiB. */
 const KEPT_VALUES = 2 ** 26;
 
 const CHANGES = ['sae', 'zero', 'mean'] as const;
 type Change = (typeof CHANGES)[number];
 
-/** The tensor that holds the logits. A Softmax at the end is left out: its input is. */
+/** The tensor that holds the logits. Where a Softmax ends the graph, it is the input of that. */
 async function logitsOf(host: HostModel, target: string, wanted: string | undefined): Promise<string> {
   const types = await host.types();
   const floats = host.outputs
@@ -204,9 +212,9 @@ class Pool {
 /** A batch with its activations. */
 interface ReadBatch {
   readonly batch: InputBatch;
-  /** What the autoencoder reads, [batch, …positions, d]. */
+  /** The tensor that the autoencoder reads, [batch, …positions, d]. */
   readonly source: HostTensor;
-  /** What is replaced. */
+  /** The tensor that is replaced. */
   readonly target: HostTensor;
   /** Positions that count, as indices into rows of `target`. */
   readonly kept: number[];
@@ -215,8 +223,9 @@ interface ReadBatch {
 
 /**
  * Scores an autoencoder inside its host.
- * @param sae A model that was read.
- * @throws InvalidValueError where the logits do not depend on the tensor or cannot be told; SpliceError where replacing does not work.
+ * @param sae the autoencoder's model, already read
+ * @throws InvalidValueError where the logits do not depend on the tensor or cannot be found
+ * @throws SpliceError where replacing does not work
  */
 export async function evaluateSae(
   host: HostModel,
@@ -253,7 +262,7 @@ export async function evaluateSae(
       return { batch, source: source!, target: replaced, kept, positions };
     };
 
-    // First pass: the mean, and the norms that tell sinks.
+    // The first pass computes the mean, and the norms that identify sinks.
     let check: SpliceCheck | undefined;
     let sums: Float64Array | undefined;
     const norms: Float32Array[] = [];
@@ -286,7 +295,7 @@ export async function evaluateSae(
     }, 0);
     const limit = sinkNorm * median(allNorms);
 
-    // Second pass: the four runs of the rest of the model.
+    // The second pass runs the rest of the model four times.
     const rest = await host.openVariant({ outputs: [{ tensor: logits }], replace: [{ tensor: target, layout }] });
     opened.push(rest.session);
     const scorer = await RowScorer.open(host.runtime);
@@ -438,16 +447,18 @@ export async function evaluateSae(
   }
 }
 
-/** Which rows of a batch's logits are scored, and against what. */
+/** Which rows of a batch's logits are scored, and with which classes. */
 interface ScorePlan {
   readonly task: 'language-model' | 'classifier';
   /** Rows of the logits [batch · positions, classes]. */
   readonly rows: number[];
-  /** For each of them the row among the tensor's kept ones; undefined where logits and tensor have other positions. */
+  /**
+   * For each of them the index among the tensor's kept rows; `undefined` where logits and tensor have other positions.
+   */
   readonly keptRow: Int32Array | undefined;
   /** 1 where the cross-entropy counts. */
   readonly isPair: Uint8Array;
-  /** What it is against; undefined for the model's own likeliest class. */
+  /** The class of each row; `undefined` for the model's own likeliest class. */
   readonly classes: Int32Array | undefined;
 }
 
@@ -488,7 +499,7 @@ function scoredRows(
     );
   }
   const classes = Int32Array.from(rows, at => labels[labels.length === samples ? Math.floor(at / steps) : at]!);
-  // A label below zero stands for none, as in PyTorch's ignore_index.
+  // A label below zero means that there is none, as PyTorch's ignore_index.
   isPair.forEach((_, i) => {
     if (classes[i]! < 0) isPair[i] = 0;
   });

@@ -1,4 +1,7 @@
-/** What a model is fed: the caller's arrays as ONNX Runtime's tensors, and the inputs that follow from them (masks, positions, caches). */
+/**
+ * Prepares a model's inputs: the caller's arrays as ONNX Runtime's tensors, and the inputs that follow from them
+ * (masks, positions, caches).
+ */
 import { getFloat16, setFloat16 } from '@petamoriken/float16';
 import type { Tensor } from 'onnxruntime-common';
 import { FileFormatError, InvalidShapeError, InvalidValueError } from '../errors.ts';
@@ -15,13 +18,13 @@ export interface HostInput {
 /** Inputs by name. */
 export type HostInputs = Readonly<Record<string, HostInput>>;
 
-/** Inputs that hold what earlier calls left behind, which a first call feeds with length zero. */
+/** Names of inputs that hold the cache of earlier calls; a first call feeds them with length zero. */
 const CACHE = /past|cache|present/i;
 
-/** True for the name of an attention mask. */
+/** Whether a name is that of an attention mask. */
 export const isMaskName = (name: string): boolean => /mask/i.test(name);
 
-/** True for an input that holds token ids: [batch, seq] of integers, and neither mask, positions nor segments. */
+/** Whether an input holds token ids: [batch, seq] of integers, and neither mask, positions nor segments. */
 export function isTokenInput({ name, type, shape }: TensorDescription): boolean {
   return (
     (type === 'int64' || type === 'int32') &&
@@ -46,8 +49,8 @@ export function mainInput(inputs: readonly TensorDescription[]): TensorDescripti
 }
 
 /**
- * The input [batch, seq] that is 0 at padded positions of the main input: `attention_mask`, or the only mask of the main input's dimensions.
- * A mask of other dimensions (an encoder's, say) is none for these positions.
+ * The input [batch, seq] that is 0 at padded positions of the main input: `attention_mask`, or the only mask of the
+ * main input's dimensions. A mask of other dimensions (an encoder's, for example) does not mask these positions.
  */
 export function mainMask(inputs: readonly TensorDescription[]): string | undefined {
   const masks = inputs.filter(({ name, shape }) => isMaskName(name) && (shape?.length ?? 2) === 2);
@@ -117,14 +120,17 @@ export function toTensor({ ort }: Runtime, type: string, { data, shape }: HostIn
   }
 }
 
-/** The sizes of dimensions by name, as the inputs that were given have them. InvalidShapeError where two inputs contradict each other. */
+/**
+ * The sizes of dimensions by name, as the inputs that were given have them.
+ * @throws InvalidShapeError where two inputs contradict each other
+ */
 function namedSizes(inputs: readonly TensorDescription[], given: HostInputs): Map<string, number> {
   const sizes = new Map<string, { readonly size: number; readonly of: string }>();
   for (const { name, shape } of inputs) {
     const fed = given[name]?.shape;
     shape?.forEach((dimension, i) => {
       const size = fed?.[i];
-      // Caches and the sums that they are part of have no size of their own.
+      // The dimensions of caches, and sums that contain them, have no size of their own.
       if (typeof dimension !== 'string' || dimension === '?' || size === undefined || /[+*\s]/.test(dimension)) return;
       const before = sizes.get(dimension);
       if (before && before.size !== size) {
@@ -139,10 +145,11 @@ function namedSizes(inputs: readonly TensorDescription[], given: HostInputs): Ma
 }
 
 /**
- * Adds the inputs that follow from those given: attention masks of ones, positions counted along the mask (as transformers does, 1 where
- * the mask is 0), token types of zero, and caches of length zero.
- * @throws InvalidValueError where an input remains that nothing is known about, or where one is given that the model does not have.
- * @throws InvalidShapeError where an input does not fit the shape that the model states.
+ * Adds the inputs that follow from the given ones: attention masks of ones, positions counted along the mask (as
+ * transformers does, 1 where the mask is 0), token types of zero, and caches of length zero.
+ * @throws InvalidValueError where an input remains about which nothing is known, or where one is given that the model
+ *   does not have
+ * @throws InvalidShapeError where an input does not fit the shape that the model states
  */
 export function completeInputs(inputs: readonly TensorDescription[], given: HostInputs): HostInputs {
   const known = new Set(inputs.map(({ name }) => name));
@@ -165,7 +172,7 @@ export function completeInputs(inputs: readonly TensorDescription[], given: Host
   const missing: string[] = [];
   const mask = () =>
     inputs.map(({ name }) => (isMaskName(name) ? complete[name] : undefined)).find(found => found?.shape.length === 2);
-  // Masks first: positions follow from them.
+  // Masks come first, because positions follow from them.
   for (const input of [...inputs].sort((a, b) => Number(isMaskName(b.name)) - Number(isMaskName(a.name)))) {
     const { name, shape } = input;
     if (complete[name]) continue;
@@ -203,7 +210,10 @@ function positionsFor(mask: HostInput | undefined, batch: number, seq: number, r
   return { data: positions, shape: [batch, seq] };
 }
 
-/** An output's values as numbers. @throws FileFormatError for text. */
+/**
+ * An output's values as numbers.
+ * @throws FileFormatError for text
+ */
 export function fromTensor({ type, data, dims }: Tensor, name: string): HostTensor<ArrayLike<number>> {
   const shape = [...dims];
   if (data instanceof BigInt64Array || data instanceof BigUint64Array)
@@ -217,7 +227,7 @@ export function fromTensor({ type, data, dims }: Tensor, name: string): HostTens
   return { data: data as unknown as ArrayLike<number>, shape };
 }
 
-/** Samples `start` to `end` of every input, along axis 0. */
+/** Samples `start` up to, not including, `end` of every input, along axis 0. */
 export function sliceInputs(inputs: HostInputs, start: number, end: number): HostInputs {
   return Object.fromEntries(
     Object.entries(inputs).map(([name, { data, shape }]) => {

@@ -1,4 +1,7 @@
-/** Pieces of ONNX messages from which graphs are mended: nodes, small constants, names that are still free, an order to run in. */
+/**
+ * Builds parts of ONNX messages with which graphs are edited: nodes, small constants, names that are still free, an
+ * order to run in.
+ */
 import { namesRead } from '../onnx/cut.ts';
 import {
   type AttributeMessage,
@@ -24,7 +27,7 @@ function attribute(name: string, value: AttributeValue): AttributeMessage {
   return { name, type: ATTRIBUTE.tensor, t: value as TensorMessage };
 }
 
-/** A node of the default domain, without a name: those of nodes must differ, and the host's are not ours to know. */
+/** A node of the default domain, without a name: node names must differ, and the host's are not known here. */
 export function makeNode(
   opType: string,
   input: readonly string[],
@@ -82,7 +85,10 @@ export function namesOf(graph: GraphMessage): Set<string> {
   return names;
 }
 
-/** `wanted`, or where it is taken the first of `wanted_1`, `wanted_2` … that is free. The name counts as taken from then on. */
+/**
+ * The name `wanted`, or, where it is taken, the first of `wanted_1`, `wanted_2` … that is free. The name counts as
+ * taken from then on.
+ */
 export function takeName(names: Set<string>, wanted: string): string {
   let name = wanted;
   for (let i = 1; names.has(name); i++) name = `${wanted}_${i}`;
@@ -90,7 +96,7 @@ export function takeName(names: Set<string>, wanted: string): string {
   return name;
 }
 
-/** The nodes so that each stands behind those whose results it reads, otherwise in the given order. */
+/** The nodes in an order in which each comes after those whose results it reads; otherwise the given order is kept. */
 export function inRunningOrder(nodes: readonly NodeMessage[]): NodeMessage[] {
   const producer = new Map<string, number>();
   nodes.forEach((node, index) => {
@@ -98,7 +104,7 @@ export function inRunningOrder(nodes: readonly NodeMessage[]): NodeMessage[] {
   });
   const ordered: NodeMessage[] = [];
   const state = new Uint8Array(nodes.length);
-  // Without recursion: a graph may be a chain of thousands.
+  // This is no recursion because a graph may be a chain of thousands of nodes.
   for (let start = 0; start < nodes.length; start++) {
     const pending = [start];
     while (pending.length > 0) {

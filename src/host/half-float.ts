@@ -1,4 +1,4 @@
-/** float32 → float16, many at a time: by the bits of the exponent, which decide how far the mantissa moves. */
+/** Converts many float32 numbers to float16: the bits of the exponent decide how far the mantissa is shifted. */
 
 /** For each sign and exponent (the upper 9 bits of a float32): what is added, and by how many bits the mantissa is shifted. */
 const BASE = new Uint16Array(512);
@@ -39,12 +39,12 @@ export function toHalfFloats(values: Float32Array): Uint16Array {
       halves[i] = BASE[top]!;
       continue;
     }
-    // Subnormals have no hidden bit: theirs is shifted in.
+    // Subnormal numbers have no hidden bit, so theirs is shifted in.
     const mantissa = shift === 13 ? word & 0x7fffff : (word & 0x7fffff) | 0x800000;
     const kept = BASE[top]! + (mantissa >>> shift);
     const rest = mantissa & ((1 << shift) - 1);
     const half = 1 << (shift - 1);
-    // A carry runs into the exponent, which is right.
+    // A carry into the exponent gives the right number.
     halves[i] = rest > half || (rest === half && (kept & 1) === 1) ? kept + 1 : kept;
   }
   return halves;

@@ -33,34 +33,34 @@ import { type HostFile, placeOf, wholePlace } from './weights-on-disk.ts';
 
 /** Where a host model runs. */
 export interface HostOptions {
-  /** Where it runs. Default `auto`: the first of the runtime's providers that loads. */
+  /** The execution provider. Default `auto`: the first of the runtime's providers that loads. */
   readonly provider?: Provider | 'auto';
-  /** Threads of the cpu provider. Default: one per core. */
+  /** Threads of the provider cpu, at least 1. Default: one per core. */
   readonly threads?: number;
 }
 
 /** A tensor that a model computes. */
 export interface HostTensorDescription {
   readonly name: string;
-  /** ONNX's element type, as `float32`. */
+  /** ONNX's name of the element type, such as `float32`. */
   readonly type: string;
-  /** A number, a dimension's name, or `?` for each dimension; undefined where it cannot be inferred. */
+  /** For each dimension a number, the dimension's name, or `?`; `undefined` where the shape cannot be inferred. */
   readonly shape: readonly Dimension[] | undefined;
-  /** The operator that makes it. */
+  /** The operator that computes it. */
   readonly op: string;
-  /** The name of the node that makes it. */
+  /** The name of the node that computes it. */
   readonly node: string;
-  /** True for the sums that make up the likely residual stream. */
+  /** Whether it is one of the sums that make up the likely residual stream. */
   readonly residual: boolean;
-  /** True where it is also an output of the model. */
+  /** Whether it is also an output of the model. */
   readonly output: boolean;
 }
 
-/** What a run of the host gives, and what is replaced in it. */
+/** Which tensors a run gives, and which it replaces. */
 export interface RunOptions {
-  /** What to give. Default the model's outputs. */
+  /** Names of the tensors to return. Default: the model's outputs. */
   readonly outputs?: readonly string[];
-  /** Values that stand for what the model computes, by tensor, in the tensor's own shape. */
+  /** Values that replace tensors, by the tensor's name and in its own shape. */
   readonly replace?: Readonly<Record<string, HostInput>>;
 }
 
@@ -74,19 +74,19 @@ export interface OpenVariant {
 
 /** Which positions of which tensor become rows. */
 export interface ActivationOptions extends RowOptions, ArrayDataOptions {
-  /** Rows whose norm is above this many times the median norm are left out, and counted. */
+  /** Rows whose norm is above this many times the median norm are left out, and counted. Default: no limit. */
   readonly dropNormAbove?: number | undefined;
 }
 
 const isData = (inputs: ArrayInputs | HostData): inputs is HostData => typeof inputs['batches'] === 'function';
 
-/** Variants whose sessions `run` keeps open. */
+/** How many variants `run` keeps open. */
 const MOST_OPEN = 3;
 
-/** Rows of the identity that a product is given at once. */
+/** How many rows of the identity matrix a product is given at once. */
 const IDENTITY_ROWS = 256;
 
-/** Types that cannot be computed with here. */
+/** Element types that are numbers. */
 const NUMBERS = /^(float(16|32|64)|bfloat16|u?int(8|16|32|64)|bool)$/;
 
 /**
@@ -96,11 +96,11 @@ const NUMBERS = /^(float(16|32|64)|bfloat16|u?int(8|16|32|64)|bool)$/;
  */
 export class HostModel {
   readonly file: string | undefined;
-  /** What the caller may feed. */
+  /** The inputs that the caller may feed. */
   readonly inputs: readonly TensorDescription[];
   readonly outputs: readonly TensorDescription[];
   readonly runtime: Runtime;
-  /** The graph, with constant branches taken; its weights may lie in `folder`. */
+  /** The graph, in which constant branches are resolved; its weights may lie in `folder`. */
   readonly model: OnnxModel;
   readonly folder: string | undefined;
   readonly #options: HostOptions;
@@ -156,7 +156,7 @@ export class HostModel {
     const types = await this.types();
     const stream = residualStream(this.model);
     const residual = new Set(stream);
-    // What matters cannot be inferred: then all that cannot is measured.
+    // Where a shape of the residual stream cannot be inferred, all shapes that cannot be inferred are measured.
     if (stream.some(name => !types.get(name)?.shape)) {
       await this.#measure(
         [...types.values()].filter(({ type, shape }) => type.startsWith('float') && !shape).map(({ name }) => name),
@@ -182,7 +182,8 @@ export class HostModel {
 
   /**
    * The type and shape of a hidden tensor of floats.
-   * @throws InvalidValueError where there is none of that name, where it is an input, a weight or inside a branch, or not of floats.
+   * @throws InvalidValueError where there is none of that name, where it is an input, a weight or inside a branch, or
+   *   has no float type
    */
   async describe(tensor: string): Promise<TensorDescription> {
     this.#checkOpen();
@@ -204,8 +205,8 @@ export class HostModel {
   }
 
   /**
-   * Shapes of tensors that cannot be inferred, from two runs over inputs that were made up: dimensions that differ are open. Where the model
-   * runs on none of them, the shapes stay unknown.
+   * Shapes of tensors that cannot be inferred, from two runs over inputs that were made up: dimensions that differ
+   * between them are open. Where the model runs on neither, the shapes stay unknown.
    */
   async #measure(names: readonly string[]): Promise<void> {
     const types = await this.types();
@@ -229,7 +230,10 @@ export class HostModel {
     }
   }
 
-  /** The layout of a hidden tensor; where its shape cannot be inferred, that of `[batch, seq, d]`. Errors as `describe` and `layoutOf`. */
+  /**
+   * The layout of a hidden tensor; where its shape cannot be inferred, that of `[batch, seq, d]`.
+   * @throws InvalidValueError as `describe` and `layoutOf`
+   */
   async layout(tensor: string, channelsAxis?: number): Promise<Layout> {
     const { shape } = await this.describe(tensor);
     return layoutOf(tensor, shape ?? ['?', '?', '?'], channelsAxis);
@@ -243,9 +247,9 @@ export class HostModel {
     return { session, outputs, overrides, notes };
   }
 
-  /** Opens a session on a model made of this one's parts. */
+  /** Opens a session on a model that was made of parts of this one. */
   async openModel(model: OnnxModel, threads = this.#options.threads) {
-    // A device may lack float16, which shows only when a run fails: `auto` does not try.
+    // A device may lack float16, which only a run shows. For half-precision models `auto` therefore does not try it.
     const isHalf = [...(await this.types()).values()].some(({ type }) => type === 'float16');
     const { unlikely } = this.runtime;
     const runtime = isHalf
@@ -259,7 +263,7 @@ export class HostModel {
     });
   }
 
-  /** Feeds for ONNX Runtime: the caller's inputs and what follows from them, as far as a session takes them. */
+  /** The inputs of a session: the caller's, and those that follow from them, as far as the session takes them. */
   feeds(inputs: HostInputs, { inputNames }: Pick<Session, 'inputNames'>) {
     const complete = completeInputs(this.inputs, inputs);
     return Object.fromEntries(
@@ -269,7 +273,10 @@ export class HostModel {
     );
   }
 
-  /** Runs an opened variant; `values` are what replaces, in the order of the request. */
+  /**
+   * Runs an opened variant.
+   * @param values the replacing values, in the order of the request
+   */
   async runVariant(variant: OpenVariant, inputs: HostInputs, values: readonly HostTensor[] = []) {
     const feeds = this.feeds(inputs, variant.session);
     variant.overrides.forEach((name, i) => {
@@ -288,9 +295,10 @@ export class HostModel {
 
   /**
    * Runs the model.
-   * @param inputs Values by input name, each [batch, …]. Masks, positions and caches that are not given are filled in (`completeInputs`).
-   * @returns The outputs by name; floats as float32.
-   * @throws InvalidShapeError where a replacing value has another shape than the tensor.
+   * @param inputs values by input name, each [batch, …]. Masks, positions and caches that are not given are filled in
+   *   (`completeInputs`)
+   * @returns the outputs by name; floats as float32
+   * @throws InvalidShapeError where a replacing value has another shape than the tensor
    */
   async run(
     inputs: HostInputs,
@@ -321,15 +329,18 @@ export class HostModel {
 
   /**
    * Activations of a hidden tensor, one row for each position that counts.
-   * @param inputs Arrays by input name, or any `HostData` such as text.
-   * @returns Rows [n, d] with the sample, position and token of each.
+   * @param inputs arrays by input name, or any `HostData` such as text
+   * @returns rows [n, d] with the sample, position and token of each
    */
   async activations(inputs: ArrayInputs | HostData, options: ActivationOptions): Promise<HostActivations> {
     this.#checkOpen();
     return collectActivations(this, this.data(inputs, options), options);
   }
 
-  /** As `activations`, a batch at a time, for data of any length. `dropNormAbove` needs all rows at once and is not taken here. */
+  /**
+   * The rows of `activations` one batch at a time, for data of any length. `dropNormAbove` needs all rows at once and
+   * is no option here.
+   */
   activationBatches(
     inputs: ArrayInputs | HostData,
     options: Omit<ActivationOptions, 'dropNormAbove'>,
@@ -338,7 +349,7 @@ export class HostModel {
     return activationBatches(this, this.data(inputs, options), options);
   }
 
-  /** Arrays as data; data as they are. */
+  /** Turns arrays into `HostData`; returns `HostData` unchanged. */
   data(inputs: ArrayInputs | HostData, options: ArrayDataOptions = {}): HostData {
     return isData(inputs) ? inputs : arrayData(this.inputs, inputs, options);
   }
@@ -354,7 +365,7 @@ export class HostModel {
     }
   }
 
-  /** Opened before, or opened now; the one that was not used for longest is closed. */
+  /** A variant that is open, or is opened now; the one that was not used for the longest time is closed. */
   async #keptVariant(request: VariantRequest): Promise<OpenVariant> {
     const key = JSON.stringify(request);
     let variant = this.#open.get(key);
@@ -372,11 +383,11 @@ export class HostModel {
   }
 
   /**
-   * The values of a weight, or of a tensor that the model computes from weights alone (a transpose, a cast, a dequantised matrix), as
-   * float32. Weights on disk are read by their range. Integers are dequantised as the model does it: by DequantizeLinear, in the weight's
-   * own shape, or by MatMulNBits, as [in, out].
-   * @throws InvalidValueError where there is none of that name, where it depends on the model's inputs, and for integers that nothing
-   * dequantises so.
+   * The values of a weight, or of a tensor that the model computes from weights alone (a transpose, a cast, a
+   * dequantised matrix), as float32. Of a weight on disk only its range is read. Integers are dequantised as the model
+   * does it: by DequantizeLinear, in the weight's own shape, or by MatMulNBits, as [in, out].
+   * @throws InvalidValueError where there is no weight of that name, where the tensor depends on the model's inputs,
+   *   and for integers that nothing dequantises
    */
   async weight(name: string): Promise<HostTensor<ArrayLike<number>>> {
     this.#checkOpen();
@@ -427,7 +438,9 @@ export class HostModel {
     return this.#matrixOf(product);
   }
 
-  /** The matrix [in, out] of a product whose first input is [..., in]: what it gives of the rows of the identity. */
+  /**
+   * The matrix [in, out] of a product whose first input is [..., in]: its results for the rows of the identity matrix.
+   */
   async #matrixOf(node: NodeMessage): Promise<HostTensor> {
     const [from, to] = [node.input![0]!, node.output![0]!];
     const [inner, width] = [integerAttribute(node, 'K', 0), integerAttribute(node, 'N', 0)];
@@ -466,10 +479,13 @@ export class HostModel {
   }
 }
 
-/** A model's bytes for ONNX Runtime. @throws FileFormatError where data lie outside it that were not checked. */
+/**
+ * A model's bytes for ONNX Runtime.
+ * @throws FileFormatError where data that were not checked lie outside the model
+ */
 function sessionBytes({ proto, file, beside }: OnnxModel): Uint8Array {
   requireSelfContained(proto, file, beside?.tensors);
-  // Options for ONNX Runtime itself, which an environment variable makes it follow.
+  // This entry holds options for ONNX Runtime itself, which an environment variable makes it follow.
   const metadataProps = (proto.metadataProps ?? []).filter(({ key }) => key !== 'ort_config');
   return encodeProto({ ...proto, metadataProps });
 }

@@ -1,4 +1,4 @@
-/** What a host model is run over, in batches: arrays that are there, or anything else that gives batches, such as text. */
+/** The data that a host model is run over, in batches: arrays, or any other source of batches, such as text. */
 import { InvalidShapeError, InvalidValueError } from '../errors.ts';
 import type { TensorDescription } from '../onnx/inspect.ts';
 import { sameShape } from '../tensor.ts';
@@ -14,7 +14,7 @@ import {
 
 /** One batch of samples. */
 export interface InputBatch {
-  /** What the model is fed, by input name. */
+  /** The model's inputs by name. */
   readonly inputs: HostInputs;
   /** The index of each sample among all of them. */
   readonly samples: ArrayLike<number>;
@@ -22,12 +22,13 @@ export interface InputBatch {
   readonly tokens?: Int32Array;
   /** [batch, seq]: 0 where a position is padding. Without it every position counts. */
   readonly mask?: Uint8Array;
-  /** Class of each sample or position, where known. */
+  /** The class of each sample or position, where it is known. */
   readonly labels?: Int32Array;
-  /** The `from` that goes on behind this batch; without it one cannot stop here and go on later. */
+  /** The `from` with which the data go on after this batch. Without it one cannot stop here and go on later. */
   readonly resumeFrom?: number;
 }
 
+/** Which batches are wanted. */
 export interface BatchRequest {
   /** Samples run at once. */
   readonly batchSize: number;
@@ -35,11 +36,11 @@ export interface BatchRequest {
   readonly from?: number;
 }
 
-/** Samples in batches, the same ones each time they are asked for. */
+/** Data in batches; the same ones each time they are asked for. */
 export interface HostData {
-  /** Number of samples; undefined where only reading them all tells. */
+  /** The number of samples; `undefined` where only reading all of them would tell. */
   readonly samples: number | undefined;
-  /** What distinguishes these data from others, for runs that are resumed. */
+  /** A text that distinguishes these data from others, for runs that are resumed. */
   readonly identity: string;
   batches(request: BatchRequest): AsyncIterable<InputBatch> | Iterable<InputBatch>;
 }
@@ -47,16 +48,19 @@ export interface HostData {
 /** An array that is read from a file when it is needed. */
 export interface StoredInput {
   readonly shape: readonly number[];
-  /** Samples `start` to `end`, along axis 0. */
+  /** Samples `start` up to, not including, `end`, along axis 0. */
   read(start: number, end: number): Promise<HostInput['data']>;
 }
 
 /** Arrays by input name, in memory or stored. */
 export type ArrayInputs = Readonly<Record<string, HostInput | StoredInput>>;
 
-/** What belongs to arrays that are given as a host's inputs: which positions are padding, and classes. */
+/** What belongs to the arrays of a host's inputs: which positions are padding, and classes. */
 export interface ArrayDataOptions {
-  /** [samples, seq] (or [samples] for models without positions): 0 where a position is padding. Default the model's mask input, where it was given. */
+  /**
+   * [samples, seq] (or [samples] for models without positions): 0 where a position is padding. Default: the model's
+   * mask input, where it is given.
+   */
   readonly mask?: HostInput | StoredInput | undefined;
   /** Classes, [samples] or [samples, steps]. */
   readonly labels?: HostInput | StoredInput | undefined;
@@ -68,8 +72,9 @@ function toIntegers({ data }: HostInput): Int32Array {
 }
 
 /**
- * Arrays whose axis 0 counts the samples.
- * @throws InvalidShapeError where their numbers of samples differ, or where the mask has another shape than the tokens.
+ * Data from arrays whose axis 0 counts the samples.
+ * @throws InvalidValueError where no inputs are given
+ * @throws InvalidShapeError where their numbers of samples differ, or the mask has another shape than the tokens
  */
 export function arrayData(
   modelInputs: readonly TensorDescription[],
@@ -146,7 +151,9 @@ async function readSamples(inputs: ArrayInputs, start: number, end: number): Pro
   return parts;
 }
 
-/** Leaves out the columns at the end that are padding in every row: shorter sequences run faster and give the same. */
+/**
+ * Leaves out the columns at the end that are padding in every row: shorter sequences run faster with the same results.
+ */
 function trimmed(part: HostInputs, whole: readonly number[]): HostInputs {
   const { data, shape } = part['/mask']!;
   const [rows = 0, columns = 0] = shape;

@@ -1,4 +1,4 @@
-/** Where a tensor has its channels, and which of its other dimensions are samples and positions. */
+/** The layout of a tensor: the axis of its channels, and which of its other dimensions are samples and positions. */
 import { InvalidValueError } from '../errors.ts';
 import type { Dimension } from '../onnx/graph.ts';
 
@@ -7,15 +7,16 @@ export interface Layout {
   readonly rank: number;
   /** The axis of the channels, from 0. */
   readonly channelsAxis: number;
-  /** Width, where the model states it. */
+  /** The number of channels, where the model states it. */
   readonly width: number | undefined;
 }
 
 /**
  * The layout of a tensor of `shape`.
- * @param channelsAxis The axis that holds the channels; negative counts from the end. By default the last one, or in four dimensions
- * and more the only one beside the batch whose size is fixed.
- * @throws InvalidValueError where the tensor has no batch and channels, or where four dimensions leave open which are the channels.
+ * @param channelsAxis the axis that holds the channels; negative counts from the end. Default: the last one, or, in
+ *   four dimensions and more, the only one beside the batch whose size is fixed
+ * @throws InvalidValueError where the tensor has no batch and channels, or where four dimensions leave open which one
+ *   holds the channels
  */
 export function layoutOf(tensor: string, shape: readonly Dimension[], channelsAxis?: number): Layout {
   const rank = shape.length;
@@ -41,7 +42,7 @@ export function layoutOf(tensor: string, shape: readonly Dimension[], channelsAx
   return { rank, channelsAxis: axis, width: typeof width === 'number' ? width : undefined };
 }
 
-/** The permutation that brings the channels last; undefined where they are. */
+/** The permutation that moves the channels to the last axis; `undefined` where they are there. */
 export function channelsLast({ rank, channelsAxis }: Layout): number[] | undefined {
   if (channelsAxis === rank - 1) return undefined;
   return [...Array.from({ length: rank }, (_, i) => i).filter(i => i !== channelsAxis), channelsAxis];

@@ -1,4 +1,4 @@
-/** Inputs to try a model with where none were given: small, seeded, of the shapes that the model states. */
+/** Makes up inputs to try a model with where none are given: small, seeded, of the shapes that the model states. */
 import { createRandomSource } from '../data/random-source.ts';
 import type { TensorDescription } from '../onnx/inspect.ts';
 import { toInteger } from '../onnx/proto.ts';
@@ -6,13 +6,13 @@ import type { OnnxModel } from '../onnx/read.ts';
 import { sizeOf } from '../tensor.ts';
 import { type HostInput, type HostInputs, isMaskName } from './feeds.ts';
 
-/** Sizes of open dimensions behind the batch that are tried in turn: sequences, then images. */
+/** Sizes of open dimensions after the batch, which are tried in turn: sequences, then images. */
 export const OPEN_SIZES = [6, 32, 64, 224, 320, 512];
 
-/** Samples. */
+/** The number of samples. */
 const BATCH = 2;
 
-/** Number of tokens that the model knows: rows of the table that `input` selects from. */
+/** The number of tokens that the model knows: rows of the table from which `input` selects. */
 function vocabularyOf({ proto: { graph } }: OnnxModel, input: string): number | undefined {
   const initializers = new Map((graph.initializer ?? []).map(tensor => [tensor.name ?? '', tensor]));
   const names = new Set([input]);
@@ -33,7 +33,10 @@ function vocabularyOf({ proto: { graph } }: OnnxModel, input: string): number | 
   return vocabulary;
 }
 
-/** Inputs with open dimensions of `size`. What `completeInputs` fills in is left out, but for a mask, which has one padded position. */
+/**
+ * Inputs whose open dimensions have the size `size`. Inputs that `completeInputs` fills in are left out, except a mask,
+ * which has one padded position.
+ */
 export function madeUpInputs(
   model: OnnxModel,
   inputs: readonly TensorDescription[],

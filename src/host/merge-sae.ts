@@ -1,6 +1,6 @@
 /**
- * An autoencoder's graph merged into a host model, between a tensor and everything that reads it: one model that gives its own outputs,
- * computed through the autoencoder, and the features.
+ * Merges an autoencoder's graph into a host model, between a tensor and everything that reads it. The result is one
+ * model that gives its own outputs, computed through the autoencoder, and the features.
  */
 import { FileFormatError, InvalidShapeError, InvalidValueError } from '../errors.ts';
 import type { SaeNames } from '../inference/model-options.ts';
@@ -28,23 +28,30 @@ import { channelsLast, inverse, type Layout } from './layout.ts';
 import { convertOpset } from './opset.ts';
 import { codeOf, openSeam } from './seam.ts';
 
-/** Key of the metadata that says what was spliced, as JSON. */
+/** The key of the metadata entry that says what was spliced, as JSON. */
 export const SPLICE_KEY = 'monosemantic.splice';
 
+/** Where an autoencoder is spliced into a host, and how. */
 export interface SpliceOptions extends SaeNames {
-  /** The tensor that the autoencoder reads, and that its reconstruction replaces. */
+  /** The name of the tensor that the autoencoder reads and that its reconstruction replaces. */
   readonly tensor: string;
-  /** For transcoders: the tensor that is replaced, where it is not the one that is read. */
+  /** For transcoders: the name of the tensor that is replaced, where it is not the one that is read. */
   readonly target?: string | undefined;
-  /** See `layoutOf`. */
+  /** The axis that holds the channels: see `layoutOf`. */
   readonly channelsAxis?: number | undefined;
-  /** True for a further input `features_delta` [batch…, d_sae], which is added to the features before they are decoded. */
+  /**
+   * Whether the model gets a further input `features_delta` [batch…, d_sae], which is added to the features before they
+   * are decoded. Default false.
+   */
   readonly steer?: boolean | undefined;
-  /** True to add to the reconstruction what the autoencoder did not explain, so that only `features_delta` changes anything. */
+  /**
+   * Whether the error of the reconstruction is added to it, so that only `features_delta` changes anything. Default
+   * false.
+   */
   readonly keepError?: boolean | undefined;
   /**
-   * The model's input [batch, seq] that is 0 at padded positions, which keep their activations. Default the model's own mask, where
-   * it has one and the tensor has its positions; false for none.
+   * The model's input [batch, seq] that is 0 at padded positions, which keep their activations; false for none.
+   * Default: the model's own mask, where it has one and the tensor has its positions.
    */
   readonly mask?: string | false | undefined;
 }
@@ -54,25 +61,25 @@ export interface Spliced {
   readonly model: OnnxModel;
   readonly tensor: string;
   readonly target: string;
-  /** Name of the features' output, [batch…, d_sae]. */
+  /** The name of the output that holds the features, [batch…, d_sae]. */
   readonly features: string;
-  /** Name of the steering input. */
+  /** The name of the steering input; `undefined` without one. */
   readonly delta: string | undefined;
   readonly mask: string | undefined;
   readonly layout: Layout;
   readonly targetLayout: Layout;
   readonly dSae: number;
-  /** What was done, in sentences. */
+  /** What was done, one sentence each. */
   readonly notes: readonly string[];
 }
 
-/** What an autoencoder's file says about itself. */
+/** The signature that an autoencoder's file states. */
 export function saeSignature(sae: OnnxModel, names: SaeNames = {}): Signature {
   const { names: given, wanted } = saeRequest(names);
   return resolveSignature(sae, parseMetadata(metadataProperties(sae), sae.file), wanted, given);
 }
 
-/** Graph of an autoencoder with its tensors' names behind a prefix and `input` read from elsewhere. */
+/** The graph of an autoencoder, with a prefix before its tensors' names and `input` read from another tensor. */
 interface Part {
   readonly nodes: readonly NodeMessage[];
   readonly initializers: readonly TensorMessage[];
@@ -105,7 +112,7 @@ function partOf(sae: OnnxModel, signature: Signature, rows: string, names: Set<s
   };
 }
 
-/** Nodes that need `from`, once more, reading `to` in its place. Gives the new name of `result` too. */
+/** A second copy of the nodes that need `from`, which reads `to` instead, and the new name of `result`. */
 function decodedAgain(nodes: readonly NodeMessage[], from: string, to: string, result: string, names: Set<string>) {
   const again = new Map([[from, to]]);
   const copies: NodeMessage[] = [];
@@ -120,7 +127,7 @@ function decodedAgain(nodes: readonly NodeMessage[], from: string, to: string, r
   return steered === undefined ? undefined : { nodes: copies, result: steered };
 }
 
-/** The host's mask input that fits the tensor; undefined where there is none. */
+/** The host's mask input that fits the tensor; `undefined` where there is none. */
 function maskInput(
   host: HostModel,
   wanted: string | false | undefined,
@@ -150,8 +157,9 @@ function checkWidth(what: string, tensor: string, width: number, layout: Layout)
 
 /**
  * Merges `sae` into the host.
- * @throws InvalidShapeError where the widths differ. InvalidValueError where the tensor cannot be replaced, or the outputs do not depend
- * on it. FileFormatError where the autoencoder's operators cannot be written in the host's opset.
+ * @throws InvalidShapeError where the widths differ
+ * @throws InvalidValueError where the tensor cannot be replaced, or the outputs do not depend on it
+ * @throws FileFormatError where the autoencoder's operators cannot be written in the host's opset
  */
 export async function mergeSae(host: HostModel, sae: OnnxModel, options: SpliceOptions): Promise<Spliced> {
   const { tensor, target = tensor, channelsAxis, steer = false, keepError = false } = options;
@@ -197,7 +205,7 @@ export async function mergeSae(host: HostModel, sae: OnnxModel, options: SpliceO
   };
   const saeType = codeOf(signature.inputType);
 
-  /** Channels last, in the autoencoder's type. */
+  /** Moves the channels to the last axis, and casts to the autoencoder's type. */
   const brought = (name: string, of: string, where: Layout): string => {
     const turned = channelsLast(where);
     const last = turned ? add('Transpose', [name], `sae/${of}/turned`, { perm: turned }) : name;
@@ -313,7 +321,7 @@ export async function mergeSae(host: HostModel, sae: OnnxModel, options: SpliceO
   };
 }
 
-/** The mask as [rows, 1]. A mask that counts cached positions too ends with those of this call. */
+/** The mask as [rows, 1]. A mask that also counts cached positions ends with those of this call. */
 function maskRows(
   host: HostModel,
   mask: string,
@@ -336,7 +344,7 @@ function maskRows(
   return add('Reshape', [current, constant('sae/mask/rows', [-1, 1])], 'sae/mask/column');
 }
 
-/** A tensor's shape with the channels last; open where it is not known. */
+/** A tensor's shape with the channels last; its dimensions are open where they are not known. */
 function channelsLastShape(
   shape: readonly (number | string)[] | undefined,
   layout: Layout,
@@ -346,7 +354,7 @@ function channelsLastShape(
   return turned ? turned.map(axis => known[axis]!) : known;
 }
 
-/** True where tensor `name` is computed from tensor `from`. */
+/** Whether tensor `name` is computed from tensor `from`. */
 export function dependsOn({ proto: { graph } }: OnnxModel, name: string, from: string): boolean {
   const producer = new Map<string, NodeMessage>();
   for (const node of graph.node ?? [])
@@ -366,7 +374,7 @@ export function dependsOn({ proto: { graph } }: OnnxModel, name: string, from: s
   return false;
 }
 
-/** Versions that hold for both, and what was spliced. */
+/** Adds the versions that both models need, and the record of what was spliced. */
 function withVersions(merged: OnnxModel, sae: OnnxModel, record: string): OnnxModel {
   const imports = [...(merged.proto.opsetImport ?? [])];
   for (const { domain, version } of sae.proto.opsetImport ?? []) {

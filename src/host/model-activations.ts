@@ -1,9 +1,11 @@
 /**
- * Activations computed while an autoencoder learns from them: nothing is on disk, and memory is flat over data of any length.
+ * Computes activations while an autoencoder learns from them: nothing is written to disk, and memory does not grow with
+ * the data.
  *
- * The data are run in stretches of as many rows as the shuffle buffer holds; a stretch's rows are given in an order drawn from the seed, the
- * epoch and the stretch. So a position is where a stretch begins and how many of its rows were given, and a resumed run computes one
- * stretch again. Whole samples are held out, evenly spaced, so that no text is in both parts.
+ * The data are run in stretches of as many rows as the shuffle buffer holds; a stretch's rows are given in an order
+ * drawn from the seed, the epoch and the stretch. So a position consists of the place where a stretch begins and the
+ * number of its rows that were given, and a resumed run computes one stretch again. Whole samples are held out, evenly
+ * spaced, so that no text is in both parts.
  */
 
 import {
@@ -16,6 +18,7 @@ import {
 import type { BatchSource } from '../data/batch-source.ts';
 import { median } from '../data/median.ts';
 import { createRandomSource } from '../data/random-source.ts';
+import { shuffle } from '../data/shuffle.ts';
 import { DisposedError, FileFormatError, InvalidValueError } from '../errors.ts';
 import type { HostTensor } from '../tensor.ts';
 import {
@@ -32,11 +35,14 @@ import type { ArrayDataOptions, ArrayInputs, HostData } from './input-batches.ts
 export interface ModelActivationsOptions extends Omit<RowOptions, 'batchSize' | 'signal'>, ArrayDataOptions {
   /** Arrays by input name, or any `HostData` such as text. */
   readonly data: ArrayInputs | HostData;
-  /** Samples the model runs at once. Default 16. */
+  /** Samples that the model runs at once, at least 1. Default 16. */
   readonly hostBatchSize?: number | undefined;
-  /** Rows that are shuffled together, in memory at once. Default 131,072, fewer where they would take more than 256 MiB. */
+  /**
+   * How many rows are shuffled together, in memory at once. Default 131,072, or fewer where those would take more than
+   * 256 MiB.
+   */
   readonly shuffleBuffer?: number | undefined;
-  /** Rows whose norm is above this many times the median norm of the first stretch are left out. */
+  /** Rows whose norm is above this many times the median norm of the first stretch are left out. Default: no limit. */
   readonly dropNormAbove?: number | undefined;
 }
 
@@ -46,40 +52,44 @@ export interface ModelActivationSource extends ActivationSource {
 }
 
 const DEFAULT_BUFFER = 2 ** 17;
-/** 256 MiB. */
+/** The most numbers in a shuffle buffer of the default size: 256 MiB. */
 const MOST_VALUES = 2 ** 26;
 
 interface Position {
   readonly epoch: number;
-  /** Where in the data the stretch begins. */
+  /** The sample at which the stretch begins. */
   readonly from: number;
-  /** Rows of it that were given. */
+  /** How many of its rows have been given. */
   readonly taken: number;
 }
 
-/** Rows of one stretch, in the order in which they are given. */
+/** The rows of one stretch, and the order in which they are given. */
 interface Stretch {
   readonly epoch: number;
   readonly from: number;
-  /** Where the next one begins; undefined at the end of the data. */
+  /** The sample at which the next stretch begins; `undefined` at the end of the data. */
   readonly next: number | undefined;
   readonly rows: readonly Float32Array[];
   readonly targets: readonly Float32Array[];
-  /** Index of a part and of a row in it, for each row. */
+  /** The places of the rows, counted over all parts, in the order in which they are given. */
   readonly order: Uint32Array;
 }
 
-/** Evenly spaced: sample i is held out where the count of those before it falls behind the share. */
+/**
+ * Samples that are held out are evenly spaced: sample i is one where the number of those before it falls behind the
+ * share.
+ */
 const isHeldOut = (sample: number, share: number): boolean =>
   Math.floor((sample + 1) * share) > Math.floor(sample * share);
 
 /**
- * A source of what a host model computes at one tensor while the SAE learns: nothing is written to disk.
- *
- * @param host - The open model.
- * @param options - `tensor`, `data` (arrays by input name, or text), and how rows are mixed.
- * @returns What `trainSae` takes as `data`.
- * @throws InvalidValueError for options out of range; InvalidShapeError where inputs do not fit the model.
+ * A source of the activations that a host model computes at one tensor while an autoencoder learns. Nothing is written
+ * to disk.
+ * @param host the open model
+ * @param options `tensor`, `data` (arrays by input name, or text), and how rows are mixed
+ * @returns a source for `trainSae`'s setting `data`
+ * @throws InvalidValueError for options out of range
+ * @throws InvalidShapeError where inputs do not fit the model
  */
 export function modelActivations(host: HostModel, options: ModelActivationsOptions): ModelActivationSource {
   const data = host.data(options.data, options);
@@ -127,7 +137,7 @@ class ModelActivations {
   readonly #options: StreamOptions;
   #position: Position = { epoch: 0, from: 0, taken: 0 };
   #stretch: Stretch | undefined;
-  /** Batches behind the current stretch: reading goes on where it stopped. */
+  /** The batches after the current stretch: reading goes on where it stopped. */
   #ahead: { readonly from: number; readonly batches: AsyncIterator<ActivationBatch> } | undefined;
   #limit = Number.POSITIVE_INFINITY;
   #filling: Promise<void> = Promise.resolve();
@@ -174,7 +184,7 @@ class ModelActivations {
     };
   }
 
-  /** Computes the first stretch, which tells the widths and the median norm. */
+  /** Computes the first stretch, from which the widths and the median norm follow. */
   async begin(): Promise<void> {
     const first = await this.#read(0, 0);
     if (this.#options.dropNormAbove !== undefined) {
@@ -187,7 +197,7 @@ class ModelActivations {
     if (this.#stretch.order.length === 0) throw new InvalidValueError('there are no rows to train on');
   }
 
-  /** Rows left out so far because their norm was too large. */
+  /** How many rows have been left out because their norm was too large. */
   get droppedByNorm(): number {
     return this.#dropped;
   }
@@ -235,7 +245,7 @@ class ModelActivations {
       signal?.throwIfAborted();
       if (this.#isClosed) throw new DisposedError('these activations were disposed of');
       const wanted = Array.from(batch.samples, sample => isHeldOut(sample, holdOut) === heldOut);
-      // A batch of none of the wanted samples is not run; its place in the data is kept.
+      // A batch without a wanted sample is not run; its place in the data counts.
       if (!wanted.includes(true)) {
         if (heldOut || batch.resumeFrom === undefined) continue;
         yield { ...EMPTY, resumeFrom: batch.resumeFrom };
@@ -284,7 +294,7 @@ class ModelActivations {
     return this.#ordered({ epoch, from, next, rows, targets, order: new Uint32Array(0) });
   }
 
-  /** The stretch with its rows in a random order, those of too large a norm left out. */
+  /** The stretch with its rows in a random order, without those of too large a norm. */
   #ordered(stretch: Stretch): Stretch {
     const { width } = this;
     const { seed, restart } = this.#options;
@@ -305,14 +315,10 @@ class ModelActivations {
     for (const key of [restart, stretch.epoch, stretch.from]) {
       random = createRandomSource(Math.floor(random.uniform() * 2 ** 40) + key);
     }
-    for (let i = order.length - 1; i > 0; i--) {
-      const j = random.integer(i + 1);
-      [order[i], order[j]] = [order[j]!, order[i]!];
-    }
-    return { ...stretch, order };
+    return { ...stretch, order: shuffle(order, random) };
   }
 
-  /** Copies the rows at `places` (counted over all parts) behind row `at` of `into`. */
+  /** Copies the rows at `places` (counted over all parts) to `into`, from row `at` on. */
   #copy(parts: readonly Float32Array[], width: number, places: Uint32Array, into: Float32Array, at: number): void {
     const starts: number[] = [];
     let offset = 0;
@@ -349,7 +355,7 @@ class ModelActivations {
       const { epoch, from, taken } = this.#position;
       const isCurrent = this.#stretch?.epoch === epoch && this.#stretch.from === from;
       if (!isCurrent) {
-        // Freed first, so that two stretches are never in memory at once.
+        // The old stretch is freed first, so that two are never in memory at once.
         this.#stretch = undefined;
         this.#stretch = await this.#read(epoch, from);
       }

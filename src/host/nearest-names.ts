@@ -1,6 +1,6 @@
-/** Names that a mistyped one may have meant. */
+/** Finds names that a mistyped one may have meant. */
 
-/** Characters that `a` and `b` have in the same order. */
+/** The number of characters that `a` and `b` have in common in the same order. */
 function commonLength(a: string, b: string): number {
   let previous = new Uint16Array(b.length + 1);
   for (let i = 1; i <= a.length; i++) {
@@ -13,10 +13,10 @@ function commonLength(a: string, b: string): number {
   return previous[b.length]!;
 }
 
-/** Characters of a name that are compared; a hostile file may have names of any length. */
+/** How many characters of a name are compared: a hostile file may have names of any length. */
 const MOST_CHARACTERS = 200;
 
-/** Up to `count` of `names`, those first that have the largest share of their characters in common with `wanted`. */
+/** Up to `count` of `names`: those that share the largest part of their characters with `wanted`, the best first. */
 export function nearestNames(wanted: string, names: Iterable<string>, count = 3): string[] {
   const short = (name: string) => name.toLowerCase().slice(0, MOST_CHARACTERS);
   const own = short(wanted);

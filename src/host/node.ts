@@ -7,8 +7,9 @@ import { hostInMemory, readHostFile } from './weights-on-disk.ts';
 
 /**
  * Opens any `.onnx` model to read, replace and splice its hidden tensors.
- * @param source A path, a file: URL, or the file's bytes. Weights of a path stay on disk.
- * @throws FileFormatError where it is no sound ONNX model. MissingPackageError without onnxruntime-node.
+ * @param source a path, a file: URL, or the file's bytes. Weights of a path stay on disk
+ * @throws FileFormatError where it is no sound ONNX model
+ * @throws MissingPackageError without onnxruntime-node
  */
 export async function openHost(source: string | URL | Uint8Array, options: HostOptions = {}): Promise<HostModel> {
   const file =

@@ -1,17 +1,17 @@
 /**
- * Nodes of one version of the default domain's operators, written in another: a model has one version for all its nodes, so those of a
- * spliced autoencoder must be of the host's. Operators that are not known to mean the same are refused by name.
- * https://github.com/onnx/onnx/blob/main/docs/Changelog.md
+ * Rewrites nodes of one version of the default domain's operators in another version: a model has one version for all
+ * its nodes, so those of a spliced autoencoder must have the host's. Operators that are not known to mean the same are
+ * refused by name. https://github.com/onnx/onnx/blob/main/docs/Changelog.md
  */
 import { FileFormatError } from '../errors.ts';
 import { type AttributeMessage, type NodeMessage, type TensorMessage, toInteger } from '../onnx/proto.ts';
 import { readTensor } from '../onnx/tensor-values.ts';
 import { int64Tensor, integerAttribute, makeNode, subgraphsOf, takeName } from './graph-parts.ts';
 
-/** Oldest host version that is written. */
+/** The oldest version in which nodes are written. */
 const OLDEST_OPSET = 9;
 
-/** Operators whose axes became an input, and from which version on. */
+/** Operators whose attribute `axes` became an input, with the version in which it did. */
 const AXES_AS_INPUT: Readonly<Record<string, number>> = {
   ReduceSum: 13,
   Squeeze: 13,
@@ -27,7 +27,7 @@ const AXES_AS_INPUT: Readonly<Record<string, number>> = {
   ReduceSumSquare: 18,
 };
 
-/** Operators whose meaning has not changed since the version named, for float32 and integers. */
+/** Operators whose meaning for float32 and integers has not changed since the named version. */
 const SINCE: Readonly<Record<string, number>> = {
   ...Object.fromEntries(
     (
@@ -67,7 +67,7 @@ const SINCE: Readonly<Record<string, number>> = {
   LayerNormalization: 17,
 };
 
-/** Attributes that came later with a default that means what was meant before; by operator and attribute. */
+/** Attributes that were added later, with a default that keeps the earlier meaning; by operator and attribute. */
 const LATER_DEFAULTS: Readonly<
   Record<string, { readonly since: number; readonly harmless: (value: AttributeMessage) => boolean }>
 > = {
@@ -80,15 +80,16 @@ const LATER_DEFAULTS: Readonly<
   'TopK.sorted': { since: 11, harmless: () => true },
 };
 
+/** Nodes and their constants. */
 export interface Converted {
   readonly nodes: readonly NodeMessage[];
   readonly initializers: readonly TensorMessage[];
 }
 
 /**
- * `nodes` of version `from` in version `to`.
- * @param names Names that are taken; new constants add theirs.
- * @throws FileFormatError where an operator is not known in both versions.
+ * Rewrites `nodes` of version `from` in version `to`.
+ * @param names names that are taken; those of new constants are added
+ * @throws FileFormatError where an operator is not known in both versions
  */
 export function convertOpset(
   { nodes, initializers }: Converted,
@@ -173,7 +174,7 @@ export function convertOpset(
     return plain;
   };
 
-  /** The dimensions from `start` to `end` alone, which Shape itself gives from 15 on. */
+  /** Shape with `start` and `end`, which the operator itself takes only from version 15 on. */
   const slicedShape = (node: NodeMessage): NodeMessage[] => {
     const start = integerAttribute(node, 'start', 0);
     const end = integerAttribute(node, 'end', 2 ** 31 - 1);

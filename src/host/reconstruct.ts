@@ -1,4 +1,4 @@
-/** An autoencoder run over rows of activations: its features and its reconstruction, a few rows at a time. */
+/** Runs an autoencoder over rows of activations, a few rows at a time. */
 import { FileFormatError, InvalidShapeError } from '../errors.ts';
 import type { SaeNames } from '../inference/model-options.ts';
 import type { Signature } from '../inference/signature.ts';
@@ -10,9 +10,10 @@ import { fromTensor, toTensor } from './feeds.ts';
 import type { HostModel } from './host-model.ts';
 import { saeSignature } from './merge-sae.ts';
 
-/** Features computed at once: 64 MiB. */
+/** How many features are computed at once: 64 MiB. */
 const VALUES_AT_ONCE = 2 ** 24;
 
+/** An autoencoder with an open session for rows. */
 export class Reconstructor {
   readonly #host: HostModel;
   readonly #session: Session;
@@ -43,14 +44,15 @@ export class Reconstructor {
     return this.#signature.inputShape.at(-1)!;
   }
 
-  /** Number of features, where the file states it. */
+  /** The number of features, where the file states it. */
   get dSae(): number | undefined {
     return this.#signature.codeShape?.at(-1);
   }
 
   /**
-   * The reconstruction of `rows` [n, d_in]; `onFeatures` sees the features of `count` rows from `start` on, [count, d_sae].
-   * @throws InvalidShapeError where the rows have another width.
+   * The reconstruction of `rows` [n, d_in].
+   * @param onFeatures called with the features [count, d_sae] of `count` rows from `start` on
+   * @throws InvalidShapeError where the rows have another width
    */
   async run(
     rows: HostTensor,

@@ -1,14 +1,15 @@
 /**
- * Which tensors are the residual stream: sums that follow each other, each adding something to the one before. The longest such chain of
- * a graph is its residual stream, in any transformer or residual network, whatever its tensors are called.
+ * Finds the residual stream: sums that follow each other, each of which adds something to the one before. The longest
+ * such chain of a graph is its residual stream, in any transformer or residual network, whatever its tensors are
+ * called.
  */
 import type { NodeMessage } from '../onnx/proto.ts';
 import type { OnnxModel } from '../onnx/read.ts';
 
-/** Where fused norms have the sum: the output, and how many inputs are added. */
+/** The output of fused norms that holds the sum, and how many inputs are added. */
 const FUSED_SUMS: Readonly<Record<string, number>> = { SkipLayerNormalization: 3, SkipSimplifiedLayerNormalization: 3 };
 
-/** Operators that pass a stream on: of post-norm models the norm, of quantised and half-precision ones the casts. */
+/** Operators through which a stream passes: norms of post-norm models, casts of quantised and half-precision ones. */
 const PASSING = new Set([
   'Identity',
   'Cast',
@@ -28,14 +29,14 @@ export function residualStream({ proto: { graph } }: OnnxModel): string[] {
   for (const node of nodes) for (const name of node.output ?? []) if (name !== '') producer.set(name, node);
   for (const node of nodes) if (node.opType === 'Constant') weights.add(node.output?.[0] ?? '');
 
-  /** The sum that `name` is, or passes on. */
+  /** The sum that `name` is, or that passes through to it. */
   const sumBehind = (name: string): string | undefined => {
     let current = name;
     for (let steps = 0; steps < 8; steps++) {
       const node = producer.get(current);
       if (!node) return undefined;
       if (sumOf(node) === current) return current;
-      // Of a post-norm model with fused sums the norm itself is the stream.
+      // In a post-norm model with fused sums, the norm itself is the stream.
       if (FUSED_SUMS[node.opType ?? ''] !== undefined && node.output?.[0] === current) return sumOf(node) ?? current;
       if (!PASSING.has(node.opType ?? '')) return undefined;
       current = node.input?.[0] ?? '';
@@ -65,7 +66,7 @@ export function residualStream({ proto: { graph } }: OnnxModel): string[] {
   for (const [name, { length }] of longest) if (length > (last ? longest.get(last)!.length : 2)) last = name;
   const chain: string[] = [];
   for (let name = last; name !== undefined; name = longest.get(name)?.before) chain.unshift(name);
-  // The last norm of a pre-norm model has nothing to hand on: its sum has no name, and the norm is not the stream.
+  // The last norm of a pre-norm model passes nothing on: its sum has no name, and the norm is not the stream.
   const isNorm = (name: string | undefined) => name !== undefined && sumOf(producer.get(name)!) !== name;
   if (isNorm(chain.at(-1)) && !isNorm(chain.at(-2))) chain.pop();
   return chain;

@@ -1,4 +1,7 @@
-/** Cross-entropy, KL divergence and the likeliest class of many rows of logits, as a graph: ONNX Runtime takes exponentials on all cores. */
+/**
+ * A graph that computes cross-entropy, KL divergence and the likeliest class of many rows of logits, because ONNX
+ * Runtime computes exponentials on all cores.
+ */
 import type { Graph, GraphNode } from '../onnx/graph.ts';
 import { encodeModel } from '../onnx/write.ts';
 import type { Runtime } from '../sessions/runtime.ts';
@@ -58,7 +61,7 @@ function scoreGraph(): Graph {
   };
 }
 
-/** Rows scored at once hold this many logits: 32 MiB. */
+/** How many logits are scored at once: 32 MiB. */
 const VALUES_AT_ONCE = 2 ** 23;
 
 /** Scores rows of logits against the original's. */
@@ -76,7 +79,12 @@ export class RowScorer {
     return new RowScorer(runtime, session);
   }
 
-  /** @param original Rows [n, classes]. @param changed The same rows of the changed model. @param classes The class of each row. */
+  /**
+   * Scores rows of a changed model.
+   * @param original rows [n, classes] of the original model
+   * @param changed the same rows of the changed model
+   * @param classes [n], the class of each row
+   */
   async score(original: HostTensor, changed: HostTensor, classes: Int32Array): Promise<RowScores> {
     const { Tensor } = this.#runtime.ort;
     const width = original.shape.at(-1)!;

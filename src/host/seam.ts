@@ -1,11 +1,12 @@
 /**
- * Parting a tensor: what the model computes gets a new name, and the tensor's own name, which everything reads (subgraphs and the
- * model's outputs too), is left to be filled by something else. Nothing that reads the tensor can be missed, because no reader changes.
+ * Opens a seam at a tensor: what the model computes gets a new name, and the tensor's own name, which everything reads
+ * (also subgraphs and the model's outputs), is left to be filled by something else. No reader can be missed, because
+ * none changes.
  *
- * What can be missed is a reader inside the node that makes it. ONNX Runtime's optimizer fuses a residual sum with the norm behind it
- * (SkipLayerNormalization): the sum is output 3, and output 0 is the norm of the sum *inside the node*. Such a node is parted into
- * the sum and a norm of the parted tensor; where that is not known to be possible, the tensor is refused.
- * https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md
+ * The exception is a reader inside the node that computes the tensor. ONNX Runtime's optimizer fuses a residual sum
+ * with the norm after it (SkipLayerNormalization): the sum is output 3, and output 0 is the norm of the sum *inside the
+ * node*. Such a node is divided into the sum and a norm of the replaced tensor; where it is not known how, the tensor
+ * is refused. https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md
  */
 import { InvalidValueError } from '../errors.ts';
 import { elementType } from '../onnx/element-type.ts';
@@ -13,18 +14,20 @@ import type { GraphMessage, NodeMessage } from '../onnx/proto.ts';
 import type { OnnxModel } from '../onnx/read.ts';
 import { makeNode, namesOf, subgraphsOf, takeName, withGraph } from './graph-parts.ts';
 
-/** A model in which a tensor is parted. */
+/** A model with a seam at a tensor. */
 export interface Seam {
-  /** `tensor` is made by nothing here until a node or an input gives it. */
+  /** The model. Nothing computes `tensor` until a node or an input gives it. */
   readonly model: OnnxModel;
   readonly tensor: string;
-  /** The name under which what the model computed now stands. */
+  /** The new name of the tensor that the model computes. */
   readonly original: string;
-  /** What was done beside renaming, in sentences. */
+  /** What was done besides renaming, one sentence each. */
   readonly notes: readonly string[];
 }
 
-/** Norms that hold a sum: where the sum is, where the norm's weights are, and the operator of the norm alone. */
+/**
+ * A norm with a fused sum: the output of the sum, the inputs of the norm's weights, and the operator of the norm alone.
+ */
 interface FusedNorm {
   readonly sum: number;
   readonly gamma: number;
@@ -41,7 +44,7 @@ const FUSED_NORMS: Readonly<Record<string, FusedNorm>> = {
 /** Operators with several outputs of which none is computed from another. */
 const INDEPENDENT_OUTPUTS = new Set(['Split', 'Dropout', 'TopK', 'MaxPool', 'BatchNormalization', 'SplitToSequence']);
 
-/** Operators whose first output is their result; what else they give does not depend on it. */
+/** Operators whose first output is their result; their other outputs do not depend on it. */
 const FIRST_IS_RESULT = new Set([
   'LayerNormalization',
   'SimplifiedLayerNormalization',
@@ -58,10 +61,10 @@ const FIRST_IS_RESULT = new Set([
   'QAttention',
 ]);
 
-/** Operators that give another result each time. */
+/** Operators whose result is different each time. */
 const RANDOM = /^(Random|Bernoulli|Multinomial)/;
 
-/** True where a name is read: by a node, a subgraph or from outside. */
+/** The names that are read: by a node, a subgraph or from outside. */
 function readNames(graph: GraphMessage): Set<string> {
   const read = new Set<string>();
   const visit = (part: GraphMessage): void => {
@@ -75,7 +78,7 @@ function readNames(graph: GraphMessage): Set<string> {
   return read;
 }
 
-/** Why `tensor` is none that can be parted, where no node of the main graph makes it. */
+/** Why there can be no seam at `tensor`, where no node of the main graph computes it. */
 export function whyNotParted(model: OnnxModel, tensor: string): string {
   const { graph } = model.proto;
   if ((graph.initializer ?? []).some(({ name }) => name === tensor)) {
@@ -94,16 +97,16 @@ export function whyNotParted(model: OnnxModel, tensor: string): string {
   return `no tensor named ${tensor}`;
 }
 
-/** The text of a node but for its own name and outputs: equal texts compute equal values. */
+/** The text of a node without its own name and outputs: equal texts compute equal values. */
 function computation(node: NodeMessage): string {
   const bytes = (value: unknown) => (value instanceof Uint8Array ? Array.from(value) : value);
   return JSON.stringify([node.domain ?? '', node.opType, node.input, node.attribute ?? []], (_, value) => bytes(value));
 }
 
 /**
- * Parts `tensor`.
- * @throws InvalidValueError where no node of the main graph makes it, or where the node that makes it also uses it inside for another
- * output, in a way that is not known.
+ * Opens a seam at `tensor`.
+ * @throws InvalidValueError where no node of the main graph computes it, or where the node that does also uses it
+ *   inside for another output in a way that is not known
  */
 export function openSeam(model: OnnxModel, tensor: string): Seam {
   const { graph } = model.proto;
@@ -135,7 +138,7 @@ export function openSeam(model: OnnxModel, tensor: string): Seam {
         );
       }
       const [norm] = others;
-      // The sum goes on being the node's own, to the bit; its norm of it is no longer read.
+      // The sum stays the node's own, to the bit; the node's norm of it is no longer read.
       output = output.map(name => (name === norm ? takeName(names, `${norm}/unread`) : name));
       const zero = takeName(names, `${tensor}/zero`);
       behind.push(makeNode('Sub', [tensor, tensor], [zero]), {
@@ -192,7 +195,11 @@ export function openSeam(model: OnnxModel, tensor: string): Seam {
 /** Types of tensors that hold numbers an SAE can take. */
 const FLOATS = ['float32', 'float16', 'float64', 'bfloat16'];
 
-/** @throws InvalidValueError where `type` (an element type's name) is none of the float types. */
+/**
+ * Checks that a tensor has a float type.
+ * @param type the name of its element type
+ * @throws InvalidValueError for any other type
+ */
 export function requireFloat(tensor: string, type: string): void {
   if (FLOATS.includes(type)) return;
   throw new InvalidValueError(

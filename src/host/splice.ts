@@ -1,4 +1,4 @@
-/** Splicing an autoencoder's file into a model's file, and scoring it there. Node only. */
+/** Splices an autoencoder's file into a model's file, and scores it there. Node only. */
 import { readSource } from '../inference/node-source.ts';
 import { encodeProto } from '../onnx/cut.ts';
 import { type OnnxModel, readModel } from '../onnx/read.ts';
@@ -13,16 +13,23 @@ import { withWeights, writeModelFile } from './write-model.ts';
 
 /** What `splice` replaces in the host, and inputs to try the result on. */
 export interface SpliceRequest extends SpliceOptions {
-  /** What to try the splice on before it is given away. Default inputs made up from the model's shapes. */
+  /** Inputs to try the splice on. Default: inputs made up from the model's shapes. */
   readonly inputs?: HostInputs | undefined;
 }
 
 /** A spliced model that was tried. */
 export interface SpliceResult extends Omit<Spliced, 'model' | 'layout' | 'targetLayout'> {
   readonly check: SpliceCheck;
-  /** The file's bytes. @throws InvalidValueError where the weights are more than one file can hold. */
+  /**
+   * The file's bytes.
+   * @throws InvalidValueError where the weights are more than one file can hold
+   */
   bytes(): Promise<Uint8Array>;
-  /** Writes it to `path`, whole or not at all; weights beyond 2 GiB to `path`.data. Gives the files written. */
+  /**
+   * Writes the model to `path`, whole or not at all; weights beyond 2 GiB go to `path`.data.
+   * @returns the files written
+   * @throws FileWriteError where a file cannot be written
+   */
   write(path: string): Promise<string[]>;
 }
 
@@ -44,11 +51,13 @@ const readSae = async (sae: string | URL | Uint8Array): Promise<OnnxModel> =>
   sae instanceof Uint8Array ? readModel(sae) : readSource(sae);
 
 /**
- * One model that gives a host's own outputs, computed through an autoencoder, and the features.
- * @param model The host: a path, a file: URL, bytes, or a model opened by `openHost`.
- * @param sae The autoencoder: a path, an address, or bytes.
- * @returns The merged model, which was tried: see `checkSplice`.
- * @throws SpliceError where the merged model does not do what it should. Other errors as `mergeSae`.
+ * Splices an autoencoder into a host: one model that gives the host's own outputs, computed through the autoencoder,
+ * and the features.
+ * @param model the host: a path, a file: URL, bytes, or a model opened by `openHost`
+ * @param sae the autoencoder: a path, an address, or bytes
+ * @returns the merged model, which was tried: see `checkSplice`
+ * @throws SpliceError where the merged model does not compute what it should
+ * @throws InvalidValueError, InvalidShapeError or FileFormatError as `mergeSae`
  */
 export async function splice(
   model: HostSource,
@@ -71,12 +80,17 @@ export async function splice(
   });
 }
 
-/** What `evaluate` replaces in the host, and what its inputs are. */
+/** What `evaluate` replaces in the host, and what belongs to its inputs. */
 export interface EvaluateRequest extends EvaluateOptions, ArrayDataOptions {}
 
 /**
- * Scores an autoencoder inside its host: see evaluate.ts.
- * @param inputs Arrays by input name, or any `HostData` such as text.
+ * Scores an autoencoder inside its host: cross-entropy, KL divergence and explained variance, beside zero and mean
+ * ablation (see evaluate.ts).
+ * @param model the host: a path, a file: URL, bytes, or a model opened by `openHost`
+ * @param sae the autoencoder: a path, an address, or bytes
+ * @param inputs arrays by input name, or any `HostData` such as text
+ * @throws InvalidValueError where the logits do not depend on the tensor or cannot be found
+ * @throws SpliceError where replacing the tensor does not work
  */
 export async function evaluate(
   model: HostSource,

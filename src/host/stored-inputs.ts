@@ -1,4 +1,4 @@
-/** Arrays that a host is fed, from files: .npy a few samples at a time, JSON and CSV whole. Node only. */
+/** Reads a host's inputs from files: .npy a few samples at a time, JSON and CSV whole. Node only. */
 import { open } from 'node:fs/promises';
 import { FileFormatError } from '../errors.ts';
 import { isNpy, npyHeaderGuess, readNpyHeader } from '../files/npy.ts';
@@ -6,7 +6,7 @@ import { openRowSource, type RowSource } from '../files/row-source.ts';
 import { sizeOf } from '../tensor.ts';
 import type { StoredInput } from './input-batches.ts';
 
-/** An input from a file; it stays open. */
+/** An input from a file, which stays open. */
 export interface OpenInput extends StoredInput {
   close(): Promise<void>;
 }

@@ -1,6 +1,6 @@
 /**
- * The type and shape of every tensor of a graph, which files seldom state. ONNX Runtime infers them while it loads: all tensors are made
- * outputs, and weights inputs, so that none has to be read.
+ * Finds the type and shape of every tensor of a graph, which files seldom state. ONNX Runtime infers them while it
+ * loads: all tensors are made outputs, and weights inputs, so that no weight has to be read.
  */
 
 import { encodeProto } from '../onnx/cut.ts';
@@ -13,7 +13,7 @@ import { sizeOf } from '../tensor.ts';
 import { makeValue, withGraph } from './graph-parts.ts';
 import type { HostFile } from './weights-on-disk.ts';
 
-/** Weights with more elements are not needed to infer shapes. */
+/** Weights with more elements than this are not needed to infer shapes. */
 const MOST_SHAPE_ELEMENTS = 64;
 
 /** Opens a session without optimising the graph. */
@@ -21,7 +21,10 @@ export type OpenPlain = (bytes: Uint8Array) => Promise<Session>;
 
 const sizesOf = ({ dims }: TensorMessage) => (dims ?? []).map(toInteger);
 
-/** Describes all tensors that nodes of the main graph make, and the inputs. What ONNX Runtime cannot infer has no shape. */
+/**
+ * Describes all tensors that nodes of the main graph compute, and the inputs. A tensor has no shape where ONNX Runtime
+ * cannot infer it.
+ */
 export async function inferTensors({ model }: HostFile, open: OpenPlain): Promise<Map<string, TensorDescription>> {
   const { graph } = model.proto;
   const made = (graph.node ?? []).flatMap(node => (node.output ?? []).filter(name => name !== ''));
@@ -59,7 +62,7 @@ export async function inferTensors({ model }: HostFile, open: OpenPlain): Promis
       described.set(value.name, {
         name: value.name,
         type: value.isTensor ? (TYPE_NAMES[value.type] ?? value.type) : 'not a tensor',
-        // No dimensions: a scalar, or a shape that could not be inferred.
+        // A shape without dimensions is a scalar's, or could not be inferred.
         shape: inferred.length > 0 ? merged(inferred, known?.shape) : known?.shape,
       });
     }
@@ -76,7 +79,7 @@ const TYPE_NAMES: Readonly<Record<string, string>> = Object.fromEntries(
     .map(name => [name, name]),
 );
 
-/** What was inferred, with the file's names for dimensions that were left open. */
+/** The inferred shape, with the file's names for dimensions that were left open. */
 function merged(inferred: readonly Dimension[], stated: readonly Dimension[] | undefined): readonly Dimension[] {
   if (stated?.length !== inferred.length) return inferred;
   return inferred.map((size, i) => (size === '?' ? stated[i]! : size));

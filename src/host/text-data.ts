@@ -1,6 +1,6 @@
 /**
- * Text as data for a host: lines of a file, made into tokens by a tokenizer.json, cut into sequences, batched with others of like length.
- * Nothing is fetched: `@huggingface/tokenizers` reads the files that are there. Node only.
+ * Text as data for a host: lines of a file are turned into tokens by a tokenizer.json, cut into sequences, and batched
+ * with others of similar length. Nothing is fetched: `@huggingface/tokenizers` reads local files. Node only.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -20,13 +20,13 @@ export interface TextOptions {
   readonly tokenizer: string;
   /** The key of the text in JSON lines. Default `text`. */
   readonly field?: string | undefined;
-  /** Tokens of one sequence at most; longer texts become several. Default 128. */
+  /** The most tokens of one sequence, at least 1; longer texts become several sequences. Default 128. */
   readonly contextSize?: number | undefined;
-  /** False to leave out the special tokens that the tokenizer adds. Default true. */
+  /** Whether the special tokens that the tokenizer adds are kept. Default true. */
   readonly addSpecialTokens?: boolean | undefined;
 }
 
-/** Texts as token ids, in batches of like length. */
+/** Texts as token ids, in batches of similar length. */
 export interface TextData extends HostData {
   /** Ids of the tokenizer's special tokens. */
   readonly specialTokens: ReadonlySet<number>;
@@ -34,7 +34,7 @@ export interface TextData extends HostData {
   decode(token: number): string;
 }
 
-/** Batches' worth of sequences that are sorted by length together. */
+/** How many batches of sequences are sorted by length together. */
 const BATCHES_SORTED = 32;
 
 interface OpenTokenizer {
@@ -105,8 +105,10 @@ function textOf(line: string, number: number, isJson: boolean, { file, field = '
 
 /**
  * Opens a text file as data for a model that reads tokens.
- * @param modelInputs The host's inputs.
- * @throws InvalidValueError for a model that reads no tokens; FileFormatError for a file that is missing or not what it should be; MissingPackageError without @huggingface/tokenizers.
+ * @param modelInputs the host's inputs
+ * @throws InvalidValueError for a model that reads no tokens
+ * @throws FileFormatError for a file that is missing, damaged or of another kind
+ * @throws MissingPackageError without @huggingface/tokenizers
  */
 export async function textData(modelInputs: readonly TensorDescription[], options: TextOptions): Promise<TextData> {
   const { file, contextSize = 128, addSpecialTokens = true } = options;
@@ -144,7 +146,7 @@ export async function textData(modelInputs: readonly TensorDescription[], option
     }
   }
 
-  /** Sequences of one batch, padded on the right where the model has a mask; without one they are of one length. */
+  /** One batch of sequences, padded on the right where the model has a mask; without a mask they have one length. */
   const batchOf = (rows: readonly { readonly ids: number[]; readonly index: number }[]): InputBatch => {
     const length = typeof fixedLength === 'number' ? fixedLength : Math.max(...rows.map(({ ids }) => ids.length));
     const tokens = new Int32Array(rows.length * length);
@@ -165,7 +167,10 @@ export async function textData(modelInputs: readonly TensorDescription[], option
     };
   };
 
-  /** Batches of a window of sequences: sorted by length, cut where they are full or, without a mask, where the length changes. */
+  /**
+   * The batches of a window of sequences: sorted by length, and cut where they are full or, without a mask, where the
+   * length changes.
+   */
   function* batchesOf(window: { ids: number[]; index: number }[], batchSize: number): Generator<InputBatch> {
     const sorted = window.sort((a, b) => a.ids.length - b.ids.length || a.index - b.index);
     for (let start = 0; start < sorted.length; ) {

@@ -1,4 +1,7 @@
-/** Variants of a host model: other tensors as outputs, tensors replaced by inputs, cut down to what that needs. */
+/**
+ * Makes variants of a host model: other tensors as outputs, tensors replaced by inputs, cut down to the nodes that this
+ * needs.
+ */
 import { InvalidValueError } from '../errors.ts';
 import { cutGraph } from '../onnx/cut.ts';
 import type { TensorDescription } from '../onnx/inspect.ts';
@@ -11,17 +14,22 @@ import { codeOf, openSeam } from './seam.ts';
 /** A tensor that a variant reads or replaces. */
 export interface TensorUse {
   readonly tensor: string;
-  /** Where given, the caller's side has the channels last: [batch, ...positions, d]. */
+  /** Where a layout is given, the caller's values have the channels last: [batch, ...positions, d]. */
   readonly layout?: Layout;
 }
 
+/** Which tensors a variant gives and replaces. */
 export interface VariantRequest {
-  /** What comes out. Floats come as float32. Of a tensor that is replaced as well, what the model itself computed. */
+  /**
+   * The tensors that are returned; floats as float32. For a tensor that is also replaced, the value that the model
+   * itself computes.
+   */
   readonly outputs: readonly TensorUse[];
-  /** What goes in instead of what the model computes, as float32. */
+  /** The tensors whose values the caller gives instead of the model, as float32. */
   readonly replace?: readonly TensorUse[];
 }
 
+/** A variant of a host model. */
 export interface Variant {
   readonly model: OnnxModel;
   /** Names of the outputs, in the order of the request. */
@@ -34,7 +42,10 @@ export interface Variant {
 /** Types of tensors by name. */
 export type TensorTypes = ReadonlyMap<string, TensorDescription>;
 
-/** @throws InvalidValueError where a tensor cannot be replaced: see `openSeam`. */
+/**
+ * Makes a variant.
+ * @throws InvalidValueError where a tensor cannot be replaced: see `openSeam`
+ */
 export function makeVariant(host: OnnxModel, types: TensorTypes, { outputs, replace = [] }: VariantRequest): Variant {
   let model = host;
   const notes: string[] = [];

@@ -1,7 +1,8 @@
 /**
- * A model whose weights stay in their files: the graph alone is in memory, and ONNX Runtime maps the weights when a session opens. So a
- * model of any size can be cut, replaced in and spliced, and several sessions share one copy. Weights inside the .onnx file itself are
- * addressed there as well, as external data at their place in that file. Node only.
+ * Reads models whose weights stay in their files: only the graph is in memory, and ONNX Runtime maps the weights when a
+ * session opens. So a model of any size can be cut and spliced and its tensors replaced, and several sessions share one
+ * copy. Weights inside the .onnx file itself are also addressed as external data, at their place in that file. Node
+ * only.
  */
 import { lstat, open, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
@@ -13,29 +14,29 @@ import { type TensorMessage, toInteger } from '../onnx/proto.ts';
 import { MAX_MODEL_BYTES, type OnnxModel, readModel } from '../onnx/read.ts';
 import { sizeOf } from '../tensor.ts';
 
-/** Weights of fewer bytes stay in the graph: shapes, axes and scalars, which ONNX Runtime wants to see while it loads. */
+/** Weights of fewer bytes stay in the graph: shapes, axes and scalars, which ONNX Runtime reads while it loads. */
 const SMALLEST_ON_DISK = 1024;
 
-/** A model and where its weights are. */
+/** A model, and the place of its weights. */
 export interface HostFile {
   readonly model: OnnxModel;
-  /** The folder to which the weights' locations are relative; undefined where all weights are in the graph. */
+  /** The folder to which the weights' locations are relative; `undefined` where all weights are in the graph. */
   readonly folder: string | undefined;
 }
 
-/** Bytes of a tensor's data. */
+/** The number of bytes of a tensor's data. */
 export function bytesOf({ dims, dataType }: TensorMessage): number {
   return Math.ceil((sizeOf((dims ?? []).map(toInteger)) * (elementType(dataType)?.bits ?? 0)) / 8);
 }
 
-/** Where a tensor's data is outside the graph. */
+/** The place of a tensor's data outside the graph. */
 export interface Place {
   readonly location: string;
   readonly offset: number;
   readonly length: number;
 }
 
-/** Where the data of `tensor` is; undefined where it is in the graph. */
+/** The place of `tensor`'s data; `undefined` where they are in the graph. */
 export function placeOf(tensor: TensorMessage): Place | undefined {
   if (tensor.dataLocation !== EXTERNAL) return undefined;
   const entries = new Map((tensor.externalData ?? []).map(({ key, value }) => [key, value ?? '']));
@@ -57,7 +58,7 @@ export function placed(tensor: TensorMessage, { location, offset, length }: Plac
   };
 }
 
-/** Reads the weights of a model at `path` where they are: checks that each lies inside the model's folder and inside its file. */
+/** Checks the weights of the model at `path`: each must lie inside the model's folder and inside its file. */
 async function checkedPlaces(model: OnnxModel, path: string): Promise<void> {
   const folder = await realpath(dirname(path));
   const sizes = new Map<string, number>();
@@ -87,7 +88,7 @@ async function checkedPlaces(model: OnnxModel, path: string): Promise<void> {
         `tensor ${tensor.name} has ${length} bytes at ${offset} of '${location}'; its shape and type take ${expected}`,
       );
     }
-    // As it was checked: ONNX Runtime takes a backslash for a part of a name.
+    // The location is written as it was checked, because ONNX Runtime takes a backslash for a part of a name.
     Object.assign(tensor, { externalData: placed(tensor, { location, offset, length }).externalData });
     if (offset + length > sizes.get(location)!) {
       refuse(`tensor ${tensor.name} needs ${length} bytes at ${offset} of '${location}', which is shorter`);
@@ -96,8 +97,8 @@ async function checkedPlaces(model: OnnxModel, path: string): Promise<void> {
 }
 
 /**
- * External data that is not in the main graph's initializers, but in a branch, a loop or a local function, would be opened by ONNX Runtime
- * without having been checked.
+ * Refuses external data outside the main graph's initializers (in a branch, a loop or a local function), which ONNX
+ * Runtime would open without a check.
  */
 function refuseInnerPlaces({ proto }: OnnxModel, path: string | undefined): void {
   const checked = new Set(proto.graph.initializer ?? []);
@@ -109,11 +110,11 @@ function refuseInnerPlaces({ proto }: OnnxModel, path: string | undefined): void
   }
 }
 
-/** The initializer with its data addressed in the file's bytes instead of held, where it is large enough. */
+/** The initializer with its data addressed in the file instead of held in memory, where it is large enough. */
 function addressed(tensor: TensorMessage, file: Uint8Array, location: string): TensorMessage {
   const { rawData } = tensor;
   if (!rawData || rawData.length < SMALLEST_ON_DISK || rawData.buffer !== file.buffer) {
-    // A copy, so that the file's bytes can be freed.
+    // The data are copied, so that the file's bytes can be freed.
     return rawData?.length ? { ...tensor, rawData: new Uint8Array(rawData) } : tensor;
   }
   return placed(tensor, { location, offset: rawData.byteOffset - file.byteOffset, length: rawData.length });
@@ -156,7 +157,10 @@ export async function readHostFile(path: string): Promise<HostFile> {
   };
 }
 
-/** The model in memory alone. @throws FileFormatError where it has data outside itself. */
+/**
+ * A model that is held in memory.
+ * @throws FileFormatError where it has data outside itself
+ */
 export function hostInMemory(model: OnnxModel): HostFile {
   refuseInnerPlaces(model, model.file);
   const outside = (model.proto.graph.initializer ?? []).find(({ dataLocation }) => dataLocation === EXTERNAL);
@@ -184,7 +188,7 @@ export async function* readPlace(folder: string, { location, offset, length }: P
   }
 }
 
-/** All bytes of a place. */
+/** Reads all bytes of a place. */
 export async function wholePlace(folder: string, place: Place): Promise<Uint8Array> {
   const bytes = new Uint8Array(place.length);
   let at = 0;

@@ -1,4 +1,4 @@
-/** Writing a model whose weights are on disk: into one file, or beside it where protobuf cannot hold them. Node only. */
+/** Writes a model whose weights are on disk: into one file, or beside it where protobuf cannot hold them. Node only. */
 import { open, rename, rm } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { FileWriteError, InvalidValueError } from '../errors.ts';
@@ -9,22 +9,25 @@ import type { OnnxModel } from '../onnx/read.ts';
 import { withGraph } from './graph-parts.ts';
 import { placed, placeOf, readPlace, wholePlace } from './weights-on-disk.ts';
 
-/** What one protobuf file can hold, with room for the graph: 2 GiB less 16 MiB. */
+/** The most bytes of weights in one protobuf file, with room for the graph: 2 GiB minus 16 MiB. */
 const MOST_IN_ONE_FILE = 2 ** 31 - 2 ** 24;
 
-/** Weights begin at a multiple of this in a file of their own, as ONNX advises for mapping. */
+/** Weights in a file of their own begin at multiples of this, as ONNX advises for mapping. */
 const ALIGNMENT = 4096;
 
 const lengthOf = (tensor: TensorMessage): number => placeOf(tensor)?.length ?? tensor.rawData?.length ?? 0;
 
-/** The weight's bytes. */
+/** Reads the weight's bytes into the graph. */
 async function readWeight(tensor: TensorMessage, folder: string): Promise<TensorMessage> {
   const place = placeOf(tensor);
   if (!place) return tensor;
   return { ...tensor, rawData: await wholePlace(folder, place), externalData: [], dataLocation: 0 };
 }
 
-/** The model with all weights inside. @throws InvalidValueError where they are more than protobuf can hold. */
+/**
+ * The model with all weights inside.
+ * @throws InvalidValueError where they are more than protobuf can hold
+ */
 export async function withWeights(model: OnnxModel, folder: string | undefined): Promise<OnnxModel> {
   const { graph } = model.proto;
   const total = (graph.initializer ?? []).reduce((sum, tensor) => sum + lengthOf(tensor), 0);
@@ -40,9 +43,10 @@ export async function withWeights(model: OnnxModel, folder: string | undefined):
 }
 
 /**
- * Writes the model to `path`: whole or not at all. Weights of more than protobuf can hold go to `path`.data.
- * @param most Bytes of weights that still go into one file.
- * @returns The files written.
+ * Writes the model to `path`, whole or not at all; weights that protobuf cannot hold go to `path`.data.
+ * @param most bytes of weights that still go into one file
+ * @returns the files written
+ * @throws FileWriteError where a file cannot be written
  */
 export async function writeModelFile(
   path: string,

@@ -1,4 +1,7 @@
-/** Inference in a browser: the same as in Node, on onnxruntime-web. Needs nothing of TensorFlow.js, and fetches nothing but the model. */
+/**
+ * Inference in a browser: loads SAEs and toy models from ONNX files, as in Node, with onnxruntime-web. Needs nothing of
+ * TensorFlow.js, and fetches nothing but the model and ONNX Runtime's own files.
+ */
 import { describeModel, type ModelDescription } from '../onnx/inspect.ts';
 import { loadWebRuntime, type WebRuntimeOptions } from '../sessions/browser.ts';
 import { webWorkerPort } from '../workers/web.ts';
@@ -35,8 +38,8 @@ export { LoadedSae, LoadedToyModel };
 
 interface BrowserOptions extends RunOptions, Pick<WebRuntimeOptions, 'wasmPaths'> {
   /**
-   * True to fetch and run the model in a Web Worker, so that the page stays free. Where a bundler has moved this package's files, a
-   * function that starts the worker `monosemantic/inference/worker`. Default false.
+   * Whether the model is fetched and run in a Web Worker, so that the page stays free. Where a bundler has moved this
+   * package's files, give a function that starts the worker `monosemantic/inference/worker`. Default false.
    */
   readonly worker?: boolean | (() => Worker);
 }
@@ -73,22 +76,29 @@ async function load(source: WebModelSource, request: LoadRequest, options: Brows
 }
 
 /**
- * Loads a sparse autoencoder from an `.onnx` file: an address, its bytes, a Blob or a File.
- * Files of ours need no options but where to run; others need names where their shapes leave something open.
- *
- * FileFormatError where the file cannot be read, is no sound ONNX model, or holds something else; its message lists the candidates
- * where names are needed. EngineUnavailableError where a named provider does not load, MissingPackageError without onnxruntime-web.
+ * Loads a sparse autoencoder from an `.onnx` file: an address, its bytes, a Blob or a File. A file that this package
+ * wrote needs no names; another one needs them where its shapes leave open which tensor is which.
+ * @throws FileFormatError where the file cannot be read, is no sound ONNX model, or holds something else; its message
+ *   lists the candidates where names are needed
+ * @throws EngineUnavailableError where a named provider does not load
+ * @throws MissingPackageError without onnxruntime-web
  */
 export async function loadSae(source: WebModelSource, options: LoadSaeOptions = {}): Promise<LoadedSae> {
   return new LoadedSae(await load(source, saeRequest(options), options));
 }
 
-/** Loads a toy model, single or parallel; otherwise as `loadSae`. */
+/**
+ * Loads a toy model, single or parallel, from an `.onnx` file: an address, its bytes, a Blob or a File.
+ * @throws FileFormatError, EngineUnavailableError or MissingPackageError as `loadSae`
+ */
 export async function loadToyModel(source: WebModelSource, options: LoadToyModelOptions = {}): Promise<LoadedToyModel> {
   return new LoadedToyModel(await load(source, toyModelRequest(options), options));
 }
 
-/** What is in any `.onnx` file; data outside the file is not looked at. FileFormatError as `loadSae`. */
+/**
+ * Describes any `.onnx` file: its inputs, outputs, operators and metadata. Data outside the file is not read.
+ * @throws FileFormatError where the file cannot be read or is no sound ONNX model
+ */
 export async function inspectModel(source: WebModelSource): Promise<ModelDescription> {
   return describeModel(await readWebSource(source, { external: false }));
 }

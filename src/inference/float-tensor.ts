@@ -8,16 +8,17 @@ import type { Shape } from '../tensor.ts';
 /** Float types that a model's inputs may have. */
 export type FloatType = 'float32' | 'float64' | 'float16';
 
+/** Whether ONNX Runtime's name of an element type is one of `FloatType`. */
 export function isFloatType(type: string): type is FloatType {
   return type === 'float32' || type === 'float64' || type === 'float16';
 }
 
-/** What rounds to more than float16's largest number, 65,504. */
+/** The least number that rounds to more than float16's largest number, 65,504. */
 const BEYOND_FLOAT16 = 65_520;
 
 /**
- * A tensor of `type` from float32 values; float32 itself is not copied. InvalidValueError where a value is too large for float16, which would
- * make it infinite.
+ * A tensor of `type` from float32 values; float32 itself is not copied.
+ * @throws InvalidValueError where a value is too large for float16, which would make it infinite
  */
 export function toOrtTensor({ ort }: Runtime, type: FloatType, data: Float32Array, shape: Shape): Tensor {
   switch (type) {
@@ -40,7 +41,10 @@ export function toOrtTensor({ ort }: Runtime, type: FloatType, data: Float32Arra
   }
 }
 
-/** A float tensor's values as float32; float32 itself is not copied. FileFormatError for other types. */
+/**
+ * A float tensor's values as float32; float32 itself is not copied.
+ * @throws FileFormatError for other types
+ */
 export function fromOrtTensor({ type, data }: Tensor, name: string): Float32Array {
   if (data instanceof Float32Array) return data;
   if (data instanceof Float64Array) return Float32Array.from(data);
@@ -52,8 +56,12 @@ export function fromOrtTensor({ type, data }: Tensor, name: string): Float32Arra
 }
 
 /**
- * Refuses results that are not numbers, in the first `count` values; `start` is the sample of the first one, of `width` values each.
- * InvalidValueError names the sample: the model cannot take it, as a norm of zero that it divides by.
+ * Refuses results that are not finite numbers.
+ * @param values [samples, width], of which the first `count` values are checked
+ * @param start the number of the first sample among those of the call, for messages
+ * @param name the tensor, for messages
+ * @throws InvalidValueError for NaN and infinite values: the message names the sample, on which the model fails (one
+ *   that divides by a norm of zero, say)
  */
 export function requireFinite(values: Float32Array, count: number, width: number, start: number, name: string): void {
   for (let i = 0; i < count; i++) {
@@ -66,7 +74,10 @@ export function requireFinite(values: Float32Array, count: number, width: number
   }
 }
 
-/** An int64 tensor's values as numbers; they must be below 2^31. FileFormatError for other types. */
+/**
+ * An int64 tensor's values as numbers; they must be below 2^31.
+ * @throws FileFormatError for other types
+ */
 export function fromInt64Tensor({ data }: Tensor, name: string): Uint32Array {
   if (!(data instanceof BigInt64Array)) throw new FileFormatError(`the tensor ${name} is not int64`);
   // The lower halves, little-endian.

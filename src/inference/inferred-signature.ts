@@ -1,6 +1,7 @@
 /**
- * What is what in a file that somebody else wrote. A tensor is inferred only where its shape, or the matrix that it is multiplied
- * with, leaves no other reading; otherwise the error lists the candidates and asks for names.
+ * Finds out which tensors of somebody else's file are input, code and reconstruction. A tensor is inferred only where
+ * its shape, or the matrix that it is multiplied with, leaves no other reading; otherwise the error lists the
+ * candidates and asks for names.
  */
 import { FileFormatError } from '../errors.ts';
 import { analyseCut } from '../onnx/cut.ts';
@@ -27,7 +28,7 @@ interface MatrixProduct {
   readonly matrix: string;
   /** Shape of the matrix as it multiplies from the right: [width of the operand, width of the result]. */
   readonly shape: readonly [number, number];
-  /** True where the initializer holds the transpose of that. */
+  /** Whether the initializer holds the transpose of that. */
   readonly isTransposed: boolean;
   readonly result: string;
 }
@@ -134,8 +135,9 @@ function findToyDirections(
 }
 
 /**
- * Infers a signature, as the head of this file says.
- * `given` names are taken as they are. FileFormatError where something is left open.
+ * Infers which tensor is which, as the head of this file says.
+ * @param given names from the caller, which are taken as they are
+ * @throws FileFormatError where something is left open; the message lists the candidates
  */
 export function inferSignature(
   model: OnnxModel,

@@ -1,4 +1,7 @@
-/** From a source to a loaded model: the same steps wherever they run; what differs between Node and browsers is passed in. */
+/**
+ * From a source to a loaded model: the steps are the same wherever they run, and what differs between Node and browsers
+ * is passed in.
+ */
 import { parseMetadata } from '../onnx/metadata.ts';
 import { metadataProperties, type OnnxModel } from '../onnx/read.ts';
 import type { Runtime } from '../sessions/runtime.ts';
@@ -15,7 +18,10 @@ export interface LoadRequest {
   readonly run: RunOptions;
 }
 
-/** Opens a model that was read. Errors as `resolveSignature` and `openAutoencoder`. */
+/**
+ * Opens a model that was read.
+ * @throws FileFormatError, InvalidValueError or EngineUnavailableError as `resolveSignature` and `openAutoencoder`
+ */
 export async function openModel(
   model: OnnxModel,
   { wanted, names, run }: LoadRequest,

@@ -7,30 +7,31 @@ import type { Autoencoder, CodeSamples } from './autoencoder.ts';
 import type { Samples } from './samples.ts';
 import type { SparseFeatures } from './sparse-features.ts';
 
-/** What a call of `encode` may say beside the activations. */
+/** Options of `encode`. */
 export interface EncodeOptions {
   /** The shape of a Float32Array given without one. */
   readonly shape?: Shape;
-  /** True for the features that are not zero alone. Default false. */
+  /** Whether only the features that are not zero are given, as SparseFeatures. Default false. */
   readonly sparse?: boolean;
 }
 
-/** What a call of `decode` may say beside the features. */
+/** Options of `decode`. */
 export interface DecodeOptions {
   readonly shape?: Shape;
-  /** What this decoder needs beside the features: see `decoderInputs`. */
+  /** The tensors that this decoder needs beside the features, as `decoderInputs` gives them. */
   readonly inputs?: HostTensors;
 }
 
 /**
- * A sparse autoencoder, ready to run. Calls may overlap; what is passed in must stay as it is until the call is done.
+ * A sparse autoencoder, ready to run. Calls may overlap; an array that is passed in must not change until the call is
+ * done.
  *
- * All methods throw InvalidShapeError for samples of another width, InvalidValueError for NaN and infinite numbers, and DisposedError
- * after `dispose`.
+ * All methods throw InvalidShapeError for samples of another width, InvalidValueError for NaN and infinite numbers, and
+ * DisposedError after `dispose`.
  */
 export class LoadedSae {
   readonly #autoencoder: Autoencoder;
-  /** Where it runs. */
+  /** The execution provider that runs the model. */
   readonly provider: Provider;
   /** The providers that were tried before, and why they were not taken. */
   readonly attempts: readonly Attempt[];
@@ -39,7 +40,7 @@ export class LoadedSae {
   readonly dIn: number;
   /** Number of features. */
   readonly dSae: number;
-  /** Width of the reconstruction: `dIn` but for transcoders. */
+  /** Width of the reconstruction. It equals `dIn`, except for a transcoder. */
   readonly dOut: number;
 
   constructor(autoencoder: Autoencoder) {
@@ -54,9 +55,11 @@ export class LoadedSae {
   }
 
   /**
-   * Features of `activations` [..., d_in] as [..., d_sae]; nothing of the decoder is computed. With `sparse` those that are not zero, in
-   * ascending order for each sample: the dense matrix is never built for a TopK model of ours, and never for more than a batch at a
-   * time for any.
+   * The features of `activations`; the decoder is not computed.
+   * @param activations [..., d_in]
+   * @returns [..., d_sae]; with `sparse`, the entries that are not zero, in ascending order of the feature for each
+   *   sample. The dense matrix is then never built for a TopK model of this package, and never for more than a batch at
+   *   a time for others.
    */
   encode(activations: Samples, options: EncodeOptions & { readonly sparse: true }): Promise<SparseFeatures>;
   encode(activations: Samples, options?: EncodeOptions & { readonly sparse?: false }): Promise<HostTensor>;
@@ -65,14 +68,16 @@ export class LoadedSae {
   }
 
   /**
-   * The reconstruction of `features`, [..., d_sae] or sparse, as [..., d_out]: change features and decode them to steer.
-   * InvalidValueError where the decoder needs more than the features and `inputs` lacks it.
+   * The reconstruction of `features`. To steer, change features and decode them.
+   * @param features [..., d_sae], or sparse
+   * @returns [..., d_out]
+   * @throws InvalidValueError where the decoder needs more than the features and `inputs` lacks it
    */
   decode(features: CodeSamples, { shape, inputs }: DecodeOptions = {}): Promise<HostTensor> {
     return this.#autoencoder.decode(features, shape, inputs);
   }
 
-  /** Features and reconstruction of `activations` [..., d_in] in one run. */
+  /** The features and the reconstruction of `activations` [..., d_in], from one pass over the samples. */
   async forward(
     activations: Samples,
     { shape }: { readonly shape?: Shape } = {},
@@ -82,8 +87,8 @@ export class LoadedSae {
   }
 
   /**
-   * What the decoder needs beside the features of these `activations`, for `decode`'s option `inputs`: layer-norm's statistics, say.
-   * Empty for most SAEs.
+   * The tensors that the decoder needs beside the features of these `activations` [..., d_in], for `decode`'s option
+   * `inputs`: the means and deviations of a layer norm, for example. Empty for most SAEs.
    */
   decoderInputs(activations: Samples, { shape }: { readonly shape?: Shape } = {}): Promise<HostTensors> {
     return this.#autoencoder.decoderInputs(activations, shape);

@@ -11,15 +11,21 @@ interface ShapeOption {
   readonly shape?: Shape;
 }
 
-/** A toy model, ready to run: as LoadedSae, with a toy model's words. A parallel one has `nInstances` before the last dimension. */
+/**
+ * A toy model, ready to run. Calls may overlap; an array that is passed in must not change until the call is done. The
+ * shapes of a parallel toy model have `nInstances` before the last dimension.
+ *
+ * All methods throw InvalidShapeError for samples of another width, InvalidValueError for NaN and infinite numbers, and
+ * DisposedError after `dispose`.
+ */
 export class LoadedToyModel {
   readonly #autoencoder: Autoencoder;
-  /** Where it runs. */
+  /** The execution provider that runs the model. */
   readonly provider: Provider;
   /** The providers that were tried before, and why they were not taken. */
   readonly attempts: readonly Attempt[];
   readonly metadata: ModelMetadata;
-  /** Number of models in parallel; undefined for a single one. */
+  /** Number of models in parallel; `undefined` for a single one. */
   readonly nInstances: number | undefined;
   readonly nFeatures: number;
   readonly nHidden: number;
@@ -35,17 +41,17 @@ export class LoadedToyModel {
     this.nHidden = codeShape.at(-1)!;
   }
 
-  /** Hidden activations of `features` [..., n_features] as [..., n_hidden]. */
+  /** The hidden activations of `features` [..., n_features]: [..., n_hidden]. */
   encode(features: Samples, { shape }: ShapeOption = {}): Promise<HostTensor> {
     return this.#autoencoder.encode(features, shape);
   }
 
-  /** The reconstruction of `hidden` [..., n_hidden] as [..., n_features]. */
+  /** The reconstruction of `hidden` [..., n_hidden]: [..., n_features]. */
   decode(hidden: Samples, { shape }: ShapeOption = {}): Promise<HostTensor> {
     return this.#autoencoder.decode(hidden, shape);
   }
 
-  /** Hidden activations and reconstruction of `features` [..., n_features] in one run. */
+  /** The hidden activations and the reconstruction of `features` [..., n_features], from one pass over the samples. */
   async forward(
     features: Samples,
     { shape }: ShapeOption = {},
@@ -54,7 +60,10 @@ export class LoadedToyModel {
     return { hidden: code, reconstruction };
   }
 
-  /** The direction in which each feature is stored, [n_features, n_hidden], a parallel model's [n_instances, n_features, n_hidden]. */
+  /**
+   * The direction in which each feature is stored: [n_features, n_hidden], for a parallel model [n_instances,
+   * n_features, n_hidden].
+   */
   featureDirections(): Promise<HostTensor> {
     return this.#autoencoder.featureDirections();
   }

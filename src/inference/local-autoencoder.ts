@@ -22,10 +22,10 @@ const WORDS: Readonly<Record<ModelKind, { readonly input: string; readonly code:
   'parallel-toy-model': { input: 'features', code: 'hidden activations' },
 };
 
-/** Values of one sample while the shapes are not known yet; only batch sizes depend on it. */
+/** Assumed number of values of one sample while the shapes are not known yet; only batch sizes depend on it. */
 const ASSUMED_CODE_SIZE = 2 ** 14;
 
-/** Largest batch that a file may insist on, inputs and results together: 1 GiB. */
+/** Most values, inputs and results together, in a batch whose size the file fixes: 1 GiB. */
 const MAX_BATCH_VALUES = 2 ** 28;
 
 type PartName = 'encoder' | 'decoder' | 'decoderInputs';
@@ -43,13 +43,14 @@ const withLeading = ({ data, shape }: HostTensor, leading: Shape): HostTensor =>
   shape: [...leading, ...shape.slice(1)],
 });
 
+/** A model whose sessions are in this thread. */
 export class LocalAutoencoder implements Autoencoder {
   readonly info: AutoencoderInfo;
-  /** Undefined once disposed of: the weights are not kept by who keeps this. */
+  /** `undefined` after `dispose`, so that who keeps this object does not keep the weights. */
   #model: OnnxModel | undefined;
   readonly #signature: Signature;
   readonly #parts: Readonly<Record<PartName, ModelPart>>;
-  /** Calls that have not ended: what was asked before `dispose` is still answered. */
+  /** Calls that have not ended: `dispose` waits for them. */
   readonly #running = new Set<Promise<unknown>>();
   #disposal: Promise<void> | undefined;
 
@@ -65,7 +66,7 @@ export class LocalAutoencoder implements Autoencoder {
     this.#parts = parts;
   }
 
-  /** Keeps account of a call. */
+  /** Runs a call, and keeps it in `#running` until it ends. */
   async #call<T>(work: () => Promise<T>): Promise<T> {
     if (this.#disposal) throw new DisposedError(`${this.info.file ?? 'this model'} was disposed of`);
     const running = work();
@@ -115,7 +116,7 @@ export class LocalAutoencoder implements Autoencoder {
     return { rows, feeds: [feed(this.#signature.input, rows, inputShape)] };
   }
 
-  /** One tensor of a part's results; all of zero samples where there were none to run. */
+  /** One tensor of a part's results; an empty one where there were no samples to run. */
   #take(results: Record<string, HostTensor>, name: string, sampleShape: Shape, leading: Shape): HostTensor {
     const result = results[name] ?? { data: new Float32Array(0), shape: [0, ...sampleShape] };
     this.#requireSample(name, result.shape.slice(1), sampleShape);
@@ -137,7 +138,10 @@ export class LocalAutoencoder implements Autoencoder {
     return this.#take(results, this.#signature.code, this.info.codeShape, rows.leading);
   }
 
-  /** Dense features from the few that a TopK graph gives: one session, and one copy of the weights, for both forms. */
+  /**
+   * Dense features from the entries that a TopK graph gives. Both forms so share one session and one copy of the
+   * weights.
+   */
   async #encodeSelected(rows: SampleRows, feeds: readonly PartFeed[]): Promise<HostTensor> {
     const width = sizeOf(this.info.codeShape);
     const data = new Float32Array(rows.count * width);
@@ -150,7 +154,7 @@ export class LocalAutoencoder implements Autoencoder {
     return { data, shape: [...rows.leading, ...this.info.codeShape] };
   }
 
-  /** The few features of each sample that a TopK graph names, checked: a file can say anything. */
+  /** The entries that a TopK graph names for each sample. They are checked: a file can hold anything. */
   #selected(batch: PartBatch): { readonly indices: Uint32Array; readonly values: Float32Array; readonly k: number } {
     const { codeShape, file } = this.info;
     const width = sizeOf(codeShape);
@@ -238,7 +242,8 @@ export class LocalAutoencoder implements Autoencoder {
     input: Samples,
     shape?: Shape,
   ): Promise<{ readonly code: HostTensor; readonly reconstruction: HostTensor }> {
-    // Encoder and decoder in turn, which `encode` and `decode` have open: a session of the whole would hold the weights a second time.
+    // Runs encoder and decoder in turn, whose sessions `encode` and `decode` share: a session of the whole model would
+    // hold the weights a second time.
     const code = await this.#encode(input, shape);
     const inputs = this.info.decoderInputs.length > 0 ? await this.#readDecoderInputs(input, shape) : {};
     return { code, reconstruction: await this.#decode(code, undefined, inputs) };
@@ -292,12 +297,16 @@ async function measureShapes(whole: ModelPart, { input, inputShape, code, recons
       read: () => Float32Array.from({ length: sizeOf(inputShape) }, (_, i) => 1 + (i % 5)),
     },
   ]);
-  // Only for this: its weights are those of encoder and decoder again.
+  // This session is opened for the measurement alone and closed after it: it holds the weights of encoder and decoder a
+  // second time.
   const results = await measured.finally(() => whole.dispose());
   return { codeShape: results[code]!.shape.slice(1), reconstructionShape: results[reconstruction]!.shape.slice(1) };
 }
 
-/** What the decoder needs beside the code: what the metadata names, or else the graph's input where the cut does not part from it. */
+/**
+ * Names of the tensors that the decoder needs beside the code: those that the metadata name, otherwise the graph's
+ * input where the decoder still reads it after the cut.
+ */
 function findDecoderInputs(model: OnnxModel, { code, reconstruction, decoderInputs }: Signature): readonly string[] {
   const { used, missing } = analyseCut(model, { inputs: [code, ...decoderInputs], outputs: [reconstruction] });
   if (!used.includes(code)) {
@@ -309,8 +318,9 @@ function findDecoderInputs(model: OnnxModel, { code, reconstruction, decoderInpu
 }
 
 /**
- * Opens the encoder of `model` and finds out what is left open in `signature`.
- * Errors as `openSession`'s; FileFormatError where code and reconstruction do not hang together.
+ * Opens the encoder of `model` and measures the shapes that `signature` leaves open.
+ * @throws EngineUnavailableError or InvalidValueError as `openSession`
+ * @throws FileFormatError where the reconstruction does not depend on the code
  */
 export async function openAutoencoder(
   runtime: Runtime,

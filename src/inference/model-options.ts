@@ -4,15 +4,20 @@ import type { Provider } from '../sessions/runtime.ts';
 
 /** How to run a model. */
 export interface RunOptions {
-  /** Where to run: `auto` takes the best that loads. Default `auto`. */
+  /** The execution provider to run on; `auto` takes the best one that loads. Default `auto`. */
   readonly provider?: Provider | 'auto';
-  /** Threads of the cpu and wasm providers. Default: ONNX Runtime's. */
+  /** Threads of the providers cpu and wasm, at least 1. Default: ONNX Runtime's own choice. */
   readonly threads?: number;
-  /** Samples that are run at once; larger inputs are cut. Default: as many as fit 64 MiB with their results, at most 4096. */
+  /**
+   * Samples that are run at once; more are cut into batches. Default: as many as fit into 64 MiB with their results, at
+   * most 4,096.
+   */
   readonly batchSize?: number;
 }
 
-/** Names for files that we did not write; a file of ours needs none. Each default is inferred where that is certain. */
+/**
+ * Names for files that this package did not write; its own need none. Each default is inferred where that is certain.
+ */
 export interface SaeNames {
   /** Says that the file is an SAE: a toy model and an SAE with fewer features than inputs have the same shapes. */
   readonly kind?: Extract<ModelKind, 'sparse-autoencoder'>;
@@ -26,7 +31,10 @@ export interface SaeNames {
   readonly featureDirections?: string;
 }
 
-/** As SaeNames, for a toy model. */
+/**
+ * Names of a toy model's tensors, for files that this package did not write. Each default is inferred where that is
+ * certain.
+ */
 export interface ToyModelNames {
   /** Says that the file is a toy model. */
   readonly kind?: Exclude<ModelKind, 'sparse-autoencoder'>;
@@ -43,7 +51,10 @@ export interface ToyModelNames {
 const DEFAULT_BATCH_VALUES = 2 ** 24;
 const LARGEST_DEFAULT_BATCH = 4096;
 
-/** The batch size to use where none was asked for; `valuesPerSample` counts inputs and results. */
+/**
+ * The batch size where the caller asks for none.
+ * @param valuesPerSample values of one sample's inputs and results together
+ */
 export function defaultBatchSize(valuesPerSample: number): number {
   return Math.max(1, Math.min(LARGEST_DEFAULT_BATCH, Math.floor(DEFAULT_BATCH_VALUES / valuesPerSample)));
 }

@@ -7,7 +7,7 @@ import { type OpenedSession, type Outputs, openSession, type SessionOptions } fr
 import { type HostTensor, type Shape, sameShape, sizeOf } from '../tensor.ts';
 import { type FloatType, fromOrtTensor, requireFinite, toOrtTensor } from './float-tensor.ts';
 
-/** What one input of a part is fed. */
+/** The values for one input of a part. */
 export interface PartFeed {
   readonly name: string;
   /** Shape of one sample. */
@@ -25,6 +25,7 @@ export interface LeadingAxes {
 
 const BATCH: LeadingAxes = { rank: 1, samplesAt: 0 };
 
+/** What a part is: where it begins and ends, and how its batches look. */
 export interface PartOptions {
   /** Names of the tensors where the part begins and ends. */
   readonly inputs: readonly string[];
@@ -32,9 +33,11 @@ export interface PartOptions {
   /** Type of every input. */
   readonly type: FloatType;
   readonly batchSize: number;
-  /** The dimensions before a sample's own; default one, the batch. */
+  /** The dimensions before a sample's own. Default: one, the batch. */
   readonly leading?: LeadingAxes | undefined;
-  /** True where the graph takes batches of `batchSize` samples only: the last one is filled up with zeros. */
+  /**
+   * Whether the graph only takes batches of exactly `batchSize` samples: the last batch is then filled up with zeros.
+   */
   readonly isBatchFixed: boolean;
   readonly session: SessionOptions;
 }
@@ -43,16 +46,17 @@ export interface PartOptions {
 export interface PartBatch {
   readonly outputs: Outputs;
   readonly start: number;
-  /** How many of the results' first samples count. */
+  /** How many samples are asked for; they come first, and the rest fills up the batch. */
   readonly count: number;
-  /** Samples that ran, those filled up included. */
+  /** How many samples ran, with those that fill up the batch. */
   readonly ranCount: number;
 }
 
+/** A part of a model, run batch by batch; `open` or the first `run` opens its session. */
 export class ModelPart {
   readonly #runtime: Runtime;
   readonly #file: string | undefined;
-  /** Undefined once disposed of. */
+  /** `undefined` after `dispose`. */
   #model: OnnxModel | undefined;
   readonly #options: PartOptions;
   #opened: Promise<OpenedSession> | undefined;
@@ -65,7 +69,10 @@ export class ModelPart {
     this.#options = options;
   }
 
-  /** Opens the session, once. DisposedError after `dispose`. */
+  /**
+   * Opens the session, once.
+   * @throws DisposedError after `dispose`
+   */
   async open(): Promise<OpenedSession> {
     if (this.#isDisposed) throw new DisposedError(`${this.#file ?? 'this model'} was disposed of`);
     const { inputs, outputs, session } = this.#options;
@@ -79,7 +86,7 @@ export class ModelPart {
 
   /**
    * Runs `count` samples in batches.
-   * FileFormatError where ONNX Runtime fails on them, as it does on a model that contradicts its own shapes.
+   * @throws FileFormatError where ONNX Runtime fails on them, as it does on a model that contradicts its own shapes
    */
   async *run(count: number, feeds: readonly PartFeed[]): AsyncGenerator<PartBatch> {
     const { outputs, type, batchSize, isBatchFixed, leading = BATCH } = this.#options;
@@ -105,7 +112,8 @@ export class ModelPart {
 
   /**
    * Runs `count` samples and gives each output whole, [count, ...sample].
-   * FileFormatError where an output does not have a row for each sample, InvalidValueError where one is not finite.
+   * @throws FileFormatError where an output does not have a row for each sample
+   * @throws InvalidValueError where one is not finite
    */
   async collect(count: number, feeds: readonly PartFeed[]): Promise<Record<string, HostTensor>> {
     const collected = new Map<string, { readonly data: Float32Array; readonly sampleShape: Shape }>();
@@ -113,7 +121,7 @@ export class ModelPart {
       for (const name of this.#options.outputs) {
         const { values, sampleShape } = this.read(batch, name);
         const width = sizeOf(sampleShape);
-        // All in one batch: what ONNX Runtime gave is the result, not copied.
+        // Where one batch holds all samples, the array that ONNX Runtime gave is the result, without a copy.
         const isWhole = batch.count === count && batch.ranCount === count;
         const result = collected.get(name) ?? {
           data: isWhole ? values : new Float32Array(count * width),
@@ -135,7 +143,8 @@ export class ModelPart {
 
   /**
    * One output of a batch as float32, [ranCount, ...sample].
-   * FileFormatError where it does not have a row for each sample or is not of floats; InvalidValueError where it is not finite.
+   * @throws FileFormatError where it does not have a row for each sample, or its elements are no floats
+   * @throws InvalidValueError where it is not finite
    */
   read(
     { outputs, start, count, ranCount }: PartBatch,

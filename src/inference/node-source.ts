@@ -1,4 +1,4 @@
-/** Where a model may come from in Node: what a browser takes, and paths. */
+/** Where a model may come from in Node: paths, and all that a browser takes. */
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,7 +19,7 @@ import { type ReadOptions, readWebSource, type WebModelSource } from './web-sour
 /** A path, an address (file:, http:, https:, data:, blob:), the file's bytes, or a Blob or File. */
 export type ModelSource = WebModelSource;
 
-/** The path that `source` names; undefined where it is no path. */
+/** The path that `source` names; `undefined` where `source` is no path. */
 function pathOf(source: ModelSource): string | undefined {
   if (source instanceof URL) return source.protocol === 'file:' ? pathOfFileUrl(source) : undefined;
   if (typeof source !== 'string') return undefined;
@@ -39,7 +39,7 @@ function pathOfFileUrl(url: string | URL): string {
 async function readPath(path: string): Promise<Uint8Array> {
   try {
     const { size } = await stat(path);
-    // Before allocation.
+    // Checked before memory is allocated.
     if (size > MAX_MODEL_BYTES) throw new RangeError(`${size} bytes, more than an ONNX model can have`);
     return await readFile(path);
   } catch (cause) {
@@ -49,12 +49,12 @@ async function readPath(path: string): Promise<Uint8Array> {
   }
 }
 
-/** Bytes of a file; fewer than asked for where it is shorter. */
+/** Up to `length` bytes of a file from `offset` on; fewer where the file is shorter. */
 async function readRange(path: string, offset: number, length: number): Promise<Uint8Array> {
   const file = await openRegularFile(path);
   try {
     const { size } = await file.stat();
-    // Before allocation: the length is the model's claim.
+    // Checked before memory is allocated: the length is only the model's claim.
     if (offset + length > size) return new Uint8Array(0);
     const bytes = new Uint8Array(length);
     let done = 0;
@@ -91,10 +91,15 @@ function readBeside(path: string): ReadExternal {
   };
 }
 
-/** More data than this stay on disk, where ONNX Runtime maps them into memory; fewer are brought into the model. 256 MiB. */
+/**
+ * External data of more than 256 MiB stay on disk, where ONNX Runtime maps them into memory; less is read into the
+ * model.
+ */
 const LARGEST_INLINED = 2 ** 28;
 
-/** The model whose data stay beside it, each range of them checked before ONNX Runtime is told of the folder. */
+/**
+ * The model with its data left in the files beside it. Each range is checked before ONNX Runtime is told of the folder.
+ */
 async function leaveBeside(model: OnnxModel, path: string): Promise<OnnxModel> {
   const failed = (location: string, problem: string, cause?: unknown): never => {
     throw new FileFormatError(`external data '${location}' ${problem}`, { file: path, cause });
@@ -102,7 +107,7 @@ async function leaveBeside(model: OnnxModel, path: string): Promise<OnnxModel> {
   const folder = await realpath(dirname(path)).catch(cause => failed('.', `cannot be read: ${cause.message}`, cause));
   const read = readBeside(path);
   const left = new Set((model.proto.graph.initializer ?? []).filter(isExternal));
-  // Graphs within nodes and functions have theirs brought in.
+  // Only the main graph's data stay outside: those of graphs within nodes and of functions are read in.
   await inlineExternalData(model, read, left);
   for (const tensor of left) {
     const { location, offset, length } = externalRange(tensor, path);
@@ -124,7 +129,12 @@ async function leaveBeside(model: OnnxModel, path: string): Promise<OnnxModel> {
   return { ...model, beside: { folder, read, tensors: left } };
 }
 
-/** As `readWebSource`, for paths as well. `largestInlined` is for tests. */
+/**
+ * Reads and validates the model at `source`: a path, or what `readWebSource` takes.
+ * @param largestInlined bytes of external data up to which they are read into memory; tests set it
+ * @throws FileFormatError where the model cannot be read or is no sound ONNX model
+ * @throws InvalidValueError for an address that is none
+ */
 export async function readSource(
   source: ModelSource,
   { largestInlined = LARGEST_INLINED, ...options }: ReadOptions & { readonly largestInlined?: number } = {},

@@ -36,8 +36,8 @@ export { LoadedSae, LoadedToyModel };
 
 interface NodeOptions extends RunOptions {
   /**
-   * True to read and run the model in a worker thread, so that this one stays free. Where a bundler has moved this package's files,
-   * a function that starts the worker `monosemantic/inference/worker`. Default false.
+   * Whether the model is read and run in a worker thread, so that this one stays free. Where a bundler has moved this
+   * package's files, give a function that starts the worker `monosemantic/inference/worker`. Default false.
    */
   readonly worker?: boolean | (() => Worker);
 }
@@ -62,11 +62,12 @@ async function load(source: ModelSource, request: LoadRequest, worker: boolean |
 }
 
 /**
- * Loads a sparse autoencoder from an `.onnx` file: a path, an address, its bytes, a Blob or a File.
- * Files of ours need no options but where to run; others need names where their shapes leave something open.
- *
- * FileFormatError where the file cannot be read, is no sound ONNX model, or holds something else; its message lists the candidates
- * where names are needed. EngineUnavailableError where a named provider does not load, MissingPackageError without onnxruntime-node.
+ * Loads a sparse autoencoder from an `.onnx` file: a path, an address, its bytes, a Blob or a File. A file that this
+ * package wrote needs no names; another one needs them where its shapes leave open which tensor is which.
+ * @throws FileFormatError where the file cannot be read, is no sound ONNX model, or holds something else; its message
+ *   lists the candidates where names are needed
+ * @throws EngineUnavailableError where a named provider does not load
+ * @throws MissingPackageError without onnxruntime-node
  */
 export async function loadSae(
   source: ModelSource,
@@ -75,7 +76,10 @@ export async function loadSae(
   return new LoadedSae(await load(source, saeRequest(options), worker));
 }
 
-/** Loads a toy model, single or parallel; otherwise as `loadSae`. */
+/**
+ * Loads a toy model, single or parallel, from an `.onnx` file: a path, an address, its bytes, a Blob or a File.
+ * @throws FileFormatError, EngineUnavailableError or MissingPackageError as `loadSae`
+ */
 export async function loadToyModel(
   source: ModelSource,
   { worker = false, ...options }: LoadToyModelOptions = {},
@@ -83,7 +87,10 @@ export async function loadToyModel(
   return new LoadedToyModel(await load(source, toyModelRequest(options), worker));
 }
 
-/** What is in any `.onnx` file; data outside the file is not looked at. FileFormatError as `loadSae`. */
+/**
+ * Describes any `.onnx` file: its inputs, outputs, operators and metadata. Data outside the file is not read.
+ * @throws FileFormatError where the file cannot be read or is no sound ONNX model
+ */
 export async function inspectModel(source: ModelSource): Promise<ModelDescription> {
   return describeModel(await readSource(source, { external: false }));
 }

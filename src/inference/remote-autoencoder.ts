@@ -8,12 +8,15 @@ import type { Autoencoder, AutoencoderInfo, CodeSamples } from './autoencoder.ts
 import type { Samples } from './samples.ts';
 import type { SparseFeatures } from './sparse-features.ts';
 
-/** What the worker serves: an autoencoder that is loaded first. */
+/** The calls that the worker answers: `load` first, then those of an autoencoder. */
 interface AutoencoderApi extends Omit<Autoencoder, 'info'> {
   load(...args: readonly unknown[]): Promise<AutoencoderInfo>;
 }
 
-/** Serves one model in a worker; `load` opens it from the arguments of the first call. Results move: each one's arrays are its own. */
+/**
+ * Serves one model in a worker; `load` opens it from the arguments of the first call. The arrays of a result are
+ * transferred, not copied: nothing else uses them.
+ */
 export function serveAutoencoder(port: Port, load: (...args: readonly never[]) => Promise<Autoencoder>): void {
   let autoencoder: Autoencoder | undefined;
   const loaded = (): Autoencoder => {
@@ -69,7 +72,7 @@ class RemoteAutoencoder implements Autoencoder {
     return this.#worker.call('featureDirections');
   }
 
-  /** Waits for the calls made before, but not for ever: a model may hang, and the worker is then ended in the midst of it. */
+  /** Waits two seconds for the calls under way, then ends the worker: a model may hang. */
   async dispose(): Promise<void> {
     this.#worker.call('dispose').catch(() => undefined);
     await this.#worker.dispose();
@@ -77,9 +80,9 @@ class RemoteAutoencoder implements Autoencoder {
 }
 
 /**
- * Loads a model in the worker behind `port`; `args` go to its opener. Its errors arrive as they were thrown.
- *
- * @param subject The model, for messages.
+ * Loads a model in the worker behind `port`. An error there arrives here as it was thrown.
+ * @param subject the model, for messages
+ * @param args arguments of the function that opens the model in the worker
  */
 export async function connectAutoencoder(
   port: WorkerPort,

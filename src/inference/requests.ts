@@ -8,6 +8,7 @@ const runOptions = ({ provider, threads, batchSize }: RunOptions): RunOptions =>
   ...(batchSize !== undefined && { batchSize }),
 });
 
+/** The options of `loadSae` as a request. */
 export function saeRequest(options: SaeNames & RunOptions): LoadRequest {
   const { kind, input, features, reconstruction, featureDirections } = options;
   return {
@@ -17,6 +18,7 @@ export function saeRequest(options: SaeNames & RunOptions): LoadRequest {
   };
 }
 
+/** The options of `loadToyModel` as a request. */
 export function toyModelRequest(options: ToyModelNames & RunOptions): LoadRequest {
   const { kind, input, hidden, reconstruction, featureDirections } = options;
   return {

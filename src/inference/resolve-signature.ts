@@ -1,4 +1,7 @@
-/** What is what in a file: by the contract where its metadata says that it is ours, otherwise inferred (inferred-signature.ts). */
+/**
+ * Finds out which tensors of a file are input, code and reconstruction: by their names where the metadata say that this
+ * package wrote the file, otherwise by inference (inferred-signature.ts).
+ */
 import { FileFormatError, InvalidValueError } from '../errors.ts';
 import type { TensorDescription } from '../onnx/inspect.ts';
 import { type ModelKind, type ModelMetadata, TENSOR_NAMES } from '../onnx/metadata.ts';
@@ -54,9 +57,12 @@ function contractSignature(model: OnnxModel, metadata: ModelMetadata, kind: Mode
 }
 
 /**
- * Finds out which tensors of `model` are what.
- * `wanted` is what the caller means to load, `given` the names that were given. FileFormatError where the file holds something
- * else, lacks a tensor, or leaves open what is what: it lists the candidates and the options that name them.
+ * Finds out which tensors of `model` are input, code and reconstruction.
+ * @param wanted the kind of model that the caller means to load
+ * @param given names from the caller
+ * @throws FileFormatError where the file holds another kind of model, lacks a tensor, or leaves open which tensor is
+ *   which: the message lists the candidates and the options that name them
+ * @throws InvalidValueError where the caller asks for another kind than the file's metadata state
  */
 export function resolveSignature(
   model: OnnxModel,

@@ -8,7 +8,7 @@ import { fromNested, type HostTensor, type NestedArray, type Shape, sameShape, s
  */
 export type Samples = HostTensor<ArrayLike<number>> | NestedArray | Float32Array;
 
-/** Samples one after another. */
+/** Samples one after another, row-major. */
 export interface SampleRows {
   readonly data: Float32Array;
   readonly count: number;
@@ -32,7 +32,7 @@ function toTensor(samples: Samples, shape: Shape | undefined, what: string): Hos
   );
 }
 
-/** The place of the flat index `at` in `shape`, as `3, 0`. */
+/** The position of the flat index `at` in `shape`, as `3, 0`. */
 function positionOf(at: number, shape: Shape): string {
   const position: number[] = [];
   for (const dimension of shape.toReversed()) {
@@ -43,9 +43,12 @@ function positionOf(at: number, shape: Shape): string {
 }
 
 /**
- * Checks `samples` against the shape of one sample.
- * `what` names them in errors: InvalidShapeError where the last dimensions are not `sampleShape` or data and shape disagree,
- * InvalidValueError where a number is NaN or infinite, InvalidTypeError for anything that is not numbers.
+ * Checks `samples` against the shape of one sample, and brings them to one form.
+ * @param what what the samples are, for messages
+ * @param shape the shape of a Float32Array that is given without one
+ * @throws InvalidShapeError where the last dimensions are not `sampleShape`, or data and shape disagree
+ * @throws InvalidValueError for a number that is NaN or infinite
+ * @throws InvalidTypeError for anything that is not numbers
  */
 export function readSamples(samples: Samples, sampleShape: Shape, what: string, shape?: Shape): SampleRows {
   const tensor = toTensor(samples, shape, what);

@@ -1,6 +1,7 @@
 /**
- * Whether the features of a TopK graph are the few that it names, and nothing else. Only then may `feature_indices` and `feature_values` be
- * run in the place of `features`: a file that was damaged, or meant to deceive, can show one and compute with the other.
+ * Checks that the features of a TopK graph are exactly the entries that it names. Only then may `feature_indices` and
+ * `feature_values` be computed instead of `features`: a damaged or malicious file can show one thing and compute with
+ * another.
  */
 import { type AttributeMessage, type NodeMessage, toInteger } from '../onnx/proto.ts';
 import type { OnnxModel } from '../onnx/read.ts';
@@ -18,7 +19,7 @@ export interface SelectedFeatures {
 /** AttributeProto.AttributeType. */
 const INTEGER = 2;
 
-/** True where the node's attributes are these integers and no others. */
+/** Whether the node's attributes are these integers and no others. */
 function hasOnly({ attribute }: NodeMessage, expected: Readonly<Record<string, number>>): boolean {
   const found = attribute ?? [];
   const isRight = ({ name, type, i }: AttributeMessage) =>
@@ -27,13 +28,13 @@ function hasOnly({ attribute }: NodeMessage, expected: Readonly<Record<string, n
 }
 
 /**
- * True where the graph makes its features as `freezeSae` writes them: zeros of the shape [batch, width], into which the selected values are
- * scattered at the selected indices.
+ * Whether the graph makes its features as `freezeSae` writes them: zeros of the shape [batch, width], into which the
+ * selected values are scattered at the selected indices.
  */
 export function scattersSelected({ proto: { graph } }: OnnxModel, selected: SelectedFeatures): boolean {
   const { input, features, indices, values, width } = selected;
   const producers = new Map((graph.node ?? []).flatMap(node => (node.output ?? []).map(name => [name, node] as const)));
-  /** The node that makes `name`, where it is of the operator and has so many inputs. */
+  /** The node that makes `name`; `undefined` unless it is of this operator and has this number of inputs. */
   const made = (name: string | undefined, operator: string, inputs: number): NodeMessage | undefined => {
     const node = producers.get(name ?? '');
     const isOurs = node?.opType === operator && !node.domain && node.input?.length === inputs;
@@ -44,7 +45,7 @@ export function scattersSelected({ proto: { graph } }: OnnxModel, selected: Sele
   const shape = made(zeros?.input?.[0], 'Concat', 2);
   const batch = made(shape?.input?.[0], 'Shape', 1);
   const size = (graph.initializer ?? []).find(({ name }) => name === shape?.input?.[1]);
-  // int64, of which there is one.
+  // The width must be one int64 (data type 7).
   if (!scatter || !zeros || !shape || !batch || size?.dataType !== 7 || size.dims?.length !== 1) return false;
   const sizes = readTensor(size).data;
   return (

@@ -1,6 +1,6 @@
 /**
- * Which of a graph's tensors are what. SAEs and toy models have one form, input → code → reconstruction: the code is an SAE's
- * features, a toy model's hidden activations. resolve-signature.ts finds it out.
+ * Which of a graph's tensors are input, code and reconstruction. SAEs and toy models have this one form: the code is an
+ * SAE's features, or a toy model's hidden activations. resolve-signature.ts finds out which is which.
  */
 import { FileFormatError } from '../errors.ts';
 import type { Dimension } from '../onnx/graph.ts';
@@ -17,6 +17,7 @@ import type { Shape } from '../tensor.ts';
 import { type FloatType, isFloatType } from './float-tensor.ts';
 import type { LeadingAxes } from './model-part.ts';
 
+/** Which of a graph's tensors are input, code and reconstruction, and their shapes. */
 export interface Signature {
   readonly kind: ModelKind;
   readonly input: string;
@@ -25,18 +26,18 @@ export interface Signature {
   readonly inputShape: Shape;
   /** The dimensions before a sample's own, where there are more than the batch: a sequence's positions are samples of their own. */
   readonly leading?: LeadingAxes | undefined;
-  /** Number of samples that the graph insists on, where its batch dimension is not open. */
+  /** The batch size that the graph fixes; `undefined` where its batch dimension is open. */
   readonly fixedBatch: number | undefined;
   readonly code: string;
-  /** Shape of one sample's code; undefined where the file does not state it, which a run then tells. */
+  /** Shape of one sample's code; `undefined` where the file does not state it. A run then measures it. */
   readonly codeShape: Shape | undefined;
   readonly reconstruction: string;
   readonly reconstructionShape: Shape | undefined;
-  /** The initializer that holds the feature directions; `isTransposed` where they are its columns. */
+  /** The initializer that holds the feature directions. `isTransposed` says that they are its columns, not its rows. */
   readonly directions: { readonly name: string; readonly isTransposed: boolean } | undefined;
   /** The tensors of a TopK graph that hold the code's entries, [batch, k]. */
   readonly sparse: { readonly indices: string; readonly values: string } | undefined;
-  /** What the decoder needs beside the code. */
+  /** Names of the tensors that the decoder needs beside the code. */
   readonly decoderInputs: readonly string[];
 }
 
@@ -49,13 +50,16 @@ export interface GivenNames {
   readonly featureDirections?: string | undefined;
 }
 
-/** A tensor's shape without its first dimensions, one or `rank`, where all the others are numbers. */
+/**
+ * The shape of one sample of a tensor: its shape without the first `rank` dimensions. `undefined` unless all others are
+ * numbers.
+ */
 export function sampleShapeOf({ shape }: TensorDescription, rank = 1): Shape | undefined {
   const sample = shape?.slice(rank);
   return sample?.length && sample.every(dimension => typeof dimension === 'number') ? (sample as number[]) : undefined;
 }
 
-/** All that the file states about its tensors by name: inputs, outputs and what is between them. */
+/** What the file states about each of its tensors, by name: inputs, outputs, and the tensors between them. */
 export function describeTensors(model: OnnxModel): Map<string, TensorDescription> {
   const { graph } = model.proto;
   const named: Map<string, TensorDescription> = new Map();
@@ -85,7 +89,10 @@ export function listCandidates(model: OnnxModel): string {
   ].join('\n  ');
 }
 
-/** The input's type and shape. FileFormatError where the graph has no such input, or one that samples cannot be fed to. */
+/**
+ * The input's type and shape.
+ * @throws FileFormatError where the graph has no such input, or one that samples cannot be fed to
+ */
 export function describeInput(
   model: OnnxModel,
   name: string,

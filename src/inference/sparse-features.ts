@@ -1,4 +1,6 @@
-/** Features as the few that fire: compressed sparse rows, in ascending order of the feature within each sample. */
+/**
+ * Features as those that are not zero: compressed sparse rows, in ascending order of the feature within each sample.
+ */
 import { InvalidShapeError, InvalidValueError } from '../errors.ts';
 import type { Shape } from '../tensor.ts';
 
@@ -6,9 +8,9 @@ import type { Shape } from '../tensor.ts';
 export interface SparseFeatures {
   /** The shape that the dense features would have: any leading dimensions, then d_sae. */
   readonly shape: Shape;
-  /** Where each sample's entries begin in `indices` and `values`; one more entry than there are samples, the last is the end. */
+  /** [n_samples + 1]: sample i has the entries offsets[i] to offsets[i + 1] of `indices` and `values`. */
   readonly offsets: Uint32Array;
-  /** Which feature, 0 to d_sae - 1. */
+  /** [n_entries]: the feature, 0 to d_sae − 1. */
   readonly indices: Uint32Array;
   readonly values: Float32Array;
 }
@@ -52,7 +54,11 @@ export class SparseBuilder {
     }
   }
 
-  /** Adds `count` rows of k features each, in any order; those of value 0 are left out. `indices` and `values` are [≥ count, k]. */
+  /**
+   * Adds `count` rows of k features each, in any order; features of value 0 are left out.
+   * @param indices [≥ count, k]
+   * @param values [≥ count, k]
+   */
   addSelected(indices: ArrayLike<number>, values: ArrayLike<number>, count: number, k: number): void {
     this.#reserve(count * k);
     for (let row = 0; row < count; row++) {
@@ -73,7 +79,10 @@ export class SparseBuilder {
     }
   }
 
-  /** All rows so far; `leading` are the dimensions that count them. */
+  /**
+   * All rows that were added.
+   * @param leading the dimensions that count them
+   */
   build(leading: Shape): SparseFeatures {
     return {
       shape: [...leading, this.#width],
@@ -85,8 +94,9 @@ export class SparseBuilder {
 }
 
 /**
- * Samples `start` to `end` of `sparse` as a dense matrix, [end - start, d_sae].
- * InvalidShapeError where the parts do not fit together; InvalidValueError where a feature is not below d_sae or a value not finite.
+ * Samples `start` up to, not including, `end` of `sparse` as a dense matrix, [end - start, d_sae].
+ * @throws InvalidShapeError where the parts do not fit together
+ * @throws InvalidValueError where a feature is not below d_sae or a value not finite
  */
 export function toDense(sparse: SparseFeatures, start: number, end: number): Float32Array {
   const width = sparse.shape.at(-1) ?? 0;

@@ -6,12 +6,16 @@ import { MAX_MODEL_BYTES, type OnnxModel, readModel } from '../onnx/read.ts';
 /** An address (relative ones as the page sees them), the file's bytes, or a Blob or File. */
 export type WebModelSource = string | URL | Uint8Array | ArrayBuffer | Blob;
 
+/** How a model is read. */
 export interface ReadOptions {
-  /** False to leave data outside the file where it is: enough to inspect a model. Default true. */
+  /** Whether data outside the file is read in. Inspecting a model does not need it. Default true. */
   readonly external?: boolean;
 }
 
-/** An address as the page sees it; absolute, so that it means the same in a worker. InvalidValueError where it is none. */
+/**
+ * The absolute form of an address, which is relative to the page; a worker would resolve it differently.
+ * @throws InvalidValueError where `address` is none
+ */
 export function resolveAddress(address: string | URL): URL {
   try {
     return new URL(address, globalThis.document?.baseURI ?? globalThis.location?.href);
@@ -20,7 +24,10 @@ export function resolveAddress(address: string | URL): URL {
   }
 }
 
-/** All bytes of a response; RangeError as soon as they are more than an ONNX model can have. */
+/**
+ * All bytes of a response.
+ * @throws RangeError as soon as they are more than an ONNX model can have
+ */
 async function readBody({ body }: Response): Promise<Uint8Array> {
   let size = 0;
   const limit = new TransformStream<Uint8Array, Uint8Array>({
@@ -33,7 +40,7 @@ async function readBody({ body }: Response): Promise<Uint8Array> {
   return new Uint8Array(await new Response(body?.pipeThrough(limit) ?? null).arrayBuffer());
 }
 
-/** Refuses what one model in memory cannot hold, before it is read. */
+/** Refuses more bytes than one model can have, before they are read. */
 function requireReadable(size: number, file: string | undefined): void {
   if (size <= MAX_MODEL_BYTES) return;
   throw new FileFormatError(
@@ -69,7 +76,7 @@ function fetchBeside(model: URL): ReadExternal {
   };
 }
 
-/** Refuses a model without all of its data, where there is no folder to look for it. */
+/** Refuses a model whose data lie outside the file, where there is no folder in which to look for them. */
 function requireWhole(model: OnnxModel, { external = true }: ReadOptions): OnnxModel {
   if (external && hasExternalData(model)) {
     throw new FileFormatError('its data is in another file beside it: load it by its path or address', {
@@ -81,8 +88,8 @@ function requireWhole(model: OnnxModel, { external = true }: ReadOptions): OnnxM
 
 /**
  * Reads and validates the model at `source`.
- * FileFormatError where it cannot be read or is no sound ONNX model (see `readModel`), InvalidTypeError where `source` is none of
- * these.
+ * @throws FileFormatError where it cannot be read or is no sound ONNX model (see `readModel`)
+ * @throws InvalidTypeError where `source` is none of these
  */
 export async function readWebSource(source: WebModelSource, options: ReadOptions = {}): Promise<OnnxModel> {
   if (source instanceof Uint8Array) return requireWhole(readModel(source), options);
@@ -99,7 +106,7 @@ export async function readWebSource(source: WebModelSource, options: ReadOptions
   const url = resolveAddress(source);
   const model = readModel(await fetchBytes(url), { file: url.href });
   const { external = true } = options;
-  // Nothing lies beside data: and blob: addresses.
+  // A data: or blob: address has no folder in which other files could lie.
   if (!/^https?:$/.test(url.protocol)) return requireWhole(model, options);
   return external && hasExternalData(model) ? inlineExternalData(model, fetchBeside(url)) : model;
 }

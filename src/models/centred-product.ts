@@ -1,6 +1,6 @@
 /**
- * (x − b) W as one operation. Its gradient by b is −(Σ dy) Wᵀ: autodiff would take the product with Wᵀ for every sample before it adds
- * them up, which costs as much as the forward product.
+ * (x − b) W as one operation. Its gradient by b is −(Σ dy) Wᵀ. Autodiff would multiply by Wᵀ for every sample before it
+ * adds them up, which costs as much as the forward product.
  */
 import * as tf from '@tensorflow/tfjs';
 
@@ -22,7 +22,7 @@ export function centredProduct(x: tf.Tensor, bias: tf.Tensor, weight: tf.Tensor)
   return product(bias, weight);
 }
 
-/** The same with the batch last: x [..., n, batch] → [..., m, batch]. */
+/** (x − b) W with the batch last: x [..., n, batch] → [..., m, batch]. */
 export function centredProductBatchLast(x: tf.Tensor, bias: tf.Tensor, weight: tf.Tensor): tf.Tensor {
   const product = tf.customGrad((...args) => {
     const [b, w, save] = args as unknown as [tf.Tensor, tf.Tensor, tf.GradSaveFunc];

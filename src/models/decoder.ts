@@ -1,6 +1,6 @@
 /**
- * How an autoencoder keeps its decoder rows at unit norm. Without it an L1 penalty is escaped by shrinking features and growing rows,
- * and directions cannot be compared.
+ * The forms in which an autoencoder keeps its decoder rows at unit norm. Without it, an L1 penalty is escaped by
+ * shrinking features and growing rows, and directions cannot be compared.
  */
 import * as tf from '@tensorflow/tfjs';
 import type { HostTensor, HostTensors } from '../tensor.ts';
@@ -8,18 +8,16 @@ import type { Tensors } from './model.ts';
 import { unitRows } from './unit-rows.ts';
 
 /**
- * `reparametrise`: the parameter is V, W_dec = V / ‖V‖ per row, gradients flow through the norm. `renormalise`: the parameter is W_dec; the
- * gradient along each row is removed, rows are scaled to 1 after each step (OpenAI's and EleutherAI's way). `free`: W_dec as it is.
+ * `reparametrise`: the parameter is V, W_dec = V / ‖V‖ per row, gradients flow through the norm. `renormalise`: the
+ * parameter is W_dec; the gradient along each row is removed, rows are scaled to 1 after each step (OpenAI's and
+ * EleutherAI's way). `free`: the parameter is W_dec, without a constraint.
  */
 export type DecoderForm = 'reparametrise' | 'renormalise' | 'free';
 
-/**
- * The forms of the decoder. `reparametrise`: W_dec = V / ‖V‖, row by row. `renormalise`: rows are set to norm 1 before each step. `free`:
- * neither.
- */
+/** The names of the decoder's forms; see DecoderForm. */
 export const DECODER_FORMS: readonly DecoderForm[] = ['reparametrise', 'renormalise', 'free'];
 
-/** The parameter that holds the decoder. */
+/** The name of the parameter that holds the decoder. */
 export function decoderParameter(form: DecoderForm): 'V' | 'W_dec' {
   return form === 'reparametrise' ? 'V' : 'W_dec';
 }
@@ -29,12 +27,12 @@ export function decoderMatrix(form: DecoderForm, parameters: Tensors): tf.Tensor
   return form === 'reparametrise' ? unitRowsOf(parameters['V']!) : parameters['W_dec']!;
 }
 
-/** The same of host tensors: the direction of each latent, of unit norm unless the decoder is `free`. */
+/** `decoderMatrix` of host tensors: the direction of each latent, of unit norm unless the decoder is `free`. */
 export function decoderRows(form: DecoderForm, parameters: HostTensors): HostTensor {
   return form === 'reparametrise' ? unitRows(parameters['V']!) : parameters['W_dec']!;
 }
 
-/** Gradients without the component along each decoder row, where the form says so. */
+/** The gradients, for `renormalise` without the component along each decoder row. */
 export function projectGradients(form: DecoderForm, parameters: Tensors, gradients: Tensors): Tensors {
   if (form !== 'renormalise') return gradients;
   const rows = parameters['W_dec']!;
@@ -43,7 +41,7 @@ export function projectGradients(form: DecoderForm, parameters: Tensors, gradien
   return { ...gradients, W_dec: tf.sub(gradient, tf.mul(rows, along)) };
 }
 
-/** Parameters with decoder rows scaled back to 1, where the form says so. */
+/** The parameters, for `renormalise` with decoder rows scaled back to norm 1. */
 export function constrainParameters(form: DecoderForm, parameters: Tensors): Tensors {
   return form === 'renormalise' ? { ...parameters, W_dec: unitRowsOf(parameters['W_dec']!) } : parameters;
 }

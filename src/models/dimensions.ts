@@ -1,7 +1,10 @@
 /** The check that every model makes of its dimensions. */
 import { InvalidValueError } from '../errors.ts';
 
-/** InvalidValueError where `value` is not a positive integer. */
+/**
+ * Checks a dimension.
+ * @throws InvalidValueError where `value` is no positive integer
+ */
 export function requirePositiveInteger(value: number, name: string): void {
   if (!Number.isSafeInteger(value) || value <= 0) {
     throw new InvalidValueError(`${name} must be positive and an integer, got ${value}`);

@@ -1,2 +1,2 @@
-/** The TensorFlow.js backends that compute; our own kernels are registered for each. */
+/** The TensorFlow.js backends that compute; this package's own kernels are registered for each. */
 export const EAGER_BACKENDS = ['cpu', 'wasm', 'webgl', 'webgpu', 'tensorflow'];

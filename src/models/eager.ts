@@ -40,7 +40,7 @@ function readBack(results: Tensors): Record<string, HostTensor> {
   return host;
 }
 
-/** TensorFlow.js's cpu backend prints a banner at its first use in Node, unless it takes itself to be in production. */
+/** TensorFlow.js's cpu backend prints a banner at its first use in Node, unless it believes to be in production. */
 export function quietly<T>(fn: () => T): T {
   const production = tf.env().getBool('PROD');
   tf.env().set('PROD', true);
@@ -51,7 +51,10 @@ export function quietly<T>(fn: () => T): T {
   }
 }
 
-/** InvalidShapeError where `input` is not [..., ...sample]. */
+/**
+ * Checks the shape of samples.
+ * @throws InvalidShapeError where `input` is not [..., ...sample]
+ */
 export function requireSamples(input: HostTensor, sample: Shape, name: string): void {
   const trailing = input.shape.slice(input.shape.length - sample.length);
   if (input.shape.length < sample.length || trailing.some((dimension, i) => dimension !== sample[i])) {

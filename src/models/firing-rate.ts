@@ -1,6 +1,7 @@
 /**
- * How often each latent fires, measured over windows of steps that follow each other without overlap, as SAELens measures its `log_feature_sparsity`: a
- * latent that fires now and then is never silent for long, and is seen by its rate alone.
+ * Counts how often each latent fires, over windows of steps that follow each other without overlap, as SAELens measures
+ * its `log_feature_sparsity`. A latent that fires now and then is never silent for long; only its rate shows that it is
+ * nearly dead.
  */
 import * as tf from '@tensorflow/tfjs';
 import { filled, type HostTensors } from '../tensor.ts';
@@ -23,7 +24,7 @@ export function countedFiring(buffers: Tensors, features: tf.Tensor, window: num
   const steps = tf.add(buffers[WINDOW_STEPS]!, 1);
   const ends = tf.cast(tf.greaterEqual(steps, window), 'float32');
   const goesOn = tf.sub(1, ends);
-  // [] or [n_instances]: beside [...lead, d_sae] it is a column.
+  // A number [] or [n_instances] becomes a column beside [...lead, d_sae].
   const column = (number: tf.Tensor): tf.Tensor => (number.rank === 0 ? number : tf.expandDims(number, -1));
   const rate = tf.div(fired, window * features.shape.at(-2)!);
   return {

@@ -1,4 +1,4 @@
-/** Activations that were multiplied by one number in training, and are no more once the number is in the weights. */
+/** Folds the number with which activations were multiplied in training into the weights. */
 import type { HostTensor, HostTensors } from '../tensor.ts';
 
 /** Every entry times `factor`. */
@@ -6,7 +6,7 @@ function times({ data, shape }: HostTensor, factor: number): HostTensor {
   return { shape, data: data.map(value => value * factor) };
 }
 
-/** Where the scale goes. */
+/** Which weights the scale changes. */
 export interface ActivationScaleOptions {
   /** Whether the threshold is in units of the decoder's norms, which the scale changes. Default false. */
   readonly scalesThreshold?: boolean;
@@ -25,7 +25,7 @@ export function foldActivationScale(
     ...(scalesThreshold && { threshold: times(weights['threshold']!, 1 / factor) }),
     W_enc: times(weights['W_enc']!, factor),
     ...(!transcoder && { W_dec: times(weights['W_dec']!, 1 / factor), b_dec: times(weights['b_dec']!, 1 / factor) }),
-    // What a skip connection adds was not divided: it maps what is scaled to what is not, or both are scaled.
+    // In an autoencoder, a skip connection's input and output are scaled alike; in a transcoder only its input is.
     ...(transcoder && weights['W_skip'] && { W_skip: times(weights['W_skip'], factor) }),
   };
 }

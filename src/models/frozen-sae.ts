@@ -19,6 +19,7 @@ import type { Tensors } from './model.ts';
 import { type ActivationNormalization, denormalizeRows, normalizeRows } from './normalisation.ts';
 import { scatterUnique } from './scatter-unique.ts';
 
+/** The architectures of frozen SAEs. */
 export type SaeArchitecture = 'standard' | 'topk' | 'jumprelu' | 'gated';
 
 /** Everything about a frozen SAE but its weights. */
@@ -26,14 +27,14 @@ export interface FrozenSaeOptions {
   readonly architecture: SaeArchitecture;
   readonly dIn: number;
   readonly dSae: number;
-  /** Width of the reconstruction; `dIn` but for transcoders. */
+  /** Width of the reconstruction. It equals `dIn`, except for a transcoder. */
   readonly dOut: number;
   /** Latents that may be active in each sample; topk only. */
   readonly k?: number;
   /** Whether b_dec is subtracted before encoding. */
   readonly applyBDecToInput: boolean;
   readonly normalizeActivations: ActivationNormalization;
-  /** True where the reconstruction is of other activations than the input: it is then not denormalised. */
+  /** Whether the reconstruction is of other activations than the input; it is then not denormalised. */
   readonly transcoder: boolean;
 }
 
@@ -43,7 +44,7 @@ export interface FrozenSaeOptions {
  */
 export interface FrozenSae extends FrozenSaeOptions {
   readonly weights: HostTensors;
-  /** Where it comes from, for people: JSON values such as SAELens's `model_name` and `hook_name`. It changes nothing. */
+  /** The SAE's origin, for people: JSON values such as SAELens's `model_name` and `hook_name`. It changes no result. */
   readonly description?: Readonly<Record<string, unknown>>;
 }
 
@@ -64,8 +65,10 @@ export function frozenSaeShapes({ architecture, dIn, dSae, dOut }: FrozenSaeOpti
 }
 
 /**
- * Checks a frozen SAE and gives it back. InvalidValueError for dimensions or k out of range and for weights that are not finite
- * (a threshold may be infinite: that latent never fires); InvalidShapeError for weights that are missing, unknown or of another shape.
+ * Checks a frozen SAE and gives it back.
+ * @throws InvalidValueError for dimensions or k out of range and for weights that are not finite (a threshold may be
+ *   infinite: that latent never fires)
+ * @throws InvalidShapeError for weights that are missing, unknown or of another shape
  */
 export function checkFrozenSae(sae: FrozenSae): FrozenSae {
   const { architecture, dIn, dSae, dOut, k, weights, applyBDecToInput } = sae;
@@ -116,7 +119,7 @@ export function decoderInputsOf({ normalizeActivations, transcoder, weights }: F
 export function applyFrozenSae(options: FrozenSaeOptions, weights: Tensors, activations: tf.Tensor): Tensors {
   const { normalizeActivations, transcoder } = options;
   const { x, statistics: measured } = normalizeRows(normalizeActivations, activations);
-  // A transcoder's reconstruction is of other activations: nothing is undone.
+  // A transcoder's reconstruction is of other activations, so it is not denormalised.
   const statistics = transcoder ? {} : measured;
   const centred = options.applyBDecToInput ? tf.sub(x, weights['b_dec']!) : x;
   const encoded = encode(options, weights, tf.matMul(centred as tf.Tensor2D, weights['W_enc'] as tf.Tensor2D));
@@ -151,7 +154,7 @@ function encode(options: FrozenSaeOptions, weights: Tensors, projected: tf.Tenso
     case 'gated': {
       const gate = tf.add(projected, weights['b_gate']!);
       const isOpen = tf.cast(tf.greater(gate, 0), 'float32');
-      // The magnitude from the gate, so that both share one matrix product with its bias.
+      // The magnitude is computed from the gate, so that both share one matrix product with its bias.
       const gain = tf.exp(weights['r_mag']!);
       const bias = tf.sub(weights['b_mag']!, tf.mul(weights['b_gate']!, gain));
       return { features: tf.mul(isOpen, tf.relu(tf.add(tf.mul(gate, gain), bias))) };

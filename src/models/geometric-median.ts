@@ -7,19 +7,26 @@ import type { HostTensor } from '../tensor.ts';
 
 /** When Weiszfeld's iteration ends. */
 export interface GeometricMedianOptions {
-  /** Smallest distance that counts, so that a point under the estimate does not divide by zero. Default 1e-6. */
+  /**
+   * The smallest distance that counts, above 0, so that a point under the estimate does not divide by zero. Default
+   * 1e-6.
+   */
   readonly eps?: number;
-  /** Most updates of the estimate; "must be at least 1". Default 100. */
+  /** Largest number of updates of the estimate, at least 1. Default 100. */
   readonly maxIterations?: number;
-  /** Stops once the sum of distances changes by no more than this share of itself. Default 1e-20: hardly ever. */
+  /**
+   * The iteration ends once the sum of distances changes by at most this share of itself. Default 1e-20, which is
+   * hardly ever reached.
+   */
   readonly tolerance?: number;
-  /** Told after each update, of how many at most. */
+  /** Called after each update with its number and the largest number of updates. */
   readonly onUpdate?: ((done: number, most: number) => void) | undefined;
 }
 
 /**
  * The geometric median of the rows of `points` [n, d], as [d]; computed in float64, starting at the mean.
- * InvalidShapeError where `points` is not a matrix with a row and a column, InvalidValueError where a value is not finite.
+ * @throws InvalidShapeError where `points` is not a matrix with a row and a column
+ * @throws InvalidValueError where a value is not finite
  */
 export function geometricMedian(points: HostTensor, options: GeometricMedianOptions = {}): HostTensor {
   const { eps = 1e-6, maxIterations = 100, tolerance = 1e-20 } = options;

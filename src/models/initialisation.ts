@@ -1,42 +1,44 @@
 /**
- * Where a sparse autoencoder's decoder directions start. It decides much of what is recovered on small problems, so it is
- * a named option everywhere.
+ * The starts of a sparse autoencoder's decoder directions. On small problems the start decides much of what is
+ * recovered, so it is a named option everywhere.
  *
  * - `gaussian`: uniform on the sphere.
  * - `activations`: centred activations at random.
  * - `blend`: p · activation + (1 − p) · Gaussian of the same norm (Anthropic's datapoint initialisation).
- * - `spread` (ours): centred activations far apart in angle, in the manner of k-means++ (Arthur & Vassilvitskii 2007): each
- *   next one is drawn with probability ∝ (1 − largest cosine to one already chosen)⁴.
+ * - `spread` (ours): centred activations far apart in angle, in the manner of k-means++ (Arthur & Vassilvitskii 2007):
+ * each next one is drawn with probability ∝ (1 − largest cosine to one already chosen)⁴.
  *
  * From activations, those of norm ≤ 0.1 × the mean norm after centring are dropped (a sample without features has no
- * direction but rounding), and none is taken twice. Where more directions are asked for than that leaves, the rest are drawn
- * as `blend` with replacement: no two latents start equal, since equal ones may stay so.
+ * direction but rounding), and none is taken twice. Where more directions are asked for than that leaves, the rest are
+ * drawn as `blend` with replacement: no two latents start equal, since equal ones may stay so.
  *
- * `spread` compares each direction that it takes with all that it took before. Of many, that is left to whoever runs it: `startingDirections`
- * asks for the cosines of all rows with a block of chosen ones, which ONNX Runtime computes a hundred times as fast as this file.
+ * `spread` compares each direction that it takes with all that it took before. Of many, that is left to whoever runs
+ * it: `startingDirections` asks for the cosines of all rows with a block of chosen ones, which ONNX Runtime computes a
+ * hundred times as fast as this file.
  */
 import type { RandomSource } from '../data/random-source.ts';
+import { distinctIndices } from '../data/shuffle.ts';
 import { InvalidShapeError, InvalidValueError } from '../errors.ts';
 import type { HostTensor } from '../tensor.ts';
 import { SumTree } from './sum-tree.ts';
 
 /**
- * Kinds of first directions. `gaussian`: independent of the data. `activations`: random rows of it. `spread`: rows drawn far from those
- * before. `blend`: a mixture of Gaussian rows and activations.
+ * The kinds of starting directions. `gaussian`: independent of the data. `activations`: random rows of it. `spread`:
+ * rows of it, each drawn far from those before. `blend`: a mixture of Gaussian rows and activations.
  */
 export const INITIALISATIONS = ['gaussian', 'activations', 'spread', 'blend'] as const;
 
-/** A kind of first directions; see `INITIALISATIONS`. */
+/** A kind of starting directions; see `INITIALISATIONS`. */
 export type Initialisation = (typeof INITIALISATIONS)[number];
 
-/** What first directions are made of. */
+/** What starting directions are made from. */
 export interface InitialDirectionsOptions {
   readonly dIn: number;
   readonly dSae: number;
   readonly random: RandomSource;
-  /** Activations [n, dIn], needed by all kinds but `gaussian`; at least 4,000, better several times dSae. */
+  /** Activations [n, dIn], which all kinds but `gaussian` need: at least 4,000 rows, better several times dSae. */
   readonly activations?: HostTensor;
-  /** What activations are centred on, [dIn]: b_dec. Default zeros. */
+  /** The point that is subtracted from activations, [dIn]: b_dec. Default zeros. */
   readonly center?: ArrayLike<number>;
   /** The p of `blend`, between 0 and 1. Default 0.8. */
   readonly blend?: number;
@@ -47,9 +49,12 @@ const SPREAD_POWER = 4;
 /** Rows whose 1 − cosine is below float32's rounding are one direction. */
 const SAME_DIRECTION = 1e-6;
 
-/** Asks for the largest cosine of each row of `rows` [n, d_in] with the rows of `chosen` [m, d_in], all of unit norm: [n]. */
+/**
+ * A request for the largest cosine of each row of `rows` [n, d_in] with the rows of `chosen` [m, d_in], all of unit
+ * norm. The answer is [n].
+ */
 export interface CosineQuestion {
-  /** The same array in all questions of one start. */
+  /** One array for all requests of a start. */
   readonly rows: Float32Array;
   readonly chosen: Float32Array;
   readonly dIn: number;
@@ -59,8 +64,9 @@ export interface CosineQuestion {
 
 /**
  * Starting directions [dSae, dIn] of the given kind, every row of unit norm.
- * InvalidValueError where a size is not positive, where the kind needs activations and has none, or where none of them
- * differs from the center; InvalidShapeError where shapes disagree.
+ * @throws InvalidValueError where a size is not positive, where the kind needs activations and has none, or where none
+ *   of them differs from the center
+ * @throws InvalidShapeError where shapes disagree
  */
 export function initialDirections(kind: Initialisation, options: InitialDirectionsOptions): HostTensor {
   const asking = startingDirections(kind, options);
@@ -77,8 +83,8 @@ export function initialDirections(kind: Initialisation, options: InitialDirectio
 }
 
 /**
- * As `initialDirections`, with its questions answered by whoever runs it. Numbers that `spread` multiplies, twice over, up to
- * `mostComparedHere` ask none: such a start has the same bits wherever it is computed.
+ * `initialDirections`, whose requests for cosines the caller answers. A `spread` of few numbers (multiplied, twice
+ * over, at most `mostComparedHere`) requests none, so that such a start has the same bits wherever it is computed.
  */
 export function* startingDirections(
   kind: Initialisation,
@@ -104,7 +110,7 @@ export function* startingDirections(
   const chosen =
     kind === 'spread'
       ? yield* spreadRows(directions, dIn, dSae, random, mostComparedHere)
-      : shuffledRows(count, dSae, random);
+      : distinctIndices(count, dSae, random);
   for (let row = 0; row < dSae; row++) {
     const from = chosen[row] ?? random.integer(count);
     const target = data.subarray(row * dIn, (row + 1) * dIn);
@@ -155,17 +161,6 @@ function activationDirections(kind: Initialisation, options: InitialDirectionsOp
   return centred.subarray(0, kept * dIn);
 }
 
-/** Up to `wanted` of `count` rows in random order, each once (Fisher and Yates). */
-function shuffledRows(count: number, wanted: number, random: RandomSource): Int32Array {
-  const rows = Int32Array.from({ length: count }, (_, row) => row);
-  const take = Math.min(count, wanted);
-  for (let i = 0; i < take; i++) {
-    const other = i + random.integer(count - i);
-    [rows[i], rows[other]] = [rows[other]!, rows[i]!];
-  }
-  return rows.subarray(0, take);
-}
-
 /**
  * Up to `wanted` rows spread in angle; fewer where all others are parallel to a chosen one.
  *
@@ -210,7 +205,7 @@ function* spreadRows(
     upToDate = chosen.length;
     const cosines = yield { rows: directions, chosen: block, dIn, done: upToDate / wanted };
     for (let other = 0; other < count; other++) {
-      // One that is chosen, or parallel to one, stays so.
+      // A row that is chosen, or parallel to a chosen one, keeps weight 0.
       if (weights.weight(other) === 0) continue;
       const own = Math.max(largestCosine[other]!, cosines[other]!);
       largestCosine[other] = own;
@@ -221,12 +216,18 @@ function* spreadRows(
   return chosen;
 }
 
-/** Numbers multiplied, twice over, up to which the comparisons of `spread` take a second or two here: 4,096 rows of 512. */
+/**
+ * Up to this many multiplications, counted twice, the comparisons of `spread` are made here and take a second or two:
+ * 4,096 rows of 512.
+ */
 const MOST_COMPARED_HERE = 2 ** 33;
-/** Chosen rows with which all are compared together; each that is proposed in between is compared with fewer. */
+/**
+ * How many chosen rows all rows are compared with together. A row that is proposed in between is compared with the
+ * fewer ones since then.
+ */
 const COMPARED_AT_ONCE = 128;
 
-/** Of a row whose largest cosine to a chosen one is `cosine`. */
+/** The weight of a row whose largest cosine to a chosen one is `cosine`. */
 function weightAt(cosine: number): number {
   const distance = 1 - cosine;
   return distance < SAME_DIRECTION ? 0 : distance ** SPREAD_POWER;
@@ -277,7 +278,10 @@ function blendInto(target: Float32Array, direction: Float32Array, p: number, ran
   } while (!scaleToUnitNorm(target));
 }
 
-/** False, and nothing done, where the row is zero. */
+/**
+ * Scales a row to norm 1.
+ * @returns false, with nothing done, where the row is zero
+ */
 function scaleToUnitNorm(row: Float32Array): boolean {
   const length = norm(row);
   if (length === 0) return false;

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import { EAGER_BACKENDS } from './eager-backends.ts';
 import { scatterUnique } from './scatter-unique.ts';
 
-/** A kernel of ours, so that a recorded graph can take a faster form for k = 1. */
+/** The name of this package's own kernel, for which a recorded graph can take a faster form where k = 1. */
 export const TOP_K_MASK = 'TopKMask';
 
 /**

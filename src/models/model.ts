@@ -22,7 +22,7 @@ export interface Applied {
   readonly buffers: Tensors;
 }
 
-/** A toy model's definition; it holds no numbers but its configuration. */
+/** The definition of a toy model, without numbers but its configuration. */
 export interface ModelDefinition {
   readonly kind: 'toy-model' | 'parallel-toy-model';
   /** Name of the graph input. */
@@ -34,8 +34,8 @@ export interface ModelDefinition {
 }
 
 /**
- * A number of a training step, such as a coefficient or k: a constant of the recorded step, or, where it changes from step to step or
- * differs among instances, a tensor that each step is given.
+ * A number of a training step, such as a coefficient or k: a constant of the recorded step, or an input of it where the
+ * number changes from step to step or differs among instances.
  */
 export interface Scalar {
   /** The constant; where there is a tensor, the largest number that it ever holds. */
@@ -44,9 +44,10 @@ export interface Scalar {
   readonly tensor?: tf.Tensor;
 }
 
+/** Numbers of a training step by name. */
 export type Scalars = Readonly<Record<string, Scalar>>;
 
-/** What a training step is made of, beside its optimizer. */
+/** The parts of a training step other than its optimizer. */
 export interface Trainable {
   /** Names of the loss's terms, in the order in which they are added. */
   readonly terms: readonly string[];
@@ -55,17 +56,23 @@ export interface Trainable {
    * Also the buffers after the batch, and what is reported beside the loss.
    */
   losses(given: StepInputs): { readonly losses: Tensors; readonly buffers: Tensors; readonly reports?: Tensors };
-  /** Names of what each step reports beside the loss, each [] or, for instances side by side, [n_instances]. Default none. */
+  /**
+   * Names of the numbers that each step reports besides the loss, each [] or, for instances side by side,
+   * [n_instances]. Default: none.
+   */
   readonly reports?: readonly string[];
-  /** Parameters as each step takes them: a JumpReLU threshold of at least 0. Default as they are. */
+  /** Maps the parameters to those that a step takes: a JumpReLU threshold becomes at least 0. Default: the same. */
   project?(parameters: Tensors): Tensors;
-  /** Gradients as the optimizer takes them. Default as they are. */
+  /** Maps the gradients to those that the optimizer takes. Default: the same. */
   projectGradients?(parameters: Tensors, gradients: Tensors): Tensors;
-  /** Parameters as each step leaves them: decoder rows of unit norm. `buffers` as they are after the batch. Default as they are. */
+  /**
+   * Maps the parameters to those that a step leaves: decoder rows get unit norm. `buffers` are those after the batch.
+   * Default: the same.
+   */
   constrain?(parameters: Tensors, buffers: Tensors): Tensors;
 }
 
-/** What a step's loss is computed from. */
+/** The values from which a step's loss is computed. */
 export interface StepInputs extends ModelState<Tensors> {
   /** The batch's inputs by name. */
   readonly batch: Tensors;

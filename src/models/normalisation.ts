@@ -1,23 +1,28 @@
 /**
- * What happens to each sample before it is encoded, and is undone after it is decoded: SAELens's `normalize_activations` of names
- * `layer_norm`, (x − µ) / (σ + 1e-5), and `constant_norm_rescale`, x · √d / ‖x‖ (sae_lens/saes/sae.py).
+ * The normalisation of each sample before it is encoded, and its undoing after it is decoded: SAELens's
+ * `normalize_activations` with the names `layer_norm`, (x − µ) / (σ + 1e-5), and `constant_norm_rescale`, x · √d / ‖x‖
+ * (sae_lens/saes/sae.py).
  */
 import * as tf from '@tensorflow/tfjs';
 import type { Tensors } from './model.ts';
 
-/** What happens to activations before encoding, and is undone after decoding. */
+/** How each sample is normalised before it is encoded; its reconstruction is denormalised. */
 export type ActivationNormalization = 'none' | 'layer_norm' | 'constant_norm_rescale';
 
+/** The names of the normalisations. */
 export const ACTIVATION_NORMALIZATIONS: readonly ActivationNormalization[] = [
   'none',
   'layer_norm',
   'constant_norm_rescale',
 ];
 
-/** As SAELens: added to the standard deviation. */
+/** Added to the standard deviation, as in SAELens. */
 const layerNormEpsilon = 1e-5;
 
-/** Normalised activations, and what undoes it: `ln_mu` and `ln_std`, or `x_norm_coeff`, [..., batch, 1]. */
+/**
+ * Normalised activations, and the statistics that undo the normalisation: `ln_mu` and `ln_std`, or `x_norm_coeff`,
+ * [..., batch, 1].
+ */
 export interface NormalizedActivations {
   readonly x: tf.Tensor;
   readonly statistics: Tensors;
@@ -32,7 +37,7 @@ export function normalizeRows(kind: ActivationNormalization, activations: tf.Ten
     case 'layer_norm': {
       const mean = tf.mean(activations, -1, true);
       const centred = tf.sub(activations, mean);
-      // The standard deviation of a sample, over dIn − 1, as torch.std.
+      // The standard deviation with dIn − 1 in the denominator, as torch.std.
       const deviation = tf.sqrt(tf.div(tf.sum(tf.square(centred), -1, true), dIn - 1));
       return {
         x: tf.div(centred, tf.add(deviation, layerNormEpsilon)),
@@ -46,7 +51,7 @@ export function normalizeRows(kind: ActivationNormalization, activations: tf.Ten
   }
 }
 
-/** A reconstruction of normalised activations [..., batch, d_in], as one of the activations themselves. */
+/** Turns a reconstruction of normalised activations [..., batch, d_in] into one of the activations themselves. */
 export function denormalizeRows(kind: ActivationNormalization, statistics: Tensors, decoded: tf.Tensor): tf.Tensor {
   if (kind === 'none') return decoded;
   if (kind === 'layer_norm') return tf.add(tf.mul(decoded, statistics['ln_std']!), statistics['ln_mu']!);

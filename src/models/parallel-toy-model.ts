@@ -13,8 +13,9 @@ export interface ParallelToyModelConfig {
   readonly nFeatures: number;
   readonly nHidden: number;
   /**
-   * `instance` (default): each instance its own 2-d Xavier draw. `torch3d`: what PyTorch's xavier_normal_ gives for the 3-d tensor, whose
-   * spread √(2 / (n_hidden·n_features + n_hidden·n_instances)) depends on the number of instances.
+   * How weights are drawn. `instance`: Xavier-normal for each instance by itself. `torch3d`: as PyTorch's
+   * xavier_normal_ draws the 3-d tensor, with a standard deviation √(2 / (n_hidden·n_features + n_hidden·n_instances))
+   * that depends on the number of instances. Default `instance`.
    */
   readonly init?: 'instance' | 'torch3d';
 }
@@ -31,7 +32,10 @@ export class ParallelToyModel implements ModelDefinition {
   /** `weight` [n_instances, n_features, n_hidden] and `bias` [n_instances, n_features]. */
   state: ModelState<HostTensors>;
 
-  /** InvalidValueError: dimensions "must be positive" integers. */
+  /**
+   * Toy models with Xavier-normal weights and zero biases.
+   * @throws InvalidValueError for dimensions that are not positive integers
+   */
   constructor(config: ParallelToyModelConfig, random: RandomSource) {
     requirePositiveInteger(config.nInstances, 'nInstances');
     requirePositiveInteger(config.nFeatures, 'nFeatures');
@@ -56,12 +60,12 @@ export class ParallelToyModel implements ModelDefinition {
   }
 
   /**
-   * input [batch, n_instances, n_features] → `reconstruction` of the same shape, `hidden` [batch, n_instances, n_hidden].
-   * Each instance sees its own features only.
+   * Applies the models to `input` [batch, n_instances, n_features]: gives `reconstruction` of the same shape and
+   * `hidden` [batch, n_instances, n_hidden]. Each instance sees only its own features.
    */
   apply({ parameters, buffers }: ModelState<Tensors>, input: tf.Tensor, mode: Mode): Applied {
     const { weight, bias } = parameters as { weight: tf.Tensor; bias: tf.Tensor };
-    // Counted by the weight, not the configuration: engines may run some of the instances at a time.
+    // The weight says how many instances there are, not the configuration: engines may run only some at a time.
     const [nInstances, nFeatures] = weight.shape as [number, number, number];
     // Frozen graphs keep `weight` in the shape that the contract names, and the batch symbolic.
     const joined = mode === 'train' ? instancesPerBlock(nInstances, nFeatures) : 1;
@@ -70,7 +74,9 @@ export class ParallelToyModel implements ModelDefinition {
     return { outputs, buffers };
   }
 
-  /** `joined` instances as the blocks of one matrix: exact, for products with zeros add nothing. */
+  /**
+   * Joins `joined` instances as the blocks of one matrix. The result is exact, because products with zeros add nothing.
+   */
   #applyBlockDiagonal(weight: tf.Tensor, bias: tf.Tensor, input: tf.Tensor, joined: number): Tensors {
     const [nInstances, n, m] = weight.shape as [number, number, number];
     const groups = nInstances / joined;
@@ -87,7 +93,10 @@ export class ParallelToyModel implements ModelDefinition {
     };
   }
 
-  /** features […, n_instances, n_features] → `reconstruction` of the same shape, `hidden` […, n_instances, n_hidden]. */
+  /**
+   * Applies the models to `features` […, n_instances, n_features].
+   * @returns `reconstruction` of the same shape, and `hidden` […, n_instances, n_hidden]
+   */
   forward(features: HostTensor): { readonly reconstruction: HostTensor; readonly hidden: HostTensor } {
     requireSamples(features, this.sampleShape, 'features');
     const lead = features.shape.slice(0, -2);
@@ -111,7 +120,10 @@ export class ParallelToyModel implements ModelDefinition {
     return this.state.parameters['weight']!;
   }
 
-  /** One instance's parameters, as a ToyModel holds them. RangeError for an index outside the instances. */
+  /**
+   * One instance's parameters, as a ToyModel holds them.
+   * @throws RangeError for an index outside the instances
+   */
   instance(index: number): HostTensors {
     const { nInstances, nFeatures, nHidden } = this.config;
     if (!Number.isInteger(index) || index < 0 || index >= nInstances) {
@@ -128,7 +140,7 @@ export class ParallelToyModel implements ModelDefinition {
 
 function applyBatched(weight: tf.Tensor, bias: tf.Tensor, input: tf.Tensor): Tensors {
   const hidden = tf.transpose(tf.matMul(tf.transpose(input, [1, 0, 2]), weight), [1, 0, 2]);
-  // Read out of the very tensor that leaves as `hidden`: a frozen graph is cut there into encoder and decoder.
+  // The product reads the very tensor that leaves as `hidden`: a frozen graph is cut there into encoder and decoder.
   const out = tf.relu(tf.add(tf.matMul(tf.transpose(hidden, [1, 0, 2]), weight, false, true), tf.expandDims(bias, 1)));
   return { reconstruction: tf.transpose(out, [1, 0, 2]), hidden };
 }

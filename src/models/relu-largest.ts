@@ -4,12 +4,13 @@
  */
 import * as tf from '@tensorflow/tfjs';
 
-/** Smallest normal float32: what an entry must reach to be positive. */
+/** The smallest normal float32: an entry counts as positive from here on. */
 const SMALLEST = 2 ** -126;
 
 /**
- * `x` [..., n, batch] with all but the largest of each column's n entries set to 0, and that too unless it is positive; of equal ones
- * the first stays. Gradients flow to what stays. n is meant to be small: costs a product with an n × n matrix.
+ * `x` [..., n, batch] with all but the largest of each column's n entries set to 0, and that too unless it is positive;
+ * of equal ones the first stays. Gradients flow to what stays. n should be small: the computation costs a product with
+ * an n × n matrix.
  */
 export function reluLargest(x: tf.Tensor): tf.Tensor {
   const n = x.shape.at(-2)!;
@@ -18,7 +19,7 @@ export function reluLargest(x: tf.Tensor): tf.Tensor {
     // Where no entry is positive the bound lies above all of them.
     const bound = tf.maximum(tf.max(values, -2, true), SMALLEST);
     const largest = tf.cast(tf.greaterEqual(values, bound), 'float32');
-    // Each entry less those before it: 1 for the first of equal ones, at most 0 for the rest.
+    // Each entry minus those before it: 1 for the first of equal ones, at most 0 for the rest.
     const mask = tf.relu(tf.matMul(oneLessThoseBefore(n, x.rank), largest));
     (save as tf.GradSaveFunc)([mask]);
     return {

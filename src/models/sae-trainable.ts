@@ -7,30 +7,40 @@ import { meanSquare } from './mean-square.ts';
 import type { ModelState, Tensors, Trainable } from './model.ts';
 import { denormalizeRows, normalizeRows } from './normalisation.ts';
 
-/** Names of a batch's inputs: what is encoded, and what a transcoder reconstructs instead. */
+/** The name of a batch's input that is encoded. */
 export const ACTIVATIONS = 'activations';
+/** The name of a batch's input that a transcoder reconstructs. */
 export const TARGET = 'target';
 
 /** The buffer that holds the unit directions at which decoder rows started, where they are held near them. */
 export const STARTED = 'started';
 
-/** What of an autoencoder training needs. */
+/** The parts of an autoencoder that training needs. */
 interface TrainedSae {
   readonly architecture: SaeArchitecture;
   readonly shape: SaeShape;
 }
 
-/** What a training step reports of an autoencoder beside its loss. */
+/** Numbers that a training step reports besides its loss. */
 export interface SaeReports {
-  /** Report `l0`, the active latents of a sample: the mean over the first 64 samples of the batch. Default false. */
+  /**
+   * Whether to report `l0`, the number of active latents of a sample: the mean over the first 64 samples of the batch.
+   * Default false.
+   */
   readonly l0?: boolean;
-  /** Report `dead`, the latents that fired in none of so many samples before the step. Needs the buffer `silent`. Default not reported. */
+  /**
+   * Reports `dead`, the number of latents that fired in none of so many samples before the step. Needs the buffer
+   * `silent`. Default: not reported.
+   */
   readonly deadAfter?: number | undefined;
 }
 
-/** Samples of a batch whose active latents are counted: all of them would take a pass over [batch, d_sae], the mean over steps is as good. */
+/**
+ * How many samples of a batch are counted for `l0`. Counting all of them would take a pass over [batch, d_sae]; the
+ * mean over steps is as good.
+ */
 const L0_SAMPLES = 64;
-/** Below every norm that is divided by. */
+/** The least divisor of a division by a norm. */
 const TINY = 1e-30;
 
 /**
@@ -78,7 +88,7 @@ export function saeTrainable(
   };
 }
 
-/** What one batch `input` [batch, d_in] makes of an autoencoder in the form of training, with every number as it is set. */
+/** The forward pass of one batch `input` [batch, d_in] in its training form, with every number at its setting. */
 export function forwardOf(
   { architecture, shape }: TrainedSae,
   { parameters, buffers }: ModelState<Tensors>,
@@ -90,7 +100,7 @@ export function forwardOf(
   return architecture.forward({ shape, parameters: projected, buffers, ...normalized(shape, input), target, scalars });
 }
 
-/** Every number of the architecture as a batch of so many samples takes it. */
+/** The value of every number of the architecture for a batch of so many samples. */
 export function scalarsAt({ scalars }: SaeArchitecture, batchSize: number): Record<string, { readonly value: number }> {
   return Object.fromEntries(
     Object.entries(scalars).map(([name, { value, perStep }]) => [
@@ -100,7 +110,10 @@ export function scalarsAt({ scalars }: SaeArchitecture, batchSize: number): Reco
   );
 }
 
-/** What is encoded, and how its reconstruction becomes one of the activations as they were. A transcoder's target is of other ones. */
+/**
+ * The input that is encoded, and how its reconstruction is denormalised. A transcoder's target is another tensor, which
+ * is not.
+ */
 export function normalized(
   { normalize = 'none', applyBDecToInput }: SaeShape,
   input: tf.Tensor,
@@ -111,7 +124,10 @@ export function normalized(
   return { input: x, raw: input, undo: decoded => denormalizeRows(normalize, statistics, decoded) };
 }
 
-/** Decoder rows whose cosine with where they started is at least what `shape` says: one that is beyond is turned back in their plane, its norm kept. */
+/**
+ * Turns every decoder row whose cosine with its start is below the limit of `shape` back to that limit, in the plane of
+ * both; its norm stays.
+ */
 function withinCone(
   { decoder, leastDecoderCosine: least }: SaeShape,
   parameters: Tensors,
@@ -140,7 +156,7 @@ function silentSamples(before: tf.Tensor, features: tf.Tensor): tf.Tensor {
 
 /** Active latents of a sample, the mean over the first ones: [...lead]. */
 function activeLatents({ features, batchLast }: Pick<Forward, 'features' | 'batchLast'>): tf.Tensor {
-  // Whichever there is before a transposition.
+  // Takes the tensor that exists before a transposition.
   const given = batchLast ?? features;
   const axis = given.rank - (batchLast ? 1 : 2);
   const samples = Math.min(L0_SAMPLES, given.shape[axis]!);

@@ -1,21 +1,25 @@
 /**
- * Placing k values per row at k different positions: PyTorch's `zeros.scatter(-1, indices, values)`.
+ * Places k values per row at k different positions: PyTorch's `zeros.scatter(-1, indices, values)`.
  *
- * A TensorFlow.js kernel of its own, because the general scatterND allows repeated indices, for which ONNX Runtime loses updates on the
- * CPU (onnxruntime #23396, #18048). A sample's chosen latents are distinct, so this form is always safe.
+ * This is a TensorFlow.js kernel of this package, because the general scatterND allows repeated indices, for which ONNX
+ * Runtime loses updates on the CPU (onnxruntime #23396, #18048). The chosen latents of a sample are distinct, so this
+ * form is always safe.
  */
 import * as tf from '@tensorflow/tfjs';
 import { EAGER_BACKENDS } from './eager-backends.ts';
 
+/** The name of the kernel that scatters. */
 export const SCATTER_UNIQUE = 'ScatterUnique';
+/** The name of the kernel that gathers. */
 export const GATHER_LAST = 'GatherLast';
 
 /**
- * A tensor [..., size] of zeros but for `values` [..., k] at `indices` [..., k] (int32, distinct along the last axis).
- * Its gradient gathers. Repeated indices are undefined.
+ * A tensor [..., size] of zeros with `values` [..., k] at `indices` [..., k] (int32, distinct along the last axis). Its
+ * gradient gathers. Repeated indices are undefined.
  */
 export function scatterUnique(values: tf.Tensor, indices: tf.Tensor, size: number): tf.Tensor {
-  // The indices are closed over, not an input, so that no gradient is asked of where they come from; saved, they outlive the forward pass.
+  // The function closes over the indices instead of taking them as an input, so that nobody asks for their gradient;
+  // saving them keeps them alive after the forward pass.
   const scatter = tf.customGrad((given, save) => {
     (save as tf.GradSaveFunc)([indices]);
     return {
@@ -26,7 +30,9 @@ export function scatterUnique(values: tf.Tensor, indices: tf.Tensor, size: numbe
   return scatter(values);
 }
 
-/** What stands at `indices` [..., k] of the last axis of `x` [..., n]: the inverse of scatterUnique. No gradient. */
+/**
+ * The entries at `indices` [..., k] of the last axis of `x` [..., n]: the inverse of scatterUnique. It has no gradient.
+ */
 export function gatherLast(x: tf.Tensor, indices: tf.Tensor): tf.Tensor {
   return tf.engine().runKernel(GATHER_LAST, { x, indices }) as tf.Tensor;
 }
@@ -59,7 +65,7 @@ function scatterRows(values: tf.Tensor, indices: tf.Tensor, size: number): tf.Te
   return tf.reshape(scattered, [...values.shape.slice(0, -1), size]);
 }
 
-/** Where `indices` [..., k] into rows of `size` lie when all rows are joined, [rows · k]. */
+/** The positions of `indices` [..., k], which point into rows of `size`, when all rows are joined: [rows · k]. */
 function flatPositions(indices: tf.Tensor, size: number): tf.Tensor1D {
   const k = indices.shape.at(-1)!;
   const rows = indices.size / k;

@@ -25,58 +25,79 @@ import { unitRows } from './unit-rows.ts';
 export interface SparseAutoencoderConfig {
   readonly dIn: number;
   readonly dSae: number;
-  /** Width of what is reconstructed. Default `dIn`; another makes a transcoder. */
+  /** Width of the reconstructed tensor. Another width than `dIn` makes a transcoder. Default `dIn`. */
   readonly dOut?: number;
   readonly activation: ActivationConfig;
-  /** Default `reparametrise`. */
+  /** The form of the decoder. Default `reparametrise`. */
   readonly decoder?: DecoderForm;
-  /** Whether something else than the input is reconstructed: b_dec is then not subtracted from the input. Default where dOut is not dIn. */
+  /**
+   * Whether the autoencoder is a transcoder: it reconstructs another tensor than its input, and b_dec is not subtracted
+   * from the input. Default: whether dOut differs from dIn.
+   */
   readonly transcoder?: boolean;
   /** Whether the reconstruction has a linear term of the input, W_skip. Default false. */
   readonly skip?: boolean;
-  /** Whether the squared error is averaged (the default) or summed over d_out; every coefficient of the loss is in that unit. */
+  /**
+   * Whether the squared error is averaged (`mean`) or summed over d_out. Every coefficient of the loss is relative to
+   * it. Default `mean`.
+   */
   readonly reconstructionLoss?: 'mean' | 'sum';
-  /** What happens to each sample before it is encoded and is undone in its reconstruction. Default `none`. Not with AuxK, as in SAELens. */
+  /**
+   * How each sample is normalised before it is encoded; its reconstruction is denormalised. Not with AuxK, as in
+   * SAELens. Default `none`.
+   */
   readonly normalize?: ActivationNormalization;
-  /** What activations are multiplied with in training; freezing folds it into the weights. Default 1. */
+  /** The factor by which activations are multiplied in training; freezing folds it into the weights. Default 1. */
   readonly inputScale?: number;
-  /** The least cosine of each decoder row with where it started, in [0, 1): training brings it back to that. Default 0: rows go where they will. */
+  /**
+   * The least cosine between each decoder row and its start, in [0, 1); training turns rows back to it. Default 0: no
+   * limit.
+   */
   readonly leastDecoderCosine?: number;
-  /** Whether training counts when each latent last fired. Default where the architecture asks for it, or there are more than 64 latents. */
+  /**
+   * Whether training counts the samples since each latent last fired. Default: where the architecture needs it, or
+   * there are more than 64 latents.
+   */
   readonly countsFiring?: boolean;
 }
 
-/** Where the parameters start. */
+/** Values with which the parameters start. */
 export interface SparseAutoencoderStart {
   /** b_dec [d_out], best the geometric median of the activations. Default zeros. */
   readonly bias?: ArrayLike<number>;
   /** Decoder rows [d_sae, d_out], scaled to `decoderNorm` here (see initialDirections). Default Gaussian draws. */
   readonly directions?: HostTensor;
-  /** Norm of the decoder's rows. Default 1; another needs the decoder `free`. */
+  /** Norm of the decoder's rows, above 0; a norm other than 1 needs `decoder: 'free'`. Default 1. */
   readonly decoderNorm?: number;
-  /** Norm of the encoder's columns, which start along the decoder's rows. Default as the decoder's. */
+  /** Norm of the encoder's columns, which start along the decoder's rows. Default: the decoder's norm. */
   readonly encoderNorm?: number;
-  /** A whole state instead, taken as it is. */
+  /** A whole state, which is taken unchanged instead of the other options. */
   readonly state?: ModelState<HostTensors>;
 }
 
-/** Samples encoded at once while a threshold is calibrated. */
+/** How many samples are encoded at once while a threshold is calibrated. */
 const CALIBRATION_BATCH = 4096;
 
-/** A sparse autoencoder or transcoder as it trains: an architecture with its sizes, and the decoder's form. */
+/**
+ * A sparse autoencoder or transcoder in training: an architecture with its sizes, the decoder's form, and the
+ * parameters.
+ */
 export class SparseAutoencoder {
   readonly config: Required<SparseAutoencoderConfig>;
   readonly shape: SaeShape;
   readonly architecture: SaeArchitecture;
   /**
-   * `V` or `W_dec` [d_sae, d_out], `W_enc` [d_in, d_sae], `b_enc` [d_sae], `b_dec` [d_out], and what the architecture adds; its buffers, and
-   * `silent` [d_sae], the samples since each latent last fired, where that is counted.
+   * The parameters `V` or `W_dec` [d_sae, d_out], `W_enc` [d_in, d_sae], `b_enc` [d_sae], `b_dec` [d_out], and those
+   * that the architecture adds; its buffers, and `silent` [d_sae], the samples since each latent last fired, where that
+   * is counted.
    */
   state: ModelState<HostTensors>;
 
   /**
-   * @throws InvalidValueError if a dimension is not a positive integer, or a setting is out of its range.
-   * @throws InvalidShapeError if the bias is not [d_out] or the directions are not [d_sae, d_out].
+   * An autoencoder at its start.
+   * @param random where the directions are drawn from, unless they are given
+   * @throws InvalidValueError where a dimension is no positive integer, or a setting is out of its range
+   * @throws InvalidShapeError where the bias is not [d_out] or the directions are not [d_sae, d_out]
    */
   constructor(config: SparseAutoencoderConfig, random: RandomSource, start: SparseAutoencoderStart = {}) {
     const { dIn, dSae, dOut = dIn, decoder = 'reparametrise', transcoder = dOut !== dIn, skip = false } = config;
@@ -112,7 +133,10 @@ export class SparseAutoencoder {
     return new SparseAutoencoder(this.config, createRandomSource(0), { state });
   }
 
-  /** Whether training counts when each latent last fired. Few latents are spared it: the count would be a tenth of their step. */
+  /**
+   * Whether training counts the samples since each latent last fired. With few latents it does not: the count would
+   * take a tenth of their step.
+   */
   get countsFiring(): boolean {
     return this.config.countsFiring;
   }
@@ -154,7 +178,7 @@ export class SparseAutoencoder {
     };
   }
 
-  /** The one frozen form: plain weights and options, from which it encodes, exports and converts. */
+  /** The frozen form: plain weights and options, from which the autoencoder encodes, is exported and is converted. */
   freeze(): FrozenSae {
     const frozen = this.architecture.freeze(this.shape, this.state);
     const { inputScale, transcoder } = this.config;
@@ -162,14 +186,14 @@ export class SparseAutoencoder {
     return { ...frozen, weights: foldActivationScale(frozen.weights, inputScale, { transcoder }) };
   }
 
-  /** activations […, d_in] → features […, d_sae], as the frozen model gives them. */
+  /** The features of `activations`, as the frozen model gives them: […, d_in] → […, d_sae]. */
   encode(activations: HostTensor): HostTensor {
     return this.forward(activations).features;
   }
 
   /**
-   * features […, d_sae] → reconstruction […, d_out].
-   * @throws InvalidTypeError where the reconstruction needs the activations as well (a skip connection).
+   * The reconstruction of `features`: […, d_sae] → […, d_out].
+   * @throws InvalidTypeError where the reconstruction also needs the activations (a skip connection, for example)
    */
   decode(features: HostTensor): HostTensor {
     requireSamples(features, [this.config.dSae], 'features');
@@ -188,7 +212,10 @@ export class SparseAutoencoder {
     return reconstruction!;
   }
 
-  /** activations […, d_in] → features […, d_sae] and reconstruction […, d_out], as the frozen model gives them. */
+  /**
+   * The features and the reconstruction of `activations` […, d_in], as the frozen model gives them: […, d_sae] and […,
+   * d_out].
+   */
   forward(activations: HostTensor): { readonly features: HostTensor; readonly reconstruction: HostTensor } {
     requireSamples(activations, [this.config.dIn], 'activations');
     const lead = activations.shape.slice(0, -1);
@@ -207,8 +234,10 @@ export class SparseAutoencoder {
   }
 
   /**
-   * What one training batch makes of `activations` [batch, d_in]: the features in their form of training (BatchTopK chooses among the whole
-   * batch), the reconstruction, and each term of the loss by name. `target` [batch, d_out] for a transcoder.
+   * The forward pass of one training batch: the features in their training form (BatchTopK chooses among the whole
+   * batch), the reconstruction, and each term of the loss by name.
+   * @param activations [batch, d_in]
+   * @param target [batch, d_out], for a transcoder
    */
   trainingForward(activations: HostTensor, target: HostTensor = activations) {
     requireSamples(activations, [this.config.dIn], 'activations');
@@ -246,9 +275,10 @@ export class SparseAutoencoder {
   }
 
   /**
-   * Sets BatchTopK's threshold so that held-out `activations` [n, d_in] have k active features on average: ⌊k · n⌋ in all where no two are equal,
-   * every positive one where there are fewer. Gives the threshold.
-   * @throws InvalidTypeError for an architecture without such a threshold.
+   * Sets BatchTopK's threshold so that held-out `activations` [n, d_in] have k active features on average: ⌊k · n⌋ in
+   * all where no two are equal, every positive one where there are fewer.
+   * @returns the threshold
+   * @throws InvalidTypeError for an architecture without such a threshold
    */
   calibrateThreshold(activations: HostTensor): number {
     const { k, kind } = this.architecture;
@@ -259,7 +289,7 @@ export class SparseAutoencoder {
     this.#setThreshold(0);
     const samples = activations.data.length / this.config.dIn;
     const positive = Float32Array.from(this.#positiveFeatures(activations, samples)).sort();
-    // Features above the threshold fire: it is the largest one that must not.
+    // Features above the threshold fire, so the threshold is the largest feature that must not.
     const threshold = positive.at(-1 - Math.floor(k * samples)) ?? 0;
     this.#setThreshold(threshold);
     return threshold;
@@ -283,7 +313,7 @@ export class SparseAutoencoder {
     return decoderRows(this.config.decoder, this.state.parameters);
   }
 
-  /** The parameter whose rows are the decoder's. */
+  /** The name of the parameter whose rows are the decoder's. */
   get decoderParameter(): 'V' | 'W_dec' {
     return decoderParameter(this.config.decoder);
   }

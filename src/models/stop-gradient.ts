@@ -1,4 +1,4 @@
-/** What TensorFlow.js lacks of PyTorch's `detach`. */
+/** PyTorch's `detach`, which TensorFlow.js lacks. */
 import * as tf from '@tensorflow/tfjs';
 
 /** `x` as it is, through which no gradient flows. */

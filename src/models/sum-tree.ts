@@ -2,6 +2,7 @@
  * A binary tree of sums: draws an index with probability proportional to a weight that changes between draws, each draw
  * and each change in O(log n). Sums are added up anew, never corrected by differences, so that small weights stay exact.
  */
+/** Draws indices with probabilities proportional to changing weights. */
 export class SumTree {
   readonly #leaves: number;
   /** Node 1 is the root; the children of i are 2i and 2i + 1. */
@@ -29,7 +30,10 @@ export class SumTree {
     for (node >>= 1; node >= 1; node >>= 1) this.#add(node);
   }
 
-  /** The index under the share `u` in [0, 1) of the total weight, which must be positive; never one of weight 0. */
+  /**
+   * The index at the share `u`, in [0, 1), of the total weight, which must be positive. It is never an index of weight
+   * 0.
+   */
   find(u: number): number {
     const sums = this.#sums;
     let rest = u * this.total;

@@ -24,7 +24,10 @@ export class ToyModel implements ModelDefinition {
   /** `weight` [n_features, n_hidden] and `bias` [n_features]. */
   state: ModelState<HostTensors>;
 
-  /** Xavier-normal weight, zero bias. InvalidValueError: dimensions "must be positive" integers. */
+  /**
+   * A toy model with Xavier-normal weight and zero bias.
+   * @throws InvalidValueError for dimensions that are not positive integers
+   */
   constructor(config: ToyModelConfig, random: RandomSource) {
     requirePositiveInteger(config.nFeatures, 'nFeatures');
     requirePositiveInteger(config.nHidden, 'nHidden');
@@ -42,7 +45,10 @@ export class ToyModel implements ModelDefinition {
     };
   }
 
-  /** input [batch, n_features] → `reconstruction` [batch, n_features], `hidden` [batch, n_hidden] = input · weight. */
+  /**
+   * Applies the model to `input` [batch, n_features]: gives `reconstruction` [batch, n_features] and `hidden` = input ·
+   * weight, [batch, n_hidden].
+   */
   apply({ parameters, buffers }: ModelState<Tensors>, input: tf.Tensor): Applied {
     const { weight, bias } = parameters as { weight: tf.Tensor; bias: tf.Tensor };
     const hidden = tf.matMul(input, weight);
@@ -50,7 +56,10 @@ export class ToyModel implements ModelDefinition {
     return { outputs: { reconstruction, hidden }, buffers };
   }
 
-  /** features […, n_features] → `reconstruction` […, n_features], `hidden` […, n_hidden]. */
+  /**
+   * Applies the model to `features` […, n_features].
+   * @returns `reconstruction` […, n_features] and `hidden` […, n_hidden]
+   */
   forward(features: HostTensor): { readonly reconstruction: HostTensor; readonly hidden: HostTensor } {
     requireSamples(features, this.sampleShape, 'features');
     const lead = features.shape.slice(0, -1);
@@ -74,7 +83,7 @@ export class ToyModel implements ModelDefinition {
   }
 }
 
-/** Normal with standard deviation √(2 / (rows + columns)) for [rows, columns]. */
+/** Draws a matrix [rows, columns] of normals with standard deviation √(2 / (rows + columns)). */
 export function xavierNormal(shape: readonly [number, number], random: RandomSource): HostTensor {
   const deviation = Math.sqrt(2 / (shape[0] + shape[1]));
   return { data: Float32Array.from({ length: shape[0] * shape[1] }, () => random.normal() * deviation), shape };

@@ -1,7 +1,10 @@
 /** Rows of a matrix scaled to one norm. */
 import { type HostTensor, sizeOf } from '../tensor.ts';
 
-/** A copy of `rows` [..., d] with every row of norm `norm`, 1 by default; a zero row stays zero. */
+/**
+ * A copy of `rows` [..., d] in which every row has the norm `norm`; a row of zeros stays zero.
+ * @param norm default 1
+ */
 export function unitRows({ data, shape }: HostTensor, norm = 1): HostTensor {
   const width = shape.at(-1)!;
   const out = Float32Array.from(data);

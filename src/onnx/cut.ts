@@ -1,6 +1,7 @@
 /**
- * The part of a model between given tensors, as a model of its own: the decoder is what lies between `features` and
- * `reconstruction`. Nodes, initializers and inputs that nobody needs are left out, so that they are neither loaded nor computed.
+ * Cuts out the part of a model between given tensors, as a model of its own: the decoder, for example, lies between
+ * `features` and `reconstruction`. Nodes, initializers and inputs that nothing needs are left out, so that they are
+ * neither loaded nor computed.
  */
 import { FileFormatError, InvalidValueError } from '../errors.ts';
 import { elementType } from './element-type.ts';
@@ -8,11 +9,14 @@ import { requireSelfContained } from './every-tensor.ts';
 import { type GraphMessage, type NodeMessage, onnx, type ValueInfoMessage } from './proto.ts';
 import type { OnnxModel } from './read.ts';
 
-/** Where a cut begins and ends: names of any tensors of the graph. */
+/** The beginning and the end of a cut: names of any tensors of the graph. */
 export interface Cut {
-  /** What the part is fed. A graph input that the outputs need must be among them. Those that nobody needs are left out. */
+  /**
+   * Names of the part's inputs. A graph input that the outputs need must be among them. Inputs that nothing needs are
+   * left out.
+   */
   readonly inputs: readonly string[];
-  /** What it gives, in this order. */
+  /** Names of the part's outputs, in this order. */
   readonly outputs: readonly string[];
 }
 
@@ -48,8 +52,8 @@ function declaredValues(graph: GraphMessage): Map<string, ValueInfoMessage> {
 }
 
 /**
- * Which of `inputs` the part really needs, and which inputs of the whole graph it needs beside them.
- * `missing` empty means that the cut can be made.
+ * Which of `inputs` the part needs, and which inputs of the whole graph it needs besides. The cut can be made where
+ * `missing` is empty.
  */
 export function analyseCut(
   { proto: { graph } }: OnnxModel,
@@ -63,7 +67,10 @@ export function analyseCut(
   return { used: cut.inputs.filter(name => needed.has(name)), missing };
 }
 
-/** Encodes the part of `model` between `inputs` and `outputs`; errors as `cutGraph`. */
+/**
+ * Encodes the part of `model` between `inputs` and `outputs`.
+ * @throws InvalidValueError or FileFormatError as `cutGraph`
+ */
 export function cutModel(model: OnnxModel, cut: Cut): Uint8Array {
   return encodeProto(cutGraph(model, cut).proto);
 }
@@ -74,10 +81,10 @@ export function encodeProto(proto: OnnxModel['proto']): Uint8Array {
 }
 
 /**
- * The part of `model` between `inputs` and `outputs`.
- * Inputs inside the graph are declared float32 of unknown shape where the file states neither. InvalidValueError where a name is
- * unknown, or where the outputs need a graph input that is not among `inputs`; FileFormatError where an input's type cannot be
- * declared, or where a tensor's data is not in the model. Versions, functions and metadata stay.
+ * The part of `model` between `inputs` and `outputs`. Inputs inside the graph are declared float32 of unknown shape
+ * where the file states neither. Versions, functions and metadata stay.
+ * @throws InvalidValueError where a name is unknown, or where the outputs need a graph input that is not among `inputs`
+ * @throws FileFormatError where an input's type cannot be declared, or where a tensor's data is not in the model
  */
 export function cutGraph(model: OnnxModel, cut: Cut): OnnxModel {
   const { graph } = model.proto;
@@ -108,7 +115,7 @@ export function cutGraph(model: OnnxModel, cut: Cut): OnnxModel {
       ({ name }) => needed.has(name ?? '') && !used.includes(name ?? '') && !cut.outputs.includes(name ?? ''),
     ),
   };
-  // Options for ONNX Runtime itself, which an environment variable makes it follow.
+  // This entry holds options for ONNX Runtime itself, which an environment variable makes it follow.
   const metadataProps = (model.proto.metadataProps ?? []).filter(({ key }) => key !== 'ort_config');
   const proto = { ...model.proto, graph: part, metadataProps };
   requireSelfContained(proto, model.file, model.beside?.tensors);

@@ -5,7 +5,7 @@ type ValueField = 'floatData' | 'int32Data' | 'int64Data' | 'doubleData' | 'uint
 
 /** One element type. */
 export interface ElementType {
-  /** ONNX's name in the spelling of NumPy and ONNX Runtime, as `float32`. */
+  /** ONNX's name in the spelling of NumPy and ONNX Runtime, such as `float32`. */
   readonly name: string;
   /** Bits of one element in `raw_data`, where types narrower than a byte are packed; undefined for text. */
   readonly bits: number | undefined;

@@ -2,7 +2,7 @@
 import { FileFormatError } from '../errors.ts';
 import type { GraphMessage, ModelMessage, NodeMessage, TensorMessage } from './proto.ts';
 
-/** A list of nodes, and the graph that it is of; a local function's body is of none. */
+/** A list of nodes and their graph; the body of a local function has no graph. */
 interface Body {
   readonly nodes: readonly NodeMessage[];
   readonly graph?: GraphMessage;
@@ -43,8 +43,9 @@ function* everyTensor(model: ModelMessage): Generator<TensorMessage | null | und
 }
 
 /**
- * The last check before a model goes to ONNX Runtime, which opens whatever path a tensor names and takes some names for addresses in
- * memory: nothing lies outside the model but what was `checked`. FileFormatError where something does.
+ * The last check before a model goes to ONNX Runtime, which opens whatever path a tensor names and takes some names for
+ * addresses in memory: nothing lies outside the model but what was `checked`.
+ * @throws FileFormatError where something does
  */
 export function requireSelfContained(
   model: ModelMessage,

@@ -1,7 +1,7 @@
 /**
- * Tensors whose data lies in files beside the model, as PyTorch's exporter writes them. They are brought into the model, so that ONNX Runtime never
- * opens a path that a file names; those of graphs within nodes are refused. Only plain relative paths below the model's folder are followed.
- * https://github.com/onnx/onnx/blob/main/docs/ExternalData.md
+ * Tensors whose data lies in files beside the model, as PyTorch's exporter writes them. They are read into the model,
+ * so that ONNX Runtime never opens a path that a file names; those of graphs within nodes are refused. Only plain
+ * relative paths below the model's folder are followed. https://github.com/onnx/onnx/blob/main/docs/ExternalData.md
  */
 import { FileFormatError } from '../errors.ts';
 import { toFloat32 } from '../files/element-type.ts';
@@ -18,13 +18,16 @@ export const EXTERNAL = 1;
 /** Reads `length` bytes at `offset` of the file at `location`, a checked relative path with forward slashes. */
 export type ReadExternal = (location: string, offset: number, length: number) => Promise<Uint8Array>;
 
-/** True where an initializer has its data outside the file, at any depth. (Other tensors may not: `validateModel`.) */
+/** Whether an initializer has its data outside the file, at any depth. (Other tensors may not: `validateModel`.) */
 export function hasExternalData({ proto }: OnnxModel): boolean {
   for (const { dataLocation } of everyInitializer(proto)) if (dataLocation === EXTERNAL) return true;
   return false;
 }
 
-/** `location` with forward slashes. FileFormatError for every path that could leave the model's folder, on any platform. */
+/**
+ * `location` with forward slashes.
+ * @throws FileFormatError for every path that could leave the model's folder, on any platform
+ */
 export function checkLocation(location: string, tensor: string, file: string | undefined): string {
   const parts = location.split(/[\\/]/);
   const isAbsolute = parts[0] === '' || /^[a-z][a-z0-9+.-]*:/i.test(location);
@@ -37,7 +40,7 @@ export function checkLocation(location: string, tensor: string, file: string | u
   return parts.join('/');
 }
 
-/** Where a tensor's data lie outside its model. */
+/** The place of a tensor's data outside its model. */
 export interface ExternalRange {
   /** A checked relative path with forward slashes, below the model's folder. */
   readonly location: string;
@@ -45,14 +48,15 @@ export interface ExternalRange {
   readonly length: number;
 }
 
-/** True where a tensor's data lie outside its model. */
+/** Whether a tensor's data lie outside its model. */
 export function isExternal(tensor: TensorMessage): boolean {
   return tensor.dataLocation === EXTERNAL;
 }
 
 /**
- * Where an external tensor's data lie.
- * FileFormatError where the path leaves the model's folder, or offset and length are not what shape and type ask for.
+ * The place of an external tensor's data.
+ * @throws FileFormatError where the path leaves the model's folder, or offset and length are not what shape and type
+ *   ask for
  */
 export function externalRange(tensor: TensorMessage, file: string | undefined): ExternalRange {
   const name = tensor.name ?? '';
@@ -71,7 +75,10 @@ export function externalRange(tensor: TensorMessage, file: string | undefined): 
   return { location, offset, length: expected };
 }
 
-/** Bytes that lie outside the model. FileFormatError as `externalRange`. */
+/**
+ * The number of bytes that lie outside the model.
+ * @throws FileFormatError as `externalRange`
+ */
 export function externalBytes({ proto, file }: OnnxModel): number {
   let total = 0;
   for (const tensor of everyInitializer(proto)) if (isExternal(tensor)) total += externalRange(tensor, file).length;
@@ -79,9 +86,10 @@ export function externalBytes({ proto, file }: OnnxModel): number {
 }
 
 /**
- * The model with all of its data inside but for those of `left`; its messages are filled in place.
- * FileFormatError where a tensor of a graph within a node lies outside, where a path leaves the model's folder, where a file is shorter than its tensors, or, before anything is read, where the
- * whole is more than protobuf can hold.
+ * Reads all external data into the model, except those of `left`; its messages are filled in place.
+ * @throws FileFormatError where a tensor of a graph within a node lies outside, where a path leaves the model's folder,
+ *   where a file is shorter than its tensors, or, before anything is read, where the whole is more than protobuf can
+ *   hold
  */
 export async function inlineExternalData(
   model: OnnxModel,
@@ -95,7 +103,8 @@ export async function inlineExternalData(
   for (const tensor of everyInitializer(proto)) {
     if (left.has(tensor)) continue;
     if (isExternal(tensor) && !outermost.has(tensor)) {
-      // Exporters write weights of the model's own graph so. In a branch or a loop it is a way to have a file read that nobody looks at.
+      // Exporters write weights of the model's own graph in this way. In a branch or a loop, it is a way to have a file
+      // read that nobody inspects.
       throw new FileFormatError(
         `the data of tensor ${tensor.name || '(without a name)'}, of a graph within a node, is outside the model: refused`,
         { file },
@@ -126,7 +135,10 @@ export async function inlineExternalData(
   return model;
 }
 
-/** An initializer as float32, wherever its data lie. FileFormatError where the model has none of that name. */
+/**
+ * An initializer as float32, wherever its data lie.
+ * @throws FileFormatError where the model has none of that name
+ */
 export async function readInitializerAnywhere(model: OnnxModel, name: string): Promise<HostTensor> {
   const tensor = model.proto.graph.initializer?.find(candidate => candidate.name === name);
   if (!tensor || !isExternal(tensor) || !model.beside) return readInitializer(model, name);

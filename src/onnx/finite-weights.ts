@@ -1,4 +1,7 @@
-/** A look for NaN among a model's weights: whatever they multiply is NaN as well, or looks like a latent that never fires. */
+/**
+ * Looks for NaN among a model's weights: whatever they multiply is NaN as well, or looks like a latent that never
+ * fires.
+ */
 import { FileFormatError } from '../errors.ts';
 import { elementType } from './element-type.ts';
 import { externalRange, isExternal } from './external-data.ts';
@@ -12,8 +15,8 @@ const PART = 2 ** 20;
 const FLOATS = ['float32', 'float64', 'float16', 'bfloat16'];
 
 /**
- * FileFormatError where a float initializer or constant holds NaN, in the graph, a subgraph or a function; data outside of the file
- * aside. Infinite ones are taken: thresholds and masks are.
+ * Checks the weights inside the file. Infinite numbers are accepted, because thresholds and masks have them.
+ * @throws FileFormatError where a float initializer or constant holds NaN, in the graph, a subgraph or a function
  */
 export function requireNoNaN({ proto, file }: OnnxModel): void {
   const check = (tensor: TensorMessage, where: string): void => {
@@ -39,7 +42,10 @@ export function requireNoNaN({ proto, file }: OnnxModel): void {
   for (const { node } of proto.functions ?? []) checkNodes(node ?? []);
 }
 
-/** As `requireNoNaN` for the data that lie beside a model, which are read in parts. */
+/**
+ * `requireNoNaN` for the data that lie beside a model, which are read in parts.
+ * @throws FileFormatError where a weight holds NaN
+ */
 export async function requireNoNaNBeside({ proto, file, beside }: OnnxModel): Promise<void> {
   for (const tensor of (proto.graph.initializer ?? []).filter(isExternal)) {
     const type = elementType(tensor.dataType);

@@ -1,6 +1,6 @@
 /**
- * A graph as this project holds it: plain data between what makes graphs (compile, export) and what writes, cuts or reads them.
- * It mirrors ONNX's GraphProto with just what we emit; default domain only.
+ * A graph as this package holds it: plain data between the rooms that make graphs (compile, export) and those that
+ * write, cut or read them. It mirrors the parts of ONNX's GraphProto that this package writes; default domain only.
  */
 import type { Shape } from '../tensor.ts';
 
@@ -26,7 +26,9 @@ export interface Initializer {
   readonly data: ArrayLike<number>;
 }
 
-/** Integer, float (`{float}`, so that 1 is not taken for an integer), text, list of integers, or a body graph. */
+/**
+ * An integer, a float (`{float}`, so that 1 does not count as an integer), text, a list of integers, or a body graph.
+ */
 export type Attribute = number | { readonly float: number } | string | readonly number[] | { readonly graph: Graph };
 
 /** One ONNX operator with the names of its inputs and outputs. */
@@ -45,6 +47,8 @@ export interface Graph {
   readonly initializers: readonly Initializer[];
   readonly inputs: readonly GraphValue[];
   readonly outputs: readonly GraphValue[];
-  /** Tensors in between whose type and shape the file states, so that the graph can be cut there; written as `value_info`. */
+  /**
+   * Inner tensors whose type and shape the file states, so that the graph can be cut there; written as `value_info`.
+   */
   readonly named?: readonly GraphValue[];
 }

@@ -1,4 +1,4 @@
-/** What is in an ONNX file, as plain data. */
+/** Describes an ONNX file as plain data. */
 import { sizeOf } from '../tensor.ts';
 import { elementType } from './element-type.ts';
 import type { Dimension } from './graph.ts';
@@ -9,13 +9,13 @@ import { metadataProperties, type OnnxModel } from './read.ts';
 /** An input, output or initializer. */
 export interface TensorDescription {
   readonly name: string;
-  /** ONNX's element type, as `float32`; `unknown` where the file does not state it. */
+  /** ONNX's name of the element type, such as `float32`; `unknown` where the file does not state it. */
   readonly type: string;
-  /** A number, a dimension's name, or `?` where it is open; undefined where the file states no shape. */
+  /** For each dimension a number, its name, or `?` where it is open; `undefined` where the file states no shape. */
   readonly shape: readonly Dimension[] | undefined;
 }
 
-/** What is in an .onnx file: inputs, outputs, weights, operators, metadata. */
+/** The contents of an .onnx file: inputs, outputs, weights, operators, metadata. */
 export interface ModelDescription {
   readonly file: string | undefined;
   readonly irVersion: number;
@@ -25,9 +25,9 @@ export interface ModelDescription {
   readonly inputs: readonly TensorDescription[];
   readonly outputs: readonly TensorDescription[];
   readonly initializers: readonly TensorDescription[];
-  /** Elements of all initializers together. */
+  /** The number of elements of all initializers together. */
   readonly parameterCount: number;
-  /** Nodes of the main graph. */
+  /** The number of nodes of the main graph. */
   readonly nodeCount: number;
   /** How many nodes of each operator there are. */
   readonly operators: Readonly<Record<string, number>>;
@@ -56,10 +56,12 @@ export function describeInputs({ proto: { graph } }: OnnxModel): TensorDescripti
   return (graph.input ?? []).filter(value => !initialized.has(value.name)).map(describeValue);
 }
 
+/** The graph's outputs. */
 export function describeOutputs({ proto: { graph } }: OnnxModel): TensorDescription[] {
   return (graph.output ?? []).map(describeValue);
 }
 
+/** The graph's initializers. */
 export function describeInitializers({
   proto: { graph },
 }: OnnxModel): (TensorDescription & { shape: readonly number[] })[] {
@@ -70,7 +72,10 @@ export function describeInitializers({
   }));
 }
 
-/** Describes a model that was read. FileFormatError where our own metadata is damaged. */
+/**
+ * Describes a model that was read.
+ * @throws FileFormatError where our own metadata is damaged
+ */
 export function describeModel(model: OnnxModel): ModelDescription {
   const { proto, file } = model;
   const initializers = describeInitializers(model);

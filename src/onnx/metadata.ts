@@ -1,11 +1,11 @@
 /**
- * The ONNX contract, schema 1: what our files call their tensors, and the `monosemantic.*` entries of their metadata.
- * It is public and kept: whoever reads our files by name, in any language, relies on this table.
+ * The ONNX contract, schema 1: the names of the tensors in this package's files, and the `monosemantic.*` entries of
+ * their metadata. It is public and stays: readers in any language rely on this table.
  */
 import { FileFormatError } from '../errors.ts';
 import { parseJson } from '../files/json-text.ts';
 
-/** What a file holds. */
+/** The kind of model that a file holds. */
 export type ModelKind = 'toy-model' | 'parallel-toy-model' | 'sparse-autoencoder';
 
 /** Keys of the model's `metadata_props`. */
@@ -24,6 +24,7 @@ export const METADATA_KEYS = {
   decoderInputs: 'monosemantic.decoder_inputs',
 } as const;
 
+/** The version of the contract that is written and read. */
 export const SCHEMA = '1';
 
 /** Names of the tensors by kind. The two of `sparse` exist in TopK graphs only. */
@@ -39,7 +40,10 @@ export const TENSOR_NAMES = {
   },
 } as const;
 
-/** The entries of a file's metadata that are ours, parsed; `properties` holds every entry as it stands in the file. */
+/**
+ * The entries of a file's metadata that this package writes, parsed; `properties` holds every entry as it stands in the
+ * file.
+ */
 export interface ModelMetadata {
   readonly kind?: ModelKind;
   readonly featureDirections?: string;
@@ -53,9 +57,11 @@ export interface ModelMetadata {
 const isKind = (value: string): value is ModelKind => Object.hasOwn(TENSOR_NAMES, value);
 
 /**
- * Reads our entries out of a model's metadata properties.
- * A file without them gives `{ decoderInputs: [], properties }`. FileFormatError where an entry of ours is of a schema or kind
- * that this version does not know, or cannot be parsed; `file` is named in it.
+ * Reads this package's entries out of a model's metadata properties. For a file without them the result holds
+ * `properties` and no decoder inputs.
+ * @param file the file's name, for messages
+ * @throws FileFormatError where an entry of ours is of a schema or kind that this version does not know, or cannot be
+ *   parsed
  */
 export function parseMetadata(properties: Readonly<Record<string, string>>, file?: string): ModelMetadata {
   const of = (key: string) => (Object.hasOwn(properties, key) ? properties[key] : undefined);

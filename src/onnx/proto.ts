@@ -4,6 +4,7 @@
  */
 import onnxProto, { type onnx as OnnxTypes } from 'onnx-proto';
 
+/** The protobuf messages of ONNX. */
 export const onnx = onnxProto.onnx;
 export type { onnx as OnnxTypes } from 'onnx-proto';
 

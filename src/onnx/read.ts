@@ -1,7 +1,7 @@
 /**
- * Bytes → a validated ONNX model. Whatever this accepts is safe to hand to ONNX Runtime, which checks less than it should before
- * it allocates or follows a path. Only the re-encoded message goes there, never the bytes as they came: the two decoders could
- * read an odd file differently.
+ * Reads bytes as a validated ONNX model. A model that this accepts is safe to hand to ONNX Runtime, which checks less
+ * than it should before it allocates or follows a path. Only the re-encoded message goes there, never the original
+ * bytes, because the two decoders could read an odd file differently.
  */
 import { FileFormatError } from '../errors.ts';
 import { otherFormat } from '../files/other-format.ts';
@@ -14,29 +14,32 @@ export const MAX_MODEL_BYTES = 2 ** 31 - 1;
 /** Shorter than any file with a graph, an opset and an IR version. */
 const MIN_BYTES = 8;
 
-/** Newer versions of the format and of the operators than ONNX Runtime knows are its to refuse, and it says which it takes. */
+/**
+ * The oldest version of the format that is read. ONNX Runtime itself refuses versions that are too new, and says which
+ * it takes.
+ */
 const OLDEST_IR = 3;
 
 /** A model that was read and validated. */
 export interface OnnxModel {
   readonly proto: ModelMessage & { readonly graph: GraphMessage };
-  /** Where it came from, for messages; undefined for bytes. */
+  /** The file's name, for messages; `undefined` for bytes. */
   readonly file: string | undefined;
-  /** Where data stay that are too large to be brought into the model; undefined where there are none. */
+  /** The data that are too large to be read into the model; `undefined` where there are none. */
   readonly beside?: DataBeside;
 }
 
-/** The data of a model that stay in files beside it: checked, and read from there by ONNX Runtime. */
+/** Data of a model that stay in files beside it: they are checked, and ONNX Runtime reads them from there. */
 export interface DataBeside {
   /** The model's folder, an absolute path without symbolic links. */
   readonly folder: string;
   /** Reads part of a file in it. */
   read(location: string, offset: number, length: number): Promise<Uint8Array>;
-  /** Those that were checked; no others go to ONNX Runtime. */
+  /** The tensors whose data were checked; no others go to ONNX Runtime. */
   readonly tensors: ReadonlySet<TensorMessage>;
 }
 
-/** What a file is that is not ONNX, by its first bytes. */
+/** What a file is that is not ONNX, judged by its first bytes. */
 const whatElse = (bytes: Uint8Array): string => otherFormat(bytes) ?? 'it is damaged, or another kind of file';
 
 function decode(bytes: Uint8Array, file: string | undefined): OnnxModel['proto'] {
@@ -51,7 +54,7 @@ function decode(bytes: Uint8Array, file: string | undefined): OnnxModel['proto']
 
   const { graph } = proto;
   if (!graph) throw new FileFormatError(`not an ONNX model: it has no graph; ${whatElse(bytes)}`, { file });
-  // Nothing here trains: its graphs would have to be checked as well.
+  // Training information is dropped: this package does not use it, and its graphs would have to be checked as well.
   return { ...proto, graph, trainingInfo: [] };
 }
 
@@ -64,9 +67,9 @@ function checkVersions(proto: ModelMessage, file: string | undefined): void {
 }
 
 /**
- * Reads and validates an ONNX model.
- * `file` names it in errors. FileFormatError where the bytes are no ONNX model, or one that is inconsistent, unsafe or of a
- * version not known: see `validateModel`.
+ * Reads and validates an ONNX model. `file` names it in errors.
+ * @throws FileFormatError where the bytes are no ONNX model, or one that is inconsistent, unsafe or of a version not
+ *   known: see `validateModel`
  */
 export function readModel(bytes: Uint8Array, { file }: { readonly file?: string | undefined } = {}): OnnxModel {
   if (bytes.length === 0) throw new FileFormatError('the file is empty; expected an ONNX model', { file });

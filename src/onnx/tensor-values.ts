@@ -52,9 +52,10 @@ function readField(tensor: TensorMessage, name: string): ArrayLike<number> {
 }
 
 /**
- * A tensor's values and shape; the tensor must be validated.
- * 16-bit floats become float32, 64-bit integers numbers (exact up to 2^53), bool 0 and 1. FileFormatError for types that are not
- * plain numbers (text, complex, 4- and 8-bit floats) and for data outside the file, which `inlineExternalData` brings in.
+ * A tensor's values and shape; the tensor must be validated. 16-bit floats become float32, 64-bit integers numbers
+ * (exact up to 2^53), bool 0 and 1.
+ * @throws FileFormatError for types that are not plain numbers (text, complex, 4- and 8-bit floats) and for data
+ *   outside the file, which `inlineExternalData` brings in
  */
 export function readTensor(tensor: TensorMessage, file?: string): HostTensor<ArrayLike<number>> {
   const type = elementType(tensor.dataType);
@@ -71,7 +72,10 @@ export function readTensor(tensor: TensorMessage, file?: string): HostTensor<Arr
   return { data, shape: (tensor.dims ?? []).map(toInteger) };
 }
 
-/** An initializer as float32, whatever its own type. FileFormatError where the model has none of that name. */
+/**
+ * An initializer as float32, whatever its own type.
+ * @throws FileFormatError where the model has none of that name
+ */
 export function readInitializer({ proto, file }: OnnxModel, name: string): HostTensor {
   const initializers = proto.graph.initializer ?? [];
   const tensor = initializers.find(candidate => candidate.name === name);

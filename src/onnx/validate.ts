@@ -1,7 +1,8 @@
 /**
- * What must be true of an ONNX model before ONNX Runtime sees it: every tensor's data fits its dimensions, every name has one
- * origin, nothing depends on itself, and nothing asks for more memory than a machine has. Stricter than `onnx.checker` on sizes,
- * and silent on what ONNX Runtime itself refuses with a plain error (operators, attributes, types).
+ * Checks what must be true of an ONNX model before ONNX Runtime sees it: every tensor's data fits its dimensions, every
+ * name has one origin, nothing depends on itself, and nothing asks for more memory than a machine has. Stricter than
+ * `onnx.checker` on sizes, and silent on what ONNX Runtime itself refuses with a plain error (operators, attributes,
+ * types).
  */
 import { FileFormatError } from '../errors.ts';
 import { elementType, fieldLength } from './element-type.ts';
@@ -110,7 +111,10 @@ class Constants {
   readonly #values = new Map<string, readonly number[]>();
   readonly #outer: Constants | undefined;
 
-  /** Of a graph whose tensors were validated; `outer` are those of the graph around it. */
+  /**
+   * The constants of a graph whose tensors were validated.
+   * @param outer those of the graph around it
+   */
   constructor({ initializer, node }: GraphMessage, outer?: Constants) {
     this.#outer = outer;
     for (const tensor of initializer ?? []) this.#keep(tensor.name, tensor);
@@ -138,8 +142,8 @@ class Constants {
 }
 
 /**
- * Elements of the tensor that a node makes from constants alone, 0 where they do not say; ONNX Runtime folds those while it loads. Refused
- * where they are absurd.
+ * The number of elements of the tensor that a node makes from constants alone, 0 where they do not tell; ONNX Runtime
+ * computes those while it loads. Absurd numbers are refused.
  */
 function madeSize({ opType, input }: NodeMessage, constants: Constants, refuse: Refuse): number {
   const constant = (position: number): readonly number[] => constants.get(input?.[position]) ?? [];
@@ -376,8 +380,9 @@ function validateFunctions(functions: NonNullable<ModelMessage['functions']>, to
 }
 
 /**
- * Checks a decoded model, as the head of this file says; FileFormatError names what is wrong, and `file`.
- * External data is not looked at here but where it is brought in (`inlineExternalData`).
+ * Checks a decoded model, as the head of this file says. External data is only looked at where it is brought in
+ * (`inlineExternalData`).
+ * @throws FileFormatError where the model is wrong; the message names what is wrong, and `file`
  */
 export function validateModel(model: ModelMessage & { readonly graph: GraphMessage }, file?: string): void {
   const refuse: Refuse = problem => {

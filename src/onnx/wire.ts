@@ -1,10 +1,10 @@
 /**
- * What must be true of an ONNX file's bytes before they are decoded. Decoders of protobuf differ on odd files: protobuf's own merges a
- * second `graph` into the first, protobufjs takes the last one, and neither tells; protobufjs reads a field of the wrong wire type as
- * if it were the right one, and recurses as deep as a file says. So every byte is accounted for here: fields that the format knows,
- * of their own wire type, each single message once, nested no deeper than protobuf allows, and no more of them than memory holds.
- * Wire format: https://protobuf.dev/programming-guides/encoding
- * Fields: https://github.com/onnx/onnx/blob/v1.23.2/onnx/onnx-ml.proto
+ * Checks what must be true of an ONNX file's bytes before they are decoded. Decoders of protobuf differ on odd files:
+ * protobuf's own merges a second `graph` into the first, protobufjs takes the last one, and neither tells; protobufjs
+ * reads a field of the wrong wire type as if it were the right one, and recurses as deep as a file says. So every byte
+ * is accounted for here: fields that the format knows, of their own wire type, each single message once, nested no
+ * deeper than protobuf allows, and no more of them than memory holds. Wire format:
+ * https://protobuf.dev/programming-guides/encoding Fields: https://github.com/onnx/onnx/blob/v1.23.2/onnx/onnx-ml.proto
  */
 
 /**

@@ -42,8 +42,9 @@ export type OutsideData = ReadonlyMap<string, OutsideRange>;
 const ATTRIBUTE_TYPES = { float: 1, int: 2, string: 3, graph: 5, ints: 7 } as const;
 
 /**
- * Encodes a graph as an ONNX model file.
- * `metadata` becomes `metadata_props`; the initializers of `outside` are written elsewhere. InvalidValueError where ONNX's own schema rejects the result.
+ * Encodes a graph as an ONNX model file. `metadata` becomes `metadata_props`; the initializers of `outside` are written
+ * elsewhere.
+ * @throws InvalidValueError where ONNX's own schema rejects the result
  */
 export function encodeModel(
   graph: Graph,

@@ -2,16 +2,17 @@
 import { nice, ticks } from 'd3-array';
 import type { Axis } from './figure.ts';
 
+/** How an axis is fitted to its data. */
 export interface AxisRequest {
   readonly type?: 'linear' | 'log';
   readonly label?: string;
-  /** The two ends; default: the data's, rounded outwards (linear) or with a little room (log). */
+  /** The two ends. Default: the data's, rounded outwards (linear) or with a little room (log). */
   readonly domain?: readonly [number, number];
-  /** Numbers that have to be inside, as 0 or a threshold. */
+  /** Numbers that must lie on the axis, such as 0 or a threshold. */
   readonly include?: readonly number[];
-  /** About how many ticks. */
+  /** About how many ticks there are. */
   readonly count?: number;
-  /** Where ticks stand, instead of at round numbers. */
+  /** The positions of ticks, instead of round numbers. */
   readonly ticks?: readonly number[];
   readonly format?: 'number' | 'percent';
 }
@@ -37,7 +38,7 @@ export function fittedAxis(values: readonly number[], request: AxisRequest = {})
   };
 }
 
-/** True where an axis of this type has a place for `value`. */
+/** Whether an axis of this type can show `value`. */
 export function canShow(value: number, type: Axis['type'] = 'linear'): boolean {
   return Number.isFinite(value) && (type !== 'log' || value > 0);
 }
@@ -60,7 +61,10 @@ function logDomain(low: number, high: number): [number, number] {
   return [low / room, high * room];
 }
 
-/** Decades over a wide range (every second or third over a very wide one), else 1, 2, 5 of each. */
+/**
+ * Ticks at decades over a wide range (every second or third over a very wide one), otherwise at 1, 2 and 5 of each
+ * decade.
+ */
 function logTicks([low, high]: readonly [number, number]): number[] {
   const decades = Math.log10(high / low);
   const multiples = decades > 2.6 ? [1] : decades > 0.9 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 7];

@@ -7,7 +7,7 @@ import { colourOf, paper } from './colours.ts';
 import type { CellMark } from './figure.ts';
 import { svgElement } from './svg-element.ts';
 
-/** Most cells that are drawn singly. */
+/** The largest number of cells that are drawn singly. */
 export const mostRectangles = 1200;
 
 /** A function mark that draws `cells` on the plot's own scales. */

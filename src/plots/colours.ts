@@ -5,6 +5,7 @@ import type { Colour, ColourRamp } from './figure.ts';
 /** Ink for words and frames, from strong to faint. */
 export const ink = { title: '#1b1f24', text: '#3d444d', muted: '#6e7781', line: '#d0d7de', grid: '#eaeef2' } as const;
 
+/** The colour of the background. */
 export const paper: Colour = '#ffffff';
 
 /** Accent for a single series or for directions without importance. */

@@ -10,12 +10,12 @@ import type { ArrowMark, Axis, DotMark, Figure, Mark, Panel } from './figure.ts'
 import { drawHeader, headerHeight } from './header.ts';
 import { roundCoordinates, svgElement } from './svg-element.ts';
 
+/** The fonts of all words, in the order of preference. */
 export const fontFamily = 'Inter, system-ui, sans-serif';
 
 /**
- * The figure as an SVG element.
- *
- * @param options.document where elements are made; default: the browser's document.
+ * Draws a figure as an SVG element.
+ * @param options.document the document in which elements are made. Default: the browser's
  */
 export function drawFigure(figure: Figure, options: { readonly document?: Document } = {}): SVGSVGElement {
   const document = options.document ?? globalThis.document;
@@ -93,7 +93,7 @@ function axisMarks({ x, y, margin }: Panel): Plot.Markish[] {
   const marks: Plot.Markish[] = [];
   if (x.grid) marks.push(Plot.gridX({ ...ticksOf(x), stroke: ink.grid, strokeOpacity: 1 }));
   if (y.grid) marks.push(Plot.gridY({ ...ticksOf(y), stroke: ink.grid, strokeOpacity: 1 }));
-  // Words are given as text: Plot would let a logarithmic scale drop some of them.
+  // The labels are passed as text, because Plot would let a logarithmic scale drop some of them.
   marks.push(Plot.axisX({ ...style, ...ticksOf(x), text: (tick, i) => x.tickLabels?.[i] ?? formatTick(tick, x) }));
   marks.push(Plot.axisY({ ...style, ...ticksOf(y), text: (tick, i) => y.tickLabels?.[i] ?? formatTick(tick, y) }));
   // The labels are marks of their own: an axis colours its label like its ticks, and the label should be stronger.
@@ -224,7 +224,7 @@ function dotMarks(mark: DotMark): Plot.Markish[] {
   ];
 }
 
-/** Half the gap between bars: a tenth of a bar, nothing where bars are thin. */
+/** Half the gap between bars: a tenth of a bar, or nothing where bars are thin. */
 function barInset({ height, margin, y }: Panel): number {
   const [first, last] = y.domain as readonly [number, number];
   const pitch = (height - margin.top - margin.bottom) / Math.abs(last - first);

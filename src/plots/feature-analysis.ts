@@ -13,9 +13,9 @@ import { textWidth } from './svg-element.ts';
 
 /** Labels and layout of `plotFeatureAnalysis`. */
 export interface FeatureAnalysisOptions extends FigureText {
-  /** At the left of each instance's row; default: none for one instance, else `instance 0`, … */
+  /** The labels at the left of each instance's row. Default: none for one instance, otherwise `instance 0`, … */
   readonly labels?: readonly string[];
-  /** Instances side by side; default 1 up to four instances, else 2. */
+  /** The number of instances side by side. Default: 1 up to four instances, otherwise 2. */
   readonly columns?: number;
 }
 
@@ -29,12 +29,12 @@ const biasWidth = 14;
 const ticksWidth = 30;
 
 /**
- * For each instance one row: ‖W_i‖ as bars coloured by polysemanticity, W Wᵀ from −1 to 1, and the bias, feature 0 at the
- * top, with a thin line after feature n_hidden.
- *
- * @param weight […, n_features, n_hidden].
- * @param bias […, n_features], or undefined for a model without one.
- * @throws InvalidShapeError where bias or labels do not fit weight.
+ * For each instance one row: ‖W_i‖ as bars coloured by polysemanticity, W Wᵀ from −1 to 1, and the bias, feature 0 at
+ * the top, with a thin line after feature n_hidden.
+ * @param weight […, n_features, n_hidden]
+ * @param bias […, n_features], or `undefined` for a model without one
+ * @throws InvalidShapeError where bias or labels do not fit weight
+ * @throws InvalidValueError where `columns` is no positive integer
  */
 export function plotFeatureAnalysis(
   weight: Numbers,
@@ -228,7 +228,7 @@ function gram(rows: Matrix): number[] {
   return rows.flatMap(a => rows.map(b => a.reduce((sum, value, k) => sum + value * b[k]!, 0)));
 }
 
-/** For small matrices, where a cell can be pointed at. */
+/** Tooltips for small matrices, in which one can point at a cell. */
 function gramTooltips(rows: Matrix): { readonly tooltips?: readonly string[] } {
   const n = rows.length;
   if (n > 30) return {};
@@ -238,7 +238,7 @@ function gramTooltips(rows: Matrix): { readonly tooltips?: readonly string[] } {
   };
 }
 
-/** Every feature where there is room, else every fifth, tenth, … */
+/** A tick at every feature where there is room, otherwise at every fifth, tenth, … */
 function featureTicks(n: number, pixels: number): number[] {
   const step = [1, 2, 5, 10, 20, 50, 100, 200, 500].find(step => (pixels * step) / n >= 15) ?? n;
   return Array.from({ length: Math.ceil(n / step) }, (_, i) => i * step);

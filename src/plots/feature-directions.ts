@@ -20,9 +20,11 @@ const indexRoom = 21;
 export interface FeatureDirectionsOptions extends FigureText {
   /** Panel titles, one for each instance; default: none for one instance, else `instance 0`, `instance 1`, … */
   readonly labels?: readonly string[];
-  /** [n] or […, n]: colours are viridis of importance / max. Default: one colour for all. */
+  /**
+   * The importance of features, [n] or […, n]: colours are viridis of importance / max. Default: one colour for all.
+   */
   readonly importance?: Numbers;
-  /** Panels in a row; default 5. */
+  /** The number of panels in a row. Default 5. */
   readonly columns?: number;
 }
 
@@ -71,11 +73,11 @@ export interface DirectionSnapshot {
 export interface DirectionSnapshotsOptions extends FigureText {
   /** Title of the first panel; default `target`. */
   readonly targetLabel?: string;
-  /** [n] of the true features, for their colours; default: one colour for all. */
+  /** The importance of the true features, [n], for their colours. Default: one colour for all. */
   readonly importance?: Numbers;
-  /** Draws the target's directions dashed beneath each snapshot; default true. */
+  /** Whether the target's directions are drawn dashed beneath each snapshot. Default true. */
   readonly guides?: boolean;
-  /** Panels in a row; default 6, the target and five steps. */
+  /** The number of panels in a row. Default 6: the target and five steps. */
   readonly columns?: number;
 }
 

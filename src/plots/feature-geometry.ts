@@ -11,9 +11,9 @@ import type { Figure, FigureText, Mark, Panel } from './figure.ts';
 export interface FeatureGeometryPoint {
   /** Probability S that a feature is zero, in [0, 1). */
   readonly sparsity: number;
-  /** m / ‖W‖²_F. */
+  /** The hidden dimensions per feature, m / ‖W‖²_F. */
   readonly dimensionsPerFeature: number;
-  /** D_i of each feature. */
+  /** The dimensionality D_i of each feature. */
   readonly dimensionalities: readonly number[];
 }
 

@@ -1,4 +1,4 @@
-/** Figures as data: what the experiments make. Nothing here needs a package that draws. */
+/** Figures as data, which the experiments make. Nothing here needs a package that draws. */
 export { plotCosineHeatMap } from './cosine-heat-map.ts';
 export { type FeatureAnalysisOptions, plotFeatureAnalysis } from './feature-analysis.ts';
 export {

@@ -146,7 +146,7 @@ export interface Panel {
   readonly top: number;
   readonly width: number;
   readonly height: number;
-  /** From the panel's edge to its data area; titles, ticks and labels stand there. */
+  /** The room from the panel's edge to its data area, in which titles, ticks and labels stand. */
   readonly margin: Margin;
   readonly title?: string;
   /** A label left of the data area, for a row of panels. */
@@ -183,7 +183,7 @@ export interface Figure {
   readonly panels: readonly Panel[];
 }
 
-/** What every figure lets its caller say. */
+/** The words that the caller of every figure can set. */
 export interface FigureText {
   readonly title?: string;
   readonly subtitle?: string;

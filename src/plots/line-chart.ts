@@ -5,6 +5,7 @@ import { type AxisRequest, canShow, fittedAxis } from './axes.ts';
 import { ink, seriesColour } from './colours.ts';
 import type { Axis, BandMark, Colour, Figure, Legend, LineMark, Mark, Panel } from './figure.ts';
 
+/** One line of a chart. */
 export interface Line {
   readonly name: string;
   readonly x: readonly number[];
@@ -16,13 +17,14 @@ export interface Line {
   readonly dashed?: boolean;
 }
 
+/** Axes and words of a chart. */
 export interface LineChart {
   readonly name: string;
   readonly title: string;
   readonly subtitle?: string | undefined;
   readonly x: AxisRequest;
   readonly y: AxisRequest;
-  /** Dots at the points of a line with at most this many; default 12. */
+  /** A line with at most this many points has a dot at each. Default 12. */
   readonly mostDots?: number;
   readonly height?: number;
   /** A dashed line across the panel at one x or y, beneath the others and named in the legend. */
@@ -97,7 +99,7 @@ function referenceRule({ at, along }: { readonly at: number; readonly along: 'x'
   return { kind: 'rule', at, along, colour: ink.muted, dash: '5,4' };
 }
 
-/** One line alone is named by the title. */
+/** The legend; a single line is named by the title. */
 function lineLegend(lines: readonly Line[], reference: string | undefined): Legend {
   const samples = lines.map(({ name, colour, dashed }, i) => ({
     label: name,
@@ -123,7 +125,9 @@ function bandOf(
   return { kind: 'band', points: drawable, colour };
 }
 
-/** The same line with a column of pixels for each point: the median there, and an interval from lowest to highest. */
+/**
+ * The line with one point for each column of pixels: the median there, and an interval from the lowest to the highest.
+ */
 function condensed(line: Line, axis: Axis): Line {
   const columns = Math.floor((width - margin.left - margin.right) / pixelsPerColumn);
   if (line.low !== undefined || line.x.length <= 3 * columns) return line;

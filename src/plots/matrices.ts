@@ -1,4 +1,4 @@
-/** Reads what figures are given, host tensors or nested arrays with any leading dimensions, as a list of matrices. */
+/** Reads the arguments of figures, host tensors or nested arrays with any leading dimensions, as a list of matrices. */
 import { InvalidShapeError, InvalidValueError } from '../errors.ts';
 import { fromNested, type HostTensor, hostTensor, type NestedArray, sizeOf } from '../tensor.ts';
 
@@ -8,7 +8,11 @@ export type Numbers = HostTensor<ArrayLike<number>> | NestedArray;
 /** A matrix as rows. */
 export type Matrix = readonly (readonly number[])[];
 
-/** `numbers` […, rows, columns] as its matrices in order; InvalidShapeError below 2D, InvalidValueError for NaN. */
+/**
+ * `numbers` […, rows, columns] as its matrices in order.
+ * @throws InvalidShapeError where there are fewer than two dimensions
+ * @throws InvalidValueError for NaN
+ */
 export function toMatrices(numbers: Numbers, name: string): Matrix[] {
   const { shape, data } = finite(numbers, name);
   if (shape.length < 2) {
@@ -23,7 +27,11 @@ export function toMatrices(numbers: Numbers, name: string): Matrix[] {
   );
 }
 
-/** `numbers` […, n] as its rows in order; InvalidShapeError for a scalar, InvalidValueError for NaN. */
+/**
+ * `numbers` […, n] as its rows in order.
+ * @throws InvalidShapeError for a scalar
+ * @throws InvalidValueError for NaN
+ */
 export function toRows(numbers: Numbers, name: string): number[][] {
   const { shape, data } = finite(numbers, name);
   if (shape.length < 1) throw new InvalidShapeError(`${name} must be at least 1D`);
@@ -33,7 +41,7 @@ export function toRows(numbers: Numbers, name: string): number[][] {
   );
 }
 
-/** Euclidean norm. */
+/** The Euclidean norm of a row. */
 export function norm(row: readonly number[]): number {
   return Math.hypot(...row);
 }

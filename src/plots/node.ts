@@ -19,12 +19,12 @@ export function toSvg(figure: Figure): string {
 /**
  * PNG bytes of an SVG made by `toSvg`.
  *
- * Words are set in Inter from the optional package `@expo-google-fonts/inter` (OFL 1.1) and in nothing else, so that a
- * picture is the same on every machine, with or without fonts of its own.
- *
- * @param options.scale pixels for each of the SVG's, > 0; default 2.
- * @throws InvalidValueError if `scale` is not a positive number; MissingPackageError where one of the optional packages
- *   `@resvg/resvg-js` and `@expo-google-fonts/inter` is not installed.
+ * Words are set in Inter from the optional package `@expo-google-fonts/inter` (OFL 1.1) and in no other font, so that a
+ * picture is the same on every machine.
+ * @param options.scale pixels for each of the SVG's, above 0. Default 2
+ * @throws InvalidValueError where `scale` is not a positive number
+ * @throws MissingPackageError where one of the optional packages `@resvg/resvg-js` and `@expo-google-fonts/inter` is
+ *   not installed
  */
 export function toPng(svg: string, options: { readonly scale?: number } = {}): Uint8Array {
   const { scale = 2 } = options;
@@ -39,9 +39,10 @@ export function toPng(svg: string, options: { readonly scale?: number } = {}): U
 
 /**
  * Writes `PATH.svg` and `PATH.png`, each whole or not at all.
- *
- * @param pathWithoutExtension as `runs/demo/directions`; its folder must exist.
- * @returns the two paths.
+ * @param pathWithoutExtension such as `runs/demo/directions`; its folder must exist
+ * @returns the two paths
+ * @throws FileWriteError where a file cannot be written
+ * @throws MissingPackageError as `toPng`
  */
 export async function writeFigure(
   figure: Figure,

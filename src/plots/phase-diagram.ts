@@ -43,7 +43,7 @@ const height = 440;
  * Where an antipodal pair and a dedicated feature cost the same, for n = 2 features in m = 1 dimension: at feature
  * probability p and relative importance r the pair wins where p(1 + r)/6 < min(1, r)(1/3 − p/4).
  *
- * @param relativeImportance r > 0.
+ * @param relativeImportance r, above 0
  * @returns p of the boundary: 4/7 at r = 1.
  */
 export function superpositionBoundary(relativeImportance: number): number {

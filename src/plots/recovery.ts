@@ -20,7 +20,7 @@ export interface RecoverySeries {
 export interface RecoveryOptions extends FigureText {
   /** The fraction that chance gives, as a dashed line. */
   readonly chance?: number;
-  /** Logarithmic steps; step 0 is then left out. Default false. */
+  /** Whether steps are on a logarithmic axis, without step 0. Default false. */
   readonly logSteps?: boolean;
 }
 
@@ -46,11 +46,11 @@ export function plotRecovery(series: readonly RecoverySeries[], options: Recover
 
 /** A share with its interval: one bar of `plotRecoveryRates`. */
 export interface RecoveryRate {
-  /** What varies down the figure, as the initialisation. */
+  /** What varies down the figure, such as the initialisation. */
   readonly group: string;
-  /** What colours mean, as `step 0` and `step 20,000`. */
+  /** What colours mean, such as `step 0` and `step 20,000`. */
   readonly series: string;
-  /** Title of the panel, as `all five features`; default: one panel without a title. */
+  /** The title of the panel, such as `all five features`. Default: one panel without a title. */
   readonly measure?: string;
   /** A rate in [0, 1], and the ends of its interval. */
   readonly rate: number;

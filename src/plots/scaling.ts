@@ -5,14 +5,14 @@ import { lineChart } from './line-chart.ts';
 /** Time per step by size: one line of `plotScaling`. */
 export interface ScalingSeries {
   readonly name: string;
-  /** For instance d_sae, or the batch size; positive. */
+  /** The sizes, d_sae or the batch size for example; positive. */
   readonly sizes: readonly number[];
   /** Milliseconds per training step; positive. */
   readonly milliseconds: readonly number[];
   /** Ends of the spread over repeats. */
   readonly low?: readonly number[];
   readonly high?: readonly number[];
-  /** For a reference that is not ours. */
+  /** Whether the line is dashed, for programs other than this package. */
   readonly dashed?: boolean;
 }
 

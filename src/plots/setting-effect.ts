@@ -1,4 +1,4 @@
-/** What a setting does to a metric: means over seeds with their intervals, against the setting's values. */
+/** The effect of a setting on a metric: means over seeds with their intervals, against the setting's values. */
 
 import { fittedAxis } from './axes.ts';
 import { seriesColour } from './colours.ts';

@@ -6,14 +6,14 @@ import { lineChart } from './line-chart.ts';
 /** A share by k: one line of `plotSparsitySweep`. */
 export interface SparsitySweepSeries {
   readonly name: string;
-  /** Active latents a sample; positive, ascending. */
+  /** The number of active latents of a sample; positive, ascending. */
   readonly k: readonly number[];
   /** A share in [0, 1] at each. */
   readonly share: readonly number[];
   /** Ends of its spread over seeds, drawn as a band. */
   readonly low?: readonly number[];
   readonly high?: readonly number[];
-  /** The series before it under another condition: dashed, in its colour. Default false. */
+  /** Whether this is the series before it under another condition: dashed, in the same colour. Default false. */
   readonly isVariant?: boolean;
 }
 

@@ -11,9 +11,9 @@ export interface TrainingCurve {
 
 /** Axes of `plotTrainingCurves`. */
 export interface TrainingCurvesOptions extends FigureText {
-  /** Logarithmic steps; step 0 is then left out. Default false. */
+  /** Whether steps are on a logarithmic axis, without step 0. Default false. */
   readonly logSteps?: boolean;
-  /** Logarithmic losses; zero and negative losses are then left out. Default true. */
+  /** Whether losses are on a logarithmic axis, without zero and negative ones. Default true. */
   readonly logLoss?: boolean;
   /** Words at the y axis; default `loss`. */
   readonly lossLabel?: string;

@@ -5,23 +5,25 @@ import type { OnnxRuntimeApi, Runtime } from './runtime.ts';
 /** How ONNX Runtime is loaded in a page. */
 export interface WebRuntimeOptions {
   /**
-   * Where the `ort-wasm-*` files are: a folder's address, or one for each file. Default: beside the script, where the bundler puts
-   * them. Never a content delivery network.
+   * Addresses of the `ort-wasm-*` files: a folder, or one for each file. Default: beside the script, where the bundler
+   * puts them; never a content delivery network.
    */
   readonly wasmPaths?: string | { readonly mjs?: string; readonly wasm?: string };
-  /** Threads of the WebAssembly provider; more than one needs a cross-origin isolated page (COOP and COEP headers). */
+  /**
+   * Threads of the provider wasm; more than one needs a cross-origin isolated page (COOP and COEP headers). Default:
+   * ONNX Runtime's own choice.
+   */
   readonly threads?: number;
 }
 
 /**
- * Loads onnxruntime-web.
- * The options hold for the whole page, and only if they come before the first session. MissingPackageError where the package is
- * not installed, with the command that installs it.
+ * Loads onnxruntime-web. The options apply to the whole page, and only where they are given before the first session.
+ * @throws MissingPackageError where the package is not installed, with the command that installs it
  */
 export async function loadWebRuntime(options: WebRuntimeOptions = {}): Promise<Runtime> {
   let ort: WebBuild;
   try {
-    // The default entry's older WebGPU has no TopK.
+    // The package's default entry has an older WebGPU provider, without TopK.
     ort = await import('onnxruntime-web/webgpu');
   } catch (cause) {
     throw new MissingPackageError(

@@ -1,7 +1,8 @@
 /**
- * The libraries that ONNX Runtime's CUDA provider needs, for onnxruntime-node. The provider says nothing of where they lie, so the dynamic
- * linker finds them only in its own folders or in LD_LIBRARY_PATH, which it reads when a process starts. But a library that is
- * already in the process is found by its name: so those that `npm run setup:cuda` listed beside the provider are loaded first.
+ * The libraries that ONNX Runtime's CUDA provider needs, for onnxruntime-node. The provider does not say where they
+ * lie, so the dynamic linker finds them only in its own folders or in LD_LIBRARY_PATH, which it reads when a process
+ * starts. But a library that is already in the process is found by its name: so those that `npm run setup:cuda` listed
+ * beside the provider are loaded first.
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -18,7 +19,10 @@ export interface CudaLibraryList {
   readonly libraries: readonly string[];
 }
 
-/** What the provider takes from ONNX Runtime, and lacks alone here: the linker asks for it when all libraries are there. */
+/**
+ * A symbol that the provider takes from ONNX Runtime. Loaded by itself it lacks this one: the linker asks for it last,
+ * when all libraries are there.
+ */
 const HOST_SYMBOL = 'Provider_GetHost';
 
 /** glibc's RTLD_NODELETE: a library stays in the process after it was closed. */

@@ -39,8 +39,8 @@ function cudaHint(): string {
 
 /**
  * Loads onnxruntime-node.
- * MissingPackageError where it is not installed, with the command that installs it; EngineUnavailableError where this machine cannot
- * load it.
+ * @throws MissingPackageError where it is not installed, with the command that installs it
+ * @throws EngineUnavailableError where this machine cannot load it
  */
 export async function loadNodeRuntime(): Promise<Runtime> {
   let ort: OnnxRuntimeApi & Pick<typeof import('onnxruntime-node'), 'env'>;
@@ -53,7 +53,7 @@ export async function loadNodeRuntime(): Promise<Runtime> {
     }
     throw new EngineUnavailableError(`onnxruntime-node cannot be loaded: ${message}`, [message], cause);
   }
-  // Problems are thrown; ONNX Runtime would print them, and warnings about the machine, as well.
+  // Problems are thrown as errors. ONNX Runtime would print them as well, and warnings about the machine.
   if (ort.env.logLevel === undefined || ort.env.logLevel === 'warning') ort.env.logLevel = 'fatal';
   return {
     name: 'onnxruntime-node',

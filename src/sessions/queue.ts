@@ -1,11 +1,15 @@
-/** Tasks one at a time, in the order of the calls; the first of them starts at once. */
+/** Runs tasks one at a time, in the order of the calls; the first one starts at once. */
 import { DisposedError } from '../errors.ts';
 
+/** A queue of asynchronous tasks, of which one runs at a time. */
 export class Queue {
   #last: Promise<unknown> | undefined;
   #closed: string | undefined;
 
-  /** DisposedError once the queue is closed. */
+  /**
+   * Runs `task` when all tasks before it are done.
+   * @throws DisposedError once the queue is closed
+   */
   add<Result>(task: () => Promise<Result>): Promise<Result> {
     if (this.#closed !== undefined) return Promise.reject(new DisposedError(this.#closed));
     const result = this.#last ? this.#last.then(task) : task();
@@ -21,8 +25,8 @@ export class Queue {
   }
 
   /**
-   * Refuses with `reason` what is added from now on, and settles when all that was added before is done. False where the queue
-   * was closed before.
+   * Refuses further tasks with `reason`, and settles when all earlier ones are done.
+   * @returns false where the queue was closed before
    */
   async close(reason: string): Promise<boolean> {
     if (this.#closed !== undefined) return false;
@@ -31,7 +35,7 @@ export class Queue {
     return true;
   }
 
-  /** Settles when all that was added is done, whether it failed or not. */
+  /** Settles when all tasks are done, whether they failed or not. */
   async idle(): Promise<void> {
     await this.#last;
   }

@@ -1,6 +1,7 @@
 /**
- * What this project uses of ONNX Runtime, so that sessions are opened and run the same way in Node and in a browser. The runtime is
- * passed in: node.ts loads onnxruntime-node, browser.ts onnxruntime-web, and nothing here imports either.
+ * The part of ONNX Runtime that this package uses, so that sessions are opened and run the same way in Node and in a
+ * browser. The runtime is passed in: node.ts loads onnxruntime-node, browser.ts onnxruntime-web, and nothing here
+ * imports either.
  */
 import type { InferenceSession, Tensor } from 'onnxruntime-common';
 
@@ -20,22 +21,22 @@ export interface Runtime {
   /** The npm package. */
   readonly name: 'onnxruntime-node' | 'onnxruntime-web';
   readonly ort: OnnxRuntimeApi;
-  /** What `auto` tries, best first; the last one always loads. */
+  /** The providers that `auto` tries, the best first; the last one always loads. */
   readonly candidates: readonly Provider[];
-  /** The provider's name to ONNX Runtime, with what this runtime always sets. */
+  /** Each provider's name and options for ONNX Runtime in this runtime. */
   readonly providerOptions: Readonly<Partial<Record<Provider, InferenceSession.ExecutionProviderConfig>>>;
   /**
-   * Providers that `auto` passes over, and why: trying them would only make native code print to stderr, or find a GPU that is
-   * emulated on the CPU.
+   * Providers that `auto` skips, and why: trying them would only make native code print to stderr, or find a GPU that
+   * is emulated on the CPU.
    */
   readonly unlikely: Readonly<Partial<Record<Provider, string>>>;
-  /** What must happen in the process before a session on a provider is opened; does nothing the second time. */
+  /** Prepares the process for a session on a provider; a second call does nothing. */
   beforeOpening?(provider: Provider): void;
-  /** How to get a provider that did not load, in one sentence; read only after it did not. */
+  /** How to get a provider that did not load, in one sentence. */
   readonly hints: Readonly<Partial<Record<Provider, string>>>;
   /**
-   * True where two runs must not overlap, even of two sessions: onnxruntime-web suspends one WebAssembly stack while the GPU
-   * works. onnxruntime-node runs a call to its end.
+   * Whether two runs must not overlap, even of two sessions: onnxruntime-web suspends one WebAssembly stack while the
+   * GPU works, whereas onnxruntime-node runs a call to its end.
    */
   readonly runsOneAtATime: boolean;
 }

@@ -1,4 +1,7 @@
-/** Opening and running ONNX Runtime sessions: providers are tried one at a time, and each one's reason is kept. */
+/**
+ * Opens and runs ONNX Runtime sessions: providers are tried one at a time, and the reason of each that does not load is
+ * kept.
+ */
 import type { InferenceSession } from 'onnxruntime-common';
 import { DisposedError, EngineUnavailableError, FileFormatError, InvalidValueError } from '../errors.ts';
 import { Queue } from './queue.ts';
@@ -8,14 +11,16 @@ import type { Provider, Runtime } from './runtime.ts';
 export type Feeds = InferenceSession.FeedsType;
 /** Names of the outputs wanted, or preallocated tensors by name, which are filled in place. */
 export type Fetches = InferenceSession.FetchesType;
+/** Outputs by name. */
 export type Outputs = InferenceSession.ReturnType;
 
+/** How a session is opened. */
 export interface SessionOptions {
-  /** `auto` takes the first of the runtime's candidates that loads. Default `auto`. */
+  /** The provider; `auto` takes the first of the runtime's candidates that loads. Default `auto`. */
   readonly provider?: Provider | 'auto';
   /** Threads of the cpu provider within an operator. Default: ONNX Runtime's, one per core. */
   readonly threads?: number;
-  /** Added to what is passed to ONNX Runtime as it is. */
+  /** Further options for ONNX Runtime. */
   readonly sessionOptions?: InferenceSession.SessionOptions;
   /** The folder of the data that lie outside the model; ONNX Runtime reads them from there and nowhere else. */
   readonly externalFolder?: string | undefined;
@@ -33,22 +38,28 @@ export interface Attempt {
 export interface Session {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
-  /** What ONNX Runtime inferred of each output, in the order of `outputNames`; a shape of [] is a scalar's, or unknown. */
+  /**
+   * The type and shape that ONNX Runtime inferred of each output, in the order of `outputNames`. A shape [] is a
+   * scalar's, or unknown.
+   */
   readonly outputMetadata: InferenceSession['outputMetadata'];
-  /** Runs the model; calls may overlap. DisposedError after `dispose`. */
+  /**
+   * Runs the model; calls may overlap.
+   * @throws DisposedError after `dispose`
+   */
   run(feeds: Feeds, fetches?: Fetches): Promise<Outputs>;
   /** Frees the session once its runs are done; more calls do nothing. */
   dispose(): Promise<void>;
 }
 
-/** A session with the provider that it really runs on, and those that were tried before. */
+/** A session with the provider that it runs on, and the providers that were tried before. */
 export interface OpenedSession {
   readonly session: Session;
   readonly provider: Provider;
   readonly attempts: readonly Attempt[];
 }
 
-/** Queues of those runtimes whose calls must not overlap: they share one WebAssembly stack. */
+/** The queue of each runtime whose calls must not overlap, because its sessions share one WebAssembly stack. */
 const queues = new WeakMap<Runtime['ort'], Queue>();
 
 function queueOf(runtime: Runtime): Queue | undefined {
@@ -99,14 +110,15 @@ function reasonOf(error: unknown): string {
   return line.replace(/^\S*onnxruntime_src\S+ .* was false\. /, '').replace(/^Error: /, '');
 }
 
-/** What onnxruntime-web says when its own files do not load, which is no fault of the model. */
+/** The message of onnxruntime-web when its own files do not load, which is no fault of the model. */
 const RUNTIME_NOT_LOADED = /no available backend found/;
 
 /**
- * Opens a session on `bytes`, which must be a validated model: ONNX Runtime is not safe against others.
- * A named provider is the only one tried. InvalidValueError where this runtime does not have it; FileFormatError (naming `file`)
- * where the model is at fault, which is so where the provider that always loads refuses it too; otherwise EngineUnavailableError
- * with the reason of each one tried.
+ * Opens a session on `bytes`, which must be a validated model: ONNX Runtime is not safe against others. `auto` tries
+ * the providers in turn; a named provider is the only one tried.
+ * @throws InvalidValueError where this runtime does not have the provider
+ * @throws FileFormatError naming `file` where the model is at fault: the provider that always loads refuses it too
+ * @throws EngineUnavailableError otherwise, with the reason of each provider that was tried
  */
 export async function openSession(
   runtime: Runtime,
@@ -124,7 +136,7 @@ export async function openSession(
     const start = () =>
       runtime.ort.InferenceSession.create(bytes, {
         executionProviders: [executionProvider],
-        // What matters is thrown as well.
+        // Errors are thrown as well.
         logSeverityLevel: 4,
         ...(threads !== undefined && { intraOpNumThreads: threads }),
         ...(externalFolder !== undefined && {
@@ -161,7 +173,7 @@ export async function openSession(
   );
 }
 
-/** Why `provider` does not take a model; undefined where it does. */
+/** Why `provider` does not take a model; `undefined` where it does. */
 async function reasonAgainst(
   create: (provider: Provider) => Promise<Session>,
   provider: Provider,

@@ -1,4 +1,4 @@
-/** One name for one value: the hash of its JSON with keys in order. */
+/** Names a value: the hash of its JSON with keys in order. */
 import { createHash } from 'node:crypto';
 import { isRecord } from '../files/json-text.ts';
 

@@ -1,4 +1,4 @@
-/** Two sweeps beside each other: the same configurations, and what came out differently. */
+/** Compares two sweeps: the configurations that both have, and how their results differ. */
 import { type MeanInterval, studentInterval } from '../analysis/student-interval.ts';
 import { canonicalJson } from './canonical-hash.ts';
 import type { SweepSummary } from './summary.ts';
@@ -7,16 +7,17 @@ import type { RunResult } from './sweep-folder.ts';
 /** A configuration that both have. */
 export interface ComparedConfiguration {
   readonly settings: Readonly<Record<string, unknown>>;
-  /** B − A over the seeds that both have, by metric. */
+  /** For each metric, B − A over the seeds that both have. */
   readonly differences: Readonly<Record<string, MeanInterval>>;
 }
 
+/** How two sweeps differ. */
 export interface SweepComparison {
   /** Settings in which A as a whole differs from B as a whole, with both values. */
   readonly between: Readonly<Record<string, readonly [unknown, unknown]>>;
   readonly metrics: readonly string[];
   readonly configurations: readonly ComparedConfiguration[];
-  /** Configurations that one alone has. */
+  /** The number of configurations that only A has. */
   readonly onlyA: number;
   readonly onlyB: number;
 }

@@ -1,13 +1,13 @@
-/** Which figures a sweep has: each metric that varies against each setting that was swept. */
+/** The figures of a sweep: each metric that varies against each setting that was swept. */
 import { studentInterval } from '../analysis/student-interval.ts';
 import type { Figure } from '../plots/figure.ts';
 import { plotSettingEffect, type SettingSeries } from '../plots/figure-data.ts';
 import { settingText } from './setting-text.ts';
 import type { SweepSummary } from './summary.ts';
 
-/** Metrics that are drawn where none are named, at most. */
+/** The most metrics that are drawn where none are named. */
 const DRAWN = 4;
-/** Combinations of the other settings that have a line each, at most; more are taken together. */
+/** The most combinations of the other settings that have a line each; more are taken together. */
 const SERIES = 6;
 
 /** The metrics to draw: those that differ among the runs, in the order in which they matter. */

@@ -1,33 +1,36 @@
-/** Who does the groups of a sweep: this process, or one of several that share them by number. */
+/** Executors do the groups of a sweep: this process, or one of several that share them by number. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FolderInUseError, InvalidValueError } from '../errors.ts';
 import type { RunGroup } from './groups.ts';
 import type { RunKind } from './run-kind.ts';
 import type { SweepConditions, SweepFolder } from './sweep-folder.ts';
 
-/** What there is to do. */
+/** The groups that are to be done, and how. */
 export interface SweepWork {
   readonly kind: RunKind;
   readonly folder: SweepFolder;
   readonly conditions: SweepConditions;
   /** About how many times in training the directions are kept; undefined for never. */
   readonly snapshots: number | undefined;
-  /** Those of which a run is missing, anew at each call. */
+  /** The groups of which a run is missing, looked up anew at each call. */
   readonly missing: () => AsyncIterable<RunGroup>;
-  /** Does one here; of several at a time one trains, in the order of the calls. FolderInUseError where another process is at it. */
+  /**
+   * Does one group in this process. Of several at a time one trains, in the order of the calls.
+   * @throws FolderInUseError where another process is doing the group
+   */
   readonly perform: (group: RunGroup) => Promise<void>;
   readonly signal: AbortSignal | undefined;
   readonly log: (line: string) => void;
 }
 
-/** Sees to it that groups are done, and settles when those that are its own are. */
+/** Does groups of a sweep, and settles when those that belong to it are done. */
 export interface SweepExecutor {
-  /** In words, for a person. */
+  /** What the executor does, in words for a person. */
   readonly name: string;
   execute(work: SweepWork): Promise<void>;
 }
 
-/** Milliseconds until groups are looked at again that another process is at. */
+/** Milliseconds until groups that another process is doing are looked at again. */
 const LOOK_AGAIN = 1000;
 
 /** Does all groups in this process: they train one after another, each with all threads, and the next one trains while one is measured. */
@@ -61,7 +64,7 @@ async function performAll(
         await perform(group);
         log(`group ${group.index + 1}: ${group.runs.length} ${group.runs.length === 1 ? 'run' : 'runs'} done`);
       } catch (error) {
-        // Another process shares the folder. What it leaves is done here.
+        // Another process shares the folder. Groups that it leaves are done here.
         if (!(error instanceof FolderInUseError)) throw error;
         isElsewhere = true;
       }
@@ -73,7 +76,7 @@ async function performAll(
         if (!isOwn(group)) continue;
         signal?.throwIfAborted();
         const own = performOne(group);
-        // It is awaited below, perhaps after it has failed.
+        // The promise is awaited below, perhaps after it has failed.
         own.catch(() => {});
         underWay.push(own);
         if (underWay.length > 1) await underWay.shift();

@@ -1,4 +1,4 @@
-/** What the files hold that the settings of runs name: a run is told by that, and not by where they lie. */
+/** Hashes the files that the settings of runs name: a run is identified by their contents, not by their place. */
 import { surveyFiles } from '../data/activation-files.ts';
 import { sha256OfFile } from '../files/file-hash.ts';
 import { canonicalHash } from './canonical-hash.ts';
@@ -11,17 +11,24 @@ function once(key: string, read: () => Promise<string>): Promise<string> {
   if (before) return before;
   const content = read();
   known.set(key, content);
-  // A file that is not there yet may come.
+  // A file that does not exist yet may be written later.
   content.catch(() => known.delete(key));
   return content;
 }
 
-/** SHA-256 of a file, read once. FileFormatError where it cannot be read. */
+/**
+ * SHA-256 of a file, read once.
+ * @throws FileFormatError where it cannot be read
+ */
 export function contentOfFile(path: string): Promise<string> {
   return once(path, () => sha256OfFile(path));
 }
 
-/** A hash of what files of activations hold, read once: of large ones, rows spread over each. Errors as opening them. */
+/**
+ * A hash of what files of activations hold, read once: of large ones, rows spread over each.
+ * @throws FileFormatError
+ * where a file cannot be opened
+ */
 export function contentOfActivations(files: readonly string[], tensor: string | undefined): Promise<string> {
   return once(JSON.stringify([files, tensor]), async () => {
     const { contents, cache } = await surveyFiles(files, tensor);

@@ -1,4 +1,7 @@
-/** From a plan to units of work: runs that train side by side. They follow from the plan alone, so that who does them changes no bit. */
+/**
+ * Divides a plan into units of work: runs that train side by side. The units follow from the plan alone, so that it
+ * does not matter for the results who does them.
+ */
 import { FileFormatError, InvalidShapeError, InvalidTypeError, InvalidValueError, UsageError } from '../errors.ts';
 import { canonicalHash } from './canonical-hash.ts';
 import { type PlannedRun, type PlanSettings, plannedRuns, type SweepPlan } from './plan.ts';
@@ -8,7 +11,7 @@ import type { ResolvedSettings, RunKind, RunTask } from './run-kind.ts';
 export interface NamedRun {
   /** The hash of its resolved settings and of the contents that they name. */
   readonly id: string;
-  /** As the plan gives them. */
+  /** The settings as the plan gives them. */
   readonly given: PlanSettings;
   readonly settings: ResolvedSettings;
   readonly task: RunTask;
@@ -18,16 +21,19 @@ export interface NamedRun {
 export interface RunGroup {
   /** The hash of its runs' names. */
   readonly id: string;
-  /** From 0, in the order of the plan. */
+  /** The group's number, from 0, in the order of the plan. */
   readonly index: number;
   readonly runs: readonly NamedRun[];
 }
 
 /** The work of a group on one core, in seconds: a unit that is lost costs no more than minutes. */
 const LONGEST = 180;
-/** Side by side, more runs are no faster, and all their batches are in memory. */
+/** The most runs in a group: more are no faster side by side, and all their batches are in memory. */
 const MOST_RUNS = 256;
-/** Forms that wait for more runs of theirs. A plan with more of them at a time closes the oldest: memory does not grow with a plan. */
+/**
+ * The most forms that wait for further runs. A plan with more of them closes the oldest, so that memory does not grow
+ * with a plan.
+ */
 const MOST_OPEN = 64;
 
 /**
@@ -49,13 +55,16 @@ export async function nameRun(kind: RunKind, { index, settings: given }: Planned
 }
 
 function idOf({ name }: RunKind, settings: ResolvedSettings, { contents }: RunTask): string {
-  // A file is what it holds, wherever it lies.
+  // A file is identified by its contents, wherever it lies.
   const paths = Object.keys(contents);
   const own = Object.fromEntries(Object.entries(settings).filter(([field]) => !paths.includes(field)));
   return canonicalHash({ train: name, settings: own, contents });
 }
 
-/** The plan's groups, one at a time and each run once, in an order that follows from the plan. Errors as `nameRun`. */
+/**
+ * The plan's groups, one at a time and each run once, in an order that follows from the plan. Its errors are those of
+ * `nameRun`.
+ */
 export async function* groupsOf(plan: SweepPlan, kind: RunKind): AsyncGenerator<RunGroup> {
   const open = new Map<string, NamedRun[]>();
   let index = 0;
@@ -68,7 +77,7 @@ export async function* groupsOf(plan: SweepPlan, kind: RunKind): AsyncGenerator<
     const run = await nameRun(kind, planned);
     const form = run.task.form ?? `alone ${planned.index}`;
     const runs = open.get(form);
-    // Two entries of a list may say the same.
+    // Two entries of a list may describe the same run.
     if (runs?.some(({ id }) => id === run.id)) continue;
     if (runs) runs.push(run);
     else open.set(form, [run]);

@@ -1,4 +1,4 @@
-/** Does a unit of work: trains a group side by side and writes what its runs came to. */
+/** Does a unit of work: trains a group side by side and writes the results of its runs. */
 import { existsSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import type { Engine } from '../engines/engine.ts';
@@ -26,14 +26,18 @@ export interface GroupOptions {
   readonly checkpointEvery: number;
   /** About how many times in training the directions are kept. Default 0: never. */
   readonly snapshots?: number | undefined;
-  /** Turns at training, where several groups are under way: one trains while the one before it is measured. Default none. */
+  /**
+   * Turns at training where several groups are under way: one trains while the one before it is measured. Default: no
+   * turns.
+   */
   readonly takeTurn?: TakeTurn | undefined;
 }
 
 /**
- * Trains what is missing of a group, and writes results, models and failures. A group that was begun goes on from its checkpoint, whoever began it.
- * @throws FolderInUseError where another process is at this group
- * @throws the reason of the signal where it was stopped; the checkpoint stands
+ * Trains the missing runs of a group, and writes results, models and failures. A group that was begun goes on from its
+ * checkpoint, whoever began it.
+ * @throws FolderInUseError where another process is doing this group
+ * @throws the reason of the signal where it was stopped; the checkpoint is kept
  */
 export async function performGroup(group: RunGroup, options: GroupOptions): Promise<void> {
   const giveBack = (await options.takeTurn?.()) ?? (() => {});
@@ -50,7 +54,8 @@ async function performInTurn(group: RunGroup, options: GroupOptions, onTrained: 
   const isMissing = ({ id }: NamedRun): boolean => !folder.isDone(id);
   if (!group.runs.some(isMissing)) return;
   const checkpoints = folder.checkpoints(group.id);
-  // Whoever was killed while it wrote results left some. The whole group goes on: its checkpoint is of the whole.
+  // A process that was killed while it wrote results has left some. The whole group goes on, because its checkpoint is
+  // of the whole group.
   const wasBegun = existsSync(checkpoints);
   await mkdir(checkpoints, { recursive: true }).catch((cause: unknown) => {
     throw new FileWriteError(checkpoints, cause);
@@ -63,7 +68,10 @@ async function performInTurn(group: RunGroup, options: GroupOptions, onTrained: 
   await rm(checkpoints, { recursive: true, force: true });
 }
 
-/** Trains runs side by side. One that diverges stops all: then each half is trained for itself, down to the run that it is. */
+/**
+ * Trains runs side by side. A run that diverges stops all of them; then each half is trained by itself, down to the
+ * single run.
+ */
 async function trainRuns(
   runs: readonly NamedRun[],
   checkpointName: string,
@@ -98,7 +106,7 @@ async function trainRuns(
   }
 }
 
-/** Whether an error belongs to what was to be trained, and would come again; others are of the machine. */
+/** Whether an error belongs to the runs and would occur again; other errors belong to the machine. */
 function isOfRuns(error: unknown): error is Error {
   const types = [DivergenceError, InvalidValueError, InvalidShapeError, InvalidTypeError, FileFormatError];
   return types.some(type => error instanceof type);

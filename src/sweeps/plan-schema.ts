@@ -1,4 +1,4 @@
-/** The JSON schema of plans, made from the settings that there are. */
+/** The JSON schema of plans, made from the existing settings. */
 import type { RunKinds } from './sweep.ts';
 
 /** A JSON schema (draft 2020-12) of plans for what `kinds` can train. */

@@ -13,19 +13,25 @@ export type PlanSettings = Readonly<Record<string, SettingValue>>;
 export interface SweepPlan {
   /** What is trained: `toy` as `train toy` does, `sae` as `train sae` does. */
   readonly train: 'toy' | 'sae';
-  /** What the sweep is called in reports. Default `sweep`. */
+  /** The sweep's name in reports. Default `sweep`. */
   readonly name?: string;
-  /** Settings of all runs. Default none: every setting has its default. */
+  /** Settings of all runs. Default: none; every setting then has its default. */
   readonly base?: PlanSettings;
-  /** For settings, the values to combine. Default none. */
+  /** The values to combine, for each setting. Default: none. */
   readonly grid?: Readonly<Record<string, readonly SettingValue[]>>;
-  /** Overrides that belong together. Default one entry without overrides. */
+  /** Settings that belong together and override those of the base. Default: one entry without overrides. */
   readonly list?: readonly PlanSettings[];
-  /** How many seeds, from 0 on, or the seeds. Default the seed of the base. */
+  /** The number of seeds, from 0 on, or the seeds themselves. Default: the seed of the base. */
   readonly seeds?: number | readonly number[];
-  /** The most runs that train side by side as one unit of work. Default as many as take minutes, at most 256. */
+  /**
+   * The most runs that train side by side as one unit of work, at least 1. Default: as many as take minutes, at most
+   * 256.
+   */
   readonly groupSize?: number;
-  /** About how many times in training the directions are kept, evenly on a log scale, in `histories/`. Default 0: there are no such files. */
+  /**
+   * About how many times the directions are written during training, evenly on a log scale, into `histories/`. Default
+   * 0: never.
+   */
   readonly snapshots?: number;
 }
 
@@ -39,9 +45,9 @@ export interface PlannedRun {
 const MEMBERS = ['$schema', 'train', 'name', 'base', 'grid', 'list', 'seeds', 'groupSize', 'snapshots'];
 
 /**
- * Checks the form of a plan; whether settings exist and have values in range is seen where runs are resolved.
- * @param value what a plan's JSON holds
- * @returns the same as a plan
+ * Checks the form of a plan. Whether settings exist and have values in range is checked when runs are resolved.
+ * @param value the parsed JSON of a plan
+ * @returns the same value as a plan
  * @throws InvalidValueError that names the member, what was expected and what it is
  */
 export function checkPlan(value: unknown): SweepPlan {

@@ -1,18 +1,24 @@
-/** Connections to Redis or Valkey: refused in one line at the start, and patient once they stood. */
+/**
+ * Connects to Redis or Valkey. A server that cannot be reached at the start is an error; one that goes away later is
+ * waited for.
+ */
 import type { Redis } from 'ioredis';
 import { InvalidValueError, MissingPackageError, QueueUnavailableError } from '../errors.ts';
 
-/** Milliseconds until a server that says nothing counts as unreachable. */
+/** Milliseconds after which a server that does not answer counts as unreachable. */
 const CONNECT = 5000;
 const LONGEST_WAIT = 3000;
 
-/** What of these packages is used. */
+/** The parts of these packages that are used. */
 export interface QueuePackages {
   readonly Redis: typeof Redis;
   readonly bullmq: Pick<typeof import('bullmq'), 'Queue' | 'QueueEvents' | 'Worker' | 'DelayedError' | 'WaitingError'>;
 }
 
-/** The packages of the queue, which are optional. MissingPackageError where they are not installed. */
+/**
+ * The packages of the queue, which are optional.
+ * @throws MissingPackageError where they are not installed
+ */
 export async function loadQueuePackages(): Promise<QueuePackages> {
   try {
     const [ioredis, bullmq] = await Promise.all([import('ioredis'), import('bullmq')]);
@@ -25,11 +31,12 @@ export async function loadQueuePackages(): Promise<QueuePackages> {
 }
 
 /**
- * Connects to the server at `url` (redis://[user:password@]host[:port][/db], rediss:// for TLS). What comes later is waited for: a server that goes away
- * for a while holds calls up and fails none.
+ * Connects to the server at `url` (redis://[user:password@]host[:port][/db], rediss:// for TLS). A server that goes
+ * away later delays calls and fails none.
  * @param onGone told where the connection is lost and where it is back
  * @throws InvalidValueError for another kind of address
- * @throws QueueUnavailableError where the server cannot be reached or does not let us in; the message has no password in it
+ * @throws QueueUnavailableError where the server cannot be reached or refuses the login; the message has no password in
+ *   it
  */
 export async function connectToRedis(url: string, onGone: (line: string) => void = () => {}): Promise<Redis> {
   const place = publicAddress(url);

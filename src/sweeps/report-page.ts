@@ -3,9 +3,10 @@ import type { SweepComparison } from './compare.ts';
 import { numberText, settingText } from './setting-text.ts';
 import { isBetter, moreIsBetter, type SweepSummary } from './summary.ts';
 
-/** Rows of a table in the page, at most; the CSV files have all. */
+/** The most rows of a table in the page; the CSV files have all. */
 const MOST_ROWS = 2000;
 
+/** What the page shows. */
 export interface ReportPage {
   readonly title: string;
   readonly summary: SweepSummary;
@@ -49,7 +50,7 @@ export function reportPage({ title, summary, planned, figures }: ReportPage): st
   return page(title, `<p>${how}</p>\n${parts.join('\n')}`);
 }
 
-/** The page that holds two sweeps beside each other. */
+/** The page that compares two sweeps. */
 export function comparisonPage(names: readonly [string, string], comparison: SweepComparison): string {
   const { between, configurations, metrics, onlyA, onlyB } = comparison;
   const [a, b] = names;
@@ -62,7 +63,7 @@ export function comparisonPage(names: readonly [string, string], comparison: Swe
       const difference = differences[metric];
       if (!difference) return cell('–');
       const { mean, low, high, n } = difference;
-      // An interval without 0 in it is a difference that is more than chance at 95%.
+      // A difference is more than chance at the level of 95% where its interval does not contain 0.
       const isSure = n > 1 && !isNothing(mean) && (low > 0 || high < 0);
       const better = isSure ? isBetter(metric, mean) : undefined;
       const kind = `${isSure ? ' sure' : ''}${better === undefined ? '' : better ? ' better' : ' worse'}`;
@@ -97,14 +98,14 @@ ${section('Differences', rows.length > 0 ? table([...settings, ...metrics], rows
   );
 }
 
-/** Differences below this are of rounding. */
+/** Smaller differences come from rounding. */
 const ROUNDING = 1e-12;
 
 function isNothing(difference: number): boolean {
   return Math.abs(difference) < ROUNDING;
 }
 
-/** A number with a minus sign that is one; 0 for what is rounding. */
+/** A number as text, with a proper minus sign; 0 for a number that comes from rounding. */
 function shown(value: number): string {
   return isNothing(value) ? '0' : numberText(value).replace(/^-/, '−');
 }

@@ -14,9 +14,9 @@ import { SweepFolder } from './sweep-folder.ts';
 
 /** Where the report of a sweep goes, and what it draws. */
 export interface ReportOptions {
-  /** Default `report` in the folder of the sweep. */
+  /** The folder of the report. Default: `report` in the folder of the sweep. */
   readonly output?: string | undefined;
-  /** Metrics to draw. Default the first four that vary. */
+  /** The metrics to draw. Default: the first four that vary. */
   readonly metrics?: readonly string[] | undefined;
 }
 
@@ -94,7 +94,11 @@ export async function writeReport(
   return { summary, page };
 }
 
-/** Compares two sweeps, and writes `comparison.html` into `output`. Errors as `writeReport`. */
+/**
+ * Compares two sweeps, and writes `comparison.html` into `output`.
+ * @throws FileFormatError where a folder holds no result, or a damaged one
+ * @throws FileWriteError where `output` cannot be written
+ */
 export async function writeComparison(
   [a, b]: readonly [string, string],
   output: string,

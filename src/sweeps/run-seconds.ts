@@ -1,8 +1,8 @@
-/** About how long a run takes, from its settings alone: what groups are sized by. */
+/** Estimates how long a run takes from its settings alone, by which groups are sized. */
 
 /**
- * Nanoseconds of a sample in a step beside its multiplications, and of one multiplication with its gradient. Measured on two cores: 20 to 90
- * ns a sample for 5 → 2 → 5 and 2 → 5, some 10 µs a sample for 512 → 4,096.
+ * Nanoseconds that a sample takes in a step besides its multiplications, and that one multiplication with its gradient
+ * takes. Measured on two cores: 20 to 90 ns a sample for 5 → 2 → 5 and 2 → 5, some 10 µs a sample for 512 → 4,096.
  */
 const SAMPLE = 40;
 const MULTIPLICATION = 0.005;

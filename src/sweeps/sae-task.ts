@@ -39,7 +39,7 @@ class ToyModelSaeTask implements RunTask {
     how.onTrained();
     const runs: TrainedRun[] = [];
     for (const [i, task] of all.entries()) {
-      // What was stopped is not measured, and a lock is renewed meanwhile.
+      // A stopped training is not measured; the pause also lets the lock be renewed.
       await setImmediate();
       how.signal?.throwIfAborted();
       runs.push(task.#outcome(trained[i]!));
@@ -91,19 +91,22 @@ function truthIn(file: string): Promise<ToyModelTruth> {
   if (known) return known;
   const read = readToyModel(file);
   truths.set(file, read);
-  // A file that is not there yet may come.
+  // A file that does not exist yet may be written later.
   read.catch(() => truths.delete(file));
   return read;
 }
 
-/** An autoencoder to train on the activations of the frozen toy model `file`. Errors as `trainSae` and `loadToyModel`. */
+/**
+ * An autoencoder to train on the activations of the frozen toy model `file`. Its errors are those of `trainSae` and
+ * `loadToyModel`.
+ */
 export async function toyModelSaeTask(settings: SaeRunSettings, file: string): Promise<RunTask> {
   return new ToyModelSaeTask(settings, await truthIn(file));
 }
 
 /**
- * An autoencoder to train on given activations, which `withData` opens for as long as they are used. It trains alone.
- * @param contents what the files hold that its settings name, by setting
+ * An autoencoder to train on given activations, which `withData` keeps open while they are used. It trains alone.
+ * @param contents hashes of the files that its settings name, by setting
  */
 export function activationSaeTask(
   settings: Omit<ResolvedSaeSettings, 'data'>,

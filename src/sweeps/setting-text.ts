@@ -1,6 +1,6 @@
 /** Values of settings in words, for tables and figures. */
 
-/** A value in a cell: `default` for one that is not given. */
+/** The text of a value in a table; `default` for a setting that is not given. */
 export function settingText(value: unknown): string {
   if (value === null || value === undefined) return 'default';
   return typeof value === 'object' ? JSON.stringify(value) : String(value);

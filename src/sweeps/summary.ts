@@ -1,37 +1,37 @@
-/** From the results of a sweep to means over seeds. */
+/** Summarises the results of a sweep as means over seeds. */
 import { type MeanInterval, studentInterval } from '../analysis/student-interval.ts';
 import { canonicalJson } from './canonical-hash.ts';
 import type { RunFailure, RunResult, SweepFolder } from './sweep-folder.ts';
 
-/** A configuration: what its seeds came to. */
+/** A configuration and the results of its seeds. */
 export interface ConfigurationSummary {
   /** The settings that the sweep varies, with their values here. */
   readonly settings: Readonly<Record<string, unknown>>;
   readonly runs: readonly RunResult[];
-  /** Of each metric that every run has. */
+  /** The mean over seeds of each metric that every run has, with its interval. */
   readonly metrics: Readonly<Record<string, MeanInterval>>;
   /** Its best run by the sweep's first metric. */
   readonly best: RunResult;
 }
 
-/** All that a sweep came to. */
+/** The results of a sweep. */
 export interface SweepSummary {
-  /** Settings that differ among the runs, the seed aside. */
+  /** The settings that differ among the runs, without the seed. */
   readonly varied: readonly string[];
   /** Settings that all runs share. */
   readonly shared: Readonly<Record<string, unknown>>;
   /** Metrics in the order in which they matter. */
   readonly metrics: readonly string[];
-  /** In the order of the values of their settings. */
+  /** The configurations, in the order of the values of their settings. */
   readonly configurations: readonly ConfigurationSummary[];
-  /** In the order of the configurations, then of seeds. */
+  /** The runs, in the order of the configurations, then of seeds. */
   readonly runs: readonly RunResult[];
   readonly failures: readonly RunFailure[];
-  /** What the runs were made with, where they do not agree: versions, threads, engines. */
+  /** The conditions in which the runs do not agree: versions, threads, engines. */
   readonly mixed: readonly string[];
 }
 
-/** Metrics that tell most, best first, and those of which less is better. Others follow by name. */
+/** The most important metrics, the best first, with those of which less is better marked. Others follow by name. */
 const FIRST = [
   'recovered_share',
   'recovered',
@@ -60,13 +60,16 @@ export function moreIsBetter(metric: string): boolean {
   return !LESS_IS_BETTER.has(metric);
 }
 
-/** Whether a difference of a metric is to the better or to the worse; undefined where it is neither. */
+/** Whether a difference of a metric is an improvement; `undefined` where neither more nor less is better. */
 export function isBetter(metric: string, difference: number): boolean | undefined {
   if (NEITHER.has(metric) || difference === 0) return undefined;
   return moreIsBetter(metric) === difference > 0;
 }
 
-/** Reads the folder and summarises what is there. FileFormatError where a result is damaged. */
+/**
+ * Reads the folder and summarises what is there.
+ * @throws FileFormatError where a result is damaged
+ */
 export async function summariseSweep(folder: SweepFolder): Promise<SweepSummary> {
   const runs: RunResult[] = [];
   for await (const result of folder.results()) runs.push(result);

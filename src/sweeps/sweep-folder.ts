@@ -10,23 +10,23 @@ import { canonicalJson } from './canonical-hash.ts';
 import { checkPlan, type SweepPlan } from './plan.ts';
 import type { Metrics, ResolvedSettings } from './run-kind.ts';
 
-/** What must be the same for all that work on a sweep, because bits may depend on it. */
+/** Conditions that must be the same for all who work on a sweep, because the bits of results may depend on them. */
 export interface SweepConditions {
-  /** Of this package. */
+  /** The version of this package. */
   readonly version: string;
   readonly engine: string;
   /** Threads that steps are divided among. */
   readonly threads: number;
 }
 
-/** What a run came to. There is no time and no machine in it: the same run gives the same file. */
+/** The result of a run. It holds no time and no machine, so that the same run gives the same file. */
 export interface RunResult {
   readonly id: string;
   readonly settings: ResolvedSettings;
   readonly contents: Readonly<Record<string, string>>;
   readonly metrics: Metrics;
   readonly made: SweepConditions & {
-    /** Where its steps ran. */
+    /** The engine that ran its steps. */
     readonly on: string;
   };
 }
@@ -39,7 +39,7 @@ export interface RunFailure {
   readonly message: string;
 }
 
-/** The file that makes a folder a sweep's. */
+/** The name of the file by which a folder is recognised as a sweep's. */
 export const SWEEP_RECORD = 'sweep.json';
 
 /** The folder of a sweep, to be read while it is written and afterwards. */
@@ -90,9 +90,9 @@ export class SweepFolder {
   }
 
   /**
-   * Says what is done here, or finds that it was said before.
+   * Records the plan and the conditions in the folder, or compares them with what is recorded.
    * @returns the conditions that hold here: the folder's where it has some
-   * @throws FolderInUseError where `conditions` or another version of this package do not fit what is there
+   * @throws FolderInUseError where `conditions` or another version of this package do not fit what is recorded
    */
   async claim(
     plan: SweepPlan,
@@ -115,7 +115,10 @@ export class SweepFolder {
     return conditions;
   }
 
-  /** The plan and the conditions; undefined where there is no sweep yet. FileFormatError where the file is damaged. */
+  /**
+   * The plan and the conditions; undefined where there is no sweep yet.
+   * @throws FileFormatError where the file is damaged
+   */
   async record(): Promise<{ readonly plan: SweepPlan; readonly conditions: SweepConditions } | undefined> {
     const file = join(this.path, SWEEP_RECORD);
     if (!existsSync(file)) return undefined;
@@ -125,7 +128,7 @@ export class SweepFolder {
     return { plan: checkPlan(value['plan']), conditions: value['conditions'] as unknown as SweepConditions };
   }
 
-  /** How many runs are done and failed, and how many groups begun, by the names of files alone. */
+  /** How many runs are done and have failed, and how many groups have begun, from the names of files alone. */
   async count(): Promise<{ readonly done: number; readonly failed: number; readonly begun: number }> {
     const countIn = async (folder: string): Promise<number> => {
       let count = 0;

@@ -1,4 +1,4 @@
-/** A sweep from its plan to its results. */
+/** Does a sweep, from its plan to its results. */
 import { availableParallelism } from 'node:os';
 import { createEngine, type EngineOptions } from '../engines/create-engine.ts';
 import type { Engine } from '../engines/engine.ts';
@@ -10,19 +10,24 @@ import type { RunKind } from './run-kind.ts';
 import { SweepFolder } from './sweep-folder.ts';
 import { createTurns } from './turns.ts';
 
-/** Where a sweep is done and who does it. */
+/** The folder of a sweep, and how it is done. */
 export interface SweepOptions {
-  /** The folder of results. What is done there is not done again. */
+  /** The folder of results. Runs that are done there are not done again. */
   readonly out: string;
-  /** Default in this process. */
+  /** What does the groups. Default: this process. */
   readonly executor?: SweepExecutor | undefined;
-  /** Where steps run. Default `auto`; of a folder that was begun, as it was begun. */
+  /**
+   * The engine that runs the steps. Default: `auto`; for a folder that was begun, the engine that it was begun with.
+   */
   readonly engine?: EngineOptions['engine'];
-  /** Threads that steps are divided among, at least 1. Default as many as cores; of a folder that was begun, as it was begun. */
+  /**
+   * Threads that steps are divided among, at least 1. Default: one per core; for a folder that was begun, as many as it
+   * was begun with.
+   */
   readonly threads?: number | undefined;
   /** Steps between checkpoints. Default 5,000. */
   readonly checkpointEvery?: number | undefined;
-  /** Whether runs that failed are tried again. Default false: the same would come of it. */
+  /** Whether failed runs are tried again. Default false: they would fail again. */
   readonly retryFailed?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onLine?: ((line: string) => void) | undefined;
@@ -35,9 +40,15 @@ export interface SweepState {
   readonly failed: number;
 }
 
+/** The kinds of runs that a plan can name. */
 export type RunKinds = Readonly<Record<SweepPlan['train'], RunKind>>;
 
-/** Does a sweep with what `kinds` can train, by a package of `version`. */
+/**
+ * Does a sweep.
+ * @param given the plan
+ * @param kinds the kinds of runs that it can train
+ * @param version the version of this package
+ */
 export async function runSweep(
   given: unknown,
   options: SweepOptions,

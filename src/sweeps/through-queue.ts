@@ -12,27 +12,33 @@ import type { RunGroup } from './groups.ts';
 import { GROUPS_QUEUE, type GroupJob, groupJob, type PieceJob, placeOf } from './queue-jobs.ts';
 import { connectToRedis, loadQueuePackages } from './redis-connection.ts';
 
-/** Where the queue of a sweep is. */
+/** The place of a sweep's queue. */
 export interface QueueOptions {
-  /** redis://[user:password@]host[:port][/db], or rediss:// for TLS. */
+  /** The server's address: redis://[user:password@]host[:port][/db], or rediss:// for TLS. */
   readonly url: string;
   /** The queue's name, for several sweeps on one server. Default `monosemantic`. */
   readonly name?: string | undefined;
 }
 
-/** How often a group is tried whose worker fails, as for want of memory or disk, and milliseconds until it is tried again, doubled each time. */
+/**
+ * How often a group is tried whose worker fails (for want of memory or disk, for example), and the milliseconds until
+ * it is tried again, which double each time.
+ */
 const ATTEMPTS = 3;
 const BACKOFF = 2000;
 /** Milliseconds between two looks at what is done. */
 const LOOK = 500;
 /** Jobs that are put into the queue with one call. */
 const AT_ONCE = 200;
-/** Milliseconds that the files of a group which a worker calls done may take to be seen here. */
+/** Milliseconds after which the files of a group that a worker reports as done must be visible here. */
 const FILES_SEEN = 60_000;
 /** Milliseconds that the end waits for a server that does not answer. */
 const LAST_WAIT = 2000;
 
-/** Lets workers do the groups. Errors as `connectToRedis`; SweepFailedError where workers could not do a group. */
+/**
+ * Lets workers do the groups. Its further errors are those of `connectToRedis`.
+ * @throws SweepFailedError where workers could not do a group
+ */
 export function throughQueue({ url, name = GROUPS_QUEUE }: QueueOptions): SweepExecutor {
   return { name: `through the queue ${name}`, execute: work => executeThroughQueue(work, url, name) };
 }
@@ -41,7 +47,7 @@ export function throughQueue({ url, name = GROUPS_QUEUE }: QueueOptions): SweepE
 interface Pending {
   readonly job: GroupJob;
   readonly index: number;
-  /** When a worker said that it is done. */
+  /** The time at which a worker reported that it is done. */
   saidDone?: number;
 }
 
@@ -70,7 +76,7 @@ async function executeThroughQueue(work: SweepWork, url: string, name: string): 
   }
 
   async function waitForGroups(): Promise<void> {
-    // What workers sent while nobody was here is not done again.
+    // Results that workers sent while nobody was waiting are taken first, so that they are not computed again.
     await settled(async () => (await results.getJobCountByTypes('waiting', 'active')) === 0, signal);
     const pending = new Map<string, Pending>();
     const failed = new Map<string, string>();
@@ -99,7 +105,7 @@ async function executeThroughQueue(work: SweepWork, url: string, name: string): 
     };
     let batch: [string, Pending][] = [];
     const flush = async (): Promise<void> => {
-      // What an earlier call left there, done or failed, would keep the same group out.
+      // A job that an earlier call left in the queue, done or failed, would keep the same group out.
       for (const [id] of batch) {
         const job = await queue.getJob(id);
         if (job && ((await job.isCompleted()) || (await job.isFailed()))) await job.remove();
@@ -118,7 +124,7 @@ async function executeThroughQueue(work: SweepWork, url: string, name: string): 
     log(
       `${pending.size} ${pending.size === 1 ? 'group' : 'groups'} in the queue: monosemantic worker --queue … does them`,
     );
-    // A server that was started anew may have forgotten them.
+    // A server that was restarted may have lost the jobs.
     connection.on('ready', () => void add([...pending]).catch(() => undefined));
     while (pending.size > failed.size) {
       await sleep(LOOK, undefined, { signal });

@@ -26,7 +26,7 @@ class ToyModelTask implements RunTask {
     const vary = all.map(({ training }) => training);
     const trained = await trainToyModels({ ...this.training, vary }, trainingOptions(how, this.settings.steps));
     how.onTrained();
-    // What was stopped is not measured.
+    // A stopped training is not measured.
     how.signal?.throwIfAborted();
     return trained.map((run, i) => {
       const { losses, stars, record } = toyModelOutcome(all[i]!.settings, run);
@@ -42,7 +42,7 @@ class ToyModelTask implements RunTask {
   }
 }
 
-/** A toy model to train. Errors as `trainToyModel` for settings out of range. */
+/** A toy model to train. Its errors for settings out of range are those of `trainToyModel`. */
 export function toyModelTask(settings: ToyModelSettings): RunTask {
   return new ToyModelTask(settings);
 }

@@ -1,6 +1,9 @@
-/** Turns at something that one does at a time. */
+/** Turns at something that only one can do at a time. */
 
-/** Waits until all who asked before have given their turn back. @returns gives this one back; again does nothing */
+/**
+ * Waits until all earlier callers have given their turn back.
+ * @returns a function that gives this turn back; a second call does nothing
+ */
 export type TakeTurn = () => Promise<() => void>;
 
 /** Turns in the order in which they are asked for. */

@@ -20,11 +20,17 @@ export interface WorkerOptions {
   readonly url: string;
   /** The queue's name. Default `monosemantic`. */
   readonly name?: string | undefined;
-  /** The folder of the sweep, where several machines share it. Default none: results go back through the queue. */
+  /** The folder of the sweep, where several machines share it. Default: none; results go back through the queue. */
   readonly out?: string | undefined;
-  /** Ends where nothing is left in the queue and nobody is at a group. Default false: it waits for more. */
+  /**
+   * Whether the worker ends when nothing is left in the queue and nobody is doing a group. Default false: it waits for
+   * more.
+   */
   readonly untilEmpty?: boolean | undefined;
-  /** Seconds after which a worker that says nothing counts as dead, and its group is given to another. Default 30. */
+  /**
+   * Seconds after which a worker that gives no sign of life counts as dead, and its group is given to another one.
+   * Default 30.
+   */
   readonly lockSeconds?: number | undefined;
   /** Steps between checkpoints. Default 5,000. */
   readonly checkpointEvery?: number | undefined;
@@ -32,19 +38,19 @@ export interface WorkerOptions {
   readonly onLine?: ((line: string) => void) | undefined;
 }
 
-/** A group may lose this many workers: that a machine is taken away says nothing about the group. */
+/** How many workers a group may lose: that a machine is taken away says nothing about the group. */
 const MOST_STALLED = 100;
-/** Milliseconds until a group is offered again that another process is at, or that this version cannot do. */
+/** Milliseconds until a group is offered again that another process is doing, or that this version cannot do. */
 const OFFER_AGAIN = 2000;
 /** Milliseconds that the end waits for a server that does not answer. */
 const LAST_WAIT = 5000;
 
 /**
- * Works until `signal` is aborted, or the queue is empty where that is asked for. A group that is stopped goes back into the queue; whoever takes
- * it goes on from its checkpoint where the folder is shared.
+ * Works until `signal` is aborted, or the queue is empty where that is asked for. A group that is stopped goes back
+ * into the queue; whoever takes it goes on from its checkpoint where the folder is shared.
  * @returns how many groups it did
  * @throws VersionMismatchError where the groups are of another version of this package
- * @throws as `connectToRedis`
+ * @throws InvalidValueError or QueueUnavailableError as `connectToRedis`
  */
 export async function runWorker(
   options: WorkerOptions,
@@ -157,7 +163,7 @@ export async function runWorker(
     }
   } finally {
     const closed = Promise.all([worker.close(), queue.close()]).catch(() => undefined);
-    // Training ends after the call in flight. A server that is gone is not waited for longer than this.
+    // Training ends after the engine's current call. A server that is gone is not waited for longer than that.
     await (connection.status === 'ready' ? closed : Promise.race([closed, sleep(LAST_WAIT)]));
     connection.disconnect();
   }

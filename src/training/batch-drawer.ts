@@ -1,4 +1,7 @@
-/** Draws the batches of one call while those of the call before are in use; nothing where the engine draws them itself. */
+/**
+ * Draws the batches of the next call of the engine while those of the current one are in use. Draws nothing where the
+ * engine draws them itself.
+ */
 import type { BatchSource } from '../data/batch-source.ts';
 import type { StepProgram, StepRunner } from '../engines/engine.ts';
 import { sizeOf } from '../tensor.ts';
@@ -7,10 +10,11 @@ import { sizeOf } from '../tensor.ts';
 export interface DrawnBatches {
   readonly count: number;
   readonly filled: Readonly<Record<string, Float32Array>>;
-  /** Where the source stands once these steps have run. */
+  /** The source's position after these steps. */
   readonly position: () => unknown;
 }
 
+/** Draws a run's batches ahead of the engine. */
 export class BatchDrawer {
   readonly #batches: BatchSource;
   readonly #runner: StepRunner;
@@ -35,7 +39,7 @@ export class BatchDrawer {
     });
   }
 
-  /** Milliseconds spent drawing, here or there. */
+  /** Milliseconds spent drawing batches, in this thread or in the engine. */
   get time(): number {
     return this.#runner.drawn?.milliseconds ?? this.#time;
   }
@@ -54,7 +58,7 @@ export class BatchDrawer {
     return { count, filled, position: () => position };
   }
 
-  /** Where the source stands `count` steps after `position`, to which it goes back for that. */
+  /** The source's position `count` steps after `position`. The source goes back to `position` for that. */
   async positionAfter(position: unknown, count: number): Promise<unknown> {
     await this.#batches.restore(position);
     await this.#batches.fill(

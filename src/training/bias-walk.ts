@@ -1,19 +1,28 @@
-/** How far b_dec walks away from where it started: on a handful of latents it tells which seeds miss features (docs/study.md). */
+/**
+ * Measures how far b_dec has moved from its start: with few latents, this tells which seeds miss features
+ * (docs/study.md).
+ */
 import type { ModelState } from '../models/model.ts';
 import type { HostTensor, HostTensors } from '../tensor.ts';
 
-/** A walk beyond this share of the activations' size is told. Of 184 runs on the star those that found everything stayed within .01, the others went .99 and further. */
+/**
+ * A move of b_dec beyond this share of the activations' size is reported. In 184 runs on a star of directions, those
+ * that found everything moved by at most .01 of it, the others by .99 and more.
+ */
 const WALKED = 0.5;
 
-/** ‖after − before‖ of two biases [d], as a share of the root mean square norm of `rows` [n, d]. */
+/** ‖after − before‖ of two biases [d], divided by the root mean square norm of `rows` [n, d]. */
 export function biasWalk(before: HostTensor, after: HostTensor, { data, shape }: HostTensor): number {
   const size = Math.sqrt(data.reduce((sum, value) => sum + value * value, 0) / shape[0]!);
   return Math.hypot(...after.data.map((value, i) => value - before.data[i]!)) / size;
 }
 
 /**
- * What to say of a run of few latents whose b_dec has walked farther than half the size of the activations `rows` [n, d_in], seen before training: it misses features,
- * at a lower loss than others. Nothing of a transcoder between two widths, whose b_dec is in another space.
+ * The warning for a run with few latents whose b_dec has moved farther than half the size of the activations: it misses
+ * features, at a lower loss than other seeds. A transcoder between two widths gets none, because its b_dec lies in
+ * another space than the activations.
+ * @param rows activations seen before training, [n, d_in]
+ * @returns no sentence or one
  */
 export function biasWarnings(
   before: ModelState<HostTensors>,

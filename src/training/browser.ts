@@ -1,4 +1,7 @@
-/** Training in a browser: on ONNX Runtime's WASM. There are no files: `toOnnx()` gives the bytes, and runs keep no checkpoints. */
+/**
+ * Training in a browser, on ONNX Runtime's WebAssembly. There are no files: `toOnnx()` gives the bytes, and runs keep
+ * no checkpoints.
+ */
 import { createOnnxRuntimeEngine } from '../engines/onnxruntime.ts';
 import { EngineUnavailableError } from '../errors.ts';
 import { loadWebRuntime } from '../sessions/browser.ts';
@@ -17,7 +20,7 @@ const browser: TrainingPlatform = {
   defaultEngine: async () => createOnnxRuntimeEngine(await loadWebRuntime()),
   writeFile: refuseFile,
   saveSae: refuseFile,
-  // Pages train in a worker already.
+  // Pages already train in a worker, so the start needs no thread of its own.
   startWork: () => startHere,
   async checkpoints({ folder }) {
     throw new EngineUnavailableError(`${folder}: a page keeps no checkpoints`);
@@ -27,43 +30,26 @@ const browser: TrainingPlatform = {
 
 const saes = saeTraining(browser);
 /**
- * Trains one sparse autoencoder, in a page or its worker.
- *
- * @param settings - `data`, `dSae`, `activation` and `steps`; everything else has a default.
- * @param options - Where it runs, progress, `onRecord`. Default: the engine that suits the machine.
- * @returns The autoencoder, its history and what it cost; `stopped` is true where `signal` ended it early.
- * @throws InvalidValueError, InvalidShapeError for settings out of range or data that do not fit them.
- * @throws InvalidTypeError where `data` are no activations.
- * @throws EngineUnavailableError where options ask for files, which a page does not write.
- * @throws DivergenceError where a loss or a parameter is not finite.
+ * Trains one sparse autoencoder in a page or its worker, with the settings and the result of `trainSae` in Node.
+ * @param settings `data`, `dSae`, `activation` and `steps`; everything else has a default
+ * @param options where it runs, progress, `onRecord`
+ * @throws EngineUnavailableError where an option asks for a file, which a page cannot write
  */
 export const trainSae = saes.trainSae;
 /**
- * Trains one autoencoder for each entry of `vary`: each the same as trained alone, small ones side by side as one batched step.
- *
- * @param settings - As for `trainSae`, and `vary`, at least one entry.
- * @param options - As for `trainSae`.
- * @returns One result for each entry of `vary`, in that order.
- * @throws InvalidValueError where `vary` is empty, and errors as `trainSae`.
+ * Trains one autoencoder for each entry of `vary` in a page or its worker, as `trainSaes` in Node.
+ * @throws EngineUnavailableError where an option asks for a file, which a page cannot write
  */
 export const trainSaes = saes.trainSaes;
 
 const toys = toyModelTraining(browser);
 /**
- * Trains a toy model, the best of `restarts`.
- *
- * @param settings - `data`, `nHidden` and `steps`; everything else has a default.
- * @param options - As for `trainSae`.
- * @returns The restart of the lowest training loss, and all of them in `restarts`.
- * @throws As `trainSae`.
+ * Trains a toy model, the best of `restarts`, in a page or its worker, as `trainToyModel` in Node.
+ * @throws EngineUnavailableError where an option asks for a file, which a page cannot write
  */
 export const trainToyModel = toys.trainToyModel;
 /**
- * Trains one toy model for each entry of `vary`, each the same as trained alone, restarts included.
- *
- * @param settings - As for `trainToyModel`, and `vary`, at least one entry.
- * @param options - As for `trainSae`.
- * @returns One result for each entry of `vary`, in that order.
- * @throws InvalidValueError where `vary` is empty, and errors as `trainSae`.
+ * Trains one toy model for each entry of `vary` in a page or its worker, as `trainToyModels` in Node.
+ * @throws EngineUnavailableError where an option asks for a file, which a page cannot write
  */
 export const trainToyModels = toys.trainToyModels;

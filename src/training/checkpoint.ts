@@ -1,7 +1,7 @@
 /**
- * Checkpoints: all that a run needs to go on as if it had never stopped, in one safetensors file. Tensors: `state.*` (parameters, buffers,
- * optimizer), `metrics.*` (every step so far), `snapshot.STEP.*`; metadata: the experiment, the step, the batch source's position, and a checksum of
- * all of it.
+ * A checkpoint holds all that a run needs to go on as if it had never stopped, in one safetensors file. Tensors:
+ * `state.*` (parameters, buffers, optimizer), `metrics.*` (every step so far), `snapshot.STEP.*`. Metadata: the
+ * experiment, the step, the batch source's position, and a checksum of all of it.
  */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -15,9 +15,9 @@ import { inWords } from '../wording.ts';
 
 /** A training at one step: all that it needs to go on to the same bits. */
 export interface Checkpoint {
-  /** What was trained and how, as JSON: a run is resumed only by the same experiment. */
+  /** What was trained and how, as JSON. Only a run of the same experiment resumes the checkpoint. */
   readonly experiment: unknown;
-  /** Completed steps. */
+  /** How many steps are complete. */
   readonly step: number;
   readonly state: HostTensors;
   /** Every metric of every completed step, [step, ...]. */
@@ -26,7 +26,7 @@ export interface Checkpoint {
   readonly batches: unknown;
 }
 
-/** What was watched at one step, such as directions. */
+/** What was looked at in one step, such as directions. */
 export interface Snapshot {
   readonly step: number;
   readonly value: HostTensors;
@@ -34,13 +34,13 @@ export interface Snapshot {
 
 /** Where and how often a training is kept. */
 export interface CheckpointOptions {
-  /** Steps between checkpoints. */
+  /** How many steps lie between two checkpoints, at least 1. */
   readonly every: number;
-  /** JSON that says what is trained and how. */
+  /** What is trained and how, as JSON. */
   readonly experiment: unknown;
   /** Keeps a checkpoint (see checkpointFile). */
   readonly save: (checkpoint: Checkpoint) => Promise<void>;
-  /** Where it is kept, for messages. */
+  /** Where checkpoints are kept, for messages. */
   readonly where: string;
 }
 
@@ -48,15 +48,21 @@ const FORMAT = 'monosemantic-checkpoint-2';
 const STATE = 'state.';
 const METRICS = 'metrics.';
 const SNAPSHOT = 'snapshot.';
-/** Above this a file cannot be read back at once. */
+/** The largest number of bytes of a file that Node reads back in one call. */
 const LARGEST_FILE = 2 ** 31 - 1;
 
-/** Keeps a run's checkpoints in one file: what train's `checkpoint` option takes, beside how often. */
+/**
+ * Keeps a run's checkpoints in one file.
+ * @returns two of the settings that `train`'s option `checkpoint` takes; `every` and `experiment` are missing
+ */
 export function checkpointFile(file: string): Pick<CheckpointOptions, 'save' | 'where'> {
   return { where: file, save: checkpoint => saveCheckpoint(file, checkpoint) };
 }
 
-/** @throws InvalidValueError where checkpoints of `state` would be larger than a file that can be read back. */
+/**
+ * Checks the size of a run's checkpoints before its first step.
+ * @throws InvalidValueError where checkpoints of `state` would be larger than a file that can be read back
+ */
 export function requireCheckpointFits(state: HostTensors): void {
   const bytes = Object.values(state).reduce((sum, { shape }) => sum + 4 * sizeOf(shape), 0);
   if (bytes <= LARGEST_FILE) return;
@@ -64,7 +70,10 @@ export function requireCheckpointFits(state: HostTensors): void {
   throw new InvalidValueError(`a checkpoint would take ${gib} GiB, more than 2 GiB, and could not be read back`);
 }
 
-/** Writes a checkpoint whole or not at all. */
+/**
+ * Writes a checkpoint whole or not at all.
+ * @throws FileWriteError where it cannot be written
+ */
 export async function saveCheckpoint(file: string, checkpoint: Checkpoint): Promise<void> {
   const { experiment, step, state, metrics, snapshots, batches } = checkpoint;
   const tensors: Record<string, HostTensor> = {};
@@ -78,7 +87,7 @@ export async function saveCheckpoint(file: string, checkpoint: Checkpoint): Prom
   await writeFileAtomic(file, writeSafetensors(tensors, { format: FORMAT, ...described, checksum }));
 }
 
-/** SHA-256 over what is described and over every tensor's name and numbers, by name. */
+/** SHA-256 over the metadata and over every tensor's name and numbers, in the order of the names. */
 function checksumOf(described: Readonly<Record<string, string>>, tensors: HostTensors): string {
   const hash = createHash('sha256');
   for (const [name, text] of Object.entries(described)) hash.update(`${name}=${text}\n`);
@@ -92,8 +101,8 @@ function checksumOf(described: Readonly<Record<string, string>>, tensors: HostTe
 
 /**
  * Reads a checkpoint of `experiment`.
- * @throws FileFormatError where the file is missing, damaged, not as long as its step count says, or of another experiment: it names the settings
- *   that differ.
+ * @throws FileFormatError where the file is missing or damaged, holds metrics of another number of steps than it says,
+ *   or is of another experiment: the message names the settings that differ
  */
 export async function loadCheckpoint(file: string, experiment: unknown): Promise<Checkpoint> {
   const bytes = await readFile(file).catch((cause: unknown) => {
@@ -132,7 +141,7 @@ function namesUnder(prefix: string, tensors: HostTensors): string[] {
     .map(name => name.slice(prefix.length));
 }
 
-/** A checkpoint's metrics are of all its steps, and of no more. */
+/** Checks that the metrics are of all the checkpoint's steps and of no more. */
 function requireLengths(metrics: Readonly<Record<string, Float32Array>>, step: number, file: string): void {
   for (const [name, { length }] of Object.entries(metrics)) {
     const isWhole = name === 'loss' ? length === step : step === 0 ? length === 0 : length % step === 0 && length > 0;
@@ -161,7 +170,9 @@ function parse(text: string | undefined, file: string): unknown {
   return parseJson(text ?? '', 'its metadata', { file });
 }
 
-/** Settings that differ, as "name is a there and b here", at the depth where they do; the first few of many. */
+/**
+ * Settings that differ, as "name is a there and b here", each as deep as the difference lies; only the first of many.
+ */
 function differences(saved: unknown, wanted: unknown): string[] {
   const all = differencesUnder('', saved, wanted);
   return all.length <= NAMED ? all : [...all.slice(0, NAMED), `and ${all.length - NAMED} more`];
@@ -178,7 +189,7 @@ function differencesUnder(path: string, there: unknown, here: unknown): string[]
   return [...names].flatMap(name => differencesUnder(path ? `${path}.${name}` : name, there[name], here[name]));
 }
 
-/** An object or an array, by its keys. */
+/** Whether a value is an object or an array. */
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
 }

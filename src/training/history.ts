@@ -1,4 +1,4 @@
-/** What a run reports of its steps. */
+/** The history of a run: its losses step by step, and its snapshots. */
 import { entryOf, type HostTensor } from '../tensor.ts';
 import type { Snapshot } from './checkpoint.ts';
 import type { Trained } from './train.ts';
@@ -6,26 +6,26 @@ import { lossTerms } from './training-step.ts';
 
 /** The losses of a training, step by step, and its snapshots. */
 export interface TrainingHistory {
-  /** Completed steps. */
+  /** How many steps are complete. */
   readonly steps: number;
   /** The loss of each step's batch, before the step, [steps]. */
   readonly loss: Float32Array;
-  /** Each term of the loss by name, [steps] each: `mse`, and what the architecture adds. They sum to `loss`. */
+  /** [steps] for each term of the loss, by name: `mse`, and what the architecture adds. The terms sum to `loss`. */
   readonly losses: Readonly<Record<string, Float32Array>>;
-  /** What was kept at some steps, `snapshotAt`. */
+  /** Directions and biases at the steps that `snapshotAt` names. */
   readonly snapshots: readonly ModelSnapshot[];
 }
 
-/** A model's directions at one step, before the step of that number. */
+/** A model's directions and bias at one step, before the step of that number. */
 export interface ModelSnapshot {
   readonly step: number;
-  /** The rows of the decoder, or of a toy model's weight. */
+  /** The decoder's rows [d_sae, d_out], or the rows of a toy model's weight [n_features, n_hidden]. */
   readonly directions: HostTensor;
-  /** b_dec, or a toy model's bias. */
+  /** b_dec [d_out], or a toy model's bias [n_features]. */
   readonly bias: HostTensor;
 }
 
-/** Which of the models trained side by side: its number, and how many there are. */
+/** One of the models that train side by side: its index, and how many there are. */
 export interface Place {
   readonly index: number;
   readonly count: number;
@@ -44,7 +44,7 @@ export function historyOf(run: Trained, place: Place): TrainingHistory {
   };
 }
 
-/** One model's part of a snapshot of several. */
+/** One model's part of a snapshot of several models side by side. */
 export function modelSnapshot({ step, value }: Snapshot, { index, count }: Place): ModelSnapshot {
   const own = (tensor: HostTensor): HostTensor => (count === 1 ? tensor : entryOf(tensor, index));
   return { step, directions: own(value['directions']!), bias: own(value['bias']!) };
@@ -55,7 +55,10 @@ function ownMetric(values: Float32Array, steps: number, { index, count }: Place)
   return Float32Array.from({ length: steps }, (_, step) => values[step * count + index]!);
 }
 
-/** The mean of the last twentieth of some steps' losses: one batch's is too noisy to compare by. NaN where there are none. */
+/**
+ * The mean loss of the last twentieth of the steps, because one batch's loss is too noisy to compare by. NaN for no
+ * steps.
+ */
 export function finalLoss(loss: Float32Array): number {
   if (loss.length === 0) return Number.NaN;
   const window = Math.max(1, Math.floor(loss.length / 20));

@@ -1,23 +1,29 @@
-/** Learning rates that change over training: a linear warm-up, then constant, or falling in a line or half a cosine to the end. */
+/**
+ * Learning rates that change over training: a linear warm-up, then constant, or a linear or half-cosine decay to the
+ * end.
+ */
 import { InvalidValueError } from '../errors.ts';
 
 /** A linear warm-up, then a decay. */
 export interface LearningRateSchedule {
-  /** Steps over which the rate rises from 0 in a line; the first step already moves. Default 0. */
+  /** Steps over which the rate rises linearly from 0; the first step already has a rate above 0. Default 0. */
   readonly warmUpSteps?: number;
-  /** Steps after each of which the rate rises again, over `warmUpSteps`. Default never; where dead latents are resampled, after each resampling. */
+  /**
+   * The warm-up begins again after every so many steps. Default: never; where dead latents are resampled, after each
+   * resampling.
+   */
   readonly warmUpEvery?: number;
-  /** Default `constant`. */
+  /** How the rate goes on after the warm-up. Default `constant`. */
   readonly decay?: 'constant' | 'linear' | 'cosine';
-  /** Steps, the last ones, over which the rate falls. Default all after the warm-up. */
+  /** The number of last steps over which the rate falls. Default: all steps after the warm-up. */
   readonly decaySteps?: number;
-  /** What share of the rate is left at the end, in [0, 1]. Default 0. */
+  /** The share of the rate that is left at the end, in [0, 1]. Default 0. */
   readonly finalShare?: number;
 }
 
 /**
  * The learning rate of each step as a function of the steps completed before it.
- * InvalidValueError where counts are negative or longer than training, or the final share lies outside [0, 1].
+ * @throws InvalidValueError where counts are negative or longer than training, or the final share lies outside [0, 1]
  */
 export function learningRateAt(
   schedule: LearningRateSchedule,

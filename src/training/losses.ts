@@ -1,4 +1,4 @@
-/** What training a toy model minimises. */
+/** The loss of toy models. */
 import * as tf from '@tensorflow/tfjs';
 import { InvalidShapeError } from '../errors.ts';
 import { meanSquare } from '../models/mean-square.ts';
@@ -6,16 +6,22 @@ import type { ModelDefinition, Trainable } from '../models/model.ts';
 import { type HostTensor, sameShape } from '../tensor.ts';
 
 /**
- * mean(weight · (target − output)²) over every element.
- * @param output […, n_features] @param target of the same shape @param weight [n_features]
- * @throws InvalidShapeError where the shapes disagree.
+ * mean(weight · (target − output)²) over all elements.
+ * @param output […, n_features]
+ * @param target of the same shape
+ * @param weight [n_features]
+ * @returns []
+ * @throws InvalidShapeError where the shapes disagree
  */
 export function weightedMse(output: tf.Tensor, target: tf.Tensor, weight: tf.Tensor): tf.Scalar {
   const leading = output.shape.slice(0, -1).map((_, axis) => axis);
   return tf.mean(weightedMeanSquares(output, target, weight, leading)).asScalar();
 }
 
-/** weight · mean over `axes` of (target − output)². Averaged first: engines weight a few means sooner than every square. */
+/**
+ * weight · mean over `axes` of (target − output)². The mean is taken first, because weighting a few means costs less
+ * than weighting every square.
+ */
 function weightedMeanSquares(output: tf.Tensor, target: tf.Tensor, weight: tf.Tensor, axes: number[]): tf.Tensor {
   if (!sameShape(output.shape, target.shape)) {
     throw new InvalidShapeError(
@@ -30,8 +36,8 @@ function weightedMeanSquares(output: tf.Tensor, target: tf.Tensor, weight: tf.Te
 }
 
 /**
- * A toy model in training: its loss `mse` is the mean over batch and features of importance · (x − out)², for parallel instances, input
- * [batch, n_instances, n_features], each one's own.
+ * A toy model as something to train. Its loss `mse` is the mean over batch and features of importance · (x − out)².
+ * Parallel instances take the input [batch, n_instances, n_features], and each has a loss of its own.
  */
 export function toyModelTrainable(model: ModelDefinition, importance: HostTensor): Trainable {
   return {

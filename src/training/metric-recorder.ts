@@ -1,12 +1,13 @@
-/** What each step of a run reported, each metric in one array. */
+/** Collects what each step of a run reports, each metric in one array. */
 
 export class MetricRecorder {
   readonly #steps: number;
   readonly #metrics = new Map<string, { readonly data: Float32Array; readonly width: number }>();
 
   /**
-   * @param names the metrics there will be @param width how many numbers each but `loss` has a step
-   * @param before of earlier steps, where a run is resumed
+   * @param names the metrics there will be
+   * @param width how many numbers a step reports of each metric but `loss`
+   * @param before metrics of earlier steps, where a run is resumed
    */
   constructor(
     steps: number,
@@ -19,20 +20,20 @@ export class MetricRecorder {
       const own = name === 'loss' ? 1 : width;
       const data = new Float32Array(this.#steps * own);
       data.set(before[name] ?? []);
-      // What the steps before did not report is unknown.
+      // A metric that earlier steps did not report is unknown for them.
       if (!before[name]) data.fill(Number.NaN);
       this.#metrics.set(name, { data, width: own });
     }
   }
 
-  /** Adds what the steps from `step` on reported, at most `count` of them. */
+  /** Adds the metrics of up to `count` steps, the first of which is step `step`. */
   add(step: number, metrics: Readonly<Record<string, Float32Array>>, count: number): void {
     for (const [name, { data, width }] of this.#metrics) {
       data.set(metrics[name]?.subarray(0, count * width) ?? [], step * width);
     }
   }
 
-  /** Each metric of the steps after `from` up to `to`, as views. */
+  /** Each metric of the steps after `from` up to and including `to`, as views. */
   between(from: number, to: number): Record<string, Float32Array> {
     return Object.fromEntries(
       Array.from(this.#metrics, ([name, { data, width }]) => [name, data.subarray(from * width, to * width)]),

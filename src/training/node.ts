@@ -1,4 +1,7 @@
-/** Training in Node: on the engine that suits the machine, with files and checkpoints. */
+/**
+ * Training in Node: on the engine that suits the machine, with files and checkpoints. The docstrings of the four
+ * trainers stand here, in full; browser.ts says what is different in a page.
+ */
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -15,7 +18,7 @@ import { startInThread } from './start/start-thread.ts';
 import { saeTraining } from './train-sae.ts';
 import { toyModelTraining } from './train-toy-model.ts';
 
-/** How the name of every checkpoint ends. */
+/** The end of every checkpoint's name. */
 export const CHECKPOINT = '.checkpoint.safetensors';
 
 const node: TrainingPlatform = {
@@ -31,7 +34,7 @@ const node: TrainingPlatform = {
     const file = join(folder, name + CHECKPOINT);
     const lock = await lockFolder(folder, name, { signal });
     try {
-      // Now, not at the first checkpoint; and what runs that were killed left half-written goes.
+      // The folder is prepared now, not at the first checkpoint; what killed runs have left half-written is removed.
       await prepareToWrite(file);
       const isThere = existsSync(file);
       if (isThere && !resume && !overwrite) {
@@ -48,7 +51,7 @@ const node: TrainingPlatform = {
     }
   },
   recordSinks: async ({ metricsFile: file, tensorboard: folder }) => [
-    // First, since it knows when records of before were made.
+    // This sink comes first, because its file knows when earlier records were made.
     ...(file === undefined ? [] : [metricsFile(file)]),
     ...(folder === undefined ? [] : [tensorBoardFolder(folder)]),
   ],
@@ -57,42 +60,43 @@ const node: TrainingPlatform = {
 const saes = saeTraining(node);
 /**
  * Trains one sparse autoencoder.
- *
- * @param settings - `data`, `dSae`, `activation` and `steps`; everything else has a default.
- * @param options - Where it runs, progress, checkpoints. Default: the engine that suits the machine.
- * @returns The autoencoder, its history and what it cost; `stopped` is true where `signal` ended it early.
- * @throws InvalidValueError, InvalidShapeError for settings out of range or data that do not fit them.
- * @throws InvalidTypeError where `data` are no activations.
- * @throws FileFormatError, FileWriteError where data cannot be read, or checkpoints neither read nor written.
- * @throws DivergenceError where a loss or a parameter is not finite.
+ * @param settings `data`, `dSae`, `activation` and `steps`; everything else has a default
+ * @param options where it runs, progress, checkpoints. Default: the engine that suits the machine, no checkpoints
+ * @returns the autoencoder, its history and what it cost; `stopped` is true where `signal` ended it early
+ * @throws InvalidValueError or InvalidShapeError for settings out of range or data that do not fit them
+ * @throws InvalidTypeError where `data` are no activations
+ * @throws FileFormatError where data cannot be read, or the checkpoint to resume from is of another training
+ * @throws FileWriteError where the folder of checkpoints cannot be written
+ * @throws FolderInUseError where the folder holds a checkpoint that is neither resumed nor overwritten
+ * @throws DivergenceError where a loss or a parameter is not finite; the last good state is kept where checkpoints are
  */
 export const trainSae = saes.trainSae;
 /**
- * Trains one autoencoder for each entry of `vary`: each the same as trained alone, small ones side by side as one batched step.
- *
- * @param settings - As for `trainSae`, and `vary`, at least one entry.
- * @param options - As for `trainSae`.
- * @returns One result for each entry of `vary`, in that order.
- * @throws InvalidValueError where `vary` is empty, and errors as `trainSae`.
+ * Trains one autoencoder for each entry of `vary`: each the same as trained alone, but faster for small ones. Those
+ * that differ in seed, data, start, learning rate or the numbers of their architecture train side by side as one
+ * batched step; the rest train one group after another.
+ * @param settings as for `trainSae`, and `vary`, at least one entry
+ * @param options as for `trainSae`
+ * @returns one result for each entry of `vary`, in that order
+ * @throws InvalidValueError where `vary` is empty, and the errors of `trainSae`
  */
 export const trainSaes = saes.trainSaes;
 
 const toys = toyModelTraining(node);
 /**
  * Trains a toy model, the best of `restarts`.
- *
- * @param settings - `data`, `nHidden` and `steps`; everything else has a default.
- * @param options - As for `trainSae`.
- * @returns The restart of the lowest training loss, and all of them in `restarts`.
- * @throws As `trainSae`.
+ * @param settings `data`, `nHidden` and `steps`; everything else has a default
+ * @param options as for `trainSae`
+ * @returns the restart of the lowest training loss, and all of them in `restarts`
+ * @throws the errors of `trainSae`
  */
 export const trainToyModel = toys.trainToyModel;
 /**
- * Trains one toy model for each entry of `vary`, each the same as trained alone, restarts included.
- *
- * @param settings - As for `trainToyModel`, and `vary`, at least one entry.
- * @param options - As for `trainSae`.
- * @returns One result for each entry of `vary`, in that order.
- * @throws InvalidValueError where `vary` is empty, and errors as `trainSae`.
+ * Trains one toy model for each entry of `vary`: each the same as trained alone, restarts included. Those that differ
+ * only in seed, data or learning rate train side by side.
+ * @param settings as for `trainToyModel`, and `vary`, at least one entry
+ * @param options as for `trainSae`
+ * @returns one result for each entry of `vary`, in that order
+ * @throws InvalidValueError where `vary` is empty, and the errors of `trainSae`
  */
 export const trainToyModels = toys.trainToyModels;

@@ -9,24 +9,24 @@ import { type HostTensor, type HostTensors, zeros } from '../tensor.ts';
 
 /** Settings of Adam and AdamW, named and meant as in torch.optim. */
 export interface AdamOptions {
-  /** Default `adam`; `adamw` decouples the weight decay from the gradient. */
+  /** Which optimizer; `adamw` decouples the weight decay from the gradient. Default `adam`. */
   readonly name?: 'adam' | 'adamw';
-  /** Default 1e-3. */
+  /** The learning rate, above 0. Default 1e-3. */
   readonly learningRate?: number;
-  /** Default [.9, .999]. β₁ = 0 keeps no first moment. */
+  /** β₁ and β₂, in [0, 1). With β₁ = 0 no first moment is kept. Default [.9, .999]. */
   readonly betas?: readonly [number, number];
-  /** Default 1e-8. */
+  /** ε, above 0: added to the root of the second moment. Default 1e-8. */
   readonly eps?: number;
-  /** On every parameter; `adamw` only. Default .01 for adamw. */
+  /** The weight decay of every parameter, at least 0; only for `adamw`. Default .01. */
   readonly weightDecay?: number;
 }
 
 /** An optimizer as pure functions of tensors. */
 export interface Optimizer {
   readonly options: Required<AdamOptions>;
-  /** State before the first step: `m.NAME` (unless β₁ = 0), `v.NAME`, and the scalars `c1`, `c2`. */
+  /** The state before the first step: `m.NAME` (unless β₁ = 0), `v.NAME`, and the scalars `c1` and `c2`. */
   init(parameters: HostTensors): HostTensors;
-  /** One step. `learningRate`, [] or [n_instances], overrides the option, as a schedule does. */
+  /** Computes one step. `learningRate`, [] or [n_instances], replaces the option where a schedule changes it. */
   update(
     parameters: Tensors,
     gradients: Tensors,
@@ -35,7 +35,11 @@ export interface Optimizer {
   ): { readonly parameters: Tensors; readonly state: Tensors };
 }
 
-/** InvalidValueError for a learning rate or ε that is not positive, betas outside [0, 1), or a negative weight decay. */
+/**
+ * Adam or AdamW with these settings.
+ * @throws InvalidValueError for a learning rate or ε that is not positive, betas outside [0, 1), or a negative weight
+ *   decay
+ */
 export function adam(options: AdamOptions = {}): Optimizer {
   const { name = 'adam', learningRate = 1e-3, betas = [0.9, 0.999], eps = 1e-8 } = options;
   const { weightDecay = name === 'adamw' ? 0.01 : 0 } = options;
@@ -75,7 +79,8 @@ export function adam(options: AdamOptions = {}): Optimizer {
       const next: Tensors = { c2 };
       let c1: tf.Tensor = tf.scalar(1);
       if (beta1 > 0) next['c1'] = c1 = movingAverage(state['c1']!, beta1, tf.scalar(1));
-      // p − lr (m/c1) / (√(v/c2) + ε) with the corrections taken into two scalars: fewer passes over the parameters.
+      // p − lr (m/c1) / (√(v/c2) + ε), with both corrections in two scalars: this needs fewer passes over the
+      // parameters.
       const rootC2 = tf.sqrt(c2);
       const stepSize = tf.div(tf.mul(rate, rootC2), c1);
       const epsilon = tf.mul(rootC2, eps);
@@ -95,7 +100,7 @@ export function adam(options: AdamOptions = {}): Optimizer {
   };
 }
 
-/** A number as it is; one for each instance as [n_instances, 1, …] of `rank` dimensions. */
+/** A number as it is; one number for each instance as [n_instances, 1, …] with `rank` dimensions. */
 function alongInstances(number: tf.Tensor, rank: number): tf.Tensor {
   return number.rank === 0 ? number : tf.reshape(number, [...number.shape, ...Array<number>(rank - 1).fill(1)]);
 }

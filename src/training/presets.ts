@@ -1,6 +1,7 @@
 /**
- * Practices: everything about a training but its data, sizes and sparsity, under the name of those who train so. A preset is what a setting
- * is where none is given; any single one overrides it. docs/training.md lists them with their sources.
+ * Presets are practices: all settings of a training except its data, sizes and sparsity, under the name of those who
+ * train that way. A preset gives the value of a setting that the caller leaves open; any single one overrides it.
+ * docs/training.md lists the presets with their sources.
  */
 import type { ActivationKind } from '../models/architectures/registry.ts';
 import type { SaeSettings } from './sae-settings.ts';
@@ -32,17 +33,17 @@ export interface PresetSettings
 const CHOOSES_LATENTS: readonly ActivationKind[] = ['topk', 'batchtopk', 'matryoshka'];
 const HAS_L1: readonly ActivationKind[] = ['relu', 'gated'];
 
-/** The last fifth of training. */
+/** A learning rate that falls over the last fifth of training. */
 function lastFifth(steps: number) {
   return { decay: 'linear', decaySteps: Math.floor(steps / 5) } as const;
 }
 
-/** A coefficient that rises from 0 over so many steps; none where there is less than one. */
+/** A coefficient that rises from 0 over `steps` steps; no schedule where that is less than one step. */
 function risingFrom0(name: 'l1' | 'l0', steps: number) {
   return steps < 1 ? {} : { [name]: { from: 0, steps: Math.floor(steps) } };
 }
 
-/** What the Python project did that this one began with: its two scripts' settings, and nothing else. */
+/** The settings of two training scripts of the Python project from which this package was ported, and nothing else. */
 function seed({ kind }: PresetSubject): PresetSettings {
   return { batchSize: 2048, learningRate: 0.005, ...(HAS_L1.includes(kind) && { activation: { l1: 0.01 } }) };
 }
@@ -75,15 +76,16 @@ function ours(subject: PresetSubject): PresetSettings {
 }
 
 /**
- * SAELens 6.54's defaults (sae_lens/config.py, saes/sae.py, training/sae_trainer.py): squared errors summed over d_in, free decoder rows that start at
- * norm 0.1 with the encoder their transpose and biases 0, the gradient clipped to 1, the choice of latents scaled by decoder norms, AuxK on.
- * Dead there is what was silent for strictly more than 1,000 steps.
+ * SAELens 6.54's defaults (sae_lens/config.py, saes/sae.py, training/sae_trainer.py): squared errors summed over d_in,
+ * free decoder rows that start at norm 0.1 with the encoder their transpose and biases 0, the gradient clipped to 1,
+ * the choice of latents scaled by decoder norms, AuxK on. A latent is dead there that was silent for strictly more than
+ * 1,000 steps.
  */
 function saelens({ kind }: PresetSubject): PresetSettings {
   const choice = {
     rescaleByDecoderNorm: true,
     auxK: { form: 'saelens', coefficient: 1, deadAfter: 1001 },
-    // Its running threshold starts at 0 and is never begun anew.
+    // SAELens's running threshold starts at 0 and never begins anew.
     ...(kind !== 'topk' && { restartThresholdAt: -1 }),
   };
   return {
@@ -102,9 +104,10 @@ function saelens({ kind }: PresetSubject): PresetSettings {
 }
 
 /**
- * Anthropic's update of January 2025, "Dictionary Learning Optimization Techniques", as SAELens's documentation gives it: JumpReLU with a tanh penalty
- * whose weight rises over the whole run, the mean norm brought to √d, the rate falling over the last fifth. Other architectures take what is not
- * JumpReLU's: the penalty of L1 rises over the first twentieth (its update of April 2024).
+ * Anthropic's update of January 2025, "Dictionary Learning Optimization Techniques", as SAELens's documentation gives
+ * it: JumpReLU with a tanh penalty whose weight rises over the whole run, the mean norm brought to √d, the rate falling
+ * over the last fifth. Other architectures take the settings that do not belong to JumpReLU: the penalty of L1 rises
+ * over the first twentieth (its update of April 2024).
  */
 function anthropic2025(subject: PresetSubject): PresetSettings {
   const { kind, steps } = subject;
@@ -152,7 +155,7 @@ function dictionaryLearning({ kind, dSae, steps }: PresetSubject): PresetSetting
     start: { directions: 'gaussian', bias: 'geometric-median' },
     batchSize: 2048,
     optimizer: { name: 'adam', betas: CHOOSES_LATENTS.includes(kind) ? [0.9, 0.999] : [0, 0.999], eps: 1e-8 },
-    // Gao's law, 2e-4 / √(n / 2¹⁴), for those that choose latents.
+    // The law of Gao et al., 2e-4 / √(n / 2¹⁴), for architectures that choose latents.
     learningRate: CHOOSES_LATENTS.includes(kind) ? 2e-4 / Math.sqrt(dSae / 2 ** 14) : kind === 'jumprelu' ? 7e-5 : 1e-4,
     clip: 1,
     schedules: {
@@ -182,13 +185,13 @@ const TABLE = {
   'dictionary-learning': dictionaryLearning,
 } satisfies Record<string, (subject: PresetSubject) => PresetSettings>;
 
-/** The name of a practice. */
+/** The name of a preset. */
 export type PresetName = keyof typeof TABLE;
 
 /** The names of all presets. */
 export const PRESETS = Object.keys(TABLE) as readonly PresetName[];
 
-/** What the preset `name` sets for a training of `subject`. */
+/** The settings of the preset `name` for a training of `subject`. */
 export function presetSettings(name: PresetName, subject: PresetSubject): PresetSettings {
   return TABLE[name](subject);
 }

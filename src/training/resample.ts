@@ -1,8 +1,10 @@
 /**
- * Resampling: latents that have died begin anew along activations that are reconstructed badly (Bricken et al. 2023, "Towards Monosemanticity", in the
- * form of saprmarks/dictionary_learning, trainers/standard.py). An architecture without another way back to life, such as ReLU with L1, needs it most.
+ * Resampling: latents that have died begin anew along activations that are reconstructed badly (Bricken et al. 2023,
+ * "Towards Monosemanticity", in the form of saprmarks/dictionary_learning, trainers/standard.py). Architectures that
+ * have no other way to revive a latent need it most, such as ReLU with L1.
  */
 import * as tf from '@tensorflow/tfjs';
+import { distinctIndices } from '../data/shuffle.ts';
 import { randomStream } from '../data/streams.ts';
 import type { Engine, StepProgram } from '../engines/engine.ts';
 import { InvalidValueError } from '../errors.ts';
@@ -11,17 +13,20 @@ import type { SparseAutoencoder } from '../models/sparse-autoencoder.ts';
 import { type HostTensor, type HostTensors, hostTensor, rowNorms, rowsAt, sameShape } from '../tensor.ts';
 import { joinedName, joinState, modelState } from './training-step.ts';
 
-/** How dead latents begin anew. */
+/** How and when dead latents begin anew. */
 export interface ResampleOptions {
-  /** Steps from one resampling to the next, at least 2. A warm-up of the learning rate begins again after each. */
+  /** Steps from one resampling to the next, at least 2. The learning rate's warm-up begins again after each. */
   readonly every: number;
-  /** Steps without firing, at least 1, beyond which a latent is dead. Default half of `every`. */
+  /** A latent is dead after more than this many steps without firing, at least 1. Default: half of `every`. */
   readonly deadAfter?: number;
-  /** Norm of a new encoder column as a share of the mean norm of the living ones, > 0. Default .2. */
+  /** Norm of a new encoder column divided by the mean norm of the living columns, above 0. Default .2. */
   readonly encoderShare?: number;
 }
 
-/** @throws InvalidValueError for what is out of its range. */
+/**
+ * Fills in the defaults.
+ * @throws InvalidValueError for a value out of its range
+ */
 export function resolveResampling({
   every,
   deadAfter,
@@ -45,17 +50,20 @@ export interface ResampledRun {
   readonly sae: SparseAutoencoder;
   readonly seed: number;
   readonly batchSize: number;
-  /** Rows to begin from, [n, d_in]: as they are fed, and as the encoder sees them. */
+  /** Rows from which latents begin anew, [n, d_in]: as they are fed, and as the encoder sees them. */
   readonly rows: { readonly fed: HostTensor; readonly encoded: HostTensor };
 }
 
 /**
- * The state of one autoencoder after `step` steps with its dead latents begun anew: of a batch of `rows`, drawn by seed and step, rows are drawn without
- * return with a probability in proportion to the norm of their error; a latent's decoder row becomes the row less b_dec, at the mean norm of the living
- * decoder rows, its encoder column the same direction at `encoderShare` of the living columns' mean norm, its biases 0, its moments 0. Where more latents
- * are dead than the batch has rows the first ones are taken.
+ * The state of one autoencoder after `step` steps in which its dead latents have begun anew.
+ *
+ * Seed and step draw a batch of `rows`; from it one row for each dead latent is drawn without return, with a
+ * probability proportional to the norm of its error. The latent's decoder row becomes the row minus b_dec, at the mean
+ * norm of the living decoder rows; its encoder column has the same direction, at `encoderShare` of the living columns'
+ * mean norm; its biases and moments become 0. Where more latents are dead than the batch has rows, the first ones are
+ * taken.
  * @param state a whole training state of this autoencoder alone
- * @returns the new state and how many latents began anew; the state as it was where none was dead or none lives
+ * @returns the new state and how many latents have begun anew; the given state where none was dead or none is alive
  */
 export async function resampled(
   run: ResampledRun,
@@ -73,7 +81,7 @@ export async function resampled(
   if (dead.length === 0 || dead.length === dSae) return { state, count: 0 };
 
   const random = randomStream(run.seed + step, 'resampling');
-  const batch = drawnRows(run.rows.fed.shape[0]!, batchSize, below => random.integer(below));
+  const batch = [...distinctIndices(run.rows.fed.shape[0]!, batchSize, random)];
   const errors = await errorNorms(sae, state, rowsAt(run.rows.fed, batch), engine);
   const chosen = drawnByWeight(errors, dead.length, () => random.uniform()).map(i => batch[i]!);
   const latents = dead.slice(0, chosen.length);
@@ -82,7 +90,10 @@ export async function resampled(
   const decoder = sae.decoderParameter;
   const width = sae.config.dIn;
   const next: Record<string, HostTensor> = { ...state };
-  /** Sets what `parameter`, or a moment of it, has of each latent: a column of W_enc, a row of the decoder, an entry of a vector. */
+  /**
+   * Sets the entries of `parameter`, or of one of its moments, that belong to each latent: a column of W_enc, a row of
+   * the decoder, an entry of a vector.
+   */
   const write = (name: string, parameter: string, valueAt: (i: number, j: number) => number): void => {
     const { data, shape } = state[name]!;
     const copy = Float32Array.from(data);
@@ -113,7 +124,7 @@ export async function resampled(
   return { state: next, count: latents.length };
 }
 
-/** ‖x − x̂‖ of each row in the form of training, computed where training runs. */
+/** ‖x − x̂‖ of each row with the parameters in training, computed on the training's engine. */
 async function errorNorms(
   sae: SparseAutoencoder,
   state: HostTensors,
@@ -145,8 +156,8 @@ async function errorNorms(
 }
 
 /**
- * Up to `count` different indices, each next one with a probability in proportion to its weight among those that are left: the largest u^(1/w)
- * (Efraimidis & Spirakis 2006). What weighs nothing is never drawn.
+ * Up to `count` different indices, each next one with a probability in proportion to its weight among those that are
+ * left: the largest u^(1/w) (Efraimidis & Spirakis 2006). An index of weight 0 is never drawn.
  */
 function drawnByWeight(weights: ArrayLike<number>, count: number, uniform: () => number): number[] {
   const keys = Array.from(weights, (weight, index) => ({ index, key: Math.log(1 - uniform()) / weight }));
@@ -157,18 +168,7 @@ function drawnByWeight(weights: ArrayLike<number>, count: number, uniform: () =>
     .map(({ index }) => index);
 }
 
-/** `count` different ones of `n` row numbers, or all where there are fewer. */
-function drawnRows(n: number, count: number, integer: (below: number) => number): number[] {
-  const rows = Array.from({ length: n }, (_, i) => i);
-  const drawn = Math.min(n, count);
-  for (let i = 0; i < drawn; i++) {
-    const j = i + integer(n - i);
-    [rows[i], rows[j]] = [rows[j]!, rows[i]!];
-  }
-  return rows.slice(0, drawn);
-}
-
-/** (row − bias) / ‖row − bias‖, one after the other; a row that is the bias stays 0. */
+/** (row − bias) / ‖row − bias‖ of each row; 0 for a row that equals the bias. */
 function unitDirections({ data, shape }: HostTensor, { data: bias }: HostTensor): Float32Array {
   const width = shape[1]!;
   const centred = hostTensor(
@@ -179,7 +179,7 @@ function unitDirections({ data, shape }: HostTensor, { data: bias }: HostTensor)
   return centred.data.map((value, i) => value / (norms[Math.floor(i / width)]! || 1));
 }
 
-/** ‖column‖ of [d_in, d_sae]. */
+/** The norms of the columns of [d_in, d_sae]. */
 function columnNorms({ data, shape }: HostTensor): Float64Array {
   const columns = shape[1]!;
   const squares = new Float64Array(columns);

@@ -3,7 +3,10 @@ import { FileFormatError } from '../errors.ts';
 import { type HostTensor, type HostTensors, sameShape } from '../tensor.ts';
 import type { Checkpoint } from './checkpoint.ts';
 
-/** The checkpoint's state, in the order of `expected`; FileFormatError unless it has the same names and shapes. */
+/**
+ * The checkpoint's state, in the order of `expected`.
+ * @throws FileFormatError unless it has the same names and shapes
+ */
 export function resumedState({ state }: Checkpoint, expected: HostTensors): HostTensors {
   const unknown = Object.keys(state).find(name => !(name in expected));
   if (unknown) throw new FileFormatError(`the checkpoint holds "${unknown}", which this step does not have`);

@@ -1,4 +1,4 @@
-/** How a training is run, whatever it trains: the same for autoencoders and toy models, one or many. */
+/** The options that say how a training runs: the same for autoencoders and toy models, one or many. */
 import type { Engine, EngineDescription, StepProgram } from '../engines/engine.ts';
 import { InvalidValueError } from '../errors.ts';
 import type { HostTensor, HostTensors } from '../tensor.ts';
@@ -11,72 +11,99 @@ import { type Progress, type Trained, type TrainOptions, train } from './train.t
 
 /** Where a training runs, who is told of it, and what is kept of it. */
 export interface TrainingOptions {
-  /** Where steps run. Default the one that suits the machine. */
+  /** The engine that runs the steps. Default: the one that suits the machine. */
   readonly engine?: Engine | undefined;
-  /** Aborting ends the run after the call in flight, with a checkpoint where one is kept. */
+  /** Aborting ends the run after the engine's current call, with a checkpoint where checkpoints are kept. */
   readonly signal?: AbortSignal | undefined;
-  /** Called after every call of the engine, some 40 ms of work. */
+  /** Called after every call of the engine, about every 40 ms. */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
-  /** A folder to keep checkpoints in; it is made where it is missing. Default none. */
+  /** A folder for checkpoints; it is made where it is missing. Default: no checkpoints. */
   readonly checkpoint?: string | undefined;
   /** Steps between checkpoints. Default 5,000. */
   readonly checkpointEvery?: number | undefined;
-  /** The name of this training's checkpoints in the folder, for folders that hold several. Default what is trained. */
+  /**
+   * The name of this training's checkpoints in the folder, for folders that hold several. Default: a name of what is
+   * trained.
+   */
   readonly checkpointName?: string | undefined;
-  /** Go on from the checkpoint in the folder; where there is none the run begins. More steps than it was to take continue it. Default false. */
+  /**
+   * Whether the run goes on from the checkpoint in the folder; it begins where there is none. `steps` may be larger
+   * than in the run that wrote it. Default false.
+   */
   readonly resume?: boolean | undefined;
-  /** Begin anew where the folder holds a checkpoint of this name, which is then replaced. Default false: that is refused, unless it is resumed. */
+  /**
+   * Whether the run begins anew where the folder holds a checkpoint of this name, which is then replaced. Default
+   * false: the training is refused, unless it resumes that checkpoint.
+   */
   readonly overwrite?: boolean | undefined;
-  /** Called while what precedes the first step is computed (`geometric median`, `directions`): the share that is done, from 0 to 1. */
+  /**
+   * Called while the start is computed (`geometric median`, `directions`), with the share that is done, from 0 to 1.
+   */
   readonly onStart?: ((what: StartPart, share: number) => void) | undefined;
-  /** Told where a run goes on: after how many steps. */
+  /** Called where a run is resumed, with the number of steps that are complete. */
   readonly onResume?: ((step: number) => void) | undefined;
-  /** Told after each resampling of dead latents, where the settings ask for it: the completed steps and how many began anew, side by side in all. */
+  /**
+   * Called after each resampling of dead latents, where the settings ask for it: with the number of complete steps, and
+   * of latents that began anew, summed over all autoencoders side by side.
+   */
   readonly onResample?: ((step: number, latents: number) => void) | undefined;
   /** Steps from one record of the run's metrics to the next; the last step has one too. Default 100. */
   readonly recordEvery?: number | undefined;
-  /** Called with each record. Where a run is resumed, not with those before. */
+  /** Called with each record; in a resumed run, not with those of earlier steps. */
   readonly onRecord?: ((record: MetricsRecord) => void) | undefined;
-  /** A file for the records, one JSON object a line; its folder has to exist. A resumed run's file has each record once. Node only. Default none. */
+  /**
+   * A file for the records, one JSON object per line; its folder must exist. The file of a resumed run has each record
+   * once. Node only. Default: none.
+   */
   readonly metricsFile?: string | undefined;
-  /** A folder for the records as TensorBoard's event files; it is made where it is missing. Node only. Default none. */
+  /**
+   * A folder for the records as TensorBoard's event files; it is made where it is missing. Node only. Default: none.
+   */
   readonly tensorboard?: string | undefined;
-  /** Steps at which the history keeps directions and biases (see snapshotSteps). Default none. */
+  /** Steps at which the history keeps directions and biases (see snapshotSteps). Default: none. */
   readonly snapshotAt?: readonly number[] | undefined;
-  /** Called with each of these as it is taken; `index` counts the models in the order of `vary` or the restarts. */
+  /**
+   * Called with each such snapshot as it is taken; `index` counts the models in the order of `vary`, or the restarts.
+   */
   readonly onSnapshot?: ((snapshot: ModelSnapshot, index: number) => void) | undefined;
-  /** The most steps that the engine runs in one call. Default 200, or as many as 64 MiB of batches hold. */
+  /**
+   * The most steps that the engine runs in one call. Default: 200, or fewer where their batches would take more than 64
+   * MiB.
+   */
   readonly stepsPerCall?: number | undefined;
 }
 
-/** What is computed of a sample before the first step. */
+/** What is computed from a sample before the first step. */
 export type StartPart = 'geometric median' | 'directions';
 
 /** What a training cost and where it ran. */
 export interface RunReport {
-  /** True where it was aborted before its last step. */
+  /** Whether the run was aborted before its last step. */
   readonly stopped: boolean;
   readonly engine: EngineDescription;
-  /** Milliseconds spent drawing batches, waiting for the engine beside that, and in all. */
+  /** Milliseconds: for drawing batches, for waiting for the engine besides that, and in all. */
   readonly time: Trained['time'];
-  /** What kept records from being written, a FileWriteError; the training itself went on. */
+  /** The error that kept records from being written, a FileWriteError; the training itself went on. */
   readonly recordsFailed?: Error;
 }
 
 /** A training that is ready to run. */
 export interface ReadyRun extends Pick<TrainOptions, 'batches' | 'steps' | 'scalars' | 'measured' | 'revision'> {
   readonly program: StepProgram;
-  /** Default name of its checkpoints. */
+  /** The default name of its checkpoints. */
   readonly name: string;
-  /** What is trained and how, as JSON: a run is resumed only by the same. */
+  /** What is trained and how, as JSON: only the same is resumed. */
   readonly experiment: Readonly<Record<string, unknown>>;
-  /** What a snapshot keeps. */
+  /** Takes what a snapshot keeps out of a state. */
   readonly look: (state: HostTensors) => { readonly directions: HostTensor; readonly bias: HostTensor };
-  /** Where each of its models stands in the order that the caller knows. */
+  /** The index of each of its models in the order that the caller knows. */
   readonly indices: readonly number[];
 }
 
-/** Runs it as the options say. Errors as `train`. */
+/**
+ * Runs a training as the options say.
+ * @throws the errors of `train`
+ */
 export async function runTraining(
   platform: TrainingPlatform,
   ready: ReadyRun,
@@ -129,17 +156,17 @@ export async function runTraining(
   });
 }
 
-/** What a run reports beside its models. */
+/** The report of a run, without its models. */
 export function reportOf({ stopped, engine, time, recordsFailed }: Trained): RunReport {
   return { stopped, engine, time, ...(recordsFailed && { recordsFailed }) };
 }
 
-/** Whether anybody is told how a run goes: what each step then reports beside its loss costs nothing where nobody is. */
+/** Whether anybody watches the run. Where nobody does, steps report only their loss, which costs nothing more. */
 export function isWatched({ onProgress, onRecord, metricsFile, tensorboard }: TrainingOptions): boolean {
   return [onProgress, onRecord, metricsFile, tensorboard].some(listener => listener !== undefined);
 }
 
-/** Where a run's records go; nowhere by default. */
+/** Where a run's records go; by default nowhere. */
 async function recordsOf(platform: TrainingPlatform, options: TrainingOptions): Promise<RecordOptions | undefined> {
   const { recordEvery: every = 100, onRecord, metricsFile, tensorboard } = options;
   if (!(Number.isSafeInteger(every) && every >= 1)) {

@@ -1,4 +1,4 @@
-/** What a training of sparse autoencoders is told: data, sizes, architecture, and everything that has a default. */
+/** The settings of a training of sparse autoencoders: data, sizes, architecture, and all that has a default. */
 import type { ActivationData } from '../data/activation-data.ts';
 import { InvalidValueError } from '../errors.ts';
 import type { ActivationConfig } from '../models/architectures/registry.ts';
@@ -10,36 +10,49 @@ import { PRESETS, type PresetName, presetSettings } from './presets.ts';
 import { type ResampleOptions, resolveResampling } from './resample.ts';
 import type { Schedules } from './schedules.ts';
 
-/** Where an autoencoder starts. */
+/** The parameters with which an autoencoder starts, and which of them stay. */
 export interface SaeStartSettings {
-  /** Decoder directions: a named start (see initialDirections), or rows [d_sae, d_out]. Default `spread` up to 64 latents, `gaussian` beyond and for transcoders. */
+  /**
+   * Decoder directions: a named start (see initialDirections), or rows [d_sae, d_out]. Default: `spread` up to 64
+   * latents, `gaussian` beyond and for transcoders.
+   */
   readonly directions?: Initialisation | HostTensor;
-  /** Norm of the decoder's rows. Default 1; another needs the decoder `free`. */
+  /** Norm of the decoder's rows, above 0; a norm other than 1 needs `decoder: 'free'`. Default 1. */
   readonly decoderNorm?: number;
-  /** Norm of the encoder's columns, which start along the decoder's rows. Default as the decoder's. */
+  /** Norm of the encoder's columns, which start along the decoder's rows. Default: the decoder's norm. */
   readonly encoderNorm?: number;
-  /** b_dec: of the sample of activations, or [d_out] numbers. Default `geometric-median`; `zero` for a transcoder. */
+  /**
+   * b_dec: computed from the sample of activations, or [d_out] numbers. Default `geometric-median`; for a transcoder
+   * `zero`.
+   */
   readonly bias?: 'geometric-median' | 'mean' | 'zero' | ArrayLike<number>;
   /**
-   * Baselines of Korznikov et al. 2026, "Sanity Checks for SAEs" (2602.14111). `true`: the decoder stays where it starts; a number c in (0, 1), the
-   * soft-frozen decoder: after each step every row is brought back to a cosine of at least c with its start, the paper's is .8. Default false.
+   * Baselines of Korznikov et al. 2026, "Sanity Checks for SAEs" (2602.14111). `true` freezes the decoder at its start.
+   * A number c in (0, 1) is the soft-frozen decoder: after each step every row is brought back to a cosine of at least
+   * c with its start; the paper takes .8. Default false.
    */
   readonly holdDecoder?: boolean | number;
-  /** Whether the encoder's weights stay where they start, the same paper's third baseline. Default false. */
+  /** Whether the encoder's weights stay at their start, the third baseline of the same paper. Default false. */
   readonly holdEncoder?: boolean;
-  /** Whether b_dec stays where it starts. Default false: it is trained. */
+  /** Whether b_dec stays at its start. Default false: it is trained. */
   readonly holdBias?: boolean;
-  /** Whether there are biases at all; without, b_dec and b_enc are 0 and stay so. Default true. */
+  /** Whether there are biases. Without them b_dec and b_enc are 0 and stay 0. Default true. */
   readonly biases?: boolean;
 }
 
-/** One training. Everything has a default but the data, the number of latents, the activation and the number of steps. */
+/**
+ * The settings of one training. Everything has a default but the data, the number of latents, the activation and the
+ * number of steps.
+ */
 export interface SaeSettings {
   /** An activation source, rows [n][d_in], a tensor [n, d_in], or an iterable of rows (see activationSource). */
   readonly data: ActivationData;
-  /** A practice of this name sets what is not given here (presets.ts). Default none: the defaults that each setting names. */
+  /**
+   * The preset that gives all settings that are not given here (see presets.ts). Default: none; each setting then has
+   * the default that it names.
+   */
   readonly preset?: PresetName;
-  /** Latents, at least 1. */
+  /** The number of latents, at least 1. */
   readonly dSae: number;
   /** The architecture and its own settings: `{ kind: 'topk', k: 32 }`. */
   readonly activation: ActivationConfig;
@@ -48,66 +61,84 @@ export interface SaeSettings {
   /** How decoder rows keep their norm. Default `reparametrise`. */
   readonly decoder?: DecoderForm;
   readonly start?: SaeStartSettings;
-  /** Rows of one step. Default 2048. */
+  /** Rows of one step, at least 1. Default 2048. */
   readonly batchSize?: number;
-  /** Default Adam, betas (0, .999), eps 1e-8. */
+  /** The optimizer. Default: Adam, betas (0, .999), eps 1e-8. */
   readonly optimizer?: AdamOptions;
-  /** Default .005, or the optimizer's. */
+  /** The learning rate, above 0. Default: the optimizer's, or .005. */
   readonly learningRate?: number;
-  /** How the learning rate, and the numbers of the architecture, change over training. Default not at all. */
+  /** How the learning rate and the numbers of the architecture change over training. Default: they do not. */
   readonly schedules?: Schedules;
   /**
-   * Whether the squared error is averaged (the default) or summed over d_out; it is averaged over the batch either way. Every coefficient of the
-   * loss is in that unit. SAELens sums.
+   * Whether the squared error is averaged (`mean`) or summed over d_out; it is averaged over the batch either way.
+   * Every coefficient of the loss is relative to it. SAELens sums. Default `mean`.
    */
   readonly reconstructionLoss?: 'mean' | 'sum';
-  /** The norm, > 0, to which the gradient of all parameters together is clipped before each update. Default 0: not at all. SAELens clips to 1. */
+  /**
+   * The norm, above 0, to which the gradient of all parameters together is clipped before each update. SAELens clips to
+   * 1. Default 0: no clipping.
+   */
   readonly clip?: number;
   /**
-   * What happens to activations: `expected_average_only_in` multiplies all by √d_in / mean norm, measured on the sample, and is folded into the
-   * weights when frozen; `layer_norm` and `constant_norm_rescale` normalise each sample and stay in the frozen graph. As SAELens has them. Default `none`.
+   * How activations are normalised, by SAELens's names. `expected_average_only_in` multiplies all of them by √d_in /
+   * mean norm, measured on the sample; freezing folds the factor into the weights. `layer_norm` and
+   * `constant_norm_rescale` normalise each sample and stay in the frozen graph. Default `none`.
    */
   readonly normalize?: NormalizeActivations;
-  /** Dead latents begin anew along badly reconstructed activations, every so many steps. Not for transcoders. Default not at all. */
+  /**
+   * Lets dead latents begin anew along badly reconstructed activations, every so many steps. Not for transcoders.
+   * Default: off.
+   */
   readonly resample?: ResampleOptions;
-  /** Whether a transcoder's reconstruction has a linear term of its input. Default false. */
+  /** Whether a transcoder's reconstruction has a further term that is linear in its input. Default false. */
   readonly skip?: boolean;
-  /** The share of all rows that training never sees, in [0, 1). Default .05; generated data have a stream of their own for it. */
+  /**
+   * The share of all rows, in [0, 1), that training never sees. Generated data have a stream of their own for it.
+   * Default .05.
+   */
   readonly holdOut?: number;
-  /** Activations seen beforehand, for b_dec and the directions. Default 10,000, or d_sae where that is more. */
+  /**
+   * The number of activations from which b_dec and the directions are computed before training. Default: the larger of
+   * 10,000 and d_sae.
+   */
   readonly sampleSize?: number;
-  /** The seed of these. Default the seed of the run. */
+  /** The seed of that sample. Default: the seed of the run. */
   readonly sampleSeed?: number;
   /** The seed of everything random, any safe integer. Default 0. */
   readonly seed?: number;
 }
 
-/** Normalisations of SAELens's names. */
+/** The normalisations of activations, by SAELens's names. */
 export const NORMALIZE_ACTIVATIONS = [
   'none',
   'expected_average_only_in',
   'layer_norm',
   'constant_norm_rescale',
 ] as const;
+/** The name of a normalisation of activations. */
 export type NormalizeActivations = (typeof NORMALIZE_ACTIVATIONS)[number];
 
 /** Many trainings that share all settings but those that vary. */
 export interface ManySaeSettings extends SaeSettings {
-  /** For each autoencoder the settings in which it differs; any may. */
+  /** The settings in which each autoencoder differs; any setting may. */
   readonly vary: readonly Partial<SaeSettings>[];
 }
 
 /** The optimizer where a training names none. */
 export const SAE_OPTIMIZER = { name: 'adam', learningRate: 0.005, betas: [0, 0.999] } as const satisfies AdamOptions;
 
-/** Activations seen beforehand, at least. */
+/** The least number of activations in the sample before training, unless the settings say otherwise. */
 const SAMPLE_SIZE = 10_000;
 
 /** The settings with their defaults. */
 export type ResolvedSaeSettings = Required<Omit<SaeSettings, 'preset' | 'resample'>> &
   Pick<SaeSettings, 'preset'> & { readonly resample?: Required<ResampleOptions> };
 
-/** @throws InvalidValueError if a count is not positive or the seed no safe integer; what else is out of range its own part refuses. */
+/**
+ * Fills in preset and defaults.
+ * @throws InvalidValueError where a count is not positive or the seed is no safe integer. Other values are checked
+ *   where they are used.
+ */
 export function resolveSaeSettings(given: SaeSettings): ResolvedSaeSettings {
   const settings = given.preset === undefined ? given : withPreset(given.preset, given);
   const { seed = 0, batchSize = 2048, dSae, steps, sampleSize = Math.max(SAMPLE_SIZE, dSae) } = settings;
@@ -154,12 +185,14 @@ export function resolveSaeSettings(given: SaeSettings): ResolvedSaeSettings {
   };
 }
 
-/** The schedules, with the learning rate's warm-up beginning again after every so many steps unless they say otherwise. */
+/**
+ * The schedules, in which the learning rate's warm-up begins again after every `steps` steps unless they say otherwise.
+ */
 function warmUpAfterEach(steps: number, { learningRate, ...schedules }: Schedules): Schedules {
   return learningRate ? { ...schedules, learningRate: { warmUpEvery: steps, ...learningRate } } : schedules;
 }
 
-/** `given` settings, and for what they leave open those of the preset. Of settings with parts, each part is one. */
+/** The `given` settings, completed by those of the preset. In settings that have parts, each part counts by itself. */
 function withPreset(name: PresetName, given: SaeSettings): SaeSettings {
   if (!PRESETS.includes(name)) {
     throw new InvalidValueError(`preset "${name}" does not exist; choose from ${PRESETS.join(', ')}`);
@@ -180,7 +213,10 @@ function withPreset(name: PresetName, given: SaeSettings): SaeSettings {
   };
 }
 
-/** The architecture's settings, AuxK's one by one. A preset's AuxK gives way to a normalisation that it does not go with. */
+/**
+ * The architecture's settings, completed by the preset's; those of AuxK one by one. The preset's AuxK is dropped where
+ * the normalisation does not go with it.
+ */
 function withPresetActivation(
   own: ActivationConfig,
   { auxK, ...preset }: Readonly<Record<string, unknown>>,
@@ -197,7 +233,7 @@ function withPresetActivation(
   } as ActivationConfig;
 }
 
-/** A setting that is given as undefined is one that is not given. */
+/** A setting that is given as `undefined` counts as not given. */
 function defined<T extends object>(settings: T): T {
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) as T;
 }

@@ -2,24 +2,24 @@
 import { InvalidValueError } from '../errors.ts';
 import { type LearningRateSchedule, learningRateAt } from './learning-rate.ts';
 
-/** A number that goes in a line from `from` to its setting over the first `steps` steps, and stays there. */
+/** A number that goes linearly from `from` to its setting over the first `steps` steps, and stays there. */
 export interface Ramp {
-  /** The number of the very first step: 0 for a coefficient's warm-up, a larger k for annealing. */
+  /** The number of the very first step: 0 for the warm-up of a coefficient, a k above the setting for annealing. */
   readonly from: number;
-  /** Steps until the setting is reached, at least 1. */
+  /** How many steps it takes to reach the setting, at least 1. */
   readonly steps: number;
 }
 
-/** How numbers change. Those that are not named stay as they are set. */
+/** How numbers of a training change. Those that are not named do not. */
 export interface Schedules {
   readonly learningRate?: LearningRateSchedule;
-  /** By the names of the architecture's numbers: `l1`, `l0`, `k`, `aux_k`. */
+  /** Schedules by the names of the architecture's numbers: `l1`, `l0`, `k`, `aux_k`. */
   readonly [number: string]: Ramp | LearningRateSchedule | undefined;
 }
 
 /**
  * The number of each step as a function of the steps completed before it: from + (value − from) · min(t / steps, 1).
- * @throws InvalidValueError if the ramp has no whole number of steps, at least 1, or a start that is not finite.
+ * @throws InvalidValueError where the ramp's steps are no integer of at least 1, or its start is not finite
  */
 function rampAt({ from, steps }: Ramp, value: number, name: string): (completedSteps: number) => number {
   if (!Number.isSafeInteger(steps) || steps < 1 || !Number.isFinite(from)) {
@@ -30,7 +30,7 @@ function rampAt({ from, steps }: Ramp, value: number, name: string): (completedS
   return completed => from + (value - from) * Math.min(completed / steps, 1);
 }
 
-/** The number `name` of one run at each step: its schedule's, or always `value`. */
+/** The number `name` of one run as a function of the steps completed before: by its schedule, or always `value`. */
 export function numberAt(
   schedules: Schedules,
   name: string,
@@ -44,7 +44,10 @@ export function numberAt(
   return ramp && rampAt(ramp as Ramp, value, name);
 }
 
-/** InvalidValueError for a schedule of a number that is not among `names`. */
+/**
+ * Checks the names of schedules.
+ * @throws InvalidValueError for a schedule of a number that is not among `names`
+ */
 export function requireKnownSchedules(schedules: Schedules, names: readonly string[]): void {
   const unknown = Object.keys(schedules).find(name => !names.includes(name));
   if (unknown === undefined) return;

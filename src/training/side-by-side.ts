@@ -1,8 +1,8 @@
-/** Models of one shape trained as one: their states stacked along a leading dimension, and taken apart again. */
+/** Models of one shape that train as one: their states are stacked along a leading dimension, and taken apart again. */
 import type { ModelState } from '../models/model.ts';
 import { entryOf, type HostTensors } from '../tensor.ts';
 
-/** Entries [n_states, ...] of states that have the same names and shapes. */
+/** Stacks states that have the same names and shapes; each entry becomes [n_states, ...]. */
 export function stackStates(states: readonly ModelState<HostTensors>[]): ModelState<HostTensors> {
   const stack = (parts: readonly HostTensors[]): HostTensors =>
     Object.fromEntries(
@@ -15,21 +15,21 @@ export function stackStates(states: readonly ModelState<HostTensors>[]): ModelSt
   return { parameters: stack(states.map(s => s.parameters)), buffers: stack(states.map(s => s.buffers)) };
 }
 
-/** What instance `index` has of a stacked state. */
+/** The state of instance `index` in a stacked state. */
 export function stateOf(stacked: ModelState<HostTensors>, index: number): ModelState<HostTensors> {
   const pick = (tensors: HostTensors): HostTensors =>
     Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, entryOf(tensor, index)]));
   return { parameters: pick(stacked.parameters), buffers: pick(stacked.buffers) };
 }
 
-/** What instance `index` has of a whole training state; scalars are everybody's. */
+/** The part of instance `index` in a whole training state. Scalars belong to every instance. */
 export function instanceOf(state: HostTensors, index: number): HostTensors {
   return Object.fromEntries(
     Object.entries(state).map(([name, tensor]) => [name, tensor.shape.length === 0 ? tensor : entryOf(tensor, index)]),
   );
 }
 
-/** A whole training state with what instance `index` has replaced. */
+/** A whole training state in which the part of instance `index` is replaced by `own`. */
 export function withInstance(state: HostTensors, index: number, own: HostTensors): HostTensors {
   return Object.fromEntries(
     Object.entries(state).map(([name, tensor]) => {

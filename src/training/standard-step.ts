@@ -1,4 +1,4 @@
-/** The step by which machines and engines are compared: small, and what the first experiment of all takes. */
+/** The step by which machines and engines are compared. It is small, and the one that the first experiment takes. */
 import { createRandomSource } from '../data/random-source.ts';
 import type { StepProgram } from '../engines/engine.ts';
 import { ToyModel } from '../models/toy-model.ts';
@@ -7,6 +7,7 @@ import { toyModelTrainable } from './losses.ts';
 import { adam } from './optimizers.ts';
 import { trainingStep } from './training-step.ts';
 
+/** The name of the standard step, for tables. */
 export const STANDARD_STEP = 'toy model 5 → 2, batch 1024, AdamW';
 
 /** One AdamW step of a toy model with five features in two dimensions, on batches of 1,024. */

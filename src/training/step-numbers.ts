@@ -1,18 +1,19 @@
 /**
- * The numbers of a training step (coefficients, k, the learning rate): constants of the recorded step where they never change and are the same
- * for all that train side by side, else inputs that each step is given.
+ * The numbers of a training step (coefficients, k, the learning rate): constants of the recorded step where they never
+ * change and are the same for all runs side by side, otherwise inputs that each step is given.
  */
 import type { Shape } from '../tensor.ts';
 import { numberAt, requireKnownSchedules, type Schedules } from './schedules.ts';
 import type { StepNumber } from './train.ts';
 import { LEARNING_RATE } from './training-step.ts';
 
-/** One number of one run: its setting, and what the step takes for it. */
+/** One number of one run: its setting, and its value at each step. */
 export interface RunNumber {
   readonly value: number;
   perStep?(value: number, batchSize: number): number;
 }
 
+/** A run and its numbers. */
 export interface NumberedRun {
   readonly steps: number;
   readonly batchSize: number;
@@ -21,12 +22,13 @@ export interface NumberedRun {
   readonly numbers: Readonly<Record<string, RunNumber>>;
 }
 
+/** The numbers of a step that one run takes, or several side by side. */
 export interface StepNumbers {
-  /** Each number of the loss, the largest that it ever is. */
+  /** The largest value that each number of the loss ever has. */
   readonly constants: Readonly<Record<string, number>>;
-  /** The shape of each that the step is given: [] where all runs have the same, else [n_runs]. */
+  /** The shape of each number that is an input of the step: [] where all runs have the same, otherwise [n_runs]. */
   readonly scalars: Readonly<Record<string, Shape>>;
-  /** These at each step. */
+  /** The value of these inputs at each step. */
   readonly at: Readonly<Record<string, StepNumber>>;
 }
 
@@ -66,7 +68,7 @@ interface OwnNumber {
   readonly largest: number;
   readonly changes: boolean;
   readonly at: (completedSteps: number) => number;
-  /** Equal for numbers that are equal at every step. */
+  /** A key that is equal for numbers that are equal at every step. */
   readonly key: string;
 }
 

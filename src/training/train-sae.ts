@@ -1,4 +1,4 @@
-/** Training sparse autoencoders: one, or many that differ in any setting; those that can train side by side do. */
+/** Trains sparse autoencoders: one, or many that differ in any setting. Those that can train side by side do. */
 
 import { activationSource } from '../data/activation-data.ts';
 import type { OpenSource } from '../data/activation-source.ts';
@@ -50,42 +50,29 @@ import { modelState, type TrainingStepOptions, trainingStep } from './training-s
 
 /** A trained autoencoder and how it came about. */
 export interface SaeTrainingResult extends RunReport {
-  /** As it is after the last completed step; `save()` and `toOnnx()` freeze it. */
+  /** The autoencoder after the last completed step; `save()` and `toOnnx()` freeze it. */
   readonly sae: TrainedSparseAutoencoder;
-  /** As it was before the first step. */
+  /** The autoencoder before the first step. */
   readonly start: SparseAutoencoder;
   readonly history: TrainingHistory;
-  /** What of the run a person should know, a sentence each: a bias that has walked away (docs/study.md). */
+  /** What a person should know of the run, one sentence each: that b_dec has moved far, for example (docs/study.md). */
   readonly warnings: readonly string[];
-  /** Latents that fired in none of the last `window` samples of training; absent where few latents are not counted. */
+  /**
+   * How many latents fired in none of the last `window` samples of training. Absent where steps do not count silent
+   * latents.
+   */
   readonly dead?: { readonly count: number; readonly window: number };
 }
 
-/** The trainers of autoencoders on one platform. */
+/** The trainers of autoencoders on one platform; node.ts describes them. */
 export interface SaeTrainers {
-  /**
-   * Trains one sparse autoencoder.
-   * @param settings `data`, `dSae`, `activation` and `steps`; everything else has a default
-   * @param options where it runs, progress, checkpoints; default the engine that suits the machine and no checkpoints
-   * @returns the autoencoder, its history and what it cost; `stopped` is true where `signal` ended it early
-   * @throws InvalidValueError, InvalidShapeError for settings out of range or data that do not fit them
-   * @throws InvalidTypeError where `data` are no activations
-   * @throws FileFormatError where data cannot be read, or the checkpoint to resume from is of another training
-   * @throws FileWriteError where the folder of checkpoints cannot be written
-   * @throws DivergenceError where a loss or a parameter is not finite; the last good state is kept where checkpoints are
-   */
+  /** Trains one sparse autoencoder. */
   trainSae(settings: SaeSettings, options?: TrainingOptions): Promise<SaeTrainingResult>;
-  /**
-   * Trains one autoencoder for each entry of `vary`, in that order: each the same as trained alone, faster for small ones. Those that differ in
-   * seed, data, start, learning rate or the numbers of their architecture train side by side as one batched step; the rest one group after another.
-   * @param settings as for `trainSae`, and `vary`, at least one entry
-   * @returns one result for each entry of `vary`, in that order
-   * @throws InvalidValueError where `vary` is empty, and errors as `trainSae`
-   */
+  /** Trains one autoencoder for each entry of `vary`, in that order. */
   trainSaes(settings: ManySaeSettings, options?: TrainingOptions): Promise<SaeTrainingResult[]>;
 }
 
-/** The trainers on a platform. */
+/** Makes the trainers of a platform. */
 export function saeTraining(platform: TrainingPlatform): SaeTrainers {
   const trainSaes: SaeTrainers['trainSaes'] = async ({ vary, ...base }, options = {}) => {
     if (vary.length === 0) throw new InvalidValueError('vary must name at least one autoencoder, got none');
@@ -114,7 +101,7 @@ export function saeTraining(platform: TrainingPlatform): SaeTrainers {
   };
 }
 
-/** One autoencoder to train. */
+/** One autoencoder that is to be trained. */
 class SaeRun {
   readonly settings: ResolvedSaeSettings;
   readonly source: ReturnType<typeof activationSource>;
@@ -126,7 +113,7 @@ class SaeRun {
     this.source = activationSource(data);
   }
 
-  /** What must be the same for all that train side by side, as JSON. */
+  /** What must be the same for all runs that train side by side, as JSON. */
   get form(): string {
     const { data, preset, start, seed, sampleSeed, sampleSize, learningRate, optimizer, activation, ...rest } =
       this.settings;
@@ -147,12 +134,16 @@ function remove(object: Record<string, unknown>, [name, ...rest]: readonly strin
 }
 
 /**
- * Multiplications of one product of an autoencoder's batch with its weights, up to which several train side by side. Measured on two cores:
- * eight of 25 → 100 at batch 1,024 (2.6 million each) are faster together, four of 100 → 50 (5.1 million) in turn.
+ * The number of multiplications of a batch with the weights up to which several autoencoders train side by side.
+ * Measured on two cores: eight of 25 → 100 at batch 1,024 (2.6 million each) are faster together, four of 100 → 50 (5.1
+ * million) one after another.
  */
 const LARGEST_SIDE_BY_SIDE = 4_000_000;
 
-/** Runs that train side by side, each group in its order; groups in the order of their first run. */
+/**
+ * Groups runs that train side by side. Each group is in the order of the runs; groups are in the order of their first
+ * run.
+ */
 function grouped(runs: readonly SaeRun[]): SaeRun[][] {
   const groups = new Map<string, SaeRun[]>();
   for (const run of runs) {
@@ -162,7 +153,10 @@ function grouped(runs: readonly SaeRun[]): SaeRun[][] {
   return [...groups.values()];
 }
 
-/** The same for all runs that train side by side; undefined for one that trains alone. The width of given data is known once they are open. */
+/**
+ * A text that is the same for all runs that train side by side; `undefined` for one that trains alone. Given data are
+ * not laid side by side, because their width is only known once they are open.
+ */
 function sideBySideKey({ source, settings, form }: SaeRun): string | undefined {
   if (!isGenerated(source)) return undefined;
   const isSmall = settings.batchSize * source.width * settings.dSae <= LARGEST_SIDE_BY_SIDE;
@@ -171,8 +165,8 @@ function sideBySideKey({ source, settings, form }: SaeRun): string | undefined {
 
 /**
  * What must be the same for autoencoders to train side by side (see trainSaes).
- * @returns the same text for all that do; undefined for one that trains alone
- * @throws as `trainSae` for settings out of range
+ * @returns a text that is the same for all that do; `undefined` for one that trains alone
+ * @throws InvalidValueError or InvalidShapeError as `trainSae` for settings out of range
  */
 export function saeForm(settings: SaeSettings): string | undefined {
   return sideBySideKey(new SaeRun(resolveSaeSettings(settings)));
@@ -214,7 +208,7 @@ async function trainGroup(
   });
 }
 
-/** What a group reads, opened once for each data and seed, and its samples. */
+/** The sources that a group reads, each opened once for its data and seed, and their samples. */
 class OpenSources implements AsyncDisposable {
   readonly #work: StartWork;
   readonly #options: Pick<TrainingOptions, 'signal' | 'onStart'>;
@@ -226,7 +220,7 @@ class OpenSources implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** The run's data as of `seed`: batches, sample and held-out rows. */
+  /** The run's data, opened with `seed`: batches, sample and held-out rows. */
   async open({ settings, source }: SaeRun, seed: number): Promise<OpenSource> {
     const known = this.#known(settings, seed);
     if (known) return known;
@@ -299,7 +293,10 @@ class OpenSources implements AsyncDisposable {
     return this.#work.directions({ kind, ...request }, share => this.#options.onStart?.('directions', share));
   }
 
-  /** E‖y‖² − ‖E y‖² of what a run's loss compares with, from the sample, or from held-out rows for a transcoder; undefined where there are none. */
+  /**
+   * E‖y‖² − ‖E y‖² of the tensor that a run's loss compares with: from the sample, or from held-out rows for a
+   * transcoder. `undefined` where there are none.
+   */
   async variance(run: SaeRun, source: OpenSource): Promise<number | undefined> {
     if (source.targetWidth === undefined) return rowVariance((await this.#sample(run, source)).compared);
     if (!source.heldOutRows) return undefined;
@@ -308,13 +305,13 @@ class OpenSources implements AsyncDisposable {
     return undefined;
   }
 
-  /** The rows that were seen before training, as training sees them; undefined where none were needed. */
+  /** The rows of the sample, as training sees them; `undefined` where no sample was needed. */
   sampled({ settings }: SaeRun): HostTensor | undefined {
     const source = this.#known(settings, settings.sampleSeed);
     return source && this.#samples.get(settings.normalize)?.get(source)?.rows;
   }
 
-  /** Rows of the run's own seed, for latents to begin anew from. */
+  /** Rows of the run's own seed, from which latents begin anew. */
   async rows(run: SaeRun, source: OpenSource): Promise<ResampledRun['rows']> {
     const { rows, compared } = await this.#sample(run, source);
     return { fed: compared, encoded: rows };
@@ -362,10 +359,10 @@ function keyOf({ data, batchSize, holdOut }: ResolvedSaeSettings, seed: number):
   return [data, seed, batchSize, holdOut];
 }
 
-/** Rows seen before training, as training sees them, and what they were multiplied with. */
+/** Rows of the sample as training sees them, and the factor that they were multiplied with. */
 interface Sample {
   readonly rows: HostTensor;
-  /** The same as the loss compares them with reconstructions: a normalisation of each row is undone before. */
+  /** These rows as the loss compares them with reconstructions: a normalisation of each row is undone. */
   readonly compared: HostTensor;
   readonly scale: number;
   readonly bias: Map<string, HostTensor>;
@@ -382,13 +379,13 @@ function normalizedSample(rows: HostTensor, normalize: NormalizeActivations): Om
   return { rows: normalised['x']!, compared: rows, scale: 1 };
 }
 
-/** Latents up to which directions start spread over the activations. */
+/** Up to this many latents, directions start spread over the activations. */
 const FEW_LATENTS = 64;
 
 /**
- * The default start of directions. A handful of latents find everything from rows spread over the activations and often do not from
- * Gaussian ones; in dictionaries of hundreds the same start leaves twice as many dead. A transcoder's are in another space than the
- * activations that are seen.
+ * The default start of directions. With few latents, rows spread over the activations find everything where Gaussian
+ * ones often do not; in dictionaries of hundreds, the same start leaves twice as many latents dead. A transcoder's
+ * directions lie in another space than the activations in the sample.
  */
 function defaultDirections({ targetWidth }: OpenSource, dSae: number): Initialisation {
   return targetWidth === undefined && dSae <= FEW_LATENTS ? 'spread' : 'gaussian';
@@ -422,7 +419,7 @@ function readyRun(
   const numbers = stepNumbers(runs.map((run, i) => ({ ...run.settings, numbers: saes[i]!.architecture.scalars })));
   const reports = watched ? reportsOf(settings, saes) : undefined;
   const { program, decoder } = saeStep({ ...settings, reports }, saes, numbers);
-  // Runs that read one source may scale it differently, by other samples of it.
+  // Runs that read one source may scale it differently, because each measures its own sample of it.
   const wanted = opened.map((source, i) => ({ source, scale: saes[i]!.config.inputScale }));
   const read = wanted.filter(
     ({ source, scale }, i) => wanted.findIndex(other => other.source === source && other.scale === scale) === i,
@@ -449,7 +446,7 @@ function readyRun(
   };
 }
 
-/** The resampling of a group's dead latents, where it is asked for: of each autoencoder by itself. */
+/** The resampling of a group's dead latents where settings ask for it: for each autoencoder by itself. */
 async function resampling(
   runs: readonly SaeRun[],
   saes: readonly SparseAutoencoder[],
@@ -482,7 +479,7 @@ async function resampling(
   };
 }
 
-/** What records say of the loss beyond its terms. */
+/** What records report of the loss besides its terms. */
 async function measuredLoss(
   runs: readonly SaeRun[],
   saes: readonly SparseAutoencoder[],
@@ -501,12 +498,12 @@ async function measuredLoss(
   };
 }
 
-/** Steps without firing after which a latent is reported as dead while training goes on: SAELens's `dead_feature_window`. */
+/** How many steps a latent is silent before it is reported as dead during training: SAELens's `dead_feature_window`. */
 const REPORTED_DEAD_STEPS = 1000;
 
 /**
- * What each step of a training reports beside its loss. Of many small autoencoders side by side nobody asks for the mean L0, and counting it is a
- * twentieth of their step.
+ * What each step of a training reports besides its loss. Many small autoencoders side by side do not report their L0:
+ * nobody asks for its mean, and counting it takes a twentieth of their step.
  */
 function reportsOf({ batchSize }: ResolvedSaeSettings, saes: readonly SparseAutoencoder[]): SaeReports {
   const { countsFiring } = saes[0]!;
@@ -516,7 +513,7 @@ function reportsOf({ batchSize }: ResolvedSaeSettings, saes: readonly SparseAuto
   };
 }
 
-/** The step program of one autoencoder, or of several of one form side by side, with the numbers that they are given. */
+/** The step program of one autoencoder, or of several of one form side by side, and its numbers. */
 export function saeStep(
   settings: Pick<ResolvedSaeSettings, 'batchSize' | 'optimizer' | 'start' | 'clip'> &
     Pick<TrainingStepOptions, 'reportsGradientNorm'> & { readonly reports?: SaeReports | undefined },
@@ -524,7 +521,7 @@ export function saeStep(
   { constants, scalars }: Pick<ReturnType<typeof stepNumbers>, 'constants' | 'scalars'>,
 ) {
   const { batchSize } = settings;
-  // It stands for all: what it leaves room for is enough for every one.
+  // The largest one stands for all: memory that suffices for it suffices for every one.
   const sae = saes.reduce((largest, next) => (numbersOf(next) > numbersOf(largest) ? next : largest));
   const { dIn, dOut, decoder, transcoder } = sae.config;
   const isAlone = saes.length === 1;
@@ -559,7 +556,7 @@ export function saeStep(
   return { program, decoder };
 }
 
-/** What an accelerator is told of a step. */
+/** The description of a step for accelerators. */
 export function descriptorOf(
   sae: SparseAutoencoder,
   step: {
@@ -597,7 +594,7 @@ function numbersOf({ architecture }: SparseAutoencoder): number {
   return Object.values(architecture.scalars).reduce((sum, { value }) => sum + value, 0);
 }
 
-/** What is trained and how: a checkpoint goes on only with the same, but with as many steps as are wanted. */
+/** What is trained and how. A checkpoint goes on only with the same, except for the number of steps. */
 function experimentOf(
   runs: readonly SaeRun[],
   opened: readonly OpenSource[],
@@ -624,7 +621,7 @@ function experimentOf(
   };
 }
 
-/** What follows from the number of steps is no setting. */
+/** A run's settings without those that follow from the number of steps. */
 function withoutTrainingDefaults({ settings }: SaeRun): Readonly<Record<string, unknown>> {
   const { activation, dSae, steps } = settings;
   const { config, trainingDefaults } = createArchitecture(activation, dSae);
@@ -632,7 +629,7 @@ function withoutTrainingDefaults({ settings }: SaeRun): Readonly<Record<string, 
   return Object.fromEntries(Object.entries(config).filter(([name, value]) => derived[name] !== value));
 }
 
-/** A start as JSON: given numbers by their hash. */
+/** A start as JSON; given numbers are replaced by their hash. */
 function describedStart(start: ResolvedSaeSettings['start']): Readonly<Record<string, unknown>> {
   const { directions, bias, ...rest } = start;
   return {
@@ -644,10 +641,10 @@ function describedStart(start: ResolvedSaeSettings['start']): Readonly<Record<st
   };
 }
 
-/** Samples without firing after which a latent is called dead, at most: as in Gao et al. 2024. */
+/** The largest window of samples for which a silent latent is called dead, as in Gao et al. 2024. */
 const DEAD_WINDOW = 10_000_000;
 
-/** Latents that fired in none of the last samples: of half the training, or of ten million. */
+/** How many latents fired in none of the last samples: of half the training, or of the last ten million. */
 function deadLatents(silent: HostTensor | undefined, { batchSize }: ResolvedSaeSettings, steps: number) {
   const window = Math.min(DEAD_WINDOW, Math.floor(steps / 2) * batchSize);
   if (!silent || window === 0) return undefined;

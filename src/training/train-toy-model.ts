@@ -1,4 +1,4 @@
-/** Training toy models of superposition: one, restarts of one, or many that differ in any setting. */
+/** Trains toy models of superposition: one, restarts of one, or many that differ in any setting. */
 import { type ActivationData, activationSource } from '../data/activation-data.ts';
 import type { OpenSource } from '../data/activation-source.ts';
 import { renamed, samplesSideBySide } from '../data/batch-source.ts';
@@ -23,27 +23,29 @@ import { stepNumbers } from './step-numbers.ts';
 import type { Trained } from './train.ts';
 import { modelState, trainingStep } from './training-step.ts';
 
-/** One training. Everything has a default but the data, the hidden dimensions and the number of steps. */
+/**
+ * The settings of one training. Everything has a default but the data, the hidden dimensions and the number of steps.
+ */
 export interface ToyModelSettings {
   /** Features [n, n_features]: a source such as sparseFeatures(…), rows, a tensor, or an iterable of rows. */
   readonly data: ActivationData;
-  /** Hidden dimensions, at least 1. */
+  /** The number of hidden dimensions, at least 1. */
   readonly nHidden: number;
   /** Training steps, at least 0. */
   readonly steps: number;
-  /** Models trained side by side that start and draw of their own, all from `seed`. Default 1. */
+  /** How many models train side by side, each with its own start and batches, all from `seed`. Default 1. */
   readonly restarts?: number;
-  /** Which of the seed's restarts a single model is, from 0. Default none: the seed's own start and batches. */
+  /** Which restart of the seed a single model is, from 0. Default: none, the seed's own start and batches. */
   readonly restart?: number;
-  /** Weight of each feature in the loss, [n_features]. Default all 1. */
+  /** The weight of each feature in the loss, [n_features]. Default: all 1. */
   readonly importance?: HostTensor | readonly number[];
-  /** Samples of one step. Default 1024. */
+  /** Samples of one step, at least 1. Default 1024. */
   readonly batchSize?: number;
-  /** Default AdamW, betas (.9, .999), eps 1e-8, weight decay .01. */
+  /** The optimizer. Default: AdamW, betas (.9, .999), eps 1e-8, weight decay .01. */
   readonly optimizer?: AdamOptions;
-  /** Default .001, or the optimizer's. */
+  /** The learning rate, above 0. Default: the optimizer's, or .001. */
   readonly learningRate?: number;
-  /** How the learning rate changes. Default not at all. */
+  /** How the learning rate changes. Default: it does not. */
   readonly schedules?: Pick<Schedules, 'learningRate'>;
   /** The seed of everything random, any safe integer. Default 0. */
   readonly seed?: number;
@@ -51,13 +53,13 @@ export interface ToyModelSettings {
 
 /** Many trainings that share all settings but those that vary. */
 export interface ManyToyModelSettings extends ToyModelSettings {
-  /** For each training the settings in which it differs; any may. */
+  /** The settings in which each training differs; any setting may. */
   readonly vary: readonly Partial<ToyModelSettings>[];
 }
 
-/** A toy model that was trained here: it knows how, and becomes a file. */
+/** A trained toy model: it knows how it was trained, and can be written to a file. */
 export class TrainedToyModel extends ToyModel {
-  /** How it was trained: data, steps, optimizer, engine, losses. The file's metadata hold it. */
+  /** How it was trained: data, steps, optimizer, engine, losses. The file's metadata hold this. */
   readonly training: TrainingRecord;
   readonly #platform: Pick<TrainingPlatform, 'writeFile'>;
 
@@ -73,14 +75,18 @@ export class TrainedToyModel extends ToyModel {
     this.#platform = platform;
   }
 
-  /** The frozen model as the bytes of an .onnx file. `training` replaces what is known of the training. */
+  /**
+   * The frozen model as the bytes of an .onnx file.
+   * @param training replaces the record of the training in the file's metadata
+   */
   toOnnx(training: TrainingRecord = this.training): Uint8Array {
     return freezeToyModel(this, training);
   }
 
   /**
-   * Writes the frozen model, whole or not at all.
-   * @throws FileWriteError where `path` cannot be written.
+   * Writes the frozen model to `path`, whole or not at all.
+   * @param training replaces the record of the training in the file's metadata
+   * @throws FileWriteError where `path` cannot be written
    */
   async save(path: string, training: TrainingRecord = this.training): Promise<void> {
     await this.#platform.writeFile(path, this.toOnnx(training));
@@ -91,9 +97,9 @@ export class TrainedToyModel extends ToyModel {
 export interface ToyModelRestart {
   readonly model: TrainedToyModel;
   readonly history: TrainingHistory;
-  /** Mean of the last twentieth of its batches' losses: what the best restart is chosen by. */
+  /** The mean loss of the last twentieth of its batches, by which the best restart is chosen. */
   readonly trainingLoss: number;
-  /** Its loss on data that training never saw: what it is worth. */
+  /** Its loss on data that training never saw. */
   readonly loss: number;
 }
 
@@ -105,30 +111,19 @@ export interface ToyModelTrainingResult extends RunReport {
   readonly loss: number;
   readonly history: TrainingHistory;
   readonly restarts: readonly ToyModelRestart[];
-  /** Which of the restarts it is. */
+  /** The index of this restart among `restarts`. */
   readonly best: number;
 }
 
-/** The trainers of toy models on one platform. */
+/** The trainers of toy models on one platform; node.ts describes them. */
 export interface ToyModelTrainers {
-  /**
-   * Trains a toy model, the best of `restarts`.
-   * @param settings `data`, `nHidden` and `steps`; everything else has a default
-   * @param options where it runs, progress, checkpoints; default the engine that suits the machine and no checkpoints
-   * @returns the restart of the lowest training loss, and all of them in `restarts`
-   * @throws as `trainSae`
-   */
+  /** Trains a toy model, the best of `restarts`. */
   trainToyModel(settings: ToyModelSettings, options?: TrainingOptions): Promise<ToyModelTrainingResult>;
-  /**
-   * Trains one toy model for each entry of `vary`, in that order: each the same as trained alone, restarts included. Those that differ in seed,
-   * data or learning rate alone train side by side.
-   * @param settings as for `trainToyModel`, and `vary`, at least one entry
-   * @returns one result for each entry of `vary`, in that order
-   * @throws InvalidValueError where `vary` is empty, and errors as `trainSae`
-   */
+  /** Trains one toy model for each entry of `vary`, in that order. */
   trainToyModels(settings: ManyToyModelSettings, options?: TrainingOptions): Promise<ToyModelTrainingResult[]>;
 }
 
+/** The optimizer where a training names none. */
 export const TOY_MODEL_OPTIMIZER = {
   name: 'adamw',
   learningRate: 1e-3,
@@ -136,11 +131,11 @@ export const TOY_MODEL_OPTIMIZER = {
   weightDecay: 0.01,
 } as const satisfies AdamOptions;
 
-/** Fresh samples on which each restart's loss is measured, and how many at a time. */
+/** How many fresh samples each restart's loss is measured on, and how many at a time. */
 const FRESH = 16_384;
 const FRESH_AT_ONCE = 4096;
 
-/** The trainers on a platform. */
+/** Makes the trainers of a platform. */
 export function toyModelTraining(platform: TrainingPlatform): ToyModelTrainers {
   const trainToyModels: ToyModelTrainers['trainToyModels'] = async ({ vary, ...base }, options = {}) => {
     if (vary.length === 0) throw new InvalidValueError('vary must name at least one toy model, got none');
@@ -182,9 +177,9 @@ type Resolved = Required<Omit<ToyModelSettings, 'restarts' | 'restart' | 'import
   readonly optimizer: AdamOptions;
 };
 
-/** One instance: a model, or one restart of it. */
+/** One instance: a model, or one of its restarts. */
 interface ToyRun {
-  /** Of the training in `vary` that it belongs to. */
+  /** The index in `vary` of the training that it belongs to. */
   readonly index: number;
   readonly settings: Resolved;
   readonly restart: number | undefined;
@@ -222,7 +217,7 @@ function asTensor(importance: HostTensor | readonly number[]): HostTensor {
   return 'shape' in importance ? importance : hostTensor(importance, [importance.length]);
 }
 
-/** Instances that train side by side: those of one form. */
+/** Groups instances that train side by side: those of one form. */
 function grouped(runs: readonly ToyRun[]): ToyRun[][] {
   const groups = new Map<string, ToyRun[]>();
   for (const run of runs) {
@@ -232,7 +227,10 @@ function grouped(runs: readonly ToyRun[]): ToyRun[][] {
   return [...groups.values()];
 }
 
-/** What is not generated has a width that is known once it is open; it is not laid side by side. */
+/**
+ * A text that is the same for all that train side by side; `undefined` for one that trains alone. Data that are not
+ * generated are not laid side by side, because their width is only known once they are open.
+ */
 function sideBySideKey({ source, settings }: ToyRun): string | undefined {
   if (!isGenerated(source)) return undefined;
   const { data, seed, learningRate, optimizer, importance, ...shared } = settings;
@@ -242,7 +240,7 @@ function sideBySideKey({ source, settings }: ToyRun): string | undefined {
 
 /**
  * What must be the same for toy models to train side by side (see trainToyModels).
- * @returns the same text for all that do; undefined for one that trains alone
+ * @returns a text that is the same for all that do; `undefined` for one that trains alone
  * @throws InvalidValueError for settings out of range
  */
 export function toyModelForm(settings: ToyModelSettings): string | undefined {
@@ -282,8 +280,8 @@ async function trainGroup(
 }
 
 /**
- * The step program and the batches of a toy model and its restarts, ready for `train`: for benches and for those who train step by step. The
- * data must be generated.
+ * The step program and the batches of a toy model and its restarts, ready for `train`: for benches, and for training
+ * step by step. The data must be generated.
  */
 export async function toyModelStep(settings: ToyModelSettings): Promise<ReadyRun> {
   const runs = instancesOf(settings, 0);
@@ -337,7 +335,7 @@ function readyRun(runs: readonly ToyRun[], opened: readonly OpenSource[], indice
   return { ready, starts, importance };
 }
 
-/** Each instance before its first step: restart i of a seed takes the i-th draw of the seed's starts. */
+/** Each instance before its first step: restart i of a seed takes the i-th draw from the seed's stream of starts. */
 function startsOf(runs: readonly ToyRun[], config: ToyModelConfig): ToyModel[] {
   return runs.map(({ settings, restart = 0 }) => {
     const random = randomStream(settings.seed, 'toyModel');
@@ -347,7 +345,10 @@ function startsOf(runs: readonly ToyRun[], config: ToyModelConfig): ToyModel[] {
   });
 }
 
-/** The mean of importance · (x − out)² over samples and features of held-out data; undefined where nothing is held out. */
+/**
+ * The mean of importance · (x − out)² over samples and features of held-out data; `undefined` where nothing is held
+ * out.
+ */
 async function freshLoss(model: ToyModel, source: OpenSource, importance: HostTensor): Promise<number | undefined> {
   let sum = 0;
   let count = 0;

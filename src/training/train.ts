@@ -12,33 +12,45 @@ import type { MeasuredLoss } from './metrics/metrics-record.ts';
 import { type LiveMetrics, type RecordOptions, RunMonitor } from './metrics/run-monitor.ts';
 import { resumedState } from './resumed-state.ts';
 
-/** How far a training is, and how it goes: means over the steps since the last call, side by side over all instances. */
+/**
+ * How far a training is, and how it goes. Means are over the steps since the last call, and over all instances side by
+ * side.
+ */
 export interface Progress extends LiveMetrics {
   /** Completed steps. */
   readonly step: number;
   /** Steps in all. */
   readonly steps: number;
-  /** The loss of the last step's batch; side by side, the sum over all instances. */
+  /** The loss of the last step's batch; the sum over all instances side by side. */
   readonly loss: number;
-  /** The engine's metrics of the steps that it ran since the last report (see `TrainingStep`): side by side, one value for each instance and step. */
+  /**
+   * The engine's metrics of the steps since the last report (see `TrainingStep`); one value for each step, and for each
+   * instance side by side.
+   */
   readonly metrics: Readonly<Record<string, Float32Array>>;
 }
 
-/** How a run goes, whatever is trained. */
+/** How a run is made, whatever is trained. */
 export interface RunOptions {
   readonly engine: Engine;
-  /** The most steps that the engine runs in one call. Default 200, or as many as 64 MiB of batches hold. */
+  /**
+   * The most steps that the engine runs in one call. Default: 200, or fewer where their batches would take more than 64
+   * MiB.
+   */
   readonly stepsPerCall?: number | undefined;
-  /** Where and how often to save; also when stopped, and when the loss is no longer finite. */
+  /**
+   * Where and how often checkpoints are saved. One is also saved when the run is stopped, and when the loss is no
+   * longer finite.
+   */
   readonly checkpoint?: CheckpointOptions | undefined;
-  /** A loaded checkpoint to go on from. */
+  /** A checkpoint, already loaded, to go on from. */
   readonly resume?: Checkpoint | undefined;
-  /** Aborting ends the run after the call in flight, with a checkpoint where one is kept. */
+  /** Aborting ends the run after the engine's current call, with a checkpoint where checkpoints are kept. */
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
-/** A number of a step after so many completed ones: one for all instances, or one for each. */
+/** The value of a number in the step that follows so many completed ones: one for all instances, or one for each. */
 export type StepNumber = (completedSteps: number) => number | readonly number[];
 
 /** What is trained, on which batches, for how long. */
@@ -46,15 +58,15 @@ export interface TrainOptions extends RunOptions {
   readonly program: StepProgram;
   readonly batches: BatchSource;
   readonly steps: number;
-  /** Each of the program's `scalars` at each step. */
+  /** The value of each of the program's `scalars` at each step. */
   readonly scalars?: Readonly<Record<string, StepNumber>>;
-  /** What is known of the loss beyond its terms. */
+  /** What is known of the loss besides its terms. */
   readonly measured?: MeasuredLoss | undefined;
-  /** What changes the state between steps. */
+  /** A change of the state between steps. */
   readonly revision?: StateRevision | undefined;
-  /** Records at fixed steps, and where they go. */
+  /** At which steps records are made, and where they go. */
   readonly records?: RecordOptions | undefined;
-  /** What to keep at which steps (before the step of that number; the last is `steps`). */
+  /** What to keep, and at which steps: before the step of that number; the last one is `steps`. */
   readonly snapshots?: {
     readonly steps: readonly number[];
     readonly take: (state: HostTensors) => HostTensors;
@@ -65,26 +77,29 @@ export interface TrainOptions extends RunOptions {
 
 /** A change of the state between two steps, such as dead latents that begin anew. */
 export interface StateRevision {
-  /** It comes after every so many completed steps, before the next one; so a run that goes on from there gets it too, and one that ends there does not. */
+  /**
+   * The change comes after every so many completed steps, before the next step. So a run that goes on from there makes
+   * it too, and a run that ends there does not.
+   */
   readonly every: number;
-  /** The state to go on from, or undefined where it stays. It depends on `state` and `step` alone. */
+  /** The state to go on from; `undefined` where it stays. It must depend on `state` and `step` alone. */
   apply(state: HostTensors, step: number, engine: Engine): Promise<HostTensors | undefined>;
 }
 
-/** What a training left. */
+/** The result of a training. */
 export interface Trained {
-  /** Parameters, buffers and optimizer (see modelState). */
+  /** Parameters, buffers and the optimizer's state (see modelState). */
   readonly state: HostTensors;
-  /** Completed steps; fewer than asked for where the run was stopped. */
+  /** How many steps are complete; fewer than asked for where the run was stopped. */
   readonly step: number;
   readonly stopped: boolean;
   /** Every metric of every step, [step, ...]; `loss` among them. */
   readonly metrics: Readonly<Record<string, Float32Array>>;
   readonly snapshots: readonly Snapshot[];
   readonly engine: EngineDescription;
-  /** Milliseconds spent drawing batches, waiting for the engine beside that, and in all. */
+  /** Milliseconds: for drawing batches, for waiting for the engine besides that, and in all. */
   readonly time: { readonly data: number; readonly step: number; readonly total: number };
-  /** What kept records from being written, a FileWriteError; the training itself went on. */
+  /** The error that kept records from being written, a FileWriteError; the training itself went on. */
   readonly recordsFailed?: Error;
 }
 
@@ -126,7 +141,7 @@ export async function train(options: TrainOptions): Promise<Trained> {
   let step = resume?.step ?? 0;
   /** The step of the checkpoint that is there, if this run wrote one or began from one. */
   let saved = resume?.step;
-  // The source is ahead of the last completed step; a checkpoint needs where it stood then.
+  // The source is ahead of the last completed step; a checkpoint needs the source's position at that step.
   let position = batches.state();
 
   const save = async (): Promise<void> => {
@@ -150,7 +165,7 @@ export async function train(options: TrainOptions): Promise<Trained> {
     if (!revises(step)) return;
     const state = await revision!.apply(await runner.read(), step, engine);
     if (!state) return;
-    // Where the engine draws batches itself, the source here has not moved.
+    // Where the engine draws batches itself, the source in this thread has not moved.
     await batches.restore(position);
     await runner.dispose();
     drawnBefore += inputs.time;
@@ -159,7 +174,7 @@ export async function train(options: TrainOptions): Promise<Trained> {
   };
 
   const stops = [...(snapshots?.steps ?? []), steps].sort((a, b) => a - b);
-  // A first call of few steps tells how long one takes.
+  // A first call of few steps measures how long one takes.
   let pace = options.stepsPerCall ?? Math.min(FIRST_CALL, stepsPerCall);
   const callFrom = (first: number, lastSave: number): number => {
     const nextStop = stops.find(stop => stop > first) ?? steps;
@@ -180,7 +195,7 @@ export async function train(options: TrainOptions): Promise<Trained> {
       const clock = performance.now();
       const drawing = inputs.time;
       const running = runner.run(count, { ...filled, ...numbersFrom(options.scalars ?? {}, step, count) });
-      // Engines that work in threads of their own leave this one free for the next batches.
+      // An engine that works in its own threads leaves this one free to draw the next batches.
       const done = step + count;
       const lastSave = checkpoint && done - (saved ?? 0) >= checkpoint.every ? done : (saved ?? 0);
       const draw = (): Promise<DrawnBatches> => inputs.draw(callFrom(done, lastSave));
@@ -189,7 +204,8 @@ export async function train(options: TrainOptions): Promise<Trained> {
       const metrics = await running.catch(async (error: unknown) => {
         if (!(error instanceof DivergenceError)) throw error;
         if (error.step > 0) {
-          // State, step, metrics and position must be of one moment: some of the call's steps are complete.
+          // State, step, metrics and position must belong to one step, although only some of the call's steps are
+          // complete.
           await ahead?.catch(() => undefined);
           recorder.add(step, error.metrics, error.step);
           position = await inputs.positionAfter(position, error.step);
@@ -214,7 +230,7 @@ export async function train(options: TrainOptions): Promise<Trained> {
         await revise();
         ahead = draw();
       }
-      // Some engines hold the event loop while they run: let signals and timers in between calls.
+      // Some engines block the event loop while they run: signals and timers are served between calls.
       await new Promise<void>(resolve => yieldToEvents(() => resolve()));
     }
     if (ahead) await ahead.catch(() => undefined);
@@ -239,7 +255,7 @@ export async function train(options: TrainOptions): Promise<Trained> {
       if (error instanceof WorkerDiedError) error.message += whatIsKept(checkpoint, saved);
       throw error;
     }
-    // What cannot be saved, because the state is not finite either, leaves the checkpoint before it.
+    // A state that is not finite cannot be saved; the checkpoint before it stays.
     await save().catch(() => undefined);
     const { message, at } = error;
     throw new DivergenceError(`training stopped at step ${at}: ${message}${whatIsKept(checkpoint, saved)}`, step, at);
@@ -249,7 +265,7 @@ export async function train(options: TrainOptions): Promise<Trained> {
   }
 }
 
-/** Milliseconds that one call of the engine should take, so that progress and signals come through. */
+/** Milliseconds that one call of the engine should take, so that progress is shown and signals are heard. */
 const LONGEST_CALL = 40;
 const MOST_STEPS = 200;
 const FIRST_CALL = 4;
@@ -266,7 +282,7 @@ function samplesOf({ batch, scalars = [], instances }: StepProgram): number {
   return shape[instances?.batchAxis === 0 ? 1 : 0]!;
 }
 
-/** Each number at `count` steps from `first` on, [count] or [count, n_instances]. */
+/** The value of each number at `count` steps from step `first` on, [count] or [count, n_instances]. */
 function numbersFrom(
   numbers: Readonly<Record<string, StepNumber>>,
   first: number,
@@ -278,17 +294,17 @@ function numbersFrom(
   );
 }
 
-/** Where the last good state is, for a person whose training stopped. */
+/** Says where the last good state is, for the message of a training that stopped. */
 function whatIsKept(checkpoint: CheckpointOptions | undefined, saved: number | undefined): string {
   if (!checkpoint) return '';
   if (saved === undefined) return '; no checkpoint was written before it';
   return `; the last good state, after ${saved} ${saved === 1 ? 'step' : 'steps'}, is in ${checkpoint.where}`;
 }
 
-/** A loss can be finite in the step before the parameters that it made are not. */
+/** Checks the state, because a loss can be finite in the step after which the parameters no longer are. */
 function requireFinite(state: HostTensors, step: number): void {
   for (const [name, { data }] of Object.entries(state)) {
-    // x · 0 is 0 for every finite x: several times as fast as asking each number.
+    // x · 0 is 0 for every finite x. Summing these is several times as fast as testing each number.
     let sum = 0;
     for (let i = 0; i < data.length; i++) sum += data[i]! * 0;
     if (sum !== 0) throw new DivergenceError(`${name} holds numbers that are not finite`, step);

@@ -1,4 +1,4 @@
-/** What trainers give back: an autoencoder that knows how it was trained. */
+/** The result of trainers: an autoencoder that knows how it was trained. */
 import { createRandomSource } from '../data/random-source.ts';
 import { freezeSae, type SaeFreezeOptions, saeMetadata, type TrainingRecord } from '../export/freeze.ts';
 import type { ModelState } from '../models/model.ts';
@@ -6,11 +6,11 @@ import { SparseAutoencoder, type SparseAutoencoderConfig } from '../models/spars
 import type { HostTensors } from '../tensor.ts';
 import type { TrainingPlatform } from './platform.ts';
 
-/** A sparse autoencoder, how it was trained, and its way into a file. */
+/** A trained sparse autoencoder: it knows how it was trained, and can be written to a file. */
 export class TrainedSparseAutoencoder extends SparseAutoencoder {
-  /** How it was trained: data, steps, optimizer, engine, losses. The file's metadata hold it. */
+  /** How it was trained: data, steps, optimizer, engine, losses. The file's metadata hold this. */
   readonly training: TrainingRecord;
-  /** The name of its start's directions, or `given`. */
+  /** The name of the start of its directions; `given` for directions that were passed in. */
   readonly init: string;
   readonly #platform: Pick<TrainingPlatform, 'saveSae'>;
 
@@ -27,14 +27,19 @@ export class TrainedSparseAutoencoder extends SparseAutoencoder {
     this.#platform = platform;
   }
 
-  /** The frozen model as the bytes of an .onnx file (ARCHITECTURE.md, the contract). `options` replace what is known of the training. */
+  /**
+   * The frozen model as the bytes of an .onnx file (its tensors: ARCHITECTURE.md, "The contract").
+   * @param options replace the record of the training in the file's metadata
+   */
   toOnnx(options: SaeFreezeOptions = {}): Uint8Array {
     return freezeSae(this, this.#known(options));
   }
 
   /**
-   * Writes the frozen model, whole or not at all; weights beyond 2 GiB go to `path`.data beside it, as ONNX's external data.
-   * @throws FileWriteError where `path` cannot be written.
+   * Writes the frozen model to `path`, whole or not at all; weights beyond 2 GiB go to `path`.data beside it, as ONNX's
+   * external data.
+   * @param options replace the record of the training in the file's metadata
+   * @throws FileWriteError where `path` cannot be written
    */
   async save(path: string, options: SaeFreezeOptions = {}): Promise<void> {
     await this.#platform.saveSae(path, this.freeze(), saeMetadata(this, this.#known(options)));

@@ -5,30 +5,33 @@ import type { ModelState, Scalars, Tensors, Trainable } from '../models/model.ts
 import type { HostTensors, Shape } from '../tensor.ts';
 import type { Optimizer } from './optimizers.ts';
 
-/** The scalar input that carries a learning rate which changes or differs. */
+/** The name of the scalar input for a learning rate that changes over training or differs between instances. */
 export const LEARNING_RATE = 'learning_rate';
 
-/** What one step of training is made of. */
+/** The parts of one training step. */
 export interface TrainingStepOptions {
   readonly model: Trainable;
-  /** Parameters and buffers to start from; with a leading dimension for instances side by side. */
+  /** Parameters and buffers to start from; instances side by side are the leading dimension. */
   readonly state: ModelState<HostTensors>;
   readonly optimizer: Optimizer;
   /** The shape of each input of one batch. */
   readonly batch: Readonly<Record<string, Shape>>;
-  /** Numbers of the loss, each as it is: the largest that it takes, where each step is given its own. */
+  /** The numbers of the loss. Of a number that is an input of the step, the largest value that it takes. */
   readonly constants?: Readonly<Record<string, number>>;
-  /** The numbers, and the learning rate, that each step is given: [] or [n_instances]. Default none. */
+  /** The numbers, and the learning rate, that are inputs of the step: [] or [n_instances]. Default: none. */
   readonly scalars?: Readonly<Record<string, Shape>>;
-  /** Parameters that stay as they are, without gradient or moments. Default none. */
+  /** Names of parameters that are not trained; they have no gradient and no moments. Default: none. */
   readonly held?: readonly string[] | undefined;
-  /** How many instances there are; each then reports a loss of its own as metric `losses`. Default none. */
+  /** How many instances there are; each then reports its loss in the metric `losses`. Default: a single model. */
   readonly nInstances?: number | undefined;
-  /** Which dimension of the batch counts them. Default 0. */
+  /** The dimension of the batch that counts the instances. Default 0. */
   readonly instanceAxis?: 0 | 1;
-  /** The norm, > 0, to which the gradient of all parameters together is clipped, each instance's own. Default none. */
+  /**
+   * The norm, above 0, to which the gradient of all parameters together is clipped, for each instance by itself.
+   * Default: no clipping.
+   */
   readonly clip?: number | undefined;
-  /** Whether each step reports the norm of the gradient of all parameters together, before it is clipped. Default false. */
+  /** Whether each step reports the norm of the gradient of all parameters together, before clipping. Default false. */
   readonly reportsGradientNorm?: boolean | undefined;
   readonly descriptor?: StepDescriptor | undefined;
 }
@@ -39,7 +42,7 @@ const BUFFERS = 'buffers.';
 const OPTIMIZER = 'optimizer.';
 /** Prefix of the metrics that are terms of the loss. */
 const TERM = 'losses.';
-/** The metric that is the norm of the gradient. */
+/** The name of the metric that holds the norm of the gradient. */
 export const GRADIENT_NORM = 'gradient_norm';
 
 /** Joins all of a model's training state under prefixed names. */
@@ -62,9 +65,10 @@ export function modelState<T>(state: Readonly<Record<string, T>>): ModelState<Re
 }
 
 /**
- * Builds the step that engines run. Its metrics: `loss`, the sum of all terms over all instances; `losses` [n_instances] where there are
- * several; where the loss has more than one term, each as `losses.NAME`, [] or [n_instances]; and `gradient_norm`, [] or [n_instances], where it
- * is asked for; and what the model reports beside its loss.
+ * Builds the step that engines run. Its metrics are `loss`, the sum of all terms over all instances; `losses`
+ * [n_instances] where there are several instances; where the loss has several terms, each as `losses.NAME`, [] or
+ * [n_instances]; `gradient_norm`, [] or [n_instances], where it is asked for; and what the model reports besides its
+ * loss.
  */
 export function trainingStep(options: TrainingStepOptions): StepProgram {
   const { model, optimizer, batch, constants = {}, scalars = {}, descriptor, nInstances, held = [] } = options;
@@ -73,7 +77,7 @@ export function trainingStep(options: TrainingStepOptions): StepProgram {
   const trained = <T>(entries: Readonly<Record<string, T>>): Record<string, T> =>
     Object.fromEntries(parameterNames.map(name => [name, entries[name]!]));
 
-  // A single term is the loss itself.
+  // A single term equals the loss and is not reported again.
   const reported = model.terms.length > 1 ? model.terms : [];
 
   const step = (inputs: Tensors): Tensors => {
@@ -84,7 +88,7 @@ export function trainingStep(options: TrainingStepOptions): StepProgram {
       batch: Object.fromEntries(Object.keys(batch).map(name => [name, inputs[name]!])),
       scalars: numbersOf(constants, scalars, inputs),
     };
-    // The gradient closure gives the loss alone; what else it computes leaves through these.
+    // The closure whose gradient is taken returns only the loss; its other results leave through these variables.
     let nextBuffers: Tensors = buffers;
     let terms: Tensors = {};
     let perInstance: tf.Tensor | undefined;
@@ -149,7 +153,7 @@ export function trainingStep(options: TrainingStepOptions): StepProgram {
 /** Added to the gradient's norm, as PyTorch's clip_grad_norm_ does. */
 const CLIP_EPSILON = 1e-6;
 
-/** ‖g‖ over all parameters, of each instance by itself: [] or [n_instances]. */
+/** ‖g‖ over all parameters, for each instance by itself: [] or [n_instances]. */
 function normOf(gradients: Tensors, hasInstances: boolean): tf.Tensor {
   const lead = hasInstances ? 1 : 0;
   const squares = Object.values(gradients).map(gradient =>
@@ -172,7 +176,7 @@ function clipped(gradients: Tensors, norm: tf.Tensor, clip: number, hasInstances
   );
 }
 
-/** The loss's numbers: constants, and tensors where each step is given them. */
+/** The numbers of the loss: constants, or tensors where they are inputs of the step. */
 function numbersOf(
   constants: Readonly<Record<string, number>>,
   scalars: Readonly<Record<string, Shape>>,
@@ -186,7 +190,7 @@ function numbersOf(
   );
 }
 
-/** The terms of the loss among a run's metrics, by name. */
+/** The terms of the loss by name, from a run's metrics. */
 export function lossTerms<T>(metrics: Readonly<Record<string, T>>): Record<string, T> {
   return stripped(TERM, metrics);
 }

@@ -9,20 +9,22 @@ export interface ErrorMessage {
   readonly name: string;
   readonly message: string;
   readonly stack: string | undefined;
-  /** Its own properties: `file`, `step`, a system error's `code`, the cause. */
+  /** The error's own properties: `file`, `step`, a system error's `code`, the cause. */
   readonly fields: readonly (readonly [name: string, value: Carried])[];
 }
 
 /** A value that may be an error, or a list with errors in it. */
 type Carried = { readonly value: unknown } | { readonly error: ErrorMessage } | { readonly list: readonly Carried[] };
 
-/** Causes of causes are followed this far, which also ends a circle of them. */
+/** Causes of causes are followed to this depth, which also ends a circle of them. */
 const DEEPEST_CAUSE = 8;
 
-/** Properties that are carried by themselves. */
+/** Properties that the message holds in fields of their own. */
 const OWN_PLACE = new Set(['name', 'message', 'stack']);
 
-/** What `thrown` says, as plain data. Anything may be thrown; what is no error arrives as an error that quotes it. */
+/**
+ * A thrown value as plain data. Anything may be thrown: a value that is no error arrives as an error that quotes it.
+ */
 export function describeError(thrown: unknown, depth = 0): ErrorMessage {
   if (!(thrown instanceof Error)) return { name: 'Error', message: String(thrown), stack: undefined, fields: [] };
   const fields = Object.getOwnPropertyNames(thrown)
@@ -61,7 +63,7 @@ const CLASSES: ReadonlyMap<string, { readonly prototype: object }> = new Map(
 
 /** The error that `message` describes, of its class. A class that is not known here becomes an Error of that name. */
 export function reviveError({ name, message, stack, fields }: ErrorMessage): Error {
-  // Not by the class's own constructor: that puts its message together from other parts.
+  // The class's own constructor is not used, because it would compose its message from other parts.
   const error = new Error(message);
   const known = CLASSES.get(name);
   if (known) Object.setPrototypeOf(error, known.prototype);
@@ -76,7 +78,10 @@ function revive(carried: Carried): unknown {
   return 'list' in carried ? carried.list.map(revive) : carried.value;
 }
 
-/** As a class's own field would stand there; a cause, a name or a stack does not show when the error is listed. */
+/**
+ * Defines a property as a class's own field would be. A cause, a name or a stack does not show when the error is
+ * listed.
+ */
 function define(error: Error, name: string, value: unknown): void {
   const enumerable = !['name', 'stack', 'cause', 'errors'].includes(name);
   Object.defineProperty(error, name, { value, enumerable, configurable: true, writable: true });

@@ -1,6 +1,7 @@
-/** Workers that nobody needs at the moment, for whoever comes next: starting one takes longer than many a task. */
+/** Keeps workers that nobody needs at the moment, for the next task: starting a worker takes longer than many tasks. */
 import type { RemoteWorker } from './remote-worker.ts';
 
+/** A pool of idle workers. */
 export class IdleWorkers<Api extends object> {
   readonly #start: () => RemoteWorker<Api>;
   readonly #most: number;
@@ -12,7 +13,10 @@ export class IdleWorkers<Api extends object> {
     this.#most = most;
   }
 
-  /** A worker to run `subject` in; `onDeath` as RemoteWorker has it. */
+  /**
+   * A worker to run `subject` in.
+   * @param onDeath as of RemoteWorker
+   */
   take(subject: string, onDeath: () => void = () => {}): RemoteWorker<Api> {
     let worker = this.#idle.pop();
     while (worker && !worker.isAlive) worker = this.#idle.pop();

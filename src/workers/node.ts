@@ -1,4 +1,4 @@
-/** Worker threads of Node: from our own modules, whether they run compiled or, through tsx, as TypeScript sources. */
+/** Starts this package's own modules in worker threads of Node, compiled or, through tsx, as TypeScript sources. */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
@@ -22,7 +22,7 @@ export function startModuleWorker(name: string, base: string, options: WorkerOpt
   const extension = base.slice(base.lastIndexOf('.'));
   const module = new URL(`./${name}${extension}`, base);
   if (extension !== '.ts') return new Worker(module, options);
-  // Not resolved by import.meta.resolve, which is missing where tsx has turned this module into CommonJS.
+  // import.meta.resolve is missing where tsx has turned this module into CommonJS.
   const tsx = pathToFileURL(createRequire(base).resolve('tsx/package.json'));
   const [loader, entry] = [new URL('dist/esm/api/index.mjs', tsx).href, module.href].map(url => JSON.stringify(url));
   const code = `import(${loader}).then(({ register }) => { register(); return import(${entry}); });`;

@@ -1,19 +1,22 @@
 /**
- * What passes between a worker and its owner: calls, answers, and calls back while one runs. Both ends import this file; neither knows
- * whether the worker is a thread of Node or a Web Worker.
+ * The messages between a worker and its owner: calls, answers, and calls back while one runs. Both ends import this
+ * file; neither knows whether the worker is a thread of Node or a Web Worker.
  */
 import type { ErrorMessage } from './error-message.ts';
 
-/** To the worker. */
+/** A call, from the owner to the worker. */
 export interface CallMessage {
   readonly id: number;
   readonly method: string;
   readonly args: readonly unknown[];
-  /** Positions of arguments that are functions: `args` holds nothing there, and the worker gets functions that call back. */
+  /**
+   * Positions of the arguments that are functions. `args` holds nothing there, and the worker gets functions that call
+   * back.
+   */
   readonly callbacks: readonly number[];
 }
 
-/** From the worker: the answer to call `id`, or a call of one of its functions. */
+/** From the worker to the owner: the answer to call `id`, or a call of one of its functions. */
 export type ReplyMessage = { readonly id: number } & (
   | { readonly result: unknown }
   | { readonly error: ErrorMessage }
@@ -26,22 +29,22 @@ export interface Port {
   onMessage(listener: (message: unknown) => void): void;
 }
 
-/** The owner's end: it can also lose and stop the worker. */
+/** The owner's end, which can also lose and stop the worker. */
 export interface WorkerPort extends Port {
   /** Calls `listener` when the worker has ended, or cannot go on: why, in plain words, and the error where there is one. */
   onDeath(listener: (reason: string, cause?: unknown) => void): void;
   terminate(): Promise<void>;
-  /** Whether the worker keeps the process alive. Absent where there is no such thing. */
+  /** Says whether the worker keeps the process alive. Absent where no process can end. */
   setBusy?(isBusy: boolean): void;
 }
 
 const moved = new WeakMap<object, readonly ArrayBuffer[]>();
 
 /**
- * Marks an argument or a result whose memory moves to the other thread instead of being copied. The sender cannot use it afterwards.
- *
- * @param buffers What moves. Default every ArrayBuffer that an array within `value` fills completely.
- * @returns `value` itself.
+ * Marks an argument or a result whose memory moves to the other thread instead of being copied. The sender cannot use
+ * it afterwards.
+ * @param buffers the buffers that move. Default: every ArrayBuffer that an array within `value` fills completely
+ * @returns `value` itself
  */
 export function transfer<Value extends object>(
   value: Value,

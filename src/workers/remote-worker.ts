@@ -1,10 +1,11 @@
 /**
- * The owner's end of a connection to a worker. Four things hold for every worker of this package: errors arrive with their class and
- * fields; a worker that dies rejects what waits for it, with an error that says which it was; it can be ended whatever it does; and
- * ending it always settles.
+ * The owner's end of a connection to a worker. Four things hold for every worker of this package: errors arrive with
+ * their class and fields; when a worker dies, the calls that wait for it are rejected with an error that names it; a
+ * worker can be ended whatever it does; and ending it always settles.
  *
- * comlink, which has calls and callbacks as well, holds none of them: it keeps no list of the calls that wait, so that those of a dead
- * worker never settle, and its form of errors is one for the whole page or process, which a library should not change.
+ * comlink, which has calls and callbacks as well, guarantees none of them: it keeps no list of waiting calls, so that
+ * those of a dead worker never settle, and its form of errors is global to the page or process, which a library should
+ * not change.
  */
 import { DisposedError, WorkerDiedError } from '../errors.ts';
 import { reviveError } from './error-message.ts';
@@ -27,7 +28,7 @@ interface Pending {
 
 /** Milliseconds that `dispose` waits for calls under way. */
 const GRACE = 2000;
-/** Milliseconds that it then waits for the thread to stop, which takes a few unless it hangs in native code. */
+/** Milliseconds that it then waits for the thread to stop. A thread takes a few, unless it hangs in native code. */
 const GRACE_TO_STOP = 500;
 
 /** A worker that serves the methods of `Api` (see serve.ts). */
@@ -39,11 +40,15 @@ export class RemoteWorker<Api extends object> implements AsyncDisposable {
   #nextId = 0;
   /** Called when nothing waits any more. */
   #onIdle: (() => void) | undefined;
-  /** Why nothing can be asked any more. */
+  /** Why the worker answers no more calls. */
   #end: Error | undefined;
   #disposal: Promise<void> | undefined;
 
-  /** Parameters as `assign`. */
+  /**
+   * Connects to a worker.
+   * @param subject as of `assign`
+   * @param onDeath as of `assign`
+   */
   constructor(port: WorkerPort, subject: string, onDeath?: (error: WorkerDiedError) => void) {
     this.assign(subject, onDeath);
     this.#port = port;
@@ -62,25 +67,26 @@ export class RemoteWorker<Api extends object> implements AsyncDisposable {
 
   /**
    * Says what runs in the worker from now on.
-   *
-   * @param subject For messages: "shard 2 of 4 of a sparse update".
-   * @param onDeath Is told of a death that was not asked for, once what waits has been rejected. Default nobody is.
+   * @param subject a name for messages: "shard 2 of 4 of a sparse update"
+   * @param onDeath called after a death that was not asked for, once the waiting calls have been rejected. Default:
+   *   nothing is called
    */
   assign(subject: string, onDeath: (error: WorkerDiedError) => void = () => {}): void {
     this.#subject = subject;
     this.#onDeath = onDeath;
   }
 
-  /** Whether it can be asked. */
+  /** Whether the worker answers calls. */
   get isAlive(): boolean {
     return this.#end === undefined;
   }
 
   /**
-   * Calls a method. A function among the arguments can be called by the worker until the call is answered; what it gives back is lost.
-   * Arguments that `transfer` marked move to the worker.
-   *
-   * @throws What the method throws; WorkerDiedError where the worker died; DisposedError after `dispose`.
+   * Calls a method. The worker can call a function among the arguments until the call is answered; the function's
+   * result is lost. Arguments that `transfer` marked move to the worker.
+   * @throws the error that the method throws
+   * @throws WorkerDiedError where the worker died
+   * @throws DisposedError after `dispose`
    */
   async call<Name extends Method<Api>>(method: Name, ...args: Arguments<Api[Name]>): Promise<Result<Api[Name]>> {
     if (this.#end) throw this.#end;
@@ -92,7 +98,7 @@ export class RemoteWorker<Api extends object> implements AsyncDisposable {
     });
     const id = this.#nextId++;
     const message: CallMessage = { id, method, args: sent, callbacks: [...callbacks.keys()] };
-    // What cannot be cloned throws here, and nothing is left waiting.
+    // A value that cannot be cloned throws here, before anything waits.
     this.#port.post(message, transferred(args));
     this.#port.setBusy?.(true);
     return new Promise((resolve, reject) => {
@@ -101,9 +107,10 @@ export class RemoteWorker<Api extends object> implements AsyncDisposable {
   }
 
   /**
-   * Refuses further calls, waits for those under way, and ends the thread. What is not answered after `grace` milliseconds (default
-   * 2000) is rejected with DisposedError, and the thread ended in the midst of it. Settles in any case: also where the thread hangs in
-   * native code, which nothing stops but a signal that ends the process.
+   * Refuses further calls, waits for those under way, and ends the thread. Calls that are not answered after `grace`
+   * milliseconds (default 2000) are rejected with DisposedError, and the thread is ended in the midst of them. The
+   * promise always settles, also where the thread hangs in native code, which nothing stops but a signal that ends the
+   * process.
    */
   dispose(grace = GRACE): Promise<void> {
     this.#disposal ??= this.#dispose(grace);
@@ -149,7 +156,7 @@ export class RemoteWorker<Api extends object> implements AsyncDisposable {
   }
 }
 
-/** Settles with `task`, or after `milliseconds`. */
+/** Settles with `task`, at the latest after `milliseconds`. */
 async function within(milliseconds: number, task: Promise<unknown>): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const timeout = new Promise<void>(resolve => {

@@ -3,8 +3,8 @@ import { describeError } from './error-message.ts';
 import { type CallMessage, type Port, type ReplyMessage, transferred } from './protocol.ts';
 
 /**
- * Answers the calls that come through `port` with the methods of `api`, for as long as the worker lives. Calls that overlap run at the
- * same time. What a method throws reaches its caller with its class and fields.
+ * Answers the calls that come through `port` with the methods of `api`, for as long as the worker lives. Calls that
+ * overlap run at the same time. An error of a method reaches its caller with its class and fields.
  */
 export function serve(port: Port, api: object): void {
   const reply = (message: ReplyMessage, values: readonly unknown[]): void => port.post(message, transferred(values));

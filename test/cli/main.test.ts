@@ -26,6 +26,7 @@ const COMMANDS = [
   'dashboard',
   'engines',
   'view',
+  'example',
 ];
 
 describe('command line', () => {

@@ -17,9 +17,7 @@ const HALVING: StepProgram = {
   metrics: ['loss'],
 };
 
-describe('available engines', function () {
-  this.timeout(240_000);
-
+describe('available engines', () => {
   let probes: readonly EngineProbe[];
   const find = (engine: string, provider: string): EngineProbe | undefined =>
     probes.find(probe => probe.engine === engine && probe.provider === provider);

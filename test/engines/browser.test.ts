@@ -24,9 +24,7 @@ async function bundledPage(): Promise<Uint8Array> {
   return outputFiles[0]!.contents;
 }
 
-describe('engines in a browser', function () {
-  this.timeout(300_000);
-
+describe('engines in a browser', () => {
   let browser: Browser;
   let server: FolderServer;
   let page: Page;

@@ -28,9 +28,7 @@ const ADDING: StepProgram = {
 };
 
 for (const provider of ['cpu', 'webgpu'] as const satisfies readonly Provider[]) {
-  describe(`state on ${provider}`, function () {
-    this.timeout(240_000);
-
+  describe(`state on ${provider}`, () => {
     let runtime: Runtime;
     let runner: StepRunner;
 

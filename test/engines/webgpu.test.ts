@@ -59,8 +59,7 @@ describe('WebGPU', () => {
     it(`computes ${name} as the cpu backend does`, () => expectAgreement('webgpu', kernel));
   }
 
-  it('survives the collection of garbage between steps', async function () {
-    this.timeout(240_000);
+  it('survives the collection of garbage between steps', async () => {
     const collect = globalThis.gc ?? (await exposedGc());
     await tf.setBackend('webgpu');
     let x = tf.ones([8, 8]);
@@ -80,7 +79,6 @@ describe('WebGPU', () => {
 describe('a WebGPU device that is lost', () => {
   it('stops training with the reason', function () {
     if (browserLacks() !== undefined) this.skip();
-    this.timeout(240_000);
     // In a process of its own: whatever else uses the device loses it too.
     const program = fileURLToPath(new URL('lose-webgpu-device.ts', import.meta.url));
     const printed = execFileSync(process.execPath, ['--import', 'tsx', program], { encoding: 'utf8' });

@@ -30,9 +30,7 @@ async function done(plan: SweepPlan, study: Study) {
 const drawn = (out: string, names: readonly string[]): string[] =>
   names.filter(name => existsSync(join(out, `${name}.svg`)) && existsSync(join(out, `${name}.png`)));
 
-describe('the study of recovery', function () {
-  this.timeout(120_000);
-
+describe('the study of recovery', () => {
   it('has the rates of its runs, a bias that is held where it should be, and the histories of the models', async () => {
     const context = await testContext();
     const { file } = await runToyModel({ ...TOY_MODEL_DEFAULTS, restarts: 4, steps: 3000, batchSize: 256 }, context);
@@ -80,8 +78,7 @@ describe('the study of recovery', function () {
   });
 });
 
-describe('the studies on clustered features', function () {
-  this.timeout(120_000);
+describe('the studies on clustered features', () => {
   let toyModel: string;
   let represented: number;
   const base = { dSae: 12, batchSize: 128, steps: 300, learningRate: 0.01, sampleSeed: 0 };

@@ -125,7 +125,6 @@ describe('writeSaelens', () => {
   });
 
   it('writes folders that SAE.load_from_disk accepts, with the same features', async function () {
-    this.timeout(180_000);
     try {
       await run(python, ['-c', 'import sae_lens']);
     } catch {

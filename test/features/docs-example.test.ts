@@ -43,4 +43,4 @@ describe('the example of docs/bundle-format.md', () => {
       /^\d+ latents never fired in 300 rows\nlatent \d+ \(density [\d.]+\) fires where letter is [ab]/,
     );
   });
-}).timeout(120_000);
+});

@@ -63,9 +63,7 @@ async function runInPage({ url, inputs }: { url: string; inputs: Record<string, 
   ) as Record<string, Packed>;
 }
 
-describe('merged models in a browser', function () {
-  this.timeout(120_000);
-
+describe('merged models in a browser', () => {
   let browser: Browser;
   let folder: string;
   let server: FolderServer;

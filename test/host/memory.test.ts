@@ -7,9 +7,7 @@ const PROGRAM = fileURLToPath(new URL('memory-over-corpus.ts', import.meta.url))
 /** Rows of 24 float32, some 9.5 a text, take 11 MB: what holds on to them all is seen. */
 const MOST_GROWTH = 3 * 2 ** 20;
 
-describe('memory over a corpus', function () {
-  this.timeout(120_000);
-
+describe('memory over a corpus', () => {
   for (const [what, work] of [
     ['while activations are written', 'written'],
     ['while they are given to training', 'trained'],

@@ -46,7 +46,6 @@ for (const { name, modules, args } of CASES) {
   describe(`host: ${name}, live`, () => {
     let folder: string;
     before(function () {
-      this.timeout(240_000);
       if (spawnSync(PYTHON, ['-c', `import ${modules}`]).status !== 0) {
         this.skip(); // needs Python with those modules: set MONOSEMANTIC_PYTHON
       }

@@ -49,9 +49,7 @@ async function serve(
   return { server, requests };
 }
 
-describe('inference in a browser', function () {
-  this.timeout(300_000);
-
+describe('inference in a browser', () => {
   let chrome: BundledChromium;
   let browser: Browser;
   let page: Page;

@@ -5,9 +5,7 @@ import { leaveSwiftShader, useSwiftShader } from '../support/swiftshader.ts';
 import { expectClose } from './close-to.ts';
 import { parallelToyModel, reference, reluSae, tensor, thresholdSae, topKSae, toyModel } from './contract-graphs.ts';
 
-describe('inference on WebGPU', function () {
-  this.timeout(240_000);
-
+describe('inference on WebGPU', () => {
   after(leaveSwiftShader);
   before(async function () {
     try {

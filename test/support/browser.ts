@@ -15,7 +15,7 @@ const SWIFTSHADER_FLAGS = [
 ];
 
 /** Milliseconds until a browser, or a page of it, counts as hanging. A machine with a load of 16 takes ten times as long as an idle one. */
-const PATIENCE = 120_000;
+const PATIENCE = 300_000;
 
 /** Why this machine cannot run the bundled Chromium, or `undefined` where it can: for tests to skip with. */
 export function browserLacks(): string | undefined {

@@ -57,8 +57,7 @@ async function expectSameBytes(plan: SweepPlan, out: string, whole: string): Pro
   expect(resultsOf(out)).to.deep.equal(resultsOf(whole));
 }
 
-describe('a sweep on activations from files', function () {
-  this.timeout(120_000);
+describe('a sweep on activations from files', () => {
   const whole = at('files');
   const planOn = (file: string): SweepPlan => ({
     train: 'sae',
@@ -111,8 +110,7 @@ describe('a sweep on activations from files', function () {
   });
 });
 
-describe('a sweep on what a model computes', function () {
-  this.timeout(120_000);
+describe('a sweep on what a model computes', () => {
   const host = (name: string): string => fileURLToPath(new URL(`../host/language-model/${name}`, import.meta.url));
   const plan: SweepPlan = {
     train: 'sae',

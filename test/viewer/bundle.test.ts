@@ -21,8 +21,7 @@ import {
 
 const LATENT = 123;
 
-describe('feature bundles in the viewer', function () {
-  this.timeout(240_000);
+describe('feature bundles in the viewer', () => {
   let viewer: Viewer;
   let folder: string;
 

@@ -131,8 +131,7 @@ async function folderOf(path: string, name: string): Promise<GivenFile[]> {
   return Promise.all(files.map(async file => ({ name: `${name}/${file}`, bytes: await readFile(join(path, file)) })));
 }
 
-describe('opening files in the viewer', function () {
-  this.timeout(180_000);
+describe('opening files in the viewer', () => {
   let viewer: Viewer;
   let folder: string;
 
@@ -433,11 +432,14 @@ describe('opening files in the viewer', function () {
         requestAnimationFrame(tick);
       });
     `);
+    // What the machine keeps a page waiting for that has nothing to do.
+    await page.waitForTimeout(1000);
+    const hiccup = (await page.evaluate('frames_.longest')) as number;
     await page.getByLabel('Open files', { exact: true }).setInputFiles(file);
-    await page.getByRole('option', { name: 'large.onnx' }).waitFor({ state: 'attached', timeout: 120_000 });
+    await page.getByRole('option', { name: 'large.onnx' }).waitFor({ state: 'attached' });
     const longest = (await page.evaluate('frames_.longest')) as number;
-    // A frozen page is one that does not answer for seconds; the machine's own hiccups are shorter.
-    expect(longest).to.be.lessThan(2000);
+    // A frozen page is one that does not answer for seconds.
+    expect(longest).to.be.lessThan(2000 + 10 * hiccup);
     expect(await page.getByRole('alert').innerText()).to.equal('');
     await page.context().close();
   });

@@ -16,8 +16,7 @@ async function slide(page: Page, name: string, value: number): Promise<void> {
   await page.getByRole('slider', { name, exact: true }).fill(String(value));
 }
 
-describe('probing in the viewer', function () {
-  this.timeout(300_000);
+describe('probing in the viewer', () => {
   let viewer: Viewer;
   let toy: LoadedToyModel;
   let sae: LoadedSae;

@@ -6,8 +6,7 @@ import { browserLacks, MODELS, startViewer, type Viewer } from './built-viewer.t
 
 const NAME = '100% of #1, a&b?.onnx';
 
-describe('the viewer as it is served', function () {
-  this.timeout(300_000);
+describe('the viewer as it is served', () => {
   let viewer: Viewer;
 
   before(async function () {

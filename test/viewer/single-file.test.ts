@@ -18,8 +18,7 @@ import {
   type Viewer,
 } from './built-viewer.ts';
 
-describe('the viewer as a single file', function () {
-  this.timeout(240_000);
+describe('the viewer as a single file', () => {
   let viewer: Viewer;
 
   before(async function () {
@@ -64,7 +63,7 @@ describe('the viewer as a single file', function () {
     await form.getByLabel('Steps').fill('50');
     await form.getByLabel('Steps').blur();
     await form.getByRole('button', { name: 'Train' }).click();
-    await page.getByText('Done 50').waitFor({ timeout: 120_000 });
+    await page.getByText('Done 50').waitFor();
     await page.goBack();
     await page.getByRole('heading', { name: 'Sample', level: 1 }).waitFor();
     expect(new URL(page.url()).hash).to.include('view=sample');
@@ -102,7 +101,7 @@ describe('the viewer as a single file', function () {
       await openView(page, 'History');
       await page.getByRole('img', { name: /Loss against step/ }).waitFor();
       await page.getByRole('button', { name: 'Share' }).click();
-      const downloading = page.waitForEvent('download', { timeout: 120_000 });
+      const downloading = page.waitForEvent('download');
       await page.getByRole('button', { name: 'Save page with models' }).click();
       const again = join(folder, 'again.html');
       await (await downloading).saveAs(again);

@@ -48,8 +48,7 @@ async function sharesOf(page: Page, test: string): Promise<[string, number][]> {
   return texts.map(([word, share]) => [word!, Number(share!.replace('%', ''))]);
 }
 
-describe('text in the viewer', function () {
-  this.timeout(300_000);
+describe('text in the viewer', () => {
   let viewer: Viewer;
   let merged: Uint8Array;
   const ids = array('ids');

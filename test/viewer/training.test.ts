@@ -8,8 +8,7 @@ import { loadSae, loadToyModel } from '../../src/inference/node.ts';
 import { ACTIVATION_KINDS } from '../../src/models/architectures/registry.ts';
 import { alertOf, browserLacks, startViewer, type Viewer } from './built-viewer.ts';
 
-describe('training in the viewer', function () {
-  this.timeout(180_000);
+describe('training in the viewer', () => {
   let viewer: Viewer;
   let folder: string;
 
@@ -48,7 +47,7 @@ describe('training in the viewer', function () {
     expect(await state.innerText()).to.equal(paused);
     await form.getByRole('button', { name: 'Resume' }).click();
 
-    await page.getByRole('button', { name: 'Download .onnx' }).waitFor({ timeout: 120_000 });
+    await page.getByRole('button', { name: 'Download .onnx' }).waitFor();
     const save = async (button: string, name: string): Promise<string> => {
       const downloading = page.waitForEvent('download');
       await page.getByRole('button', { name: button }).click();
@@ -90,7 +89,7 @@ describe('training in the viewer', function () {
     await form.getByLabel('Steps', { exact: true }).fill('1500');
     await form.getByLabel('Steps', { exact: true }).blur();
     await form.getByRole('button', { name: 'Train' }).click();
-    await page.getByText('Done 1,500').waitFor({ timeout: 120_000 });
+    await page.getByText('Done 1,500').waitFor();
     expect(await page.locator('[data-test=found]').innerText()).to.match(/^\d of 5 directions found/);
     await page.getByRole('button', { name: 'Open it here' }).click();
     await page.getByText('Trained on this toy model.').waitFor();
@@ -111,13 +110,13 @@ describe('training in the viewer', function () {
     await form.getByLabel('How many seeds').blur();
     await form.getByRole('button', { name: 'Train' }).click();
     const seeds = page.getByRole('region', { name: 'Seeds' });
-    await seeds.getByRole('button', { name: /^seed 0 \d of 5, loss/ }).waitFor({ timeout: 120_000 });
-    await seeds.getByRole('button', { name: /^seed 1 \d of 5, loss/ }).waitFor({ timeout: 120_000 });
-    await form.getByRole('button', { name: 'Train' }).waitFor({ timeout: 120_000 });
+    await seeds.getByRole('button', { name: /^seed 0 \d of 5, loss/ }).waitFor();
+    await seeds.getByRole('button', { name: /^seed 1 \d of 5, loss/ }).waitFor();
+    await form.getByRole('button', { name: 'Train' }).waitFor();
     await form.getByLabel('How many seeds').fill('1');
     await form.getByLabel('First seed').fill('5');
     await form.getByLabel('First seed').blur();
-    await page.getByText('Done 60').waitFor({ timeout: 120_000 });
+    await page.getByText('Done 60').waitFor();
     const name = page.waitForEvent('download');
     await page.getByRole('button', { name: 'Download .onnx' }).click();
     expect((await name).suggestedFilename()).to.equal('toy-5-2-seed-5.onnx');

@@ -36,8 +36,7 @@ async function densities(page: Page): Promise<number[]> {
   return (await cells.allInnerTexts()).map(text => Number(text.replace('%', '')));
 }
 
-describe('the views of the viewer', function () {
-  this.timeout(180_000);
+describe('the views of the viewer', () => {
   let viewer: Viewer;
 
   before(async function () {

@@ -1,4 +1,4 @@
-/** The page: the rail, what is to be said, and the view that is open; files may be dropped anywhere. */
+/** The page: the rail, the notices, and the view that is open. Files may be dropped anywhere on it. */
 import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { Notices } from './components/notices.tsx';

@@ -4,6 +4,7 @@ import { GPU_PATHS } from '../paths.ts';
 import { SMALL_STEP } from './loads.ts';
 import type { CheckContext } from './report.ts';
 
+/** Destroys the device while a training is under way, and reports what the next call does. */
 export async function checkDeviceLoss({ path, report }: CheckContext): Promise<void> {
   const check = 'device lost';
   if (path !== 'tfjs webgpu') {

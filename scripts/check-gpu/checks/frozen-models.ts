@@ -19,7 +19,7 @@ const MODELS = fileURLToPath(new URL('../../../models/', import.meta.url));
 /** |difference| ≤ this · max(1, |value|): products of several hundred terms in float32, summed in another order. */
 const TOLERANCE = 2e-5;
 
-/** Rows that the CPU computes as well. */
+/** How many rows the CPU computes too. */
 const COMPARED_ROWS = 64;
 
 const BATCHES = [1, 4096];
@@ -27,6 +27,7 @@ const SOFTWARE_BATCHES = [1];
 
 const { input: INPUT, sparse: SPARSE } = TENSOR_NAMES['sparse-autoencoder'];
 
+/** Runs the models in models/ and compares them with ONNX Runtime on the CPU. */
 export async function checkPublishedModels({ path, report }: CheckContext): Promise<void> {
   const provider = GPU_PATHS[path].provider;
   if (!provider) return;
@@ -51,6 +52,7 @@ export async function checkPublishedModels({ path, report }: CheckContext): Prom
   report(judged('models/*.onnx', worst, TOLERANCE, `${files.length} files${where && `, in ${where}`}`));
 }
 
+/** Runs a TopK autoencoder of random weights, compares a few rows with the CPU, and times a large batch. */
 export async function checkTopK(size: TopKSize, context: CheckContext): Promise<void> {
   const { dIn, dSae } = size;
   const provider = GPU_PATHS[context.path].provider;
@@ -83,7 +85,7 @@ export async function checkTopK(size: TopKSize, context: CheckContext): Promise<
   await checkTies(size, name, context, provider);
 }
 
-/** Equal latents in pairs: the lower index must win the last place. */
+/** Tests latents that come in equal pairs: the one of the lower index must win the last place. */
 async function checkTies(size: TopKSize, name: string, { report }: CheckContext, provider: Provider): Promise<void> {
   const model = sparseEncoder(topKModel(size, true));
   const rows = normals(6, COMPARED_ROWS, size.dIn);

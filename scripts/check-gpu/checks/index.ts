@@ -9,21 +9,24 @@ import { checkReference, referenceCheckName } from './reference.ts';
 import type { CheckContext } from './report.ts';
 import { checkTraining } from './training.ts';
 
+/** A check and its limits. */
 export interface Check {
   readonly name: string;
-  /** It ends, whatever it does, after so many seconds. */
+  /** The seconds after which the check is ended. */
   readonly seconds: number;
-  /** For paths that run .onnx files alone. */
+  /** Whether it is only for paths that run .onnx files. */
   readonly inference?: boolean;
-  /** So many multiplications that a software adapter would take minutes. */
+  /** Whether it takes so many multiplications that a software adapter would need minutes. */
   readonly large?: boolean;
-  /** CUDA alone: with TensorFloat-32 allowed. */
+  /** Whether it is for CUDA only, with TensorFloat-32 allowed. */
   readonly tf32?: boolean;
   run(context: CheckContext): Promise<void>;
 }
 
+/** The check that a path starts at all; without it no other check of the path is run. */
 export const LOADS: Check = { name: 'loads', seconds: 90, run: checkLoads };
 
+/** All other checks in the order in which they run. */
 export const CHECKS: readonly Check[] = [
   ...TRAINING_FILES.map(
     (file): Check => ({
@@ -61,7 +64,7 @@ export const CHECKS: readonly Check[] = [
       run: ({ report, ...context }) =>
         checkTraining(work, {
           ...context,
-          // It is not right by float32's measure and need not be: by how much is what is asked.
+          // By float32's measure its results are wrong, and may be; the report says by how much.
           report: finding => report({ ...finding, check: `${finding.check}, TensorFloat-32`, outcome: 'ran' }),
         }),
     }),

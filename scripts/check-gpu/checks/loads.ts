@@ -26,6 +26,7 @@ export async function runSmallStep(engine: Engine): Promise<number> {
   }
 }
 
+/** Starts the path and computes one small step. */
 export async function checkLoads({ path, report }: CheckContext): Promise<void> {
   const engine = await GPU_PATHS[path].start();
   const result = await runSmallStep(engine);

@@ -13,6 +13,7 @@ const COLUMNS = 2 ** 16;
 /** Where the card's memory is not known: above what SwiftShader allows in one piece (1 GiB) and below what the host could suffer from. */
 const DEFAULT_BYTES = 3 * 2 ** 30;
 
+/** Asks for more memory than the device has, and then for something small. */
 export async function checkOutOfMemory({ path, cardMiB, report }: CheckContext): Promise<void> {
   const check = 'out of memory';
   const bytes = cardMiB === undefined ? DEFAULT_BYTES : 1.25 * cardMiB * 2 ** 20;
@@ -54,7 +55,7 @@ async function askForTooMuch(path: CheckContext['path'], engine: Engine, count: 
   }
 }
 
-/** As a training step whose state is small: what is large is made in it. */
+/** Makes the large tensor within a training step whose state is small. */
 async function sumOfOnes(engine: Engine, count: number): Promise<number> {
   const runner = await engine.prepare({
     step: ({ x, input }) => {
@@ -80,7 +81,7 @@ function onesModel(count: number): Uint8Array {
     name: 'ones',
     nodes: [
       { op: 'Expand', inputs: ['x', 'shape'], outputs: ['ones'], attributes: {} },
-      // Exp, so that the expansion cannot be left out.
+      // Exp keeps the optimizer from leaving the expansion out.
       { op: 'Exp', inputs: ['ones'], outputs: ['powers'], attributes: {} },
       { op: 'ReduceSum', inputs: ['powers'], outputs: ['sum'], attributes: { keepdims: 0 } },
     ],

@@ -1,4 +1,4 @@
-/** PyTorch's figures (test/reference): outputs, losses, gradients, and parameters after so many steps. */
+/** Compares outputs, losses, gradients and trained parameters with PyTorch's figures in test/reference. */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { checkFile } from '../../reference/check-file.ts';
@@ -8,11 +8,12 @@ import type { CheckContext } from './report.ts';
 
 const FOLDER = fileURLToPath(new URL('../../../test/reference/', import.meta.url));
 
-/** What a file's row is called. */
+/** The name of a file's row in the table. */
 export function referenceCheckName(file: TrainingFileName): string {
   return `PyTorch's ${file}`;
 }
 
+/** Repeats the training of one file and compares it with PyTorch's figures. */
 export async function checkReference(file: TrainingFileName, { path, report }: CheckContext): Promise<void> {
   let count = 0;
   let largest = 0;

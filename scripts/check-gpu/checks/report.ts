@@ -1,9 +1,10 @@
-/** What a check is given, and what it gives back as it goes. */
+/** What a check is given, and what it reports. */
 import type { PathName, Row } from '../row.ts';
 
 /** A row without what the parent knows. */
 export type Finding = Omit<Row, 'path' | 'deviceMiB' | 'hostMiB'>;
 
+/** What a check is given. */
 export interface CheckContext {
   readonly path: PathName;
   /** Whether WebGPU runs on SwiftShader, which takes seconds for what a card does in a millisecond. */
@@ -15,7 +16,7 @@ export interface CheckContext {
   report(finding: Finding): void;
 }
 
-/** `ran` up to `tolerance`, else `wrong`. */
+/** A finding of outcome `ran` where the difference is at most `tolerance`, and `wrong` otherwise. */
 export function judged(check: string, difference: number, tolerance: number, detail: string, ms?: number): Finding {
   // Also where the difference is NaN.
   const isRight = difference <= tolerance;

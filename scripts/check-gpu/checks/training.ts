@@ -9,7 +9,7 @@ import { type CheckContext, judged, largestDifference, timedCalls } from './repo
 /** Adam's steps have the size of the learning rate whatever the gradient, and one latent more or less is chosen by rounding: more than 1e-5. */
 const TOLERANCE = 1e-4;
 
-/** Milliseconds for timing. */
+/** The milliseconds that timing may take. */
 const BUDGET = 6000;
 
 /** What each training work must give: losses by ONNX Runtime on the CPU, which has PyTorch's figures (test/engines/reference.test.ts). */
@@ -25,6 +25,7 @@ export async function expectedLosses(works: readonly TrainingWork[]): Promise<Re
   return losses;
 }
 
+/** Trains a few steps, compares their losses with the CPU's, and times a step. */
 export async function checkTraining(
   { name, make }: TrainingWork,
   { path, report, expectedLosses }: CheckContext,

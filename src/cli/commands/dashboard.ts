@@ -95,7 +95,10 @@ export async function dashboard(file: string, options: DashboardOptions, termina
   report(summaryOf(built, exported), words(built, exported), options, terminal);
 }
 
-/** The rows that the options name. UsageError where they name none, or two. */
+/**
+ * The rows that the options name.
+ * @throws UsageError where they name none, or two
+ */
 async function openRows(
   file: string,
   options: DashboardOptions,
@@ -144,7 +147,7 @@ async function openRows(
   }
 }
 
-/** Paths of files and patterns, each pattern's in the order of names. */
+/** The paths of files and patterns; each pattern's are in the order of names. */
 async function expanded(given: readonly string[]): Promise<string[]> {
   const paths: string[] = [];
   for (const entry of given) {
@@ -155,7 +158,10 @@ async function expanded(given: readonly string[]): Promise<string[]> {
   return paths;
 }
 
-/** NAME.tokens.npy, NAME.positions.npy and NAME.target.npy, which `monosemantic activations` writes beside NAME.npy. */
+/**
+ * One of the files NAME.tokens.npy, NAME.positions.npy and NAME.target.npy, which `monosemantic activations` writes
+ * beside NAME.npy.
+ */
 function beside(paths: readonly string[], what: string): string | undefined {
   const [path] = paths;
   if (paths.length !== 1 || !path!.endsWith('.npy')) return undefined;
@@ -200,7 +206,7 @@ async function readText(path: string): Promise<string> {
   });
 }
 
-/** d_sae, for explanations to be checked before anything is computed. */
+/** The number of latents, so that explanations are checked before anything is computed. */
 async function latentsOf(file: string): Promise<number> {
   const { outputs, metadata } = await inspectModel(file);
   const stated = metadata.config?.['d_sae'] ?? outputs.find(({ name }) => name === 'features')?.shape?.at(-1);
@@ -255,7 +261,10 @@ const idOf = (path: string): string =>
     .replace(/\.\w+$/, '')
     .replace(/[^\w.-]+/g, '-');
 
-/** Seconds of the calling thread by stage, and the rows that each stage of the pass would do a second by itself. */
+/**
+ * The seconds of the calling thread by stage, and the rows per second that each stage of the pass would reach by
+ * itself.
+ */
 function summaryOf({ folder, manifest, heldExamples, seconds }: BuiltBundle, exported: Exports): object {
   const { activations, statistics, sae } = manifest;
   return {

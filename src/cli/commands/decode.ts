@@ -68,7 +68,7 @@ export async function decode(file: string, options: DecodeOptions, terminal: Ter
   }
 }
 
-/** What the decoder needs of samples `start` to `start + count`. */
+/** The further inputs of the decoder for samples `start` to `start + count`. */
 async function statistics(model: Autoencoder, source: RowSource, start: number, count: number): Promise<HostTensors> {
   const data = await source.read(start, count);
   return model.decoderInputs({ data, shape: [count, ...model.info.inputShape] });

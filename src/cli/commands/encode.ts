@@ -20,10 +20,10 @@ export interface EncodeOptions extends ModelOptions, ReportOptions {
   readonly foldDecoderNorm?: boolean;
 }
 
-/** What one run of the encoder gave. */
+/** The result of one run of the encoder. */
 interface Encoded {
   readonly samples: number;
-  /** Features that fired, over all samples. */
+  /** How many features fired, over all samples. */
   readonly active: number;
 }
 
@@ -119,12 +119,12 @@ async function encodeSparse(
   }
 }
 
-/** As SAELens: a decoder row of norm zero counts as this. */
+/** The norm of a decoder row of zeros, as in SAELens. */
 const LEAST_NORM = 1e-8;
 
 /**
- * The norm of each decoder row. A feature times it is what SAELens's `fold_W_dec_norm` gives, the decoder's rows then being of norm 1; so
- * Neuronpedia shows it.
+ * The norm of each decoder row. Multiplied by it, a feature is what SAELens's `fold_W_dec_norm` gives, whose decoder
+ * rows have norm 1, and what Neuronpedia shows.
  */
 async function decoderNorms(model: Autoencoder): Promise<Float64Array> {
   if (model.info.kind !== 'sparse-autoencoder') {

@@ -8,7 +8,7 @@ import type { Terminal } from '../terminal.ts';
 
 export async function engines(options: ReportOptions, terminal: Terminal): Promise<void> {
   const rows = [];
-  // One after the other: engines that ran together would slow each other down.
+  // One after another, because engines that run together would slow each other down.
   for (const probe of await probeEngines()) rows.push(await timed(probe));
   const auto = (await createEngine()).name;
   const lines = inColumns([

@@ -57,7 +57,7 @@ function describe(model: ModelDescription): string {
   ].join('\n');
 }
 
-/** Every entry of nested JSON, by its path; lists as they are. */
+/** Every entry of nested JSON by its path; lists are not divided. */
 function flattened(config: Readonly<Record<string, unknown>>, path = ''): string[][] {
   return Object.entries(config).flatMap(([name, value]) =>
     typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -66,7 +66,7 @@ function flattened(config: Readonly<Record<string, unknown>>, path = ''): string
   );
 }
 
-/** Metadata that is not this project's, such as an exporter's. */
+/** Metadata that this package did not write, such as an exporter's. */
 function foreignProperties({ metadata: { properties } }: ModelDescription): string[][] {
   const ours: readonly string[] = Object.values(METADATA_KEYS);
   return Object.entries(properties).filter(([key]) => !ours.includes(key));

@@ -1,4 +1,4 @@
-/** `plot`: figures of a frozen model, of what its weights say alone. Training's own figures are made where it runs. */
+/** `plot`: figures of a frozen model, from its weights alone. Figures of the training are drawn where it runs. */
 
 import { InvalidShapeError, InvalidValueError } from '../../errors.ts';
 import { writeFileAtomic } from '../../files/write-atomic.ts';
@@ -27,7 +27,7 @@ export interface PlotOptions extends NameOptions, ReportOptions {
   readonly format: readonly ('svg' | 'png' | 'html')[];
 }
 
-/** More features than this are no longer told apart in a picture of all pairs. */
+/** The most features that can be told apart in a picture of all pairs. */
 const MOST_FEATURES_IN_PAIRS = 512;
 
 export async function plot(file: string, options: PlotOptions, terminal: Terminal): Promise<void> {

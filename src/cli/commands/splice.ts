@@ -13,7 +13,7 @@ export interface SpliceOptions extends HostDataOptions, NameOptions, ReportOptio
   readonly output: string;
   readonly steer?: boolean;
   readonly keepError?: boolean;
-  /** An input's name, or false. */
+  /** The name of the mask input; false for none. */
   readonly maskInput?: string | false;
 }
 

@@ -103,7 +103,7 @@ interface SweepState {
   readonly done: number;
   readonly failed: number;
   readonly missing: number;
-  /** Groups that are being trained, or were when their process ended. */
+  /** The number of groups that are being trained, or were when their process ended. */
   readonly begun: number;
   readonly failures: readonly { readonly id: string; readonly message: string }[];
 }
@@ -160,7 +160,7 @@ export async function report(
 ): Promise<void> {
   const { compare, output, metrics } = options;
   if (compare !== undefined) {
-    // `sweep report A --compare B` says the same as `sweep report --compare A B`.
+    // `sweep report A --compare B` means the same as `sweep report --compare A B`.
     const [a, b, ...more] = [...(path === undefined ? [] : [path]), ...compare];
     if (a === undefined || b === undefined || more.length > 0) {
       throw new UsageError('--compare takes two folders: monosemantic sweep report --compare A B');

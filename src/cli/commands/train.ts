@@ -9,7 +9,7 @@ import type { Terminal } from '../terminal.ts';
 export async function train(what: 'toy' | 'sae', args: readonly string[], terminal: Terminal): Promise<void> {
   const experiment = what === 'toy' ? toyModelExperiment('toy') : saeExperiment('sae');
   const command = runnable(experiment as Experiment<CommonOptions>, terminal);
-  // For its usage line.
+  // The parent command only serves the usage line.
   new Command('monosemantic train').addCommand(command);
   await command.parseAsync(args, { from: 'user' });
 }

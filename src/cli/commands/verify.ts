@@ -26,7 +26,7 @@ export interface VerifyOptions extends ModelOptions, ReportOptions {
   readonly ignoreOption?: readonly string[];
 }
 
-/** Rows worked on at once. */
+/** How many rows are computed at once. */
 const AT_ONCE = 16;
 /** Latents that a drawn row is made to fire. */
 const LATENTS_PER_ROW = 8;
@@ -36,13 +36,13 @@ interface Difference {
   largest: number;
   row: number;
   column: number;
-  /** The largest value of the reference: what the difference is measured by. */
+  /** The largest value of the reference, by which differences are measured. */
   scale: number;
 }
 
 /**
  * Runs the file and, in plain float64 loops, the checkpoint on the same rows.
- * FileFormatError where their sizes or results differ: beyond `tolerance` times the largest value.
+ * @throws FileFormatError where their sizes or results differ: beyond `tolerance` times the largest value
  */
 export async function verify(file: string, options: VerifyOptions, terminal: Terminal): Promise<void> {
   const {
@@ -87,7 +87,7 @@ export async function verify(file: string, options: VerifyOptions, terminal: Ter
         const expected = applyPlainSae(sae, activations);
         const actual = await model.forward(activations);
         const flipped = new Set<number>();
-        // Pre-activations are sums of d_in products: what rounding may carry over a threshold.
+        // Pre-activations are sums of d_in products: rounding may carry them over a threshold.
         const scale = Math.max(features.scale, largestOf(expected.features));
         expected.features.forEach((value, i) => {
           if (value !== 0) fired++;
@@ -164,12 +164,12 @@ export async function verify(file: string, options: VerifyOptions, terminal: Ter
   }
 }
 
-/** What differences are measured by: the largest value, where there is one. */
+/** The unit of differences: the largest value, where there is one. */
 const scaleOf = (largest: number): number => Math.max(largest, 1e-6);
 
 const largestOf = (values: Float64Array): number => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 
-/** True where the file says what its weights are, so that all of them can be compared and not only those that the rows reach. */
+/** Whether the file says what its weights are, so that all of them can be compared and not only those that the rows reach. */
 const isOurs = ({ kind, config }: ModelMetadata): boolean =>
   kind === 'sparse-autoencoder' && typeof config?.['apply_b_dec_to_input'] === 'boolean';
 
@@ -182,7 +182,7 @@ function compareWeights(actual: FrozenSae, expected: FrozenSae): { name: string;
     if (!a || !b || a.length !== b.length) return { name, largest: Number.POSITIVE_INFINITY, scale: 1 };
     let [largest, scale] = [0, 0];
     for (let i = 0; i < b.length; i++) {
-      // Infinite thresholds are alike where they are the same.
+      // Infinite thresholds are equal where they have the same sign.
       if (Number.isFinite(b[i])) scale = Math.max(scale, Math.abs(b[i]!));
       if (a[i] !== b[i]) largest = Math.max(largest, Math.abs(a[i]! - b[i]!));
     }

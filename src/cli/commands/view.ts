@@ -17,7 +17,10 @@ export interface ViewOptions extends ReportOptions {
   readonly output?: string;
 }
 
-/** Where `npm run build:viewer` puts it: three folders up from here, in the sources and in the build alike. */
+/**
+ * The folder into which `npm run build:viewer` writes: three folders up from here, in the sources and in the build
+ * alike.
+ */
 const VIEWER = fileURLToPath(new URL('../../../viewer/dist/', import.meta.url));
 
 export async function view(files: readonly string[], options: ViewOptions, terminal: Terminal): Promise<void> {

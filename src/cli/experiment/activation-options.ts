@@ -1,4 +1,4 @@
-/** The architectures' settings as flags, which each architecture names for itself. */
+/** Turns the architectures' settings into options; each architecture names its own. */
 import { type Command, Option } from 'commander';
 import { UsageError } from '../../errors.ts';
 import type { FlagValues, SettingFlag } from '../../models/architectures/architecture.ts';
@@ -27,7 +27,10 @@ export function addArchitectureOptions(command: Command): Command {
   return command;
 }
 
-/** The configuration of `kind` with the flags that it has. UsageError for those it does not have. */
+/**
+ * The configuration of `kind` with the flags that it has.
+ * @throws UsageError for those it does not have
+ */
 export function activationConfig(kind: ActivationKind, options: FlagValues): ActivationConfig {
   const own = flagsOf(kind).map(nameOf);
   const foreign = architectureFlags().find(flag => options[nameOf(flag)] !== undefined && !own.includes(nameOf(flag)));

@@ -1,4 +1,4 @@
-/** What every experiment's command line has in common: its options, its folder, its engine, its progress, and Ctrl-C. */
+/** The parts that every experiment's command shares: options, folder, engine, progress, and Ctrl-C. */
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { createEngine, ENGINE_NAMES, type EngineOptions } from '../../engines/create-engine.ts';
@@ -26,12 +26,12 @@ export interface CommonOptions extends EngineOptions, ReportOptions {
   readonly show?: boolean;
 }
 
-/** An experiment: its command with all its options, and what is then done. */
+/** An experiment: its command with all options, and what it does. */
 export interface Experiment<Options extends CommonOptions> {
   readonly command: Command;
-  /** What the options ask to see instead of a run, as JSON; undefined where they ask for a run. */
+  /** What the options ask to print instead of a run, as JSON; `undefined` where they ask for a run. */
   readonly inspect?: (options: Options) => object | undefined;
-  /** What it gives is printed with `--json`. */
+  /** Runs the experiment; its result is printed with `--json`. */
   readonly run: (options: Options, context: ExperimentContext) => Promise<unknown>;
 }
 
@@ -109,7 +109,7 @@ async function createContext(
   const { out: folder, resume = false } = options;
   const engine = await createEngine(options);
   const log = (line: string): void => (options.json ? terminal.warn(line) : terminal.print(line));
-  // Figures are what a run can do without: it says so before it begins.
+  // A run can do without figures. It says so before it begins.
   const missing = missingPackages(PACKAGES.figures);
   if (missing.length > 0) log(`figures are not drawn (${installCommand(missing)})`);
   return {
@@ -138,7 +138,7 @@ async function writeHtml(name: string, figures: readonly Figure[], { folder, log
   log(`  ${file}`);
 }
 
-/** A line that is written over on a terminal, for what takes longer than a moment; nothing elsewhere. */
+/** Shows progress on one line of a terminal, for work that takes longer than a moment; nothing elsewhere. */
 function preparation({ stderr }: Terminal): ExperimentContext['preparing'] {
   const began = new Map<string, number>();
   return (what, share) => {

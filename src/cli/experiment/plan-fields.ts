@@ -9,11 +9,14 @@ import { experimentCommand, seedNumber } from './command.ts';
 
 export interface PlanFields {
   readonly schema: Readonly<Record<string, object>>;
-  /** Every setting with its value. InvalidValueError that names the field. */
+  /**
+   * Every setting with its value.
+   * @throws InvalidValueError that names the field
+   */
   resolve(given: PlanSettings): ResolvedSettings;
 }
 
-/** What each reader of a number takes, as a JSON schema. */
+/** The JSON schema of the values that each reader of numbers takes. */
 const NUMBERS = new Map<unknown, object>([
   [positiveInteger, { type: 'integer', minimum: 1 }],
   [wholeNumber, { type: 'integer', minimum: 0 }],
@@ -27,7 +30,7 @@ const NUMBERS = new Map<unknown, object>([
 export function planFields(command: Command): PlanFields {
   const ofEvery = new Set(experimentCommand('any', '').options.map(option => option.attributeName()));
   ofEvery.delete('seed');
-  // It asks for no training.
+  // This option asks for no training.
   ofEvery.add('printSettings');
   const fields = new Map<string, Field>();
   for (const option of command.options) {
@@ -52,7 +55,7 @@ export function planFields(command: Command): PlanFields {
         const other = conflictsWith.find(field => names.includes(field));
         if (other) throw new InvalidValueError(`${name} cannot go with ${other}: one of them must not be given`);
       }
-      // A default gives way to what excludes it.
+      // A default is dropped where a given setting excludes it.
       return { ...defaults, ...own };
     },
   };
@@ -63,7 +66,7 @@ interface Field {
   readonly option: Option;
   /** Whether it may be given without a value: `true` in a plan. */
   readonly takesTrue: boolean;
-  /** Whether it can be said no to, as `--no-aux-k` does. */
+  /** Whether it can be switched off, as `--no-aux-k` does. */
   readonly takesFalse: boolean;
 }
 
@@ -71,7 +74,7 @@ function fieldOf(option: Option): Field {
   return { option, takesTrue: option.isBoolean() || option.negate || option.optional, takesFalse: option.negate };
 }
 
-/** Reads the value of a field as its option does; what was read before is known. */
+/** Reads the value of a field as its option does; values that were read before are remembered. */
 function reader(fields: ReadonlyMap<string, Field>) {
   const known = new Map<string, unknown>();
   return (name: string, value: SettingValue): unknown => {
@@ -82,7 +85,7 @@ function reader(fields: ReadonlyMap<string, Field>) {
       throw new InvalidValueError(`there is no setting ${inWords(name)}; there are ${[...fields.keys()].join(', ')}`);
     }
     const result = readValue(field, value, name);
-    // Seeds of a large plan are many.
+    // A large plan has many seeds, which would fill memory.
     if (known.size < 10_000) known.set(key, result);
     return result;
   };
@@ -95,7 +98,7 @@ function readValue(field: Field, value: SettingValue, name: string): unknown {
   };
   if (value === true && takesTrue) return option.negate ? undefined : true;
   if (value === false && takesFalse) return false;
-  // What is not asked for is not given.
+  // A switch that is off counts as not given.
   if (value === false && option.isBoolean()) return undefined;
   if (option.isBoolean() || option.negate) return refuse('true or false');
   if (option.variadic) return Array.isArray(value) ? value : typeof value === 'string' ? [value] : refuse('texts');

@@ -9,7 +9,7 @@ import { NORMALIZE_ACTIVATIONS, type NormalizeActivations, type SaeSettings } fr
 import type { Ramp } from '../../training/schedules.ts';
 import { fraction, nonNegativeNumber, positiveInteger, positiveNumber, wholeNumber } from '../options.ts';
 
-/** What these options give. */
+/** The values of these options. */
 export interface PracticeOptions {
   readonly preset?: PresetName;
   readonly printSettings?: boolean;
@@ -38,7 +38,7 @@ export interface PracticeOptions {
   readonly kFrom?: number;
 }
 
-/** The settings that they name; everything else is the preset's. */
+/** The settings that the options name; all others are the preset's. */
 export type Practice = Pick<
   SaeSettings,
   | 'preset'

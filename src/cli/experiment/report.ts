@@ -1,4 +1,4 @@
-/** What an experiment says at its end. */
+/** The words that an experiment prints at its end. */
 import type { ActivationSaeRun } from '../../experiments/activation-sae-run.ts';
 import type { HeldOutScore } from '../../experiments/held-out-score.ts';
 import type { SaeRun } from '../../experiments/sae-run.ts';
@@ -26,7 +26,10 @@ export function describeSae({ before, after, truth, file, run }: SaeRun): string
   );
 }
 
-/** How well held-out activations are reconstructed. What an untrained autoencoder has is in `sae.json`: beside the end it would only alarm. */
+/**
+ * How well held-out activations are reconstructed. The untrained autoencoder's numbers are only in `sae.json`: beside
+ * the final ones they would alarm a reader.
+ */
 export function describeActivationSae({ after, file, run }: ActivationSaeRun): string {
   const dead = run.dead ? `, ${run.dead.count} dead (silent for the last ${run.dead.window} samples of training)` : '';
   const score = after ? `${describeScore(after)}${dead}${describeDictionary(after)}` : `nothing was held out${dead}`;
@@ -42,7 +45,10 @@ function describeScore({ explained_variance, l0, l0_distribution, never_fired, s
   );
 }
 
-/** s_n^dec is compared among several SAEs, at one n: `sae.json` has it. */
+/**
+ * The scores of the weights. s_n^dec is not among them, because it is compared among several SAEs at one n; `sae.json`
+ * has it.
+ */
 function describeDictionary({ shrinkage, relative_reconstruction_bias, dictionary }: HeldOutScore): string {
   const { c_dec, encoder_decoder_cosine } = dictionary ?? {};
   const numbers: [string, number | null | undefined][] = [

@@ -1,4 +1,4 @@
-/** What a sweep can train, with the settings of `train toy` and `train sae`. */
+/** The kinds of runs that a sweep can train, with the settings of `train toy` and `train sae`. */
 import type { ToyModelSettings } from '../../experiments/toy-model-run.ts';
 import { activationSaeTask, toyModelSaeTask } from '../../sweeps/sae-task.ts';
 import type { RunKinds } from '../../sweeps/sweep.ts';

@@ -117,7 +117,10 @@ export function saeExperiment(name: string): Experiment<SaeOptions> {
   };
 }
 
-/** All settings of the training that `options` ask for, but for its data. Only toy models have defaults for the number of latents and k. */
+/**
+ * All settings of the training that `options` ask for, without its data. Only toy models have defaults for the number
+ * of latents and k.
+ */
 function resolvedSettings(options: SaeOptions): ResolvedSaeSettings {
   const { activation: kind, activations, model, steps, seed, sampleSeed, holdOut, skip = false } = options;
   const given = model !== undefined ? '--model' : activations !== undefined ? '--activations' : undefined;
@@ -133,7 +136,7 @@ function resolvedSettings(options: SaeOptions): ResolvedSaeSettings {
   return resolveSaeSettings({ data: [], ...own, ...practice });
 }
 
-/** As JSON: everything that follows from the options and the preset, and not from the data. */
+/** The settings that follow from the options and the preset, and not from the data, as JSON. */
 function printableSettings(options: SaeOptions): object {
   const { data: _, ...settings } = resolvedSettings(options);
   return settings;
@@ -171,7 +174,7 @@ function onModel(options: SaeOptions, model: string, context: ExperimentContext)
   return withModelData(options, model, context.signal, data => onActivations(options, data, context));
 }
 
-/** Calls `use` with what the model computes, which is open until it settles. */
+/** Calls `use` with the activations that the model computes; the model stays open until `use` settles. */
 async function withModelData<T>(
   options: SaeOptions,
   model: string,
@@ -199,7 +202,10 @@ async function onActivations(options: SaeOptions, data: ActivationSource, contex
   return { file, before, after, engine: run.engine };
 }
 
-/** The settings of an autoencoder on files or on what a model computes, and a way to its data, which may be open only meanwhile. */
+/**
+ * The settings of an autoencoder on files or on what a model computes, and access to its data, which may only be open
+ * meanwhile.
+ */
 export function activationSae(options: SaeOptions) {
   const { model, activations } = options;
   const { data: _, ...settings } = resolvedSettings(options);
@@ -210,7 +216,10 @@ export function activationSae(options: SaeOptions) {
   };
 }
 
-/** What the files hold that such options name, by option. FileFormatError where one cannot be read. */
+/**
+ * Hashes of the files that the options name, by option.
+ * @throws FileFormatError where one cannot be read
+ */
 export async function contentsOfData(options: SaeOptions): Promise<Readonly<Record<string, string>>> {
   const { activations, target, tensor, targetTensor, input } = options;
   const contents: Record<string, string> = {};
@@ -231,7 +240,7 @@ export async function contentsOfData(options: SaeOptions): Promise<Readonly<Reco
   return contents;
 }
 
-/** Whether an architecture keeps a number of latents, which has no default but beside a toy model. */
+/** Whether an architecture keeps a fixed number of latents, which has a default only on a toy model. */
 function choosesLatents(kind: ActivationKind): boolean {
   return flagsOf(kind).some(({ flag }) => flag.startsWith('--k '));
 }

@@ -11,7 +11,7 @@ import { type CommonOptions, type Experiment, experimentCommand } from './comman
 
 export type SuperpositionOptions = CommonOptions & SuperpositionSettings;
 
-/** From this many restarts on, the lowest loss is known to be what theory says. */
+/** From this many restarts on, the lowest loss is known to be the one that theory predicts. */
 const ENOUGH_RESTARTS = 20;
 
 /** The experiment under `name`, which is also its folder in `runs/`. */

@@ -44,9 +44,9 @@ for (const [kernel, { op, axesAsInput }] of Object.entries(REDUCTIONS)) {
   });
 }
 
-/** Over up to this many entries ONNX Runtime compares whole rows in less time than it reduces. */
+/** Over up to this many entries, ONNX Runtime compares whole rows in less time than it reduces. */
 const SHORT_AXIS = 8;
-/** Rows of fewer numbers gain nothing. */
+/** Shorter rows gain nothing from this. */
 const LONG_ROW = 256;
 
 /** Whether `axis` is short and rows along the axes after it are long. */
@@ -83,7 +83,7 @@ defineRule<{ dim: number }>('Softmax', ({ logits }, { dim }) =>
   recorder.result(recorder.emit('Softmax', [recorder.full(logits!)], { axis: dim })[0], logits!.shape, 'float32'),
 );
 
-/** All axes where none is named; negative ones count from the end. */
+/** The axes as positive numbers; all axes where none is named. */
 function positiveAxes(axis: Axes, rank: number): number[] {
   if (axis === null || axis === undefined) return Array.from({ length: rank }, (_, i) => i);
   return (typeof axis === 'number' ? [axis] : [...axis]).map(a => (a < 0 ? a + rank : a));

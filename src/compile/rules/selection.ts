@@ -47,7 +47,9 @@ defineRule('GatherNd', ({ params, indices }) => {
   return recorder.result(name, shape, params!.dtype as TensorType);
 });
 
-/** Ours (src/models/scatter-unique.ts): values [..., k] at unique indices [..., k] of the last axis. */
+/**
+ * A kernel of this package (src/models/scatter-unique.ts): values [..., k] at unique indices [..., k] of the last axis.
+ */
 defineRule<{ size: number }>('ScatterUnique', ({ values, indices }, { size }) => {
   const shape = values!.shape.with(-1, size);
   const zeros = recorder.emit('ConstantOfShape', [recorder.builder.integers(shape)])[0];
@@ -56,7 +58,10 @@ defineRule<{ size: number }>('ScatterUnique', ({ values, indices }, { size }) =>
   return recorder.result(name, shape, 'float32');
 });
 
-/** Ours (src/models/keep-top-k.ts): 1 at the k largest entries of the last axis. Hardmax takes the first of equal ones. */
+/**
+ * A kernel of this package (src/models/keep-top-k.ts): 1 at the k largest entries of the last axis. Hardmax takes the
+ * first of equal ones.
+ */
 defineRule<{ k: number }>('TopKMask', ({ x }, { k }) => {
   const axis = x!.shape.length - 1;
   if (k === 1) return recorder.result(recorder.emit('Hardmax', [recorder.full(x!)], { axis })[0], x!.shape, 'float32');
@@ -67,7 +72,7 @@ defineRule<{ k: number }>('TopKMask', ({ x }, { k }) => {
   return recorder.result(recorder.emit('ScatterElements', [zeros, indices, ones], { axis })[0], x!.shape, 'float32');
 });
 
-/** Ours too: what stands at indices [..., k] of the last axis. */
+/** A kernel of this package (src/models/scatter-unique.ts): the entries at indices [..., k] of the last axis. */
 defineRule('GatherLast', ({ x, indices }) => {
   const axis = x!.shape.length - 1;
   const [name] = recorder.emit('GatherElements', [recorder.full(x!), recorder.full(indices!)], { axis });

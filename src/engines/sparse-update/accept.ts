@@ -1,4 +1,4 @@
-/** Which training steps the sparse update can take over, and which it is worth taking over. */
+/** Decides which training steps the sparse update can take over, and which are worth it. */
 import type { StepDescriptor } from '../engine.ts';
 import { isChosenTogether, planSparseUpdate } from './plan.ts';
 
@@ -9,13 +9,17 @@ import { isChosenTogether, planSparseUpdate } from './plan.ts';
  */
 const LEAST_PRODUCTS = 2 ** 20;
 
+/** Whether a step is taken over, and why. */
 export interface Acceptance {
   readonly accepted: boolean;
-  /** In plain words, for people: why it was taken or not. */
+  /** The reason in plain words, for people. */
   readonly reason: string;
 }
 
-/** Every field that is looked at below. A descriptor with another is of a step that this update does not know. */
+/**
+ * Every field of a descriptor that is looked at below. A descriptor with another field is of a step that this update
+ * does not know.
+ */
 const FIELDS: Readonly<Record<keyof StepDescriptor, true>> = {
   kind: true,
   activation: true,
@@ -36,7 +40,7 @@ const FIELDS: Readonly<Record<keyof StepDescriptor, true>> = {
   batchSize: true,
 };
 
-/** Every setting of each architecture that is taken, and the values of those that only some are taken of. */
+/** Every setting of each architecture that is taken, with the values that are taken where not all are. */
 const SETTINGS: Readonly<Record<string, Readonly<Record<string, readonly unknown[] | 'any'>>>> = {
   topk: { kind: 'any', k: 'any', auxK: 'any', rescaleByDecoderNorm: 'any' },
   batchtopk: { kind: 'any', k: 'any', auxK: 'any', rescaleByDecoderNorm: 'any', restartThresholdAt: 'any' },
@@ -57,7 +61,7 @@ const SETTINGS: Readonly<Record<string, Readonly<Record<string, readonly unknown
     bandwidth: 'any',
     gradientToInput: 'any',
     preActivationLoss: [0],
-    // What these say is either in the state or of no consequence without the settings above.
+    // These settings are part of the state, or have no effect without the settings above.
     threshold: 'any',
     tanhScale: 'any',
     deadAfter: 'any',
@@ -67,7 +71,10 @@ const SETTINGS: Readonly<Record<string, Readonly<Record<string, readonly unknown
 const CHOSEN_TOGETHER = ['topk', 'batchtopk', 'matryoshka'];
 const AUX_K = ['coefficient', 'k', 'deadAfter', 'deadBelow', 'form'];
 
-/** Whether createSparseUpdateRunner runs the step that `descriptor` describes, and why (not). Steps too small to gain by it only with `anySize`. */
+/**
+ * Whether createSparseUpdateRunner runs the step that `descriptor` describes, and why or why not. Steps that are too
+ * small to gain by it are only taken with `anySize`.
+ */
 export function acceptsSparseUpdate(
   descriptor: StepDescriptor,
   { anySize = false }: { readonly anySize?: boolean } = {},
@@ -89,7 +96,7 @@ export function acceptsSparseUpdate(
   return { accepted: true, reason: `sparse update: ${activation['kind']}, ${dIn} × ${dSae} weights${split}${density}` };
 }
 
-/** The first thing about a step that the update does not do. */
+/** The first property of a step that the update does not support; `undefined` where it supports all. */
 function whyNot(descriptor: StepDescriptor): string | undefined {
   const { activation, decoder, held, clip, optimizer, scalars, dIn, dSae, dOut, batchSize } = descriptor;
   const field = Object.keys(descriptor).find(name => !Object.hasOwn(FIELDS, name));

@@ -1,6 +1,6 @@
 /**
- * What the shards tell each other, in one SharedArrayBuffer, and the barrier at which they meet.
- * Each region has one writer between two barriers, and is read only after the next.
+ * The data that shards exchange, in one SharedArrayBuffer, and the barrier at which they meet. Each region has one
+ * writer between two barriers, and is read only after the next barrier.
  */
 import { largestShared, paddedSamples, paddedWidth, type SparsePlan } from './plan.ts';
 
@@ -24,7 +24,10 @@ class ExchangeAbortedError extends Error {
   override readonly name = 'ExchangeAbortedError';
 }
 
-/** Whether a shard failed only because another one did. The error comes from another thread, which does not know its class. */
+/**
+ * Whether a shard failed only because another one did. The error comes from another thread, so that its class is not
+ * that of this one.
+ */
 export function isConsequence(failure: unknown): boolean {
   return failure instanceof Error && failure.name === 'ExchangeAbortedError';
 }
@@ -90,10 +93,14 @@ export class Exchange {
     this.biasGradients = biasGradients.map(offset => new Float32Array(this.buffer, offset, width));
   }
 
-  /** Waits until every shard has come here. Blocks the thread: for workers only. ExchangeAbortedError after `abort`. */
+  /**
+   * Waits until every shard has come here. Blocks the thread: for workers only.
+   * @throws ExchangeAbortedError after `abort`
+   */
   barrier(): void {
     const control = this.#control;
-    // Read first: an abort after this line changes the generation, one before it is seen in the next.
+    // The generation is read before the abort flag: an abort after this line changes the generation, and one before it
+    // is seen in the next line.
     const generation = Atomics.load(control, GENERATION);
     this.#throwIfAborted();
     if (Atomics.add(control, ARRIVED, 1) === this.#shards - 1) {

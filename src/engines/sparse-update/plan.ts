@@ -1,4 +1,4 @@
-/** What a sparse update computes and how its latents are divided: plain data that every shard is given. */
+/** A plan says what a sparse update computes and how its latents are divided: plain data that every shard is given. */
 import type { StepDescriptor } from '../engine.ts';
 
 /** Floats that one memory access of the kernel spans. */
@@ -22,6 +22,7 @@ const DEAD_APART = 1 / 8;
 /** Measured on one core at 256 × 2048 weights and batch 256: lists cost as much as products there. */
 const DENSE_FROM = 0.2;
 
+/** What a sparse update computes, and how its latents are divided. */
 export interface SparsePlan {
   readonly dIn: number;
   readonly dSae: number;
@@ -37,9 +38,12 @@ export interface SparsePlan {
   /** Weight of mean over the batch of Σ f · ‖W_dec‖. */
   readonly l1: number;
   readonly auxK: AuxK | undefined;
-  /** Samples that a step without firing adds to the state's count of them, `buffers.silent`; absent where the state has none. */
+  /**
+   * How many samples a step adds to a silent latent's count in the state, `buffers.silent`; absent where the state has
+   * none.
+   */
   readonly silence: number | undefined;
-  /** Samples of silence from which on a latent is reported as dead; absent where that is not reported. */
+  /** How many samples a latent is silent before it is reported as dead; absent where that is not reported. */
   readonly reportedDeadAfter: number | undefined;
   /** The norm to which the gradient of all parameters together is clipped. */
   readonly clip: number | undefined;
@@ -49,7 +53,7 @@ export interface SparsePlan {
     readonly learningRate: number;
     readonly betas: readonly [number, number];
     readonly eps: number;
-    /** Decoupled (AdamW's); 0 for Adam. */
+    /** The decoupled weight decay of AdamW; 0 for Adam. */
     readonly weightDecay: number;
   };
   /** Whether products of bytes tell which latents may be active, and only those are computed exactly (kernel/estimate.ts). */
@@ -162,7 +166,7 @@ export function largestDeadSelection(plan: SparsePlan): number {
   return plan.auxK ? plan.batchSize * Math.min(plan.auxK.k, mostLatents(plan)) : 0;
 }
 
-/** The most entries that a shard tells the others of: what each chooses by itself, nobody else asks for. */
+/** The most entries that a shard shares with the others. Where each shard chooses by itself, nothing is shared. */
 export function largestShared(plan: SparsePlan): number {
   return Math.max(isChosenTogether(plan) ? largestSelection(plan) : 0, largestDeadSelection(plan));
 }
@@ -192,7 +196,7 @@ export function isChosenTogether({ selection: { kind } }: SparsePlan): boolean {
   return kind === 'topk' || kind === 'batchtopk';
 }
 
-/** Whether the norms of the decoder's rows are asked for, beyond what makes them unit rows. */
+/** Whether the norms of the decoder's rows are needed for more than making them unit rows. */
 export function asksForNorms({ decoder, l1, selection }: SparsePlan): boolean {
   return decoder === 'free' && (l1 !== 0 || ('weighsByNorm' in selection && selection.weighsByNorm));
 }
@@ -202,7 +206,7 @@ export function keepsGradients(plan: SparsePlan): boolean {
   return plan.clip !== undefined || !isChosenTogether(plan);
 }
 
-/** Bytes that the largest shard needs, but for some small arrays. */
+/** The bytes that the largest shard needs, without some small arrays. */
 export function shardBytes(plan: SparsePlan): number {
   const columns = paddedColumns(mostLatents(plan));
   const width = paddedWidth(plan);
@@ -318,8 +322,8 @@ function auxKOf({ activation, batchSize, dIn, dSae }: StepDescriptor): AuxK | un
 }
 
 /**
- * The numbers that may change from step to step, as they are where a step is not given them: the learning rate, and those of the
- * objective that the plan has.
+ * The numbers that may change from step to step, with their values where they are no inputs of the step: the learning
+ * rate, and those of the objective that the plan has.
  */
 export function stepNumbers({ optimizer, selection, l1, auxK }: SparsePlan): Readonly<Record<string, number>> {
   return {

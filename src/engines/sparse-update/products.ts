@@ -5,12 +5,16 @@ import type { Runtime } from '../../sessions/runtime.ts';
 import { type Feeds, openSession, type SessionOptions } from '../../sessions/session.ts';
 import type { Matrix, ShardMemory } from './shard-memory.ts';
 
+/** A matrix product on arrays in a shard's memory. */
 export interface Product {
   run(): Promise<void>;
   dispose(): Promise<void>;
 }
 
-/** What takes the place of lists in a dense step: reconstruction, and gradients of features, decoder rows and encoder rows. */
+/**
+ * The products that replace lists in a dense step: the reconstruction, and gradients of features, decoder rows and
+ * encoder rows.
+ */
 export interface DenseProducts {
   readonly reconstruction: Product;
   readonly byFeature: Product;
@@ -23,7 +27,7 @@ export function openEncoderProduct(runtime: Runtime, memory: ShardMemory): Promi
   return openProduct(runtime, memory, ['centred', 'encoder', 'preActivations'], { transB: 1 });
 }
 
-/** Features lie in `preActivations` by then. */
+/** Opens the products of a dense step, for which `preActivations` holds the features. */
 export async function openDenseProducts(runtime: Runtime, memory: ShardMemory): Promise<DenseProducts> {
   const [reconstruction, byFeature, byDecoder, byEncoder] = await Promise.all([
     openProduct(runtime, memory, ['preActivations', 'decoder', 'gradients'], {}),

@@ -31,15 +31,19 @@ function metricsOf(plan: SparsePlan): Readonly<Record<string, string>> {
   };
 }
 
-/** The step's input. */
+/** The name of the step's input. */
 const ACTIVATIONS = 'activations';
 
+/** How a sparse update runs. */
 export interface SparseUpdateOptions {
   /** Workers among which the latents are divided. Default: one per core, fewer for small steps. More where 4 GiB each would not be enough. */
   readonly threads?: number | undefined;
-  /** Accept steps that are too small to gain by it. Default false. */
+  /** Whether steps that are too small to gain by it are accepted. Default false. */
   readonly anySize?: boolean;
-  /** From which share of active latents on a step multiplies whole matrices, for choices that set no number. Default as measured. */
+  /**
+   * The share of active latents from which on a step multiplies whole matrices, for selections that fix no number.
+   * Default: as measured (see plan.ts).
+   */
   readonly denseFrom?: number;
   /** Whether products of bytes tell which latents may be active. Default: where that saves time. */
   readonly estimates?: boolean;
@@ -74,7 +78,8 @@ export interface SparseUpdateRunner extends StepRunner {
 
 /**
  * Starts workers for `program`, whose descriptor acceptsSparseUpdate accepts.
- * InvalidValueError where it does not, or where the program has state, inputs or metrics that this step does not know.
+ * @throws InvalidValueError where it does not, or where the program has state, inputs or metrics that this step does
+ *   not know
  */
 export async function createSparseUpdateRunner(
   program: StepProgram,
@@ -93,7 +98,7 @@ export async function createSparseUpdateRunner(
     c1: plan.optimizer.betas[0] === 0 ? 1 : scalar(program.state, 'optimizer.c1'),
     c2: scalar(program.state, 'optimizer.c2'),
   };
-  // A thread that dies cannot free those that wait for it.
+  // A thread that dies cannot free the threads that wait for it at a barrier.
   const shards = Array.from({ length: plan.shards }, (_, shard) =>
     threadsOfShards.take(`shard ${shard + 1} of ${plan.shards} of a sparse update`, () => exchange.abort()),
   );
@@ -131,7 +136,7 @@ function scalar(state: HostTensors, name: string): number {
   return value;
 }
 
-/** Refuses what would silently be left out. */
+/** Refuses a program with state, inputs or metrics that would silently be left out. */
 function checkInterface(plan: SparsePlan, { state, batch, metrics }: StepProgram): void {
   const shape = [plan.batchSize, plan.dIn];
   if (!batch[ACTIVATIONS] || !sameShape(batch[ACTIVATIONS], shape)) {
@@ -159,10 +164,10 @@ class ShardedRunner implements SparseUpdateRunner {
   readonly #metrics: readonly string[];
   readonly #shards: readonly ShardThread[];
   readonly #threshold: RunningThreshold | undefined;
-  /** Kept between calls; grows with the number of steps asked for. */
+  /** Memory for batches, kept between calls; it grows with the number of steps. */
   #batches = sharedFloats(0);
   readonly #requests = new Queue();
-  /** What ended the shards: each holds a part of the state, so none can go on without the others. */
+  /** The failure that ended the shards: each holds a part of the state, so none can go on without the others. */
   #failure: unknown;
 
   constructor(

@@ -1,4 +1,4 @@
-/** Where a shard's arrays lie in its WebAssembly memory. */
+/** The places of a shard's arrays in its WebAssembly memory. */
 import type { KernelAddress } from './kernel.ts';
 import {
   asksForNorms,
@@ -18,7 +18,7 @@ import {
 } from './plan.ts';
 
 const PAGE = 65_536;
-/** Below it lies what the compiler places. */
+/** The first address that is free: the compiler uses those below. */
 const FIRST_ADDRESS = 1_024;
 
 /** Byte offset of each array of a shard. Several of no length may share one. */
@@ -28,7 +28,7 @@ export type Layout = Readonly<Record<KernelAddress | 'byteProducts' | 'received'
 export class ShardMemory {
   readonly layout: Layout;
   readonly memory: WebAssembly.Memory;
-  /** Entries that there is room for. */
+  /** For how many entries there is room. */
   readonly capacity: number;
   /** Candidates that there is room for. */
   readonly candidates: number;
@@ -41,7 +41,10 @@ export class ShardMemory {
   readonly #dIn: number;
   readonly #latents: number;
 
-  /** Memory for a shard of `latents` latents. RangeError of WebAssembly where it cannot be had. */
+  /**
+   * Memory for a shard of `latents` latents.
+   * @throws RangeError of WebAssembly where it cannot be had
+   */
   constructor(plan: SparsePlan, latents: number) {
     const { layout, bytes, capacity } = layoutOf(plan, latents);
     this.layout = layout;
@@ -113,7 +116,7 @@ export class ShardMemory {
   }
 }
 
-/** Arrays that products are taken of. */
+/** Names of the arrays that take part in products. */
 export type Matrix = Extract<
   KernelAddress,
   | 'centred'

@@ -9,6 +9,7 @@ import type { SparsePlan } from './plan.ts';
 import { type BiasCorrections, type EstimateCounts, Shard, type StepTimes } from './shard.ts';
 import type { ShardState } from './state.ts';
 
+/** What a worker needs to open a shard. */
 export interface ShardRequest {
   readonly plan: SparsePlan;
   readonly shard: number;
@@ -38,7 +39,7 @@ interface Opened {
   readonly request: ShardRequest;
 }
 
-/** Bytes that may lie about in an idle thread until garbage is collected there. */
+/** A shard of more bytes than this ends its thread: an idle thread gives memory back only when it collects garbage. */
 const MOST_KEPT = 2 ** 24;
 
 let opened: Opened | undefined;
@@ -57,7 +58,10 @@ const api = {
     opened = { shard, exchange, request };
   },
 
-  /** The number of steps that were completed; fewer than asked for where a loss was not finite. */
+  /**
+   * Runs steps.
+   * @returns the number of completed steps; fewer than asked for where a loss was not finite
+   */
   async run(asked: RunRequest): Promise<number> {
     const { steps, batches, numbers, losses, smallestSelected, active, dead, gradientNorm } = asked;
     const { shard, exchange, request } = current();
@@ -78,7 +82,7 @@ const api = {
       }
       return steps;
     } catch (error) {
-      // The others would wait for this one for ever.
+      // The other shards would wait for this one for ever.
       exchange.abort();
       throw error;
     }
@@ -105,6 +109,7 @@ const api = {
   },
 };
 
+/** The calls that the worker answers. */
 export type ShardApi = typeof api;
 
 serve(ownNodePort(), api);

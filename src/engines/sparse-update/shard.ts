@@ -44,11 +44,13 @@ import {
 import { type Layout, ShardMemory } from './shard-memory.ts';
 import { countsOf, type ShardEntry, type ShardState, shardEntries } from './state.ts';
 
-/** The next batch's threshold is sought from this share of the last one's; a wrong guess costs a second look. */
+/**
+ * The search for a batch's threshold starts from this share of the last batch's. A wrong guess costs a second search.
+ */
 const THRESHOLD_MARGIN = 0.9;
-/** Errors whose variance is below this are none. */
+/** An error with a variance below this counts as 0. */
 const TINY = 1e-30;
-/** A bound below all numbers, and one below all positive ones. */
+/** A bound below all numbers, which excludes none. */
 const NO_FLOOR = -3.4e38;
 const ABOVE_ZERO = 0;
 /** The smallest bound of a selection: the smallest float above zero, which is never selected. */
@@ -83,20 +85,24 @@ export interface EstimateCounts {
   candidates: number;
 }
 
+/** The result of a step. */
 export interface StepResult {
-  /** Its `loss` is not finite where the step was refused. */
+  /** The losses; `loss` is not finite where the step was refused. */
   readonly losses: StepLosses;
-  /** Smallest activation that was selected in the whole batch by BatchTopK; 0 where none was. */
+  /** The smallest activation that BatchTopK selected in the whole batch; 0 where it selected none. */
   readonly smallestSelected: number;
   /** Active latents of the whole batch. */
   readonly active: number;
   /** Latents that were dead before the step; 0 where that is not reported. */
   readonly dead: number;
-  /** Of all parameters together, before it is clipped; undefined where it is not clipped, and where the step was refused. */
+  /**
+   * The norm of the gradient of all parameters together, before clipping; `undefined` without clipping, and where the
+   * step was refused.
+   */
   readonly gradientNorm?: number | undefined;
 }
 
-/** Moving averages of ones: 1 - βᵗ, as the state holds them. */
+/** Adam's bias corrections 1 - βᵗ, moving averages of ones, as the state holds them. */
 export interface BiasCorrections {
   c1: number;
   c2: number;
@@ -106,10 +112,11 @@ interface Selected {
   /** Entries of this shard. */
   readonly count: number;
   readonly smallestSelected: number;
-  /** False where a pre-activation was not a number. */
+  /** Whether all pre-activations were numbers. */
   readonly ordered: boolean;
 }
 
+/** One shard of a sparse step. */
 export class Shard {
   readonly times: StepTimes = { gemm: 0, select: 0, reconstruct: 0, update: 0, exchange: 0 };
   readonly estimated: EstimateCounts = { steps: 0, candidates: 0 };
@@ -269,8 +276,8 @@ export class Shard {
   }
 
   /**
-   * One step on `batch` [batch, d_in] with the numbers of `stepNumbers`. Where the loss is not finite nothing of the state has changed.
-   * All shards take the same step at the same time and give the same result.
+   * One step on `batch` [batch, d_in] with the numbers of `stepNumbers`. A step whose loss is not finite leaves the
+   * state unchanged. All shards take the same step at the same time and give the same result.
    */
   async step(batch: Float32Array, numbers: Readonly<Record<string, number>>): Promise<StepResult> {
     this.#lapStart = performance.now();
@@ -308,7 +315,7 @@ export class Shard {
     return { ...result, gradientNorm };
   }
 
-  /** Of its memory. */
+  /** The size of its memory, in bytes. */
   get bytes(): number {
     return this.#memory.memory.buffer.byteLength;
   }
@@ -484,7 +491,7 @@ export class Shard {
       let found = count;
       if (shards > 1) found = this.#shareSelection(selected);
       if (found < total && bound > 0) {
-        // Nobody may write its next selection before all have read this one.
+        // No shard may write its next selection before all have read this one.
         if (shards > 1) this.#exchange.barrier();
         continue;
       }
@@ -675,7 +682,8 @@ export class Shard {
     if (auxK.form === 'saelens') {
       share = Math.min(all / auxK.k, 1);
     } else {
-      // Every shard holds the whole batch and its whole error, whose variance is that of its gradient but for the gradient's factor.
+      // Every shard holds the whole batch and its whole error. The variance of the error follows from that of its
+      // gradient.
       const elements = batchSize * dIn;
       const ofInput = kernel.scatter(centred, sumRow) / elements;
       const ofError = kernel.scatter(gradients, sumRow) / elements / (2 * weight) ** 2;
@@ -723,8 +731,9 @@ export class Shard {
   }
 
   /**
-   * Steps all parameters: each latent's at once, or, where gradients are clipped or come from products, all when they are known.
-   * Gives the gradient's norm where it is clipped.
+   * Updates all parameters: each latent's at once, or, where gradients are clipped or come from products, all when all
+   * gradients are known.
+   * @returns the gradient's norm where it is clipped
    */
   async #update(hasDead: 0 | 1, dense: DenseProducts | undefined): Promise<number | undefined> {
     const kernel = this.#kernel;

@@ -6,8 +6,9 @@ import { InvalidShapeError, InvalidValueError } from '../../errors.ts';
 import { type HostTensor, type HostTensors, hostTensor, type Shape, sameShape, sizeOf } from '../../tensor.ts';
 import { type LatentRange, latentsOf, type SparsePlan } from './plan.ts';
 
-/** Parameters and their moments in a shard, by where they lie in it. */
+/** Names of the parameters that a shard holds. */
 export type ShardArray = 'decoder' | 'encoder' | 'encoderBias' | 'decoderBias' | 'thresholds';
+/** Which of Adam's moments: none, that is the parameter itself; the first; the second. */
 export type Moment = '' | 'M' | 'V';
 
 /** What a shard counts of each latent: for how long it has not fired; its share of the last window's samples, and how many of this window's so far. */
@@ -45,7 +46,10 @@ export interface ShardEntry {
   readonly key: `${ShardArray}${Moment}`;
 }
 
-/** What the shards hold: no first moments where β1 is 0, none at all of what is held, thresholds where there are any. */
+/**
+ * The entries that shards hold: without first moments where β1 is 0, without moments of parameters that are held, with
+ * thresholds where there are any.
+ */
 export function shardEntries({ optimizer, holdsBias, selection }: SparsePlan): readonly ShardEntry[] {
   const all: readonly Moment[] = optimizer.betas[0] === 0 ? ['', 'V'] : ['', 'M', 'V'];
   const arrays: ShardArray[] = ['decoder', 'encoder', 'encoderBias', 'decoderBias'];
@@ -88,7 +92,11 @@ function shapeOf({ dIn, dSae }: SparsePlan, array: ShardArray): Shape {
   ];
 }
 
-/** Shard `shard`'s part of `state`. InvalidValueError for a missing entry, InvalidShapeError for one of another shape. */
+/**
+ * Shard `shard`'s part of `state`.
+ * @throws InvalidValueError for a missing entry
+ * @throws InvalidShapeError for one of another shape
+ */
 export function divideState(plan: SparsePlan, state: HostTensors, shard: number): ShardState {
   const range = latentsOf(plan, shard);
   const own: ShardState = {};
@@ -193,7 +201,7 @@ function transpose(matrix: Float32Array, out: Float32Array, { rows, columns, fro
   }
 }
 
-/** The other way round: rows of `part` become columns from..to of `matrix`. */
+/** The inverse of `transpose`: rows of `part` become columns from..to of `matrix`. */
 function untranspose(part: Float32Array, matrix: Float32Array, { rows, columns, from, to }: Block): void {
   for (let start = from; start < to; start += BLOCK) {
     const end = Math.min(to, start + BLOCK);

@@ -1,18 +1,23 @@
 /**
- * BatchTopK's inference threshold, kept as the model keeps it (src/models/activations/batch-topk.ts): a running mean of the smallest
- * selected activation, buffers `threshold` and `steps`. No gradient depends on it, so it is brought up to date after the steps.
+ * BatchTopK's inference threshold, kept as the model keeps it (src/models/activations/batch-topk.ts): a running mean of
+ * the smallest selected activation, buffers `threshold` and `steps`. No gradient depends on it, so it is updated after
+ * the steps.
  */
 import type { HostTensor, HostTensors } from '../../tensor.ts';
 import { hostTensor } from '../../tensor.ts';
 
 const MOMENTUM = 0.99;
 
+/** BatchTopK's running threshold. */
 export class RunningThreshold {
   readonly #restartAt: number;
   #threshold: number;
   #steps: number;
 
-  /** Takes both buffers from `state`; θ = 0 means that nothing was selected yet. `restartAt`: completed steps; -1 for never. */
+  /**
+   * Starts from both buffers of `state`; θ = 0 says that nothing has been selected yet.
+   * @param restartAt the number of completed steps at which θ starts again; −1 for never
+   */
   constructor(state: HostTensors, restartAt = -1) {
     this.#restartAt = restartAt;
     this.#threshold = state['buffers.threshold']?.data[0] ?? 0;

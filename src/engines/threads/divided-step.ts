@@ -1,17 +1,19 @@
-/** Instances that do not meet, divided among threads: each draws its own batches and steps its own instances. */
+/** Divides independent instances among threads: each thread draws its own batches and steps its own instances. */
 import { DivergenceError } from '../../errors.ts';
 import { type HostTensor, type HostTensors, sizeOf } from '../../tensor.ts';
 import type { EngineDescription, StepProgram, StepRunner } from '../engine.ts';
 import type { StepThread } from './step-thread.ts';
 
+/** The part of a step that one thread runs. */
 export interface Part {
   readonly start: number;
   readonly end: number;
-  /** Which of the batches' sources it draws from, in its own order. */
+  /** The indices of the batches' sources that this part draws from, in its own order. */
   readonly read: readonly number[];
   readonly thread: StepThread;
 }
 
+/** A step whose instances are divided among threads. */
 export class DividedStep implements StepRunner {
   readonly description: EngineDescription;
   readonly drawn = { position: undefined as unknown, milliseconds: 0 };
@@ -61,7 +63,7 @@ export class DividedStep implements StepRunner {
     return joined;
   }
 
-  /** Of numbers [steps] or [steps, n_instances], those of instances `start` to `end`. */
+  /** The columns of the instances `start` to `end` in numbers [steps] or [steps, n_instances]. */
   #columns(values: Float32Array, steps: number, start: number, end: number): Float32Array {
     if (values.length === steps) return values;
     const width = end - start;
@@ -72,7 +74,10 @@ export class DividedStep implements StepRunner {
     return own;
   }
 
-  /** All parts go back to where the failed ones still are, the state before the call; gives the failure that came first. */
+  /**
+   * Brings all parts back to the state before the call, in which the failed ones still are.
+   * @returns the failure that came first
+   */
   async #stepBack(results: readonly PromiseSettledResult<unknown>[], failures: readonly unknown[]): Promise<unknown> {
     for (const [i, { status }] of results.entries()) if (status === 'fulfilled') await this.#parts[i]!.thread.undo();
     const isDivergence = (failure: unknown): failure is DivergenceError => failure instanceof DivergenceError;

@@ -1,4 +1,4 @@
-/** How many threads a program takes, and which part of it each. */
+/** Decides how many threads a program takes, and which part of it each runs. */
 import { availableParallelism } from 'node:os';
 import { type BatchRecipe, partOf } from '../../data/batch-source.ts';
 import { type CompiledStep, compileStep, instancesOf } from '../compiled-step.ts';
@@ -7,17 +7,18 @@ import { isSmall, multiplications } from '../step-size.ts';
 import { DividedStep, type Part } from './divided-step.ts';
 import { startStepThread } from './step-thread.ts';
 
+/** How a program runs in threads. */
 export interface ThreadedOptions {
   readonly maxSteps: number;
-  /** Threads to use. Default one per core. */
+  /** The number of threads. Default: one per core. */
   readonly threads: number | undefined;
   readonly batches: BatchRecipe | undefined;
   readonly description: EngineDescription;
 }
 
 /**
- * Runs `program` on ONNX Runtime's cpu provider in threads of its own: one, or where it has small instances whose batches can be drawn
- * apart, one for each core.
+ * Runs `program` on ONNX Runtime's provider cpu in threads of its own: in one, or, where it has small instances whose
+ * batches can be drawn separately, in one for each core.
  */
 export async function runInThreads(program: StepProgram, options: ThreadedOptions): Promise<StepRunner> {
   const { maxSteps, threads, batches, description } = options;
@@ -27,14 +28,15 @@ export async function runInThreads(program: StepProgram, options: ThreadedOption
   const isDivisible = instances !== undefined && drawsAll && batches.readers.length === instances.count;
   const most = isDivisible ? Math.min(threads ?? availableParallelism(), instances.count) : 1;
   const size = multiplications(program);
-  // Large instances go one after the other, each on all cores.
+  // Large instances run one after another, each on all cores.
   const shares = isSmall(size / most) ? most : 1;
   const within = shares > 1 || (threads === undefined && isSmall(size)) ? 1 : threads;
   const common = { maxSteps, threads: within, description };
   if (shares === 1) return startStepThread(compileStep(program, maxSteps > 1), { ...common, batches });
 
   const bounds = Array.from({ length: shares + 1 }, (_, i) => Math.round((i * instances!.count) / shares));
-  // Recorded once for each number of instances, which is one or two; parts differ in their state.
+  // The program is recorded once for each number of instances, of which there are at most two; the parts differ in
+  // their state.
   const compiled = new Map<number, CompiledStep>();
   const starting = bounds.slice(1).map(async (end, i): Promise<Part> => {
     const start = bounds[i]!;

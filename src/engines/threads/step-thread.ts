@@ -17,11 +17,12 @@ import type { StepApi } from './step-worker.ts';
 
 type Thread = RemoteWorker<StepApi>;
 
+/** How a step runs in its thread. */
 export interface StepThreadOptions {
   readonly maxSteps: number;
   /** Threads within an operator. */
   readonly threads: number | undefined;
-  /** What the worker draws; without it every run needs its batches. */
+  /** The batches that the worker draws; without it every run needs its batches. */
   readonly batches: BatchRecipe | undefined;
   readonly description: EngineDescription;
 }
@@ -43,7 +44,7 @@ export async function startStepThread(step: CompiledStep, options: StepThreadOpt
   return new StepThread(thread, step, options);
 }
 
-/** Arrays that are kept for later runs, at most. */
+/** How many arrays are kept for later runs. */
 const MOST_SPARE = 16;
 
 /** A step in a worker thread. */
@@ -51,7 +52,7 @@ export class StepThread implements StepRunner {
   readonly description: EngineDescription;
   readonly drawn?: { position: unknown; milliseconds: number };
   readonly #thread: Thread;
-  /** Of the inputs that each run must be given. */
+  /** Shapes of the inputs that each run must be given. */
   readonly #shapes: Readonly<Record<string, Shape>>;
   /** Memory that went to the thread and came back, for `take`. */
   readonly #spare: ArrayBuffer[] = [];
@@ -89,7 +90,7 @@ export class StepThread implements StepRunner {
     const buffers = Object.values(moved).map(({ buffer }) => buffer as ArrayBuffer);
     const ran = await this.#requests.add(() => this.#thread.call('run', steps, transfer(moved, buffers)));
     this.#spare.push(...Object.values(ran.batches).map(({ buffer }) => buffer as ArrayBuffer));
-    // Numbers of a step come in as many lengths as runs have steps.
+    // Arrays for the numbers of a step have as many lengths as runs have numbers of steps.
     this.#spare.splice(0, Math.max(0, this.#spare.length - MOST_SPARE));
     if (this.drawn) {
       this.drawn.position = ran.position;
@@ -98,7 +99,10 @@ export class StepThread implements StepRunner {
     return ran.metrics;
   }
 
-  /** Goes back to the state before the last run, which must have been a good one. Where batches are drawn here, they stay drawn. */
+  /**
+   * Goes back to the state before the last run, which must have succeeded. Batches that the thread has drawn stay
+   * drawn.
+   */
   async undo(): Promise<void> {
     await this.#requests.add(() => this.#thread.call('undo'));
   }

@@ -13,6 +13,7 @@ import { HostState } from '../step-state.ts';
 
 type Arrays = Readonly<Record<string, Float32Array>>;
 
+/** What the worker needs to open a step. */
 export interface OpenRequest {
   readonly step: CompiledStep;
   readonly maxSteps: number;
@@ -21,21 +22,22 @@ export interface OpenRequest {
   readonly description: EngineDescription;
 }
 
+/** The results of a run. */
 export interface StepsRan {
   readonly metrics: Arrays;
-  /** Go back to whom they came from. */
+  /** The batches' arrays, which go back to their owner. */
   readonly batches: Arrays;
-  /** After all that was drawn here, and the milliseconds it took. */
+  /** The source's position after all draws here, and the milliseconds they took. */
   readonly position: unknown;
   readonly drawing: number;
 }
 
-/** A step that is open, and what draws its batches. */
+/** An open step, and what draws its batches. */
 interface Opened {
   readonly runner: CompiledStepRunner;
   readonly state: HostState;
   readonly source: BatchSource | undefined;
-  /** Room for what is drawn in a run, and the numbers of each input that a step takes. */
+  /** Arrays for the batches of a run, and how many numbers of each input a step takes. */
   readonly drawn: readonly { readonly name: string; readonly size: number; readonly room: Float32Array }[];
 }
 
@@ -63,7 +65,7 @@ const api = {
     return transfer({ metrics, batches, position: source?.state(), drawing }, buffers);
   },
 
-  /** Back to the state before the last run. */
+  /** Goes back to the state before the last run. */
   undo(): void {
     opened!.state.retreat();
   },
@@ -78,6 +80,7 @@ const api = {
   },
 };
 
+/** The calls that the worker answers. */
 export type StepApi = typeof api;
 
 async function open(request: OpenRequest): Promise<Opened> {

@@ -13,7 +13,7 @@ import type { ActivationNormalization } from '../normalisation.ts';
 export interface SaeShape {
   readonly dIn: number;
   readonly dSae: number;
-  /** Width of what is reconstructed: `dIn`, but for a transcoder. */
+  /** Width of the reconstructed tensor; it equals `dIn` unless the autoencoder is a transcoder. */
   readonly dOut: number;
   readonly decoder: DecoderForm;
   /** Whether b_dec is subtracted from the input before encoding; false for a transcoder. */
@@ -22,13 +22,13 @@ export interface SaeShape {
   readonly skip: boolean;
   /** Whether the squared error is averaged or summed over d_out. It is averaged over the batch either way. */
   readonly reconstructionLoss: 'mean' | 'sum';
-  /** What happens to each sample before it is encoded and is undone in its reconstruction. Default `none`. */
+  /** How each sample is normalised before it is encoded; its reconstruction is denormalised. Default `none`. */
   readonly normalize?: ActivationNormalization;
-  /** The least cosine of decoder rows with where they started. Default 0. */
+  /** The least cosine between each decoder row and its start. Default 0: no limit. */
   readonly leastDecoderCosine?: number;
 }
 
-/** Where the linear parameters start. */
+/** Values with which the linear parameters start. */
 export interface LinearStart {
   /** Decoder rows [d_sae, d_out]. */
   readonly decoder: HostTensor;
@@ -38,23 +38,26 @@ export interface LinearStart {
   readonly bias: HostTensor;
 }
 
-/** What a forward pass is given. `lead` is [] or [n_instances] in every shape. */
+/** The inputs of a forward pass. `lead` is [] or [n_instances] in every shape. */
 export interface ForwardInputs extends ModelState<Tensors> {
   readonly shape: SaeShape;
   /** [...lead, batch, d_in] */
   readonly input: tf.Tensor;
-  /** What the reconstruction is compared with, [...lead, batch, d_out]; the very tensor `input` unless it is a transcoder's. */
+  /**
+   * The tensor that the reconstruction is compared with, [...lead, batch, d_out]. It is the very tensor `input` unless
+   * the autoencoder is a transcoder.
+   */
   readonly target: tf.Tensor;
   readonly scalars: Scalars;
-  /** Where samples are normalised: the input as it was before, which a skip connection reads. */
+  /** The input before normalisation, which a skip connection reads; only where samples are normalised. */
   readonly raw?: tf.Tensor;
-  /** Where samples are normalised: gives a reconstruction of the input as one of the target, [...lead, batch, d_out] each. */
+  /** Denormalises a reconstruction, [...lead, batch, d_out] each; only where samples are normalised. */
   readonly undo?: (reconstruction: tf.Tensor) => tf.Tensor;
   /** Whether the loss reads `preActivations`, so that the batch must be laid out first. Default false. */
   readonly readsPreActivations?: boolean;
 }
 
-/** A batch that went through the autoencoder. */
+/** The results of a forward pass. */
 export interface Forward {
   /** [...lead, batch, d_sae] */
   readonly features: tf.Tensor;
@@ -62,33 +65,38 @@ export interface Forward {
   readonly batchLast?: tf.Tensor;
   /** [...lead, batch, d_out] */
   readonly reconstruction: tf.Tensor;
-  /** Reconstruction less target, [...lead, batch, d_out], or with its last two dimensions exchanged where that is faster. */
+  /**
+   * Reconstruction minus target, [...lead, batch, d_out]; the last two dimensions are exchanged where that is faster.
+   */
   readonly error: tf.Tensor;
   /** [...lead, batch, d_sae]; absent where latents were laid out first. */
   readonly preActivations?: tf.Tensor;
-  /** The matrix that multiplied the features, [...lead, d_sae, d_out]. */
+  /** W_dec, the matrix that multiplied the features, [...lead, d_sae, d_out]. */
   readonly decoder: tf.Tensor;
   /** The buffers after this batch. */
   readonly buffers: Tensors;
 }
 
-/** A number of the architecture's that may change from step to step and differ among instances side by side. */
+/** A number of the architecture that may change from step to step and differ among instances side by side. */
 export interface ScalarSetting {
-  /** As the configuration has it. */
+  /** Its value in the configuration. */
   readonly value: number;
-  /** Where the configuration has it: `k`, `auxK.coefficient`. */
+  /** Its path in the configuration: `k`, `auxK.coefficient`. */
   readonly setting: string;
-  /** What the step takes for a value of the setting, such as ⌊k · batch⌋ for a BatchTopK's k. Default the value. */
+  /**
+   * The number that the step takes for a value of the setting, such as ⌊k · batch⌋ for a BatchTopK's k. Default: the
+   * value itself.
+   */
   perStep?(value: number, batchSize: number): number;
 }
 
-/** How the command line asks for one setting. */
+/** One setting as an option of the command line. */
 export interface SettingFlag {
-  /** As commander writes it: `--l0-coefficient <weight>`. */
+  /** The option in commander's notation: `--l0-coefficient <weight>`. */
   readonly flag: string;
   readonly says: string;
   readonly takes: 'a positive number' | 'a number of at least 0' | 'a count' | 'a name' | 'nothing';
-  /** The names that may be given, where they are few; the first is the default. */
+  /** The names that the option takes, where there are few; the first is the default. */
   readonly choices?: readonly string[];
 }
 
@@ -99,15 +107,15 @@ export type FlagValues = Readonly<Record<string, number | string | boolean | und
 export interface SaeArchitecture {
   /** The name in configurations and on the command line. */
   readonly kind: string;
-  /** The whole configuration, defaults filled in: what an accelerator matches on and a file records. */
+  /** The whole configuration with its defaults. Accelerators match on it and files record it. */
   readonly config: Readonly<Record<string, unknown>>;
-  /** Active latents per sample that training aims at, where the architecture sets it. */
+  /** Active latents per sample; only for architectures that fix this number. */
   readonly k?: number;
   readonly scalars: Readonly<Record<string, ScalarSetting>>;
-  /** Settings that follow from the number of training steps, where the configuration leaves them open. */
+  /** Settings that follow from the number of training steps where the configuration leaves them open. */
   trainingDefaults?(steps: number): Readonly<Record<string, unknown>>;
   parameters(shape: SaeShape, start: LinearStart): HostTensors;
-  /** The parameters that are biases of the encoder; training without biases leaves them at 0. Default `b_enc`. */
+  /** Names of the encoder's biases, which stay 0 in a training without biases. Default `b_enc`. */
   readonly biases?: readonly string[];
   /** State that is not trained, of one instance. */
   buffers(shape: SaeShape): HostTensors;
@@ -121,12 +129,15 @@ export interface SaeArchitecture {
    * they were before the batch.
    */
   losses?(inputs: ForwardInputs, forward: Forward): Tensors;
-  /** Whether its loss asks for when each latent last fired (the buffer `silent`, in samples). Default false. */
+  /** Whether its loss reads when each latent last fired (the buffer `silent`, in samples). Default false. */
   readonly asksForFiring?: boolean;
-  /** Steps of a window over which its loss asks how often each latent fires (the buffer `firing_rate`, a share of samples). Default none. */
+  /**
+   * Its loss reads how often each latent fires (the buffer `firing_rate`, a share of samples), counted over windows of
+   * this many steps. Default: it does not.
+   */
   readonly firingWindow?: number;
-  /** Parameters as each forward pass takes them. Default as they are. */
+  /** Maps the parameters to those of a forward pass. Default: the same. */
   project?(parameters: Tensors): Tensors;
-  /** The frozen form, in which b_dec is applied and the decoder's norm folded. */
+  /** The frozen form. It applies b_dec, and the decoder's norm is folded into the weights. */
   freeze(shape: SaeShape, state: ModelState<HostTensors>): FrozenSae;
 }

@@ -1,6 +1,6 @@
 /**
- * AuxK: latents that have died learn from what the living ones leave over (Gao et al. 2024, "Scaling and evaluating sparse autoencoders",
- * A.2). Without it TopK and BatchTopK never change a latent again that is not among the largest.
+ * AuxK: dead latents learn from the error that the living ones leave (Gao et al. 2024, "Scaling and evaluating sparse
+ * autoencoders", A.2). Without it, TopK and BatchTopK never again change a latent that is never among the largest.
  */
 import * as tf from '@tensorflow/tfjs';
 import { InvalidValueError, UsageError } from '../../errors.ts';
@@ -13,25 +13,27 @@ import type { FlagValues, Forward, ForwardInputs, SaeArchitecture, SettingFlag }
 
 /** Settings of the auxiliary loss that revives dead latents. */
 export interface AuxKOptions {
-  /** α, the weight of the term. Default 1/32, as the paper's. */
+  /** α, the weight of the term, above 0. Default 1/32, as in the paper. */
   readonly coefficient?: number;
-  /** Dead latents that a sample's error is reconstructed from, at most. Default half of d_out. */
+  /** The largest number of dead latents that reconstruct a sample's error. Default: half of d_out. */
   readonly k?: number;
-  /** Steps without firing after which a latent counts as dead. Default 100. */
+  /** A latent is dead after this many steps without firing. Default 100. */
   readonly deadAfter?: number;
   /**
-   * A share of samples, in (0, 1): a latent is then dead where it fired on less than that in the last whole window of `deadAfter` steps, as SAELens
-   * counts its `dead_feature_threshold`. Default 0: dead is what did not fire at all in the last `deadAfter` steps.
+   * A share of samples, in (0, 1): a latent is then dead if it fired on less than this share in the last whole window
+   * of `deadAfter` steps, as SAELens counts its `dead_feature_threshold`. Default 0: a latent is dead if it did not
+   * fire at all in the last `deadAfter` steps.
    */
   readonly deadBelow?: number;
   /**
-   * `openai` (the default): from relu(pre), the term times Var(y) / Var(e). `saelens`: from pre as it is, the squared error in the unit of the
-   * reconstruction loss, times min(dead latents / (half of d_out), 1); SAELens takes α = 1.
+   * The form of the term. `openai` reconstructs from relu(pre) and is multiplied by Var(y) / Var(e). `saelens`
+   * reconstructs from pre without relu; its squared error is in the unit of the reconstruction loss, and is multiplied
+   * by min(dead latents / (half of d_out), 1); SAELens takes α = 1. Default `openai`.
    */
   readonly form?: 'openai' | 'saelens';
 }
 
-/** Latents `from` to `to`, and what the dead ones among them reconstruct. */
+/** The latents `from` up to `to`, and the reconstruction of the dead ones among them. */
 export interface AuxKPart extends Pick<Forward, 'error' | 'decoder' | 'preActivations'> {
   readonly from: number;
   readonly to: number;
@@ -39,14 +41,15 @@ export interface AuxKPart extends Pick<Forward, 'error' | 'decoder' | 'preActiva
 
 /** Larger than any pre-activation. */
 const NOT_OFFERED = 1e30;
-/** Errors whose variance is below this are none. */
+/** An error with a variance below this counts as 0. */
 const TINY = 1e-30;
 
 /**
- * `architecture` with the term `aux_k` in its loss: α · Var(y) · nMSE(e, ê) for the error e = y − ŷ as it is, without gradient, and ê its
- * reconstruction by the k largest relu(pre) of dead latents, without b_dec; nMSE(e, ê) = mean (e − ê)² / Var(e), variances around the batch's
- * mean. That is the paper's term times Var(y), for our loss is not divided by it. The term is 0 while no latent is dead. Where `partsOf` divides the
- * latents, it is the sum over the parts, each with its own error, k and number of dead latents.
+ * `architecture` with the term `aux_k` in its loss: α · Var(y) · nMSE(e, ê) for the error e = y − ŷ as it is, without
+ * gradient, and ê its reconstruction by the k largest relu(pre) of dead latents, without b_dec; nMSE(e, ê) = mean (e −
+ * ê)² / Var(e), variances around the batch's mean. That is the paper's term times Var(y), because this package's loss
+ * is not divided by Var(y). The term is 0 while no latent is dead. Where `partsOf` divides the latents, it is the sum
+ * over the parts, each with its own error, k and number of dead latents.
  * @throws InvalidValueError if the coefficient, k or deadAfter is not positive, or k or deadAfter no integer.
  */
 export function withAuxK(
@@ -127,7 +130,8 @@ function openAiTerm(target: tf.Tensor, forward: AuxKPart, dead: tf.Tensor, most:
 function saelensTerm(forward: AuxKPart, dead: tf.Tensor, most: number, half: number): tf.Tensor {
   const { error, decoder, preActivations } = forward;
   const row = tf.expandDims(dead, -2);
-  // Below every pre-activation of a dead latent, so that of few dead ones all are taken; what else is taken then counts 0.
+  // The offset lies below every pre-activation of a dead latent, so that all dead latents are chosen where there are
+  // few; the other chosen entries count 0.
   const offered = tf.add(tf.mul(preActivations!, row), tf.mul(tf.sub(row, 1), NOT_OFFERED));
   const activations = tf.mul(keepTopK(offered, most), row);
   const missed = meanSquare(tf.add(tf.matMul(activations, decoder), stopGradient(error)), lastTwo(error));
@@ -143,6 +147,7 @@ function lastTwo({ rank }: tf.Tensor): number[] {
   return [rank - 2, rank - 1];
 }
 
+/** The options of AuxK. */
 export const auxKFlags: readonly SettingFlag[] = [
   {
     flag: '--aux-k [weight]',
@@ -167,7 +172,10 @@ export const auxKFlags: readonly SettingFlag[] = [
   },
 ];
 
-/** @throws UsageError for settings of a term that is not asked for. */
+/**
+ * AuxK's settings from the command line's options.
+ * @throws UsageError for a setting of AuxK where AuxK is not asked for
+ */
 export function auxKFromFlags({ auxK, auxKForm, deadAfter, deadBelow }: FlagValues): {
   readonly auxK?: AuxKOptions | false;
 } {

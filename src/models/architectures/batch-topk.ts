@@ -1,6 +1,7 @@
 /**
- * ReLU, then the k · batch largest features of the whole batch stay (Bussmann et al. 2024). A sample alone has no batch, so for
- * inference a threshold θ stands in: a running mean of the smallest positive feature that was selected.
+ * BatchTopK: after ReLU, only the k · batch largest features of the whole batch stay (Bussmann et al. 2024). A single
+ * sample has no batch; inference therefore uses a threshold θ, a running mean of the smallest positive feature that was
+ * selected.
  */
 import * as tf from '@tensorflow/tfjs';
 import { InvalidValueError } from '../../errors.ts';
@@ -14,21 +15,32 @@ import { topkFlags, topkFromFlags } from './topk.ts';
 
 /** θ ← .99 θ + .01 · (smallest selected). */
 const MOMENTUM = 0.99;
-/** Larger than any activation: what an unselected entry counts as when the smallest is sought. */
+/** Larger than any activation: the value of unselected entries when the smallest selected one is sought. */
 const NOT_SELECTED = 3e38;
 
+/** Settings of BatchTopK. */
 export interface BatchTopkConfig {
   /** Active latents per sample on average over a batch, > 0 and at most d_sae; may be fractional: ⌊k · batch⌋ features are kept. */
   readonly k: number;
-  /** Completed steps at which θ starts again, when the first wild steps are over. Default never; training sets a tenth of its steps. */
+  /**
+   * The number of completed steps at which θ starts again, after the first unsettled steps. Default: never; training
+   * sets a tenth of its steps.
+   */
   readonly restartThresholdAt?: number;
-  /** Revives dead latents; {} for the paper's settings, false for none whatever a preset says. Default none. */
+  /** Revives dead latents: `{}` takes the paper's settings, `false` none, whatever a preset says. Default: none. */
   readonly auxK?: AuxKOptions | false;
-  /** Whether latents are chosen by z · ‖W_dec‖ and decoded by W_dec / ‖W_dec‖; for the decoder `free`. Default false. */
+  /**
+   * Whether latents are chosen by z · ‖W_dec‖ and decoded by W_dec / ‖W_dec‖; meant for `decoder: 'free'`. Default
+   * false.
+   */
   readonly rescaleByDecoderNorm?: boolean;
 }
 
-/** Buffers: `threshold` and `steps`, []; θ = 0 means that nothing was selected yet. @throws InvalidValueError if k is out of range. */
+/**
+ * The architecture BatchTopK. Its buffers are `threshold` and `steps`, [] each; θ = 0 says that nothing has been
+ * selected yet.
+ * @throws InvalidValueError where k is out of range
+ */
 export function batchTopk(config: BatchTopkConfig, dSae: number): SaeArchitecture {
   const { k, restartThresholdAt = -1, auxK, rescaleByDecoderNorm = false } = config;
   if (!(k > 0)) throw new InvalidValueError(`k must be positive, got ${k}`);
@@ -73,14 +85,17 @@ export function batchTopk(config: BatchTopkConfig, dSae: number): SaeArchitectur
   return auxK ? withAuxK(architecture, auxK, dSae) : architecture;
 }
 
-/** ⌊k · batch⌋ entries of the whole batch stay. */
+/** How many entries of the whole batch stay: ⌊k · batch⌋. */
 function entriesKept(k: number, batch: number): number {
   const count = Math.floor(k * batch);
   if (count < 1) throw new InvalidValueError(`k must be positive: ${k} · ${batch} samples keeps no feature`);
   return count;
 }
 
-/** A step that selects no positive feature changes nothing; θ takes the first as it is, then moves slowly. */
+/**
+ * The buffers after a batch. The first selected feature sets θ, later ones move it slowly; a batch that selects no
+ * positive feature changes nothing.
+ */
 function updateThreshold(selected: tf.Tensor, { threshold, steps }: Tensors, restartAt: number): Tensors {
   const smallest = tf.min(tf.where(tf.greater(selected, 0), selected, tf.fill(selected.shape, NOT_SELECTED)), -1);
   const moved = tf.add(tf.mul(threshold!, MOMENTUM), tf.mul(smallest, 1 - MOMENTUM));
@@ -90,6 +105,8 @@ function updateThreshold(selected: tf.Tensor, { threshold, steps }: Tensors, res
   return { threshold: tf.where(none, threshold!, next), steps: tf.add(steps!, 1) };
 }
 
+/** The options of BatchTopK: those of TopK. */
 export const batchTopkFlags: readonly SettingFlag[] = topkFlags;
 
+/** The settings of BatchTopK from the command line's options. */
 export const batchTopkFromFlags: typeof topkFromFlags = topkFromFlags;

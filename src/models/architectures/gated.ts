@@ -1,11 +1,12 @@
 /**
- * The Gated SAE (Rajamanoharan et al. 2024, "Improving Dictionary Learning with Gated Sparse Autoencoders", eq. 6 to 8): a gate decides which latents
- * fire, and a magnitude of its own how strongly, so that the L1 penalty on the gate does not shrink features. With x̃ = x − b_dec and π [batch, d_sae]:
+ * The Gated SAE (Rajamanoharan et al. 2024, "Improving Dictionary Learning with Gated Sparse Autoencoders", eq. 6 to
+ * 8): a gate decides which latents fire, and a magnitude of its own how strongly, so that the L1 penalty on the gate
+ * does not shrink features. With x̃ = x − b_dec and π [batch, d_sae]:
  *
- *     π = x̃ W_enc + b_gate      f = [π > 0] · relu(x̃ (W_enc · exp(r_mag)) + b_mag)
- *     loss = |x − x̂|² + l1 · Σ relu(π) · ‖W_dec‖ + |x − (relu(π) W_dec + b_dec)|²
+ * π = x̃ W_enc + b_gate f = [π > 0] · relu(x̃ (W_enc · exp(r_mag)) + b_mag)
+ * loss = |x − x̂|² + l1 · Σ relu(π) · ‖W_dec‖ + |x − (relu(π) W_dec + b_dec)|²
  *
- * No gradient reaches the gate through [π > 0]: the last term, `via_gate`, is what teaches it. Formulas are SAELens's.
+ * No gradient reaches the gate through [π > 0]; the last term, `via_gate`, trains it. The formulas are SAELens's.
  */
 import * as tf from '@tensorflow/tfjs';
 import { InvalidTypeError, InvalidValueError } from '../../errors.ts';
@@ -18,24 +19,28 @@ import { withL0Controller } from './l0-controller.ts';
 import { finished, frozenLinear, linearForward, linearParameters, rowOf, weightedFeatureSums } from './linear-coder.ts';
 import { reluFlags, reluFromFlags } from './relu.ts';
 
+/** Settings of the gated SAE. */
 export interface GatedConfig {
   /** Weight of mean over batch of Σ_j relu(π_j) · ‖W_dec_j‖ in the loss, ≥ 0, in the unit of the reconstruction loss. Default 0. */
   readonly l1?: number;
-  /** Active latents per sample that the weight is steered to, in (0, d_sae] (see withL0Controller). Default none: the weight stays. */
+  /**
+   * A number of active latents per sample, in (0, d_sae], to which the weight is steered (see withL0Controller).
+   * Default: the weight is constant.
+   */
   readonly targetL0?: number;
-  /** How fast. Default by the number of steps. */
+  /** The gain of that steering, in (0, 1). Default: from the number of steps. */
   readonly l0Gain?: number;
   /**
-   * Whether the term `via_gate` trains the gate alone, its decoder and b_dec being taken without gradient. Default true, as in the paper and in
-   * dictionary_learning; SAELens lets the gradient through.
+   * Whether the term `via_gate` trains the gate alone, without gradients of the decoder and b_dec. Default true, as in
+   * the paper and in dictionary_learning; SAELens lets these gradients through.
    */
   readonly detachDecoder?: boolean;
 }
 
 /**
- * Parameters: `b_gate`, `r_mag` and `b_mag` [d_sae], all starting at 0, in the place of b_enc.
- * @throws InvalidValueError if `l1` is negative or not finite.
- * @throws InvalidTypeError if `detachDecoder` is not a boolean.
+ * The gated SAE. Its parameters `b_gate`, `r_mag` and `b_mag` [d_sae] replace b_enc and start at 0.
+ * @throws InvalidValueError where `l1` is negative or not finite
+ * @throws InvalidTypeError where `detachDecoder` is no boolean
  */
 export function gated({ l1 = 0, targetL0, l0Gain, detachDecoder = true }: GatedConfig, dSae: number): SaeArchitecture {
   if (!(l1 >= 0 && Number.isFinite(l1))) throw new InvalidValueError(`l1 must be a number of at least 0, got ${l1}`);
@@ -100,7 +105,7 @@ function whereOpen(x: tf.Tensor, gate: tf.Tensor): tf.Tensor {
 function viaGate(inputs: ForwardInputs, { decoder }: Forward, open: tf.Tensor, detachDecoder: boolean): tf.Tensor {
   const { shape, parameters, target } = inputs;
   const decode = (codes: tf.Tensor): tf.Tensor => tf.add(tf.matMul(codes, decoder), rowOf(parameters['b_dec']!));
-  // What skips the latents is detached with the decoder.
+  // The skip connection is detached together with the decoder.
   const { W_skip, ...linear } = parameters;
   const apart =
     W_skip && detachDecoder ? { ...inputs, parameters: { ...linear, W_skip: stopGradient(W_skip) } } : inputs;
@@ -121,6 +126,7 @@ function detached(decode: (codes: tf.Tensor) => tf.Tensor, decoder: tf.Tensor): 
   });
 }
 
+/** The options of the gated SAE. */
 export const gatedFlags: readonly SettingFlag[] = [
   ...reluFlags,
   {
@@ -130,6 +136,7 @@ export const gatedFlags: readonly SettingFlag[] = [
   },
 ];
 
+/** The settings of the gated SAE from the command line's options. */
 export function gatedFromFlags(flags: FlagValues): GatedConfig {
   return { ...reluFromFlags(flags), ...(flags['throughDecoder'] === true && { detachDecoder: false }) };
 }

@@ -15,6 +15,7 @@ import type { FlagValues, Forward, ForwardInputs, SaeArchitecture, SettingFlag }
 import { TARGET_L0, withL0Controller } from './l0-controller.ts';
 import { frozenLinear, linearForward, linearParameters, rowOf } from './linear-coder.ts';
 
+/** The names of JumpReLU's sparsity losses. */
 export const SPARSITY_LOSSES = ['step', 'tanh', 'quadratic', 'quadratic-batch'] as const;
 
 /**
@@ -23,29 +24,42 @@ export const SPARSITY_LOSSES = ['step', 'tanh', 'quadratic', 'quadratic-batch'] 
  */
 export type SparsityLoss = (typeof SPARSITY_LOSSES)[number];
 
+/** Settings of JumpReLU. */
 export interface JumpreluConfig {
-  /** Default `step`. */
+  /** The sparsity loss. Default `step`. */
   readonly sparsityLoss?: SparsityLoss;
   /** Weight of the sparsity loss, ≥ 0, in the unit of the reconstruction loss. Default 1 for `step` and `quadratic-batch`, else 5. */
   readonly l0?: number;
-  /** ε, > 0. Default .05 for `step`, 2 for `tanh`, .01 for `quadratic`, .001 for `quadratic-batch`. */
+  /**
+   * The bandwidth ε of the estimated gradients, above 0. Default .05 for `step`, 2 for `tanh`, .01 for `quadratic`,
+   * .001 for `quadratic-batch`.
+   */
   readonly bandwidth?: number;
-  /** θ of every latent before training, ≥ 0. Default .01 for `step` and `quadratic`, .1 for `tanh`, .001 for `quadratic-batch`. */
+  /**
+   * The threshold θ of every latent before training, at least 0. Default .01 for `step` and `quadratic`, .1 for `tanh`,
+   * .001 for `quadratic-batch`.
+   */
   readonly threshold?: number;
   /**
-   * Active latents per sample, in (0, d_sae]: what the quadratic losses aim at, which need it; beside `step` and `tanh` the weight is steered to it (see
-   * withL0Controller). Default none.
+   * A number of active latents per sample, in (0, d_sae]. The quadratic losses aim at it and need it. With `step` and
+   * `tanh` the loss's weight is steered towards it (see withL0Controller). Default: none.
    */
   readonly targetL0?: number;
-  /** How fast it is steered there. Default by the number of steps. */
+  /** The gain of that steering, in (0, 1). Default: from the number of steps. */
   readonly l0Gain?: number;
-  /** c of `tanh`, > 0. Default 4. */
+  /** The scale c of `tanh`, above 0. Default 4. */
   readonly tanhScale?: number;
-  /** Whether the estimates reach the pre-activations, and so the encoder. Default true for `tanh` (Anthropic), else false (DeepMind). */
+  /**
+   * Whether the estimated gradients also reach the pre-activations, and so the encoder. Default true for `tanh`
+   * (Anthropic), otherwise false (DeepMind).
+   */
   readonly gradientToInput?: boolean;
-  /** Weight of mean Σ over dead latents of relu(θ − z) · ‖W_dec‖, which draws them back; ≥ 0. Default 3e-6 for `tanh`, else 0. */
+  /**
+   * The weight of a term that draws dead latents back, the mean of Σ over dead latents of relu(θ − z) · ‖W_dec‖; at
+   * least 0. Default 3e-6 for `tanh`, otherwise 0.
+   */
   readonly preActivationLoss?: number;
-  /** Steps without firing after which a latent counts as dead there. Default 1000. */
+  /** A latent is dead for that term after this many steps without firing. Default 1000. */
   readonly deadAfter?: number;
 }
 
@@ -56,7 +70,10 @@ const DEFAULTS: Readonly<Record<SparsityLoss, { l0: number; bandwidth: number; t
   'quadratic-batch': { l0: 1, bandwidth: 0.001, threshold: 0.001 },
 };
 
-/** @throws InvalidValueError for settings out of their range. */
+/**
+ * The architecture JumpReLU.
+ * @throws InvalidValueError for settings out of their range
+ */
 export function jumprelu(config: JumpreluConfig, dSae: number): SaeArchitecture {
   const settings = resolved(config, dSae);
   const { sparsityLoss, l0, bandwidth, threshold, gradientToInput, preActivationLoss } = settings;
@@ -240,6 +257,7 @@ function decoderNorms(form: string, decoder: tf.Tensor): tf.Tensor {
   return form === 'free' ? rowOf(tf.sqrt(tf.sum(tf.square(decoder), -1))) : tf.scalar(1);
 }
 
+/** The options of JumpReLU. */
 export const jumpreluFlags: readonly SettingFlag[] = [
   {
     flag: '--sparsity-loss <name>',
@@ -263,6 +281,7 @@ export const jumpreluFlags: readonly SettingFlag[] = [
   },
 ];
 
+/** The settings of JumpReLU from the command line's options. */
 export function jumpreluFromFlags(flags: FlagValues): JumpreluConfig {
   const { sparsityLoss, l0Coefficient: l0, targetL0, bandwidth, threshold, gradientToInput, preActivationLoss } = flags;
   const given = { sparsityLoss, l0, targetL0, bandwidth, threshold, gradientToInput, preActivationLoss };

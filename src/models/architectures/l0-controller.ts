@@ -1,6 +1,7 @@
 /**
- * A weight of a sparsity loss that is steered so that a wanted number of latents is active: the coefficient autotuner of SynthSAEBench's JumpReLU
- * and L1 autoencoders (decoderesearch/synth-sae-bench-experiments, saes/components/coefficient_autotuner.py).
+ * A controller that steers the weight of a sparsity loss so that a wanted number of latents is active: the coefficient
+ * autotuner of SynthSAEBench's JumpReLU and L1 autoencoders (decoderesearch/synth-sae-bench-experiments,
+ * saes/components/coefficient_autotuner.py).
  */
 import * as tf from '@tensorflow/tfjs';
 import { InvalidValueError } from '../../errors.ts';
@@ -11,10 +12,13 @@ import type { SaeArchitecture, SettingFlag } from './architecture.ts';
 
 const [SMOOTHING, CHANGE_SMOOTHING] = [0.99, 0.95];
 const [GAIN_SCALE, GAIN_TOWARDS] = [10, 0.01];
-/** As published, for trainings of so many steps; a shorter one would end before its weight has moved. */
+/**
+ * The published gain, for trainings of 200,000 steps. A shorter training would end before its weight has moved, so its
+ * gain is larger, at most .01.
+ */
 const [GAIN, GAIN_STEPS, LARGEST_GAIN] = [3e-4, 200_000, 0.01];
 const [LEAST, MOST] = [0.01, 100];
-/** Of a mean L0 that has not begun. */
+/** The value of the running mean before the first batch. */
 const NOT_BEGUN = -1;
 
 /**
@@ -78,7 +82,7 @@ function steered(before: Tensors, active: tf.Tensor, target: number, largestGain
   const change = tf.mul(hasBegun, changed);
   const error = tf.sub(now, target);
   const isTowards = tf.step(tf.neg(tf.mul(error, change)));
-  // As much faster as the gain is, so that a short training can come near.
+  // This factor grows with the gain, so that a short training can come near.
   const towards = Math.min(1, (GAIN_TOWARDS * largestGain) / GAIN);
   const gain = tf.sub(1, tf.mul(isTowards, 1 - towards));
   const size = tf.mul(tf.tanh(tf.mul(tf.abs(error), GAIN_SCALE / target)), tf.mul(gain, largestGain));
@@ -91,6 +95,7 @@ function steered(before: Tensors, active: tf.Tensor, target: number, largestGain
   };
 }
 
+/** The option `--target-l0`. */
 export const TARGET_L0: SettingFlag = {
   flag: '--target-l0 <n>',
   says: 'active latents per sample that the weight of the sparsity loss is steered to (relu, gated, jumprelu), or that a quadratic loss aims at',

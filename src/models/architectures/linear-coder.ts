@@ -1,6 +1,6 @@
 /**
- * What the architectures have in common: pre-activations (x − b_dec) W_enc + b_enc, the reconstruction f W_dec + b_dec, and their frozen form.
- * An architecture says what happens in between.
+ * The parts that all architectures share: pre-activations (x − b_dec) W_enc + b_enc, the reconstruction f W_dec +
+ * b_dec, and their frozen form. An architecture adds the step from pre-activations to features.
  */
 
 import * as tf from '@tensorflow/tfjs';
@@ -12,14 +12,17 @@ import type { ModelState, Tensors } from '../model.ts';
 import { unitRows } from '../unit-rows.ts';
 import type { Forward, ForwardInputs, LinearStart, SaeShape } from './architecture.ts';
 
-/** Up to this many latents a training step lays them out first and the batch last. */
+/** Up to this many latents, a training step lays out the latents first and the batch last. */
 export const FEW_LATENTS = 64;
 
 /** How pre-activations become features in training. */
 export interface Activation {
-  /** Pre-activations [...lead, batch, d_sae] → features of that shape, and the buffers that change. */
+  /** Computes features from pre-activations, both [...lead, batch, d_sae], and the buffers that change. */
   readonly rows: (preActivations: tf.Tensor) => { readonly features: tf.Tensor; readonly buffers?: Tensors };
-  /** The same for [...lead, d_sae, batch]: with few latents the long axis had better be last. Absent where it would not be faster. */
+  /**
+   * Computes features from pre-activations, both [...lead, d_sae, batch]: with few latents the long axis is best the
+   * last. Absent where this would not be faster.
+   */
   readonly columns?: ((preActivations: tf.Tensor) => tf.Tensor) | undefined;
   /**
    * Whether pre-activations are multiplied by ‖W_dec‖ before they are chosen from, and features decoded by W_dec / ‖W_dec‖, so that the choice does
@@ -28,7 +31,10 @@ export interface Activation {
   readonly rescaleByDecoderNorm?: boolean;
 }
 
-/** `V` or `W_dec` [d_sae, d_out], `W_enc` [d_in, d_sae], `b_enc` [d_sae], `b_dec` [d_out], and `W_skip` [d_out, d_in] of zeros. */
+/**
+ * The parameters at their start: `V` or `W_dec` [d_sae, d_out], `W_enc` [d_in, d_sae], `b_enc` [d_sae], `b_dec`
+ * [d_out], and `W_skip` [d_out, d_in] of zeros where there is a skip connection.
+ */
 export function linearParameters(shape: SaeShape, { decoder, encoder, bias }: LinearStart): HostTensors {
   const { dIn, dSae, dOut, skip } = shape;
   return {
@@ -40,7 +46,10 @@ export function linearParameters(shape: SaeShape, { decoder, encoder, bias }: Li
   };
 }
 
-/** The forward pass through `activation`. */
+/**
+ * Computes the forward pass.
+ * @param activation how pre-activations become features
+ */
 export function linearForward(inputs: ForwardInputs, activation: Activation): Forward {
   const { rows, columns, rescaleByDecoderNorm = false } = activation;
   const { shape, parameters, buffers, target } = inputs;
@@ -57,7 +66,9 @@ export function linearForward(inputs: ForwardInputs, activation: Activation): Fo
   return { preActivations, features, reconstruction, error, decoder, buffers: { ...buffers, ...changed } };
 }
 
-/** What the decoder gives, f W_dec + b_dec, as the reconstruction: its normalisation undone, and what skips the latents added. */
+/**
+ * Completes a reconstruction from the decoder's output f W_dec + b_dec: denormalises it and adds the skip connection.
+ */
 export function finished(
   { shape, parameters, input, raw = input, undo }: ForwardInputs,
   decoded: tf.Tensor,
@@ -74,8 +85,8 @@ function encoderProduct({ shape, parameters, input }: ForwardInputs): tf.Tensor 
 }
 
 /**
- * The same with the batch along the last axis, where engines add biases and compare latents several times as fast. The error stays
- * [...lead, d_out, batch], which spares the loss two transpositions.
+ * The forward pass with the batch along the last axis, where engines add biases and compare latents several times as
+ * fast. The error stays [...lead, d_out, batch], which saves the loss two transpositions.
  */
 function latentsFirst(inputs: ForwardInputs, activate: (preActivations: tf.Tensor) => tf.Tensor): Forward {
   const { shape, parameters, buffers, input, target } = inputs;
@@ -125,7 +136,7 @@ export function frozenLinear(
   };
 }
 
-/** What an architecture adds to the frozen form. */
+/** The parts that an architecture adds to the frozen form. */
 type FrozenArchitecture = Pick<FrozenSae, 'architecture' | 'weights'> &
   Pick<Partial<FrozenSae>, 'k'> &
   Pick<Activation, 'rescaleByDecoderNorm'>;

@@ -1,10 +1,12 @@
 /**
- * The Matryoshka SAE on BatchTopK (Bussmann et al. 2025, "Learning Multi-Level Features with Matryoshka Sparse Autoencoders"): the first w latents alone
- * must reconstruct too, for each of the widths w_1 < … < w_n = d_sae. Latents are chosen once, among all of them, as batch-topk.ts does.
+ * The Matryoshka SAE on BatchTopK (Bussmann et al. 2025, "Learning Multi-Level Features with Matryoshka Sparse
+ * Autoencoders"): the first w latents must also reconstruct by themselves, for each of the widths w_1 < … < w_n =
+ * d_sae. Latents are chosen once, among all of them, as batch-topk.ts does.
  *
- *     loss = Σ over widths w of |x − (f[:w] W_dec[:w] + b_dec)|²      SAELens's, `sum`; divided by the number of widths with `mean`
+ * loss = Σ over widths w of |x − (f[:w] W_dec[:w] + b_dec)|² SAELens's, `sum`; divided by the number of widths with
+ * `mean`
  *
- * It is frozen as a BatchTopK: the widths are of no consequence for inference.
+ * It is frozen as a BatchTopK, because the widths do not matter for inference.
  */
 import * as tf from '@tensorflow/tfjs';
 import { InvalidValueError, UsageError } from '../../errors.ts';
@@ -14,29 +16,36 @@ import { type AuxKPart, withAuxK } from './aux-k.ts';
 import { type BatchTopkConfig, batchTopk, batchTopkFlags, batchTopkFromFlags } from './batch-topk.ts';
 import { finished, rowOf } from './linear-coder.ts';
 
+/** How the squared errors of the prefixes are combined. */
 export const PREFIX_LOSSES = ['sum', 'mean'] as const;
 
+/** Settings of the Matryoshka SAE. */
 export interface MatryoshkaConfig extends BatchTopkConfig {
-  /** Latents of each prefix that must reconstruct alone: positive integers in rising order, at most d_sae, which is added where it is missing. */
+  /**
+   * The number of latents in each prefix that must reconstruct by itself: positive integers in ascending order, at most
+   * d_sae, which is added where it is missing.
+   */
   readonly widths: readonly number[];
-  /** Whether the prefixes' squared errors are added (the default, SAELens's) or averaged. */
+  /** Whether the prefixes' squared errors are added (`sum`, as in SAELens) or averaged (`mean`). Default `sum`. */
   readonly prefixLosses?: (typeof PREFIX_LOSSES)[number];
   /**
-   * Whether AuxK's dead latents reconstruct, block by block between two widths, what the prefix that ends with their block leaves over
-   * (SAELens's `use_matryoshka_aux_loss`), instead of all together what the whole leaves over. Default false.
+   * Whether AuxK works block by block: the dead latents between two widths reconstruct the error of the prefix that
+   * ends with their block (SAELens's `use_matryoshka_aux_loss`). Otherwise all dead latents together reconstruct the
+   * error of the whole. Default false.
    */
   readonly auxKPerBlock?: boolean;
 }
 
 interface MatryoshkaForward extends Forward {
-  /** Reconstruction by the first w latents less target, [...lead, batch, d_out], for each width. */
+  /** The reconstruction by the first w latents minus the target, [...lead, batch, d_out], for each width w. */
   readonly prefixErrors: readonly tf.Tensor[];
 }
 
 /**
- * Its loss has the terms `mse`, of all latents, and `mse_w` for each smaller width w. Its buffers are BatchTopK's.
- * @throws InvalidValueError if `k` is out of range, `widths` are not positive integers in rising order and at most d_sae, `prefixLosses` is unknown,
- *   or `auxKPerBlock` is set without `auxK`.
+ * The Matryoshka SAE. Its loss has the terms `mse`, of all latents, and `mse_w` for each smaller width w. Its buffers
+ * are BatchTopK's.
+ * @throws InvalidValueError where `k` is out of range, `widths` are not positive integers in ascending order and at
+ *   most d_sae, `prefixLosses` is unknown, or `auxKPerBlock` is set without `auxK`
  */
 export function matryoshka(config: MatryoshkaConfig, dSae: number): SaeArchitecture {
   const { widths: given, prefixLosses = 'sum', auxKPerBlock = false, auxK, ...choice } = config;
@@ -70,7 +79,7 @@ export function matryoshka(config: MatryoshkaConfig, dSae: number): SaeArchitect
   return withAuxK(architecture, auxK, dSae, auxKPerBlock ? (_, forward) => blocks(forward, widths) : undefined);
 }
 
-/** What each width's latents leave over, [...lead, batch, d_out], of a forward pass of this architecture. */
+/** The error of each width's prefix, [...lead, batch, d_out], from a forward pass of this architecture. */
 export function prefixErrorsOf(forward: Forward): readonly tf.Tensor[] {
   return (forward as MatryoshkaForward).prefixErrors;
 }
@@ -91,7 +100,9 @@ function termOf(width: number): string {
   return `mse_${width}`;
 }
 
-/** The errors of all widths but the last: each adds its block's product to the reconstruction by the latents before. */
+/**
+ * The errors of all widths but the last: each adds its block's product to the reconstruction by the prefix before it.
+ */
 function innerErrors(inputs: ForwardInputs, forward: Forward, widths: readonly number[]) {
   const sizes = blockSizes(widths);
   const features = tf.split(forward.features, sizes, -1);
@@ -103,7 +114,7 @@ function innerErrors(inputs: ForwardInputs, forward: Forward, widths: readonly n
   });
 }
 
-/** The latents between two widths, and what the prefix that ends with them leaves over. */
+/** The blocks of latents between two widths, each with the error of the prefix that ends with it. */
 function blocks(forward: Forward, widths: readonly number[]): AuxKPart[] {
   const sizes = blockSizes(widths);
   const preActivations = tf.split(forward.preActivations!, sizes, -1);
@@ -126,6 +137,7 @@ function meanOfSquares(error: tf.Tensor): tf.Tensor {
   return meanSquare(error, [error.rank - 2, error.rank - 1]);
 }
 
+/** The options of the Matryoshka SAE. */
 export const matryoshkaFlags: readonly SettingFlag[] = [
   {
     flag: '--widths <list>',
@@ -142,7 +154,10 @@ export const matryoshkaFlags: readonly SettingFlag[] = [
   { flag: '--aux-k-per-block', says: 'revive dead latents block by block (matryoshka, --aux-k)', takes: 'nothing' },
 ];
 
-/** @throws UsageError where the widths are missing or no numbers, or where --aux-k-per-block stands without --aux-k. */
+/**
+ * The settings of the Matryoshka SAE from the command line's options.
+ * @throws UsageError where the widths are missing or no numbers, or --aux-k-per-block is given without --aux-k
+ */
 export function matryoshkaFromFlags(flags: FlagValues): MatryoshkaConfig {
   const { widths, prefixLosses, auxKPerBlock } = flags;
   const numbers =

@@ -1,4 +1,4 @@
-/** The sparse autoencoders there are. A new architecture is one file beside this one and one entry here. */
+/** The table of architectures. A new one is one file beside this one and one entry here. */
 import { InvalidValueError } from '../../errors.ts';
 import type { FlagValues, SaeArchitecture, SettingFlag } from './architecture.ts';
 import { batchTopk, batchTopkFlags, batchTopkFromFlags } from './batch-topk.ts';
@@ -30,7 +30,7 @@ export type ActivationConfig = {
 /** The names of all architectures. */
 export const ACTIVATION_KINDS = Object.keys(ARCHITECTURES) as ActivationKind[];
 
-/** How the table looks to those who do not know which entry they have. */
+/** An entry of the table, of whichever architecture. */
 interface Entry {
   readonly create: (config: object, dSae: number) => SaeArchitecture;
   readonly flags: readonly SettingFlag[];
@@ -46,7 +46,7 @@ function entryOf(kind: string): Entry {
 
 /**
  * The architecture that `config` names, for `dSae` latents.
- * @throws InvalidValueError for a kind that does not exist and for settings out of their range.
+ * @throws InvalidValueError for a kind that does not exist, and for settings out of their range
  */
 export function createArchitecture({ kind, ...settings }: ActivationConfig, dSae: number): SaeArchitecture {
   return entryOf(kind).create(settings, dSae);

@@ -6,19 +6,26 @@ import type { FlagValues, SaeArchitecture, SettingFlag } from './architecture.ts
 import { TARGET_L0, withL0Controller } from './l0-controller.ts';
 import { frozenLinear, linearForward, linearParameters, weightedFeatureSums } from './linear-coder.ts';
 
+/** Settings of a ReLU SAE. */
 export interface ReluConfig {
   /**
-   * Weight of mean over batch of Σ_j |f_j| · ‖W_dec_j‖ in the loss, ≥ 0, in the unit of the reconstruction loss: beside a `mean` over d_out it
-   * is SAELens's `l1_coefficient` / d_out, beside a `sum` the same. Default 0.
+   * The weight of the mean over the batch of Σ_j |f_j| · ‖W_dec_j‖, at least 0, in the unit of the reconstruction loss:
+   * with `sum` it is SAELens's `l1_coefficient`, with `mean` that coefficient divided by d_out. Default 0.
    */
   readonly l1?: number;
-  /** Active latents per sample that the weight is steered to, in (0, d_sae] (see withL0Controller). Default none: the weight stays. */
+  /**
+   * A number of active latents per sample, in (0, d_sae], to which the weight is steered (see withL0Controller).
+   * Default: the weight is constant.
+   */
   readonly targetL0?: number;
-  /** How fast. Default by the number of steps. */
+  /** The gain of that steering, in (0, 1). Default: from the number of steps. */
   readonly l0Gain?: number;
 }
 
-/** @throws InvalidValueError if `l1` is negative or not finite. */
+/**
+ * The architecture ReLU with an L1 penalty.
+ * @throws InvalidValueError where `l1` is negative or not finite
+ */
 export function relu({ l1 = 0, targetL0, l0Gain }: ReluConfig, dSae: number): SaeArchitecture {
   if (!(l1 >= 0 && Number.isFinite(l1))) throw new InvalidValueError(`l1 must be a number of at least 0, got ${l1}`);
   const architecture: SaeArchitecture = {
@@ -41,6 +48,7 @@ export function relu({ l1 = 0, targetL0, l0Gain }: ReluConfig, dSae: number): Sa
   return targetL0 === undefined ? architecture : withL0Controller(architecture, 'l1', { targetL0, l0Gain }, dSae);
 }
 
+/** The options of a ReLU SAE. */
 export const reluFlags: readonly SettingFlag[] = [
   {
     flag: '--l1 <weight>',
@@ -50,6 +58,7 @@ export const reluFlags: readonly SettingFlag[] = [
   TARGET_L0,
 ];
 
+/** The settings of a ReLU SAE from the command line's options. */
 export function reluFromFlags({ l1, targetL0 }: FlagValues): ReluConfig {
   return {
     ...(l1 !== undefined && { l1: Number(l1) }),

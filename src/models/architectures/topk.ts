@@ -1,4 +1,4 @@
-/** The k largest pre-activations of each sample stay, then ReLU (Makhzani & Frey 2013; Gao et al. 2024). */
+/** TopK: the k largest pre-activations of each sample stay, then ReLU (Makhzani & Frey 2013; Gao et al. 2024). */
 import * as tf from '@tensorflow/tfjs';
 import { InvalidValueError } from '../../errors.ts';
 import { requirePositiveInteger } from '../dimensions.ts';
@@ -8,16 +8,23 @@ import type { FlagValues, SaeArchitecture, SettingFlag } from './architecture.ts
 import { type AuxKOptions, auxKFlags, auxKFromFlags, withAuxK } from './aux-k.ts';
 import { frozenLinear, linearForward, linearParameters } from './linear-coder.ts';
 
+/** Settings of TopK. */
 export interface TopkConfig {
-  /** Latents that may be active in each sample, an integer from 1 to d_sae. */
+  /** The number of latents that may be active in each sample, an integer from 1 to d_sae. */
   readonly k: number;
-  /** Revives dead latents; {} for the paper's settings, false for none whatever a preset says. Default none. */
+  /** Revives dead latents: `{}` takes the paper's settings, `false` none, whatever a preset says. Default: none. */
   readonly auxK?: AuxKOptions | false;
-  /** Whether latents are chosen by z · ‖W_dec‖ and decoded by W_dec / ‖W_dec‖; for the decoder `free`. Default false. */
+  /**
+   * Whether latents are chosen by z · ‖W_dec‖ and decoded by W_dec / ‖W_dec‖; meant for `decoder: 'free'`. Default
+   * false.
+   */
   readonly rescaleByDecoderNorm?: boolean;
 }
 
-/** @throws InvalidValueError if k is not a positive integer of at most d_sae. */
+/**
+ * The architecture TopK.
+ * @throws InvalidValueError where k is no integer from 1 to d_sae
+ */
 export function topk({ k, auxK, rescaleByDecoderNorm = false }: TopkConfig, dSae: number): SaeArchitecture {
   requirePositiveInteger(k, 'k');
   if (k > dSae) throw new InvalidValueError(`k must be less than or equal to d_sae ${dSae}, got ${k}`);
@@ -43,11 +50,13 @@ export function topk({ k, auxK, rescaleByDecoderNorm = false }: TopkConfig, dSae
   return auxK ? withAuxK(architecture, auxK, dSae) : architecture;
 }
 
+/** The options of TopK. */
 export const topkFlags: readonly SettingFlag[] = [
   { flag: '--k <n>', says: 'active latents per sample (topk, batchtopk, matryoshka)', takes: 'a positive number' },
   ...auxKFlags,
 ];
 
+/** The settings of TopK from the command line's options. */
 export function topkFromFlags(flags: FlagValues): TopkConfig {
   return { k: Number(flags['k']), ...auxKFromFlags(flags) };
 }

@@ -1,10 +1,11 @@
 /**
- * TensorBoard's event files: records of TFRecord, each a protobuf `Event`. Read by TensorBoard and what else reads its folders. There is no living package that
- * writes them without TensorFlow.
+ * TensorBoard's event files: records of TFRecord, each a protobuf `Event`. There is no maintained package that writes
+ * them without TensorFlow.
  *
- * TFRecord (tensorflow/core/lib/io/record_writer.h): uint64 length, uint32 masked CRC-32C of the length's bytes, data, uint32 masked CRC-32C of the data.
- * Event (tensorflow/core/util/event.proto): 1 wall_time double, 2 step int64, 3 file_version string, 5 summary, 7 session_log.
- * Summary: 1 value { 1 tag string, 2 simple_value float }. SessionLog: 1 status, START = 1.
+ * TFRecord (tensorflow/core/lib/io/record_writer.h): uint64 length, uint32 masked CRC-32C of the length's bytes, data,
+ * uint32 masked CRC-32C of the data. Event (tensorflow/core/util/event.proto): 1 wall_time double, 2 step int64, 3
+ * file_version string, 5 summary, 7 session_log. Summary: 1 value { 1 tag string, 2 simple_value float }. SessionLog: 1
+ * status, START = 1.
  */
 import { Crc32c } from '../../files/crc32.ts';
 
@@ -19,7 +20,7 @@ export function versionEvent(wallTime: number): Uint8Array {
   return tfRecord([...double(1, wallTime), ...bytes(3, encoder.encode('brain.Event:2'))]);
 }
 
-/** Says that the run begins (again) at `step`: what the folder holds of that step and later ones is passed over. */
+/** A mark that the run begins (again) at `step`: readers skip earlier records of that step and later ones. */
 export function startEvent(wallTime: number, step: number): Uint8Array {
   return tfRecord([...double(1, wallTime), ...integer(2, step), ...bytes(7, integer(1, 1))]);
 }
@@ -45,7 +46,7 @@ export function tfRecord(data: ArrayLike<number>): Uint8Array {
   return record;
 }
 
-/** Turned and moved, so that the checksum of data that hold checksums is no problem (crc32c.h). */
+/** The masked CRC-32C: rotated and offset, so that checksums of data that contain checksums stay good (crc32c.h). */
 function maskedChecksum(data: Uint8Array): number {
   const crc = new Crc32c();
   crc.update(data);
@@ -77,7 +78,7 @@ function* bytes(field: number, value: Iterable<number>): Generator<number> {
   yield* all;
 }
 
-/** A whole number from 0, seven bits a byte; beyond 2³² too. */
+/** A whole number ≥ 0, seven bits a byte; also beyond 2³². */
 function* varint(value: number): Generator<number> {
   let rest = value;
   for (; rest >= 128; rest = Math.floor(rest / 128)) yield (rest % 128) | 128;

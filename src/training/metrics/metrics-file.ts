@@ -7,8 +7,10 @@ import type { RecordSink } from './run-monitor.ts';
 import { WriteQueue } from './write-queue.ts';
 
 /**
- * Keeps records in `file`. At the beginning the file is written anew, whole or not at all, with the records so far: lines of steps after the last checkpoint go,
- * lines that are missing or damaged come back from the checkpoint (without their time), and the others keep what they say. Then lines are appended, each in one write.
+ * Keeps records in `file`. When the run begins, the file is written anew, whole or not at all, with the records so far:
+ * lines of steps after the last checkpoint are removed, lines that are missing or damaged are restored from the
+ * checkpoint (without their time), and the others stay as they are. After that each record is appended in one write.
+ * @throws FileWriteError where the file cannot be written
  */
 export function metricsFile(file: string): RecordSink {
   const queue = new WriteQueue();
@@ -41,7 +43,7 @@ function line(record: MetricsRecord): string {
   return `${JSON.stringify(record)}\n`;
 }
 
-/** The records of a file by their step; lines that are none are passed over. */
+/** The records of a file by their step; lines that are no records are skipped. */
 async function readRecords(file: string): Promise<Map<number, MetricsRecord>> {
   const text = await readFile(file, 'utf8').catch(() => '');
   const records = new Map<number, MetricsRecord>();
@@ -50,7 +52,7 @@ async function readRecords(file: string): Promise<Map<number, MetricsRecord>> {
       const record = JSON.parse(json) as MetricsRecord;
       if (Number.isSafeInteger(record.step)) records.set(record.step, record);
     } catch {
-      // A line that a kill cut off.
+      // A kill can cut a line off.
     }
   }
   return records;

@@ -1,38 +1,52 @@
-/** What a training says of itself while it goes on: means over some steps, by name. */
+/** Records of a training while it goes on: means over some steps, by name. */
 
-/** A training over some of its steps. Side by side every number is the mean over the models. Numbers that are not finite stand as null in files. */
+/**
+ * Means over some steps of a training. For models side by side every number is the mean over the models. A number that
+ * is not finite is null in files.
+ */
 export interface MetricsRecord {
-  /** Completed steps at its end. */
+  /** How many steps are complete at the end of the record. */
   readonly step: number;
-  /** Samples that each model has learned from by then. */
+  /** How many samples each model has learned from by then. */
   readonly samples: number;
-  /** Mean loss of the steps since the record before. */
+  /** The mean loss of the steps since the record before. */
   readonly loss: number;
-  /** The same of each term of the loss, by name. They sum to `loss`. */
+  /** The mean of each term of the loss over these steps, by name. The terms sum to `loss`. */
   readonly losses: Readonly<Record<string, number>>;
-  /** Active latents of a sample, the mean over the same steps. Absent where it is not counted, as for toy models. */
+  /**
+   * The number of active latents of a sample, mean over these steps. Absent where it is not counted, as for toy models.
+   */
   readonly l0?: number;
   /**
-   * 1 − E‖x − x̂‖² / (E‖x‖² − ‖E x‖²): the error over the same steps, in the training's batches; the variance of a sample taken beforehand. Null where those
-   * rows do not vary; absent for toy models, and where no sample of what is reconstructed could be had.
+   * 1 − E‖x − x̂‖² / (E‖x‖² − ‖E x‖²). The error is that of these steps' training batches, the variance that of a
+   * sample taken before training. Null where those rows do not vary; absent for toy models, and where no sample of the
+   * reconstructed tensor was available.
    */
   readonly explained_variance?: number | null;
-  /** Latents that fired in none of the last `dead_window` samples before the last step; absent where that is not counted, and before so many samples. */
+  /**
+   * The number of latents that fired in none of the last `dead_window` samples before the last step. Absent where that
+   * is not counted, and before so many samples.
+   */
   readonly dead?: number;
   readonly dead_window?: number;
-  /** Numbers that change over training, as the last step had them: `learning_rate`, and those of the architecture. */
+  /**
+   * The numbers that change over training, as the last step had them: `learning_rate`, and those of the architecture.
+   */
   readonly schedule?: Readonly<Record<string, number>>;
-  /** Seconds since 1970 when it was written, and samples a second of each model since the record before; absent where it was made up from a checkpoint. */
+  /**
+   * Seconds since 1970 at which the record was written, and samples per second of each model since the record before.
+   * Absent where the record was restored from a checkpoint.
+   */
   readonly time?: number;
   readonly rows_per_second?: number;
 }
 
 /** What a trainer knows of its loss beyond its terms. */
 export interface MeasuredLoss {
-  /** What `mse` times this is: the squared error of a sample, summed over d_out. */
+  /** The factor between `mse` and the squared error of a sample, summed over d_out. */
   readonly squaredError: number;
-  /** E‖y‖² − ‖E y‖² of what each model reconstructs; undefined where that is not known. */
+  /** E‖y‖² − ‖E y‖² of the tensor that each model reconstructs; `undefined` where it is not known. */
   readonly variances: readonly (number | undefined)[];
-  /** Samples without firing after which a latent is reported as dead. */
+  /** How many samples a latent is silent before it is reported as dead. */
   readonly deadWindow?: number | undefined;
 }

@@ -1,13 +1,13 @@
-/** How much rows vary: what a squared error is compared with. */
+/** The variance of rows, with which a squared error is compared. */
 import type { HostTensor } from '../../tensor.ts';
 
-/** E‖x‖² − ‖E x‖² of rows [n, d], in float64; undefined where there are none. */
+/** E‖x‖² − ‖E x‖² of rows [n, d], in float64; `undefined` for no rows. */
 export function rowVariance({ data, shape }: HostTensor): number | undefined {
   const [rows, width] = shape as [number, number];
   if (rows === 0) return undefined;
   let variance = 0;
   for (let column = 0; column < width; column++) {
-    // From the first row, which keeps a large mean from cancelling the variance.
+    // Differences from the first row are summed, so that a large mean does not cancel the variance.
     const origin = data[column]!;
     let sum = 0;
     let squares = 0;

@@ -1,17 +1,19 @@
-/** Watches a run: after each call of the engine what a person sees, and at fixed steps the records that files keep. */
+/**
+ * Watches a run: makes the live numbers after each call of the engine, and at fixed steps the records that files keep.
+ */
 import type { MetricRecorder } from '../metric-recorder.ts';
 import type { MetricsRecord } from './metrics-record.ts';
 import { type SummaryContext, summarise } from './summarise.ts';
 
-/** Where records go: a file, TensorBoard, a callback. */
+/** A place where records go: a file, TensorBoard, a callback. */
 export interface RecordSink {
   /**
-   * Called before the first step with the records of all steps so far, none where the run begins. What the sink holds of other steps is of a run that went on after
-   * its last checkpoint, and goes.
-   * @returns the same records, with what the sink knows of them beyond
+   * Called before the first step with the records of all steps so far, none where the run begins. What the sink holds
+   * of later steps is removed: a run wrote it after its last checkpoint.
+   * @returns the same records, with what the sink knows of them besides
    */
   begin(before: readonly MetricsRecord[]): Promise<readonly MetricsRecord[]>;
-  /** Adds a record. Returns at once: what goes wrong is thrown by `end`. */
+  /** Adds a record and returns at once; `end` throws what goes wrong. */
   add(record: MetricsRecord): void;
   /** Waits until everything is written. */
   end(): Promise<void>;
@@ -24,29 +26,31 @@ export interface RecordOptions {
   readonly sinks: readonly RecordSink[];
 }
 
+/** How a run is watched. */
 export interface MonitorOptions extends SummaryContext {
   readonly recorder: MetricRecorder;
   readonly steps: number;
-  /** Completed steps at the beginning. */
+  /** How many steps are complete at the beginning. */
   readonly from: number;
   readonly records?: RecordOptions | undefined;
 }
 
-/** What of a record a person sees at a glance, and how fast it goes. */
+/** The numbers of a record that a person sees while the run goes on, and its pace. */
 export interface LiveMetrics
   extends Pick<MetricsRecord, 'losses' | 'l0' | 'explained_variance' | 'dead' | 'dead_window'> {
-  /** Samples a second of each model, since the run began or was resumed. */
+  /** Samples per second of each model, since the run began or was resumed. */
   readonly rowsPerSecond: number;
-  /** Seconds that the rest will take at that pace. */
+  /** Seconds that the remaining steps will take at that pace. */
   readonly secondsLeft: number;
 }
 
+/** Makes a run's records and hands them to the sinks. */
 export class RunMonitor {
   readonly #options: MonitorOptions;
   readonly #started = performance.now();
   /** The step of the last record. */
   #recorded: number;
-  /** Completed steps, and the time, when a record was made last. */
+  /** How many steps were complete, and the time, when the last record was made. */
   #pace: { readonly step: number; readonly time: number };
 
   constructor(options: MonitorOptions) {
@@ -63,7 +67,10 @@ export class RunMonitor {
     for (const sink of records.sinks) before = await sink.begin(before);
   }
 
-  /** Steps up to `to` are complete, those after `from` since the last call. */
+  /**
+   * Notes that the steps after `from` up to `to` are complete.
+   * @returns the live numbers of these steps
+   */
   advance(from: number, to: number): LiveMetrics {
     const { records, steps, from: began, batchSize } = this.#options;
     const now = performance.now();
@@ -97,7 +104,10 @@ export class RunMonitor {
     return summarise(this.#options.recorder, from, to, this.#options);
   }
 
-  /** The records that end after `from` and by `to`: at each whole multiple of `every`, and at the last step. */
+  /**
+   * The steps [after, up to] of each record that ends after `from` and not after `to`: at each whole multiple of
+   * `every`, and at the last step.
+   */
   #due(from: number, to: number): [number, number][] {
     const { records, steps } = this.#options;
     const { every } = records!;

@@ -4,9 +4,9 @@ import type { StepNumber } from '../train.ts';
 import { lossTerms } from '../training-step.ts';
 import type { MeasuredLoss, MetricsRecord } from './metrics-record.ts';
 
-/** What the numbers of a run mean. */
+/** What is needed to interpret the numbers of a run. */
 export interface SummaryContext {
-  /** Models side by side. */
+  /** How many models train side by side. */
   readonly models: number;
   /** Samples of one step of one model. */
   readonly batchSize: number;
@@ -14,7 +14,10 @@ export interface SummaryContext {
   readonly scalars?: Readonly<Record<string, StepNumber>> | undefined;
 }
 
-/** Steps after `from` up to `to`, at least one, as one record. It depends on nothing else: made again from a checkpoint it is the same. */
+/**
+ * The record of the steps after `from` up to `to`, at least one. It depends on nothing else, so that it is the same
+ * when it is made again from a checkpoint.
+ */
 export function summarise(recorder: MetricRecorder, from: number, to: number, context: SummaryContext): MetricsRecord {
   const { models, batchSize, measured, scalars = {} } = context;
   const all = recorder.between(from, to);
@@ -41,12 +44,15 @@ export function summarise(recorder: MetricRecorder, from: number, to: number, co
   };
 }
 
-/** Nothing, where a checkpoint of a run that did not report it lacks the number. */
+/** The number under its name; nothing where a checkpoint lacks it, because its run did not report it. */
 function known<Name extends string>(name: Name, value: number | undefined): Partial<Record<Name, number>> {
   return (value === undefined || Number.isNaN(value) ? {} : { [name]: value }) as Partial<Record<Name, number>>;
 }
 
-/** `mse` is [steps · models]. Models whose rows do not vary have none. */
+/**
+ * The mean explained variance of `models` models from `mse` [steps · models]. Models whose rows do not vary are left
+ * out.
+ */
 function explainedVariance(mse: ArrayLike<number>, models: number, { squaredError, variances }: MeasuredLoss) {
   if (variances.includes(undefined)) return {};
   let sum = 0;

@@ -9,8 +9,10 @@ import type { RecordSink } from './run-monitor.ts';
 import { WriteQueue } from './write-queue.ts';
 
 /**
- * Writes records into a new event file in `folder`, which is made where it is missing. The file begins with a mark that the run starts at step 0 and holds all records so
- * far: what earlier files in the folder say is passed over, so that a resumed run has neither duplicates nor gaps.
+ * Writes records into a new event file in `folder`, which is made where it is missing. The file begins with a mark that
+ * the run starts at step 0, and holds all records so far. Readers skip what earlier files in the folder say, so that a
+ * resumed run has neither duplicates nor gaps.
+ * @throws FileWriteError where the folder cannot be written
  */
 export function tensorBoardFolder(folder: string): RecordSink {
   const queue = new WriteQueue();
@@ -36,7 +38,10 @@ export function tensorBoardFolder(folder: string): RecordSink {
     end: () => queue.end(),
   };
 
-  /** Readers take files in the order of the second in their names. */
+  /**
+   * The first second from `now` on that no file in the folder has in its name, nor a later one: readers order the files
+   * by it.
+   */
   async function freeSecond(now: number): Promise<string> {
     const seconds = (await readdir(folder)).map(name => Number(/tfevents\.(\d+)\./.exec(name)?.[1] ?? 0));
     return String(Math.max(Math.floor(now), ...seconds.map(second => second + 1))).padStart(10, '0');

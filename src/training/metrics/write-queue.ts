@@ -1,10 +1,10 @@
-/** Writes that follow one another without anyone waiting for each. */
+/** Writes one after another, without a wait for each. */
 
 export class WriteQueue {
   #last: Promise<void> = Promise.resolve();
   #failure: { readonly error: unknown } | undefined;
 
-  /** Writes when all before it are done; not at all where one of them failed. */
+  /** Does `write` when all writes before it are done; not at all where one of them failed. */
   add(write: () => Promise<void>): void {
     this.#last = this.#last.then(async () => {
       if (this.#failure) return;
@@ -14,7 +14,10 @@ export class WriteQueue {
     });
   }
 
-  /** Waits for all. Throws what went wrong first. */
+  /**
+   * Waits for all writes.
+   * @throws the first error of a write
+   */
   async end(): Promise<void> {
     await this.#last;
     if (this.#failure) throw this.#failure.error;

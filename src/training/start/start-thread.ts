@@ -1,4 +1,4 @@
-/** A start computed in a thread of its own: the calling one hears Ctrl-C meanwhile, which ends the thread in the midst of its work. */
+/** Computes a start in a thread of its own. The calling thread hears Ctrl-C meanwhile, which ends the computation. */
 import { IdleWorkers } from '../../workers/idle-workers.ts';
 import { hasModuleWorker, nodeWorkerPort, startModuleWorker } from '../../workers/node.ts';
 import { RemoteWorker } from '../../workers/remote-worker.ts';
@@ -10,14 +10,17 @@ const threads = new IdleWorkers<StartApi>(
   1,
 );
 
-/** Samples of fewer numbers, and fewer latents, take less time than a thread does to begin. */
+/** Below these sizes the computation takes less time than a thread takes to start. */
 const FEW_NUMBERS = 2 ** 19;
 const FEW_LATENTS = 512;
 
-/** Milliseconds for a product under way; what takes longer is this file's own arithmetic, which can be ended anywhere. */
+/**
+ * Milliseconds for which a matrix product under way may still run. What takes longer is this package's own arithmetic,
+ * which can be ended at any point.
+ */
 const GRACE = 800;
 
-/** `signal` ends what is under way with its reason. */
+/** Computes starts in a thread. `signal` ends what is under way with its reason. */
 export function startInThread(signal: AbortSignal | undefined): StartWork {
   if (!hasModuleWorker('start-worker', import.meta.url)) return startHere;
   const asked = async <Result>(
@@ -28,7 +31,8 @@ export function startInThread(signal: AbortSignal | undefined): StartWork {
     const thread = threads.take(subject);
     const stop = new SharedArrayBuffer(4);
     const end = (): void => {
-      // A thread that is ended within ONNX Runtime takes the process with it: between two products it looks for itself.
+      // A thread that is terminated within ONNX Runtime takes the process with it: the thread itself looks at this flag
+      // between two products.
       Atomics.store(new Int32Array(stop), 0, 1);
       void thread.dispose(GRACE);
     };

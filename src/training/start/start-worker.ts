@@ -1,4 +1,4 @@
-/** A thread that computes a start, with ONNX Runtime for the comparisons of many directions. */
+/** The thread that computes a start, with ONNX Runtime for comparisons of many directions. */
 import { restoreRandomSource } from '../../data/random-source.ts';
 import { DisposedError } from '../../errors.ts';
 import { type CosineQuestion, startingDirections } from '../../models/initialisation.ts';
@@ -12,13 +12,13 @@ import { transfer } from '../../workers/protocol.ts';
 import { serve } from '../../workers/serve.ts';
 import { type DirectionsRequest, type DrawnDirections, type OnShare, startHere } from './start-work.ts';
 
-/** As StartWork, each with four shared bytes that are no longer 0 once the caller has lost interest. */
+/** StartWork, whose calls each get four shared bytes; the caller sets them to a value other than 0 to end the call. */
 export interface StartApi {
   geometricMedian(points: HostTensor, onShare: OnShare, stop: SharedArrayBuffer): Promise<HostTensor>;
   directions(request: DirectionsRequest, onShare: OnShare, stop: SharedArrayBuffer): Promise<DrawnDirections>;
 }
 
-/** `onShare`, which also ends the work where the caller wants no more of it. */
+/** Wraps `onShare` so that it also ends the work where the caller has asked for that. */
 function checking(onShare: OnShare, stop: SharedArrayBuffer): OnShare {
   const flag = new Int32Array(stop);
   return share => {
@@ -53,7 +53,7 @@ interface Cosines {
   dispose(): Promise<void>;
 }
 
-/** Rows whose products with a block are held at once: a tenth of a GiB would be no use to a processor's cache. */
+/** How many rows' products with a block are held at once; larger pieces would not stay in a processor's cache. */
 const ROWS_AT_ONCE = 4096;
 
 async function openCosines({ rows, dIn }: CosineQuestion): Promise<Cosines> {
@@ -77,7 +77,7 @@ async function openCosines({ rows, dIn }: CosineQuestion): Promise<Cosines> {
   };
 }
 
-/** The largest of rows · chosenᵀ in each row. */
+/** A graph that computes the largest entry in each row of rows · chosenᵀ. */
 function largestProducts(dIn: number): Graph {
   return {
     name: 'largest-products',

@@ -296,7 +296,6 @@ describe('records of a training', () => {
     });
 
     it('are read back as they were written, once each after a resumed run', async function () {
-      this.timeout(240_000);
       const found = spawnSync(PYTHON, ['-c', 'import tensorboard'], { encoding: 'utf8' });
       if (found.status !== 0) {
         console.log('      skipped: needs a Python with tensorboard (MONOSEMANTIC_PYTHON or python3)');

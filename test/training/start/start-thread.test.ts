@@ -135,8 +135,8 @@ describe('a start in a thread of its own', () => {
       });
       const error = await work.catch((thrown: unknown) => thrown);
       expect(error).to.equal(reason);
-      // A busy machine may take seconds to end a thread.
-      expect(performance.now() - asked).to.be.below(10_000);
+      // It does not hang. A busy machine may take many seconds to end a thread.
+      expect(performance.now() - asked).to.be.below(60_000);
     }
     const median = new AbortController();
     const work = startInThread(median.signal).geometricMedian(activations, () => median.abort(reason));

@@ -1,8 +1,8 @@
-/** One horizontal bar on a shared scale; negative values run left of zero. */
+/** A horizontal bar on a scale that it shares with others. Negative values run left of zero. */
 
 interface BarProps {
   readonly value: number;
-  /** Values that reach the ends: [least, most]. */
+  /** The values at the two ends of the scale: [least, most]. */
   readonly range: readonly [number, number];
   readonly colour: string;
   readonly look?: 'solid' | 'outline' | 'faded';

@@ -1,4 +1,4 @@
-/** Rows on which a latent fired: words in their text, labelled rows, or the features behind them. */
+/** Rows on which a latent fired, shown as tokens in their text, as labels, or as the features behind them. */
 import { featureColour } from '../data/colours.ts';
 import { counted, shown } from '../data/numbers.ts';
 import type { ExampleOnPage } from '../state/latent-page.ts';
@@ -6,7 +6,7 @@ import { view } from '../state/navigation.ts';
 import { rows } from '../state/rows.ts';
 import { selectedRow } from '../state/selection.ts';
 
-/** Spaces and line ends that would not be seen. */
+/** A token with its spaces and line ends made visible. */
 const visible = (token: string): string => token.replaceAll('\n', '⏎').replaceAll('\t', '⇥').replace(/^[Ġ▁]/, ' ');
 
 function Tokens({ example, max }: { readonly example: ExampleOnPage; readonly max: number }) {
@@ -51,7 +51,7 @@ function Features({ example }: { readonly example: ExampleOnPage }) {
 
 interface ExamplesProps {
   readonly examples: readonly ExampleOnPage[];
-  /** The latent's largest activation, which is the strongest colour. */
+  /** The latent's largest activation, which takes the strongest colour. */
   readonly max: number;
   readonly label: string;
 }

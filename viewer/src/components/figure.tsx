@@ -1,4 +1,7 @@
-/** The frame of every figure: title, a word on how to read it, its legend and scale, the table behind it, and its files. */
+/**
+ * The frame of every figure: its title, a note on how to read it, its legend and scale, its data as a table, and the
+ * means to save it.
+ */
 import type { ComponentChildren } from 'preact';
 import { useId, useRef, useState } from 'preact/hooks';
 import { brief } from '../data/numbers.ts';
@@ -6,7 +9,7 @@ import { fail } from '../state/notices.ts';
 import { Legend, Scale } from './legend.tsx';
 import { type ColourScale, csvOf, type LegendEntry, savePng, saveText, standaloneSvg } from './save-figure.ts';
 
-/** What a figure shows, as a table. */
+/** The data of a figure as a table. */
 export interface FigureTable {
   readonly columns: readonly string[];
   readonly rows: readonly (readonly (string | number)[])[];
@@ -14,15 +17,15 @@ export interface FigureTable {
 
 interface FigureProps {
   readonly title: string;
-  /** The title as it is shown, where that is more than text. */
+  /** The title as it is shown, where it holds more than text. */
   readonly heading?: ComponentChildren;
   readonly note?: ComponentChildren;
-  /** File name of what is saved, without an extension. */
+  /** The name of saved files, without an extension. */
   readonly name: string;
-  /** Made when asked for. */
+  /** Makes the table when the person asks for it. */
   readonly table?: () => FigureTable;
   readonly children: ComponentChildren;
-  /** Beside the title. */
+  /** Shown beside the title. */
   readonly aside?: ComponentChildren;
   readonly legend?: readonly LegendEntry[];
   readonly scale?: ColourScale;
@@ -31,6 +34,7 @@ interface FigureProps {
 /** The most rows that a table of a figure lists. */
 const MOST_ROWS = 1000;
 
+/** A table that scrolls within its own height. */
 export function DataTable({ columns, rows }: FigureTable) {
   return (
     // A region that scrolls must be reachable by keyboard.

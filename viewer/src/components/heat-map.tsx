@@ -1,10 +1,14 @@
 // biome-ignore-all lint/a11y/noStaticElementInteractions: keyboards select by the chips and tables beside the figure
-/** A matrix as coloured cells: a diverging scale from −1 (orange) over 0 to 1 (purple), which any colour vision reads. */
+/**
+ * A matrix as coloured cells, on a diverging scale from −1 (orange) over 0 to 1 (purple), which people with any colour
+ * vision can read.
+ */
 import { interpolatePuOr } from 'd3-scale-chromatic';
 import { useMemo } from 'preact/hooks';
 import type { ColourScale } from './save-figure.ts';
 import { useWidth } from './use-width.ts';
 
+/** What a heat map shows. */
 export interface HeatMapProps {
   readonly label: string;
   /** [rows, columns]. */
@@ -13,7 +17,7 @@ export interface HeatMapProps {
   readonly columns: readonly number[];
   readonly rowTitle: string;
   readonly columnTitle: string;
-  /** Colour of a row's or column's mark. */
+  /** The colour of the mark beside a row or a column. */
   readonly rowColour?: ((row: number) => string) | undefined;
   readonly columnColour?: ((column: number) => string) | undefined;
   readonly selectedRow?: number | undefined;
@@ -22,13 +26,17 @@ export interface HeatMapProps {
   readonly largest?: number;
 }
 
-/** More cells than this are painted, not drawn one by one. */
+/** The most cells that are drawn as shapes; more are painted as one picture. */
 const MOST_DRAWN = 900;
-/** Cells at least this wide show their number. */
+/** The width in pixels from which cells show their number. */
 const READABLE = 38;
 
-/** The ends of PuOr are nearly black: numbers on them and the difference of 0.9 to 1 would be lost. */
+/**
+ * The part of the scale PuOr that is used on either side of 0. Its ends are nearly black: numbers on them could not be
+ * read, nor 0.9 be told from 1.
+ */
 const SPAN = 0.42;
+/** The colour of a value from −1 to 1; values beyond take the colour of the end. */
 export const colourOf = (value: number): string => interpolatePuOr(0.5 - SPAN * Math.max(-1, Math.min(1, value)));
 
 const digitsOf = (numbers: readonly number[]): number => String(Math.max(1, ...numbers)).length;
@@ -61,7 +69,7 @@ export function HeatMap(props: HeatMapProps) {
     [values, rows, columns, drawn],
   );
   const everyRow = Math.ceil(13 / cellHeight);
-  // A number takes 8 pixels a digit, and some room.
+  // A number takes 8 pixels for each digit, and some room around them.
   const everyColumn = Math.ceil((8 * digitsOf(columns) + 8) / cell);
   const [w, h] = [cell * columns.length, cellHeight * rows.length];
   return (

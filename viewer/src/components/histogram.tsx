@@ -1,5 +1,8 @@
 // biome-ignore-all lint/a11y/noStaticElementInteractions: the sliders beneath do the same by keyboard
-/** Bars of equal width; where `onBrush` is given, a range can be chosen by pointer or by two sliders. */
+/**
+ * A histogram of bars of equal width. Where `onBrush` is given, the person can choose a range by pointer or by two
+ * sliders.
+ */
 import { scaleLinear } from 'd3-scale';
 import { useRef } from 'preact/hooks';
 import type { Histogram as Bins } from '../data/firings.ts';
@@ -14,7 +17,7 @@ interface HistogramProps {
   readonly colour?: string;
   readonly height?: number;
   readonly format?: (value: number) => string;
-  /** Values are whole numbers: no tick stands between them. */
+  /** Whether values are whole numbers, so that no tick stands between two of them. */
   readonly whole?: boolean;
   readonly brush?: readonly [number, number] | undefined;
   readonly onBrush?: (range: readonly [number, number] | undefined) => void;

@@ -1,4 +1,4 @@
-/** The latents as chips, in the colours of the true features they found; pressing one selects it everywhere. */
+/** The latents as chips in the colours of the true features that they found. Pressing one selects it everywhere. */
 import { featureColour, UNMATCHED } from '../data/colours.ts';
 import { featureOfLatent } from '../data/matching.ts';
 import { shown } from '../data/numbers.ts';
@@ -8,7 +8,7 @@ import { selectedLatent, toggleLatent } from '../state/selection.ts';
 
 const MOST = 24;
 
-/** Colour of a latent: that of the feature it found, or its own where no truth is open. */
+/** The colour of a latent: that of the true feature it found, or a colour of its own where no truth is open. */
 export function latentColour(latent: number): string {
   const found = matching.value;
   if (!found) return featureColour(latent, sae.value?.codeSize ?? 1);

@@ -1,6 +1,9 @@
 // biome-ignore-all lint/a11y/noStaticElementInteractions: latents are chosen by number as well
 // biome-ignore-all lint/a11y/useKeyWithClickEvents: latents are chosen by number as well
-/** Thousands of latents as dots on a canvas inside an SVG picture; a dot can be chosen by pointer, or by the fields beside it. */
+/**
+ * Thousands of latents as dots, painted on a canvas inside an SVG picture. A dot can be chosen by pointer, or by the
+ * fields beside the map.
+ */
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { resolvedColour, viridis } from '../data/colours.ts';
 import type { MapColours } from '../state/latent-map.ts';
@@ -60,7 +63,7 @@ export function LatentMap({ label, points, colours, selected, onSelect }: Latent
       const [x, y] = place(latent);
       context.fillRect(x - radius, y - radius, 2 * radius, 2 * radius);
     }
-    // Encoding a picture of this size takes longer than a frame: not on the page's thread.
+    // Encoding a picture of this size takes longer than a frame, so that the browser does it off the page's thread.
     let stale = false;
     canvas.toBlob(blob => {
       if (!blob || stale) return;

@@ -1,6 +1,9 @@
 // biome-ignore-all lint/a11y/useSemanticElements: rows out of sight do not exist, which no table element can say
 // biome-ignore-all lint/a11y/useFocusableInteractive: what is in the cells is focusable
-/** All latents in a virtual table: sorted by a column, filtered by number, label, density and the saved list. */
+/**
+ * All latents in a table that can be sorted by any column and filtered by number, label, density and the saved list.
+ * Only the rows in sight exist.
+ */
 import { featureColour } from '../data/colours.ts';
 import { counted, percent, shown } from '../data/numbers.ts';
 import { columnsInUse, labelsOfLatents, tableOrder } from '../state/latent-table.ts';
@@ -37,6 +40,7 @@ const TITLES: Record<Column, string> = {
   encoder: 'cos(enc, dec)',
 };
 
+/** What the table says for each standing of a latent. */
 export const STANDING_WORDS: Record<Standing, string> = {
   matched: 'its own feature',
   duplicate: 'a feature that another has',
@@ -44,6 +48,7 @@ export const STANDING_WORDS: Record<Standing, string> = {
   silent: 'not seen firing',
 };
 
+/** The button that saves a latent, or takes it off the saved list. */
 export function Star({ latent }: { readonly latent: number }) {
   const isSaved = saved.value.has(latent);
   return (
@@ -138,7 +143,7 @@ const WIDTHS: Record<Column, string> = {
 const isText = (column: Column): boolean => column === 'status' || column === 'label' || column === 'latent';
 
 interface LatentTableProps {
-  /** Only these columns, where there is something to say of them. */
+  /** The columns to show, as far as they have values; default all. */
   readonly only?: readonly Column[];
 }
 
@@ -150,7 +155,7 @@ export function LatentTable({ only }: LatentTableProps) {
   const order = tableOrder.value;
   const grid = { gridTemplateColumns: columns.map(column => WIDTHS[column]).join(' ') };
   const sort = (column: Column): void => {
-    // Latents are listed from the first; everything else from the largest.
+    // A column that is newly chosen shows its largest values first, and latents and their standing from the first on.
     descending.value = sortBy.value === column ? !descending.value : column !== 'latent' && column !== 'status';
     sortBy.value = column;
   };

@@ -16,7 +16,7 @@ export function Lead({ title, children }: LeadProps) {
   );
 }
 
-/** What stands where there is nothing to show; while a model is being opened it says so instead. */
+/** What a view shows where there is nothing to show. While a model is being opened it says so instead. */
 export function Empty({ children }: { readonly children: ComponentChildren }) {
   const [name] = opening.value;
   return (

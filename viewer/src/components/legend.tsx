@@ -1,6 +1,7 @@
-/** What the marks of a figure mean, and its scale of colours. */
+/** The legend of a figure and its scale of colours. */
 import { type ColourScale, type LegendEntry, markPath } from './save-figure.ts';
 
+/** The marks of a figure, each with its meaning. */
 export function Legend({ entries }: { readonly entries: readonly LegendEntry[] }) {
   return (
     <div class="legend">
@@ -27,6 +28,7 @@ export function Legend({ entries }: { readonly entries: readonly LegendEntry[] }
   );
 }
 
+/** A scale of colours between its two end values. */
 export function Scale({ title, from, to, colours }: ColourScale) {
   return (
     <div class="legend number">
@@ -40,7 +42,7 @@ export function Scale({ title, from, to, colours }: ColourScale) {
   );
 }
 
-/** The marks of the plane. */
+/** The legend of the plane's arrows. */
 export const PLANE_LEGEND: readonly LegendEntry[] = [
   { mark: 'band', colour: 'var(--feature-0)', text: 'true direction' },
   { mark: 'arrow', colour: 'var(--feature-0)', text: 'latent, in the colour of the feature it found' },
@@ -48,6 +50,7 @@ export const PLANE_LEGEND: readonly LegendEntry[] = [
   { mark: 'cross', colour: 'var(--ink)', text: 'b_dec, where latents start from' },
 ];
 
+/** The legend of the point in the plane that can be dragged. */
 export const POINT_LEGEND: readonly LegendEntry[] = [
   { mark: 'dot', colour: 'var(--ink)', text: 'activation' },
   { mark: 'diamond', colour: 'var(--ink)', text: 'its reconstruction' },

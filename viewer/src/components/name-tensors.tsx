@@ -1,4 +1,4 @@
-/** The form that asks which tensor is what in a file that does not say so. */
+/** The form in which the person names the tensors of a file that leaves them open. */
 import { useState } from 'preact/hooks';
 import type { SaeNames } from '../../../src/inference/model-options.ts';
 import { openByNames, type Unnamed, unnamed } from '../open/name-tensors.ts';

@@ -1,4 +1,7 @@
-/** What failed (an alert), what is being opened, and what is asked before another site is reached. */
+/**
+ * The notices: an alert for what failed, the names of files that are being opened, and the question before another site
+ * is contacted.
+ */
 import { allowAddress, askedAddress } from '../open/addresses.ts';
 import { opening } from '../open/opening.ts';
 import { alertText, statusText } from '../state/notices.ts';

@@ -2,16 +2,18 @@
 // biome-ignore-all lint/a11y/noStaticElementInteractions: keyboards select by the chips and tables beside the figure
 // biome-ignore-all lint/a11y/useSemanticElements: SVG has no such element
 /**
- * The interactive plane: the cloud of activations, true directions as broad bands, latents as arrows over them, the regions
- * where each latent wins, and one point that can be dragged. Coordinates are those of the plane, y upwards, equal axes.
+ * The interactive plane. It shows the cloud of activations, true directions as broad bands, latents as arrows over
+ * them, the regions in which each latent is the strongest, and one point that can be dragged. Coordinates are those of
+ * the plane, y upwards, on equal axes.
  */
 import { scaleLinear } from 'd3-scale';
 import { useMemo, useRef } from 'preact/hooks';
 import type { PlaneArrow, PlanePoint, Trail } from '../data/arrows.ts';
 import { useWidth } from './use-width.ts';
 
+/** What the plane shows. */
 export interface PlaneProps {
-  /** What the figure shows, for those who do not see it; empty where the text around it says so. */
+  /** A description of the figure for people who do not see it; empty where the text around it describes it. */
   readonly label: string;
   /** Half the side of the square that is shown. */
   readonly extent: number;
@@ -19,15 +21,15 @@ export interface PlaneProps {
   readonly cloud?: Float32Array | undefined;
   readonly truth?: readonly PlaneArrow[];
   readonly latents?: readonly PlaneArrow[];
-  /** Where each latent has been: x and y in turn, and its colour. */
+  /** The way that each latent has gone: x and y in turn, and its colour. */
   readonly trails?: readonly Trail[];
-  /** b_dec, where latents start from, and where it has been. */
+  /** The point b_dec, from which latents start, and the way that it has gone. */
   readonly bias?: PlanePoint | undefined;
   readonly biasTrail?: readonly number[] | undefined;
-  /** A picture of the whole square. */
+  /** The address of a picture of the whole square. */
   readonly regions?: string | undefined;
   readonly point?: PlanePoint | undefined;
-  /** What the autoencoder makes of the point. */
+  /** The autoencoder's reconstruction of the point. */
   readonly reconstruction?: PlanePoint | undefined;
   readonly onDrag?: ((point: PlanePoint) => void) | undefined;
   readonly onTruth?: ((index: number) => void) | undefined;
@@ -36,7 +38,7 @@ export interface PlaneProps {
   readonly axes?: readonly [string, string] | undefined;
 }
 
-/** Share of the half side that one arrow key moves the point by. */
+/** The share of the half side by which one press of an arrow key moves the point. */
 const KEY_STEP = 0.02;
 const SHORTEST = 1e-2;
 const ORIGIN = { x: 0, y: 0 };

@@ -1,4 +1,4 @@
-/** An Observable Plot chart, drawn anew when its options change and as wide as its place. */
+/** A chart of Observable Plot, as wide as its place, drawn again when its options change. */
 import { type PlotOptions, plot } from '@observablehq/plot';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { useWidth } from './use-width.ts';
@@ -6,7 +6,7 @@ import { useWidth } from './use-width.ts';
 interface PlotChartProps {
   readonly label: string;
   readonly options: (width: number) => PlotOptions;
-  /** What `options` depends on. */
+  /** The values on which `options` depends: the chart is drawn again when one of them changes. */
   readonly inputs: readonly unknown[];
   readonly height?: number;
 }
@@ -27,7 +27,7 @@ export function PlotChart({ label, options, inputs, height = 200 }: PlotChartPro
         overflow: 'visible',
       },
       ...given,
-      // The page's typeface has no arrows.
+      // The page's typeface has no arrows for the labels of axes.
       x: { labelArrow: 'none', ...given.x },
       y: { labelArrow: 'none', ...given.y },
     });

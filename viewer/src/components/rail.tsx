@@ -1,4 +1,4 @@
-/** The rail: which models are in view, the ways to open more, and the views. */
+/** The rail: the models in view, the ways to open more, and the list of views. */
 
 import type { ModelKind } from '../data/model.ts';
 import { manifest, openBundled } from '../open/bundled-models.ts';

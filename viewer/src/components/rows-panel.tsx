@@ -1,4 +1,7 @@
-/** Which rows the statistics come from, how far they were run, and the way to one's own. */
+/**
+ * The panel that says which rows the statistics come from and how many of them were run, and lets the person open
+ * others.
+ */
 import { counted } from '../data/numbers.ts';
 import { chosenFiles } from '../open/dropped-files.ts';
 import { openFiles } from '../open/open-files.ts';

@@ -1,6 +1,6 @@
-/** Saving what is on the page: a figure as SVG that stands alone, as PNG, or any text as a file. */
+/** Saves what is on the page: a figure as an SVG that needs no other file or as PNG, or any text as a file. */
 
-/** Presentation that the page gives by style sheet, and a file must carry itself. */
+/** The properties that the page's style sheet sets and that a saved file must carry itself. */
 const CARRIED = [
   'fill',
   'fill-opacity',
@@ -19,13 +19,15 @@ const CARRIED = [
 ];
 const PNG_SCALE = 3;
 const SVG = 'http://www.w3.org/2000/svg';
-/** Room around the figure, and the lines of its title and legend. */
+/** The pixels around a saved figure, and the heights of its title and legend. */
 const MARGIN = 16;
 const TITLE = 30;
 const LINE = 20;
 
+/** A mark of a legend. */
 export type Mark = 'arrow' | 'dashed' | 'band' | 'dot' | 'diamond' | 'cross' | 'square' | 'outline' | 'line';
 
+/** A mark of a figure and its meaning. */
 export interface LegendEntry {
   readonly mark: Mark;
   readonly colour: string;
@@ -40,13 +42,14 @@ export interface ColourScale {
   readonly colours: readonly string[];
 }
 
-/** What a saved figure says beside its drawing. */
+/** The text of a saved figure. */
 export interface Caption {
   readonly title: string;
   readonly legend?: readonly LegendEntry[] | undefined;
   readonly scale?: ColourScale | undefined;
 }
 
+/** Saves a blob as a file, as the browser saves any download. */
 export function saveBlob(name: string, blob: Blob): void {
   const link = document.createElement('a');
   link.href = URL.createObjectURL(blob);
@@ -55,15 +58,17 @@ export function saveBlob(name: string, blob: Blob): void {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
+/** Saves text of a media type as a file. */
 export function saveText(name: string, type: string, text: string): void {
   saveBlob(name, new Blob([text], { type }));
 }
 
+/** Saves bytes as a file. */
 export function saveBytes(name: string, bytes: Uint8Array<ArrayBuffer>): void {
   saveBlob(name, new Blob([bytes], { type: 'application/octet-stream' }));
 }
 
-/** Runs `work` while the page's styles are those of the light theme; the page is not painted in between. */
+/** Runs `work` while the page has the styles of the light theme. The page is not painted meanwhile. */
 function inLight<T>(work: () => T): T {
   const { dataset } = document.documentElement;
   const before = dataset['theme'];
@@ -103,7 +108,7 @@ function element(name: string, attributes: Readonly<Record<string, string | numb
   return made;
 }
 
-/** A mark of the legend, 26 by 10 at the origin. */
+/** The shape of a mark in a box of 26 by 10 at the origin. */
 export function markPath(mark: Mark): {
   readonly d: string;
   readonly filled: boolean;
@@ -131,7 +136,10 @@ export function markPath(mark: Mark): {
   }
 }
 
-/** The figure as the text of a file that looks the same without this page: title, drawing, legend and scale, in light. */
+/**
+ * The figure as an SVG file that looks the same without this page: title, drawing, legend and scale, in the light
+ * theme.
+ */
 export function standaloneSvg(svg: SVGSVGElement, { title, legend = [], scale }: Caption): string {
   const { width, height } = svg.getBoundingClientRect();
   return inLight(() => {
@@ -206,7 +214,7 @@ export function standaloneSvg(svg: SVGSVGElement, { title, legend = [], scale }:
   });
 }
 
-/** A CSS colour as it stands at `place` in the theme of now. */
+/** A CSS colour as the browser resolves it at `place` in the present theme. */
 function resolveIn(place: SVGElement, colour: string): string {
   const probe = element('g', {});
   probe.style.color = colour;
@@ -216,7 +224,7 @@ function resolveIn(place: SVGElement, colour: string): string {
   return found;
 }
 
-/** Saves the figure as PNG, at three pixels to one. */
+/** Saves the figure as a PNG of three times its width and height. */
 export async function savePng(name: string, svg: SVGSVGElement, caption: Caption): Promise<void> {
   const image = new Image();
   image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(standaloneSvg(svg, caption))}`;
@@ -230,7 +238,7 @@ export async function savePng(name: string, svg: SVGSVGElement, caption: Caption
   saveBlob(name, blob);
 }
 
-/** Rows as CSV: numbers as they are, text quoted where it must be. */
+/** Rows as CSV. Numbers are written in full, and text is quoted where it must be. */
 export function csvOf(columns: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
   const field = (value: string | number): string => {
     const text = String(value);

@@ -1,4 +1,4 @@
-/** A few choices side by side, of which one holds. */
+/** A few choices side by side, one of which is in force. */
 import { useId } from 'preact/hooks';
 
 interface SegmentedProps<T extends string> {

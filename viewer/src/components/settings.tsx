@@ -1,4 +1,4 @@
-/** Settings: what computes, and the theme. */
+/** The settings: what models run on, and the theme. */
 import { signal } from '@preact/signals';
 import type { Compute } from '../data/model.ts';
 import { computeReports, moveAll } from '../open/opening.ts';
@@ -8,6 +8,7 @@ import { COMPUTES, compute, THEMES, type Theme, theme } from '../state/settings.
 import { Dialog } from './dialog.tsx';
 import { Segmented } from './segmented.tsx';
 
+/** Whether the settings are shown. */
 export const settingsOpen = signal(false);
 
 const COMPUTE_NAMES: Record<Compute, string> = { auto: 'Auto', webgpu: 'WebGPU', wasm: 'WASM' };

@@ -1,4 +1,4 @@
-/** Sharing: the address of what is shown, a page with the models inside, and the current probe as JSON. */
+/** Sharing: the address of what is shown, the page as a file with its models inside, and the present probe as JSON. */
 import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { currentAddress, isShareable } from '../open/address.ts';
@@ -10,10 +10,11 @@ import type { ProbeResult } from '../workers/inference-api.ts';
 import { Dialog } from './dialog.tsx';
 import { saveBlob, saveText } from './save-figure.ts';
 
+/** Whether the dialog for sharing is shown. */
 export const shareOpen = signal(false);
 const writing = signal(false);
 
-/** A probe: its models, its input and everything that came out, all of one run. */
+/** A probe as JSON: its models, its input and all results, of one and the same run. */
 function probeJson(result: ProbeResult): string {
   const { request } = result;
   const named = (id: string | undefined) => {

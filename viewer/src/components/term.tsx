@@ -1,4 +1,4 @@
-/** A word of the field, explained where it stands: on hover, on focus, on tap. Escape closes it. */
+/** A technical word, explained where it stands on hover, focus or tap. Escape closes the explanation. */
 import type { ComponentChildren } from 'preact';
 import { useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { GLOSSARY, type TermId } from '../data/glossary.ts';

@@ -1,17 +1,17 @@
 // biome-ignore-all lint/a11y/useAriaPropsSupportedByRole: a region and a row group may be named
 // biome-ignore-all lint/a11y/useSemanticElements: the role depends on what the list is part of
-/** A long list of equal rows of which only those in sight exist. */
+/** A long list of rows of equal height. Only the rows in sight exist. */
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 
 interface VirtualListProps {
   readonly count: number;
   readonly rowHeight: number;
-  /** Height in pixels; shorter lists take what they need. */
+  /** The greatest height in pixels; a shorter list takes what it needs. */
   readonly height: number;
   readonly label: string;
   readonly row: (index: number) => ComponentChildren;
-  /** What the list is within something larger, such as `rowgroup` of a table. */
+  /** The list's role within something larger, such as `rowgroup` in a table. */
   readonly role?: 'rowgroup';
 }
 

@@ -12,22 +12,26 @@ export interface SettingField {
   readonly choices: readonly string[] | undefined;
 }
 
+/** An architecture as the Train page offers it: its name in the registry, the title shown, and its settings. */
 export interface ArchitectureForm {
   readonly kind: string;
   readonly title: string;
   readonly fields: readonly SettingField[];
 }
 
-/** Values as they stand in the form, by the names of their fields; '' is the architecture's own default. */
+/** The text in each field of the form, by the field's name. An empty text stands for the architecture's own default. */
 export type FieldValues = Readonly<Record<string, string>>;
 
-/** What the form begins with, where an architecture has no default or none for the toy models of this page. */
+/**
+ * The values that the form begins with, for settings that have no default in the library, or none that suits the small
+ * toy models of this page.
+ */
 export const FIRST_VALUES: FieldValues = { k: '1', l1: '0.1', l0Coefficient: '0.03', widths: '2' };
 
 const camel = (words: readonly string[]): string =>
   words.map((word, i) => (i === 0 ? word : word[0]!.toUpperCase() + word.slice(1))).join('');
 
-/** Names that the field writes with capitals or a number. */
+/** Titles of settings whose usual spelling cannot be made from the flag's name. */
 const SPELLED: Readonly<Record<string, string>> = { k: 'k', l1: 'Weight of L1', 'target-l0': 'Target L0' };
 
 function fieldOf({ flag, says, takes, choices }: SettingFlag): SettingField {
@@ -49,7 +53,7 @@ export const ARCHITECTURE_FORMS: readonly ArchitectureForm[] = __ARCHITECTURES__
   fields: settings.map(fieldOf),
 }));
 
-/** The form's values as the command line would have given them; fields that are empty are not given. */
+/** The form's values as the flags of the command line would give them. Empty fields are left out. */
 export function flagValues({ fields }: ArchitectureForm, values: FieldValues): Record<string, number | string | true> {
   const given: Record<string, number | string | true> = {};
   for (const { name, takes } of fields) {

@@ -5,23 +5,25 @@ import { featureOfLatent, type Matching, type Matrix } from './matching.ts';
 import type { History } from './model.ts';
 import { type PlaneBasis, project } from './plane-basis.ts';
 
+/** A point in the coordinates of the plane, y upwards. */
 export interface PlanePoint {
   readonly x: number;
   readonly y: number;
 }
 
+/** An arrow of the plane; x and y are its tip. */
 export interface PlaneArrow extends PlanePoint {
   readonly index: number;
-  /** Where it begins; default the origin. */
+  /** Where the arrow begins. Default the origin. */
   readonly from?: PlanePoint | undefined;
   readonly colour: string;
   readonly label: string;
   readonly selected?: boolean;
-  /** Has found no true feature: drawn dashed. */
+  /** Whether the latent has found no true feature. Its arrow is then dashed. */
   readonly loose?: boolean;
 }
 
-/** Wide models show only their first arrows. */
+/** The most arrows that are drawn; of wider models the first ones are. */
 const MOST_ARROWS = 200;
 
 /** True directions in the plane. */
@@ -33,17 +35,18 @@ export function truthArrows(directions: Matrix, axes: PlaneBasis, selected?: num
   });
 }
 
+/** How latents are drawn as arrows. */
 export interface LatentArrowOptions {
-  /** What each latent stands for; without it each has a colour of its own. */
+  /** The true feature of each latent. Without it each latent has a colour of its own. */
   readonly found?: Matching | undefined;
   /** How long a direction of norm 1 is drawn. */
   readonly length: number;
   readonly selected?: number | undefined;
-  /** b_dec: what the decoder adds directions to. Default the origin. */
+  /** The point b_dec from which the decoder adds directions. Default the origin. */
   readonly from?: ArrayLike<number> | undefined;
 }
 
-/** b_dec in the plane. */
+/** The point of b_dec in the plane; the origin where there is none of the plane's width. */
 export function pointOf(axes: PlaneBasis, bias: ArrayLike<number> | undefined): PlanePoint {
   if (!bias || bias.length !== axes.origin.length) return { x: 0, y: 0 };
   const [x, y] = project(axes, bias);
@@ -65,12 +68,16 @@ export function latentArrows(directions: Matrix, axes: PlaneBasis, options: Late
   });
 }
 
-/** Mean norm of the true directions: latents, of unit norm, are drawn this long so that the two can be compared. */
+/**
+ * The mean norm of the true directions. Latents have unit norm and are drawn this long, so that the two can be
+ * compared.
+ */
 export function typicalLength(directions: Matrix): number {
   const norms = directions.map(row => Math.hypot(...row)).filter(norm => norm > 0.05);
   return norms.length > 0 ? norms.reduce((a, b) => a + b, 0) / norms.length : 1;
 }
 
+/** The way that the tip of an arrow has gone, and the arrow's colour. */
 export interface Trail {
   /** x and y in turn. */
   readonly points: readonly number[];
@@ -111,7 +118,7 @@ export function biasTrail({ b_dec }: History, frame: Frame, axes: PlaneBasis): r
     .concat(now.x, now.y);
 }
 
-/** Half the side of a square around 0 that holds all of these, with some room. */
+/** Half the side of the square around the origin that holds all of these points and arrows, with some room. */
 export function extentOf(...groups: readonly (readonly (PlanePoint | PlaneArrow)[])[]): number {
   let most = 0;
   for (const point of groups.flat()) {

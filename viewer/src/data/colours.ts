@@ -1,7 +1,8 @@
 /**
- * One colour per true feature, the same everywhere. Up to eight features take Okabe and Ito's palette, which people with any colour
- * vision tell apart (as CSS variables: darkened for light and lightened for dark until each stands out 3 to 1); more take viridis by
- * index, of which each theme shows the part that it can.
+ * One colour for each true feature, the same everywhere on the page. Up to eight features take the palette of Okabe and
+ * Ito, which people with any colour vision can tell apart. Its colours are CSS variables, darkened for the light theme
+ * and lightened for the dark one until each has a contrast of 3 to 1 with the background. More features take viridis by
+ * their index, without the part of it that the theme's background would swallow.
  */
 import { interpolateViridis } from 'd3-scale-chromatic';
 
@@ -12,7 +13,10 @@ const NAMED = 8;
 
 const within = (part: number, from: number, to: number): string => interpolateViridis(from + (to - from) * part);
 
-/** Viridis at `part` from 0 to 1, in the range that can be seen: without yellow on light, without purple on dark. */
+/**
+ * The colour of viridis at `part`, from 0 to 1, without its yellow in the light theme and without its purple in the
+ * dark one.
+ */
 export const viridis = (part: number): string => `light-dark(${within(part, 0, 0.72)}, ${within(part, 0.32, 1)})`;
 
 /** CSS colour of true feature `index` of `count`. */
@@ -23,7 +27,7 @@ export function featureColour(index: number, count: number): string {
 
 const resolved = new Map<string, string>();
 
-/** The colour as the browser resolves it in the theme of now, for what is drawn on a canvas. */
+/** A CSS colour as the browser resolves it in the present theme, for drawing on a canvas. */
 export function resolvedColour(colour: string): string {
   const key = `${document.documentElement.dataset['theme']} ${colour}`;
   const known = resolved.get(key);

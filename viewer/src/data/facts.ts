@@ -1,8 +1,11 @@
-/** What a model file says of itself, as lines that a person reads: sizes aside, everything of its config and its metadata. */
+/**
+ * What a model file says of itself, as lines for a person to read: everything in its config and metadata but the sizes,
+ * which the page shows elsewhere.
+ */
 import type { ModelMetadata } from '../../../src/onnx/metadata.ts';
 import type { Fact } from './model.ts';
 
-/** Architectures as the field spells them. */
+/** Names of architectures in the spelling that is usual in papers. */
 export const ARCHITECTURES: Readonly<Record<string, string>> = {
   topk: 'TopK',
   batchtopk: 'BatchTopK',
@@ -13,7 +16,7 @@ export const ARCHITECTURES: Readonly<Record<string, string>> = {
   matryoshka: 'Matryoshka',
 };
 
-/** Longer values are cut: a page is no dump. */
+/** The longest value that is shown, in characters. Longer ones are cut. */
 const LONGEST = 300;
 
 const NAMES: Readonly<Record<string, string>> = {
@@ -38,7 +41,7 @@ const NAMES: Readonly<Record<string, string>> = {
   metrics: 'Metrics',
 };
 
-/** These are shown elsewhere. */
+/** Keys of the config that the page shows elsewhere. */
 const ELSEWHERE = new Set(['architecture', 'd_in', 'd_sae', 'd_out', 'k', 'n_features', 'n_hidden', 'n_instances']);
 
 const readable = (key: string): string =>
@@ -59,7 +62,7 @@ function text(value: unknown): string {
   return '';
 }
 
-/** The facts of a file, its own and any that another exporter wrote. */
+/** The facts of a file: those that this library wrote, and those of any other exporter. */
 export function factsOf({ config = {}, trainedOn, properties }: ModelMetadata): Fact[] {
   const facts: Fact[] = [];
   const add = (name: string, value: unknown): void => {
@@ -69,7 +72,7 @@ export function factsOf({ config = {}, trainedOn, properties }: ModelMetadata): 
   const flatten = (entries: object): void => {
     for (const [key, value] of Object.entries(entries)) {
       if (ELSEWHERE.has(key)) continue;
-      // These only hold the others.
+      // These two keys only group other facts.
       if ((key === 'training' || key === 'metadata') && typeof value === 'object' && value !== null) flatten(value);
       else add(readable(key), value);
     }

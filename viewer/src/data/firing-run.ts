@@ -1,4 +1,7 @@
-/** A run over rows as it grows: counts, sums, errors, and every firing, from which each page about a latent is made. */
+/**
+ * A run of an autoencoder over rows, which grows block by block. It holds counts, sums, errors and every firing, from
+ * which everything that the page says about a latent is made.
+ */
 import { createRandomSource } from '../../../src/data/random-source.ts';
 import type { Example, FiringBlock, FiringSummary, Histogram, LatentFirings } from './firings.ts';
 
@@ -11,7 +14,7 @@ const BEST_LABELS = 5;
 const L0_BINS = 40;
 /** Rows of more than this many times the median norm are attention sinks (dictionary_learning, SAEDashboard). */
 const SINK = 10;
-/** A table of latents × labels is kept up to this size. */
+/** The largest table of latents by labels that is kept, in cells. Beyond it, latents have no labels. */
 const MOST_LABEL_CELLS = 2 ** 24;
 
 interface Labels {
@@ -19,6 +22,7 @@ interface Labels {
   readonly of: Int32Array;
 }
 
+/** The sizes of a run that are known before it begins. */
 export interface RunSize {
   readonly rows: number;
   readonly width: number;
@@ -38,6 +42,7 @@ function histogramOf(values: ArrayLike<number>, from: number, to: number, bins: 
 
 const stronger = (a: Example, b: Example): number => b.value - a.value || a.row - b.row;
 
+/** What is known of a run over rows so far. */
 export class FiringRun {
   readonly #size: RunSize;
   readonly #blocks: FiringBlock[] = [];
@@ -102,7 +107,7 @@ export class FiringRun {
     }
     const sorted = norms.slice().sort();
     const median = sorted[Math.floor(sorted.length / 2)] ?? 0;
-    // Where most rows are zero nothing is far above the median.
+    // Where most rows are zero, no norm can be called far above the median.
     if (median === 0) return [];
     const limit = median * SINK ** 2;
     const found: number[] = [];
@@ -133,7 +138,7 @@ export class FiringRun {
     let mean = 0;
     for (let i = 0; i < this.#rowSum.length; i++) mean += (this.#rowSum[i]! - (withoutSum?.[i] ?? 0)) ** 2;
     const total = squares - mean / rows;
-    // What is left of two nearly equal sums is rounding.
+    // A difference of two nearly equal sums would be rounding and nothing else.
     return rows > 0 && total > 1e-9 * squares ? 1 - error / total : undefined;
   }
 

@@ -1,6 +1,6 @@
-/** What latents did on rows: the blocks that encoders give, and what is made of them. */
+/** What the latents of an autoencoder did on rows: the blocks that encoding gives, and the summaries made of them. */
 
-/** Which latents fired on a block of rows: compressed sparse rows. */
+/** Which latents fired on each row of a block, and how strongly, as compressed sparse rows. */
 export interface FiringBlock {
   readonly first: number;
   readonly count: number;
@@ -25,48 +25,57 @@ export interface Histogram {
 
 /** How every latent behaved on the rows that were run so far. */
 export interface FiringSummary {
-  /** Rows that were run, */
+  /** How many rows were run so far. */
   readonly rows: number;
-  /** of so many. */
+  /** How many rows there are to run. */
   readonly of: number;
   /** Share of rows on which each latent fired, [d_sae]. */
   readonly density: Float32Array;
-  /** Mean over the rows on which it fired; 0 where it never did. */
+  /** Each latent's mean activation over the rows on which it fired, [d_sae]; 0 where it never fired. */
   readonly mean: Float32Array;
   readonly max: Float32Array;
   /** Mean number of latents that fire on a row. */
   readonly l0: number;
-  /** From −½ on, so that whole numbers lie in the middle of their bins. */
+  /**
+   * How many rows have how many active latents. The bins begin at −½, so that whole numbers lie in the middle of their
+   * bins.
+   */
   readonly l0Histogram: Histogram;
-  /** 1 − Σ‖x − x̂‖² / Σ‖x − mean‖²; undefined where there is no error or nothing varies. */
+  /**
+   * The explained variance 1 − Σ‖x − x̂‖² / Σ‖x − mean‖²; undefined where no error is known or the rows do not vary.
+   */
   readonly explainedVariance: number | undefined;
-  /** The same without rows of norm above ten times the median. */
+  /** The explained variance over all rows but those whose norm is above ten times the median. */
   readonly explainedVarianceWithoutSinks: number | undefined;
-  /** How many rows those are. */
+  /** How many rows have a norm above ten times the median. */
   readonly sinks: number;
   /** Latents that fired on none of the rows. */
   readonly silent: number;
-  /** The label that each latent detects best, as an index into `labelNames`, −1 for none, and its F1; where rows have labels. */
+  /**
+   * Where rows have labels: for each latent the label that it detects best, as an index into `names` or −1 for none,
+   * and the F1 of that.
+   */
   readonly labels:
     | { readonly names: readonly string[]; readonly best: Int32Array; readonly f1: Float32Array }
     | undefined;
 }
 
+/** A row on which a latent fired, and its activation there. */
 export interface Example {
   readonly row: number;
   readonly value: number;
 }
 
-/** What one latent did. */
+/** What one latent did on the rows that were run. */
 export interface LatentFirings {
   readonly latent: number;
   readonly rows: number;
   readonly count: number;
   readonly max: number;
   readonly mean: number;
-  /** Of the activations above 0. */
+  /** A histogram of the latent's activations above 0. */
   readonly histogram: Histogram;
-  /** Strongest first; rows of equal value in their order. */
+  /** The rows on which the latent fired most strongly, strongest first; rows of equal activation in their own order. */
   readonly top: readonly Example[];
   /** Bins of equal width from the strongest down, with a few examples each, drawn at random from a seed. */
   readonly groups: readonly {
@@ -75,7 +84,10 @@ export interface LatentFirings {
     readonly count: number;
     readonly examples: readonly Example[];
   }[];
-  /** Latents whose activations go with this one's: Pearson's r over the rows. */
+  /**
+   * The latents whose activations correlate most with this one's over the rows, by Pearson's r, and on how many rows
+   * both fire.
+   */
   readonly together: readonly { readonly latent: number; readonly correlation: number; readonly rows: number }[];
   readonly labels: readonly {
     readonly name: string;
@@ -85,14 +97,17 @@ export interface LatentFirings {
   }[];
 }
 
-/** A neighbour by the cosine of two directions. */
+/** A latent of a near direction, and the cosine of the two directions. */
 export interface Neighbour {
   readonly latent: number;
   readonly cosine: number;
 }
 
-/** Fewest firings that each latent should have had on average before silence says anything. */
+/** The mean number of firings a latent must have had before one that never fired is worth mentioning. */
 export const FEWEST_FIRINGS = 10;
 
-/** True where so few rows were run that a latent's silence says nothing: N · L0 / d_sae below ten. */
+/**
+ * Whether too few rows were run for a latent's silence to mean anything: rows · L0 / d_sae, the mean number of firings
+ * of a latent, is below ten.
+ */
 export const tooFewRows = (rows: number, l0: number, dSae: number): boolean => (rows * l0) / dSae < FEWEST_FIRINGS;

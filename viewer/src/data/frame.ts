@@ -1,14 +1,15 @@
 /** One moment of a history, between its snapshots. */
 import type { History } from './model.ts';
 
+/** The state of a model at one moment of its history. */
 export interface Frame {
   /** Index of the last snapshot at or before the position. */
   readonly index: number;
   readonly step: number;
   readonly loss: number;
-  /** Between snapshots, drawn on the straight line from one to the next. */
+  /** The directions at this moment. Between two snapshots they lie on the straight line from one to the next. */
   readonly directions: readonly (readonly number[])[];
-  /** b_dec, where the history holds it. */
+  /** b_dec at this moment; undefined where the history does not hold it. */
   readonly bias: readonly number[] | undefined;
 }
 

@@ -1,4 +1,4 @@
-/** The field's words, each explained in a sentence or two where it stands. */
+/** The technical words of the page, each explained in a sentence or two, shown where the word stands. */
 
 export const GLOSSARY = {
   superposition:
@@ -42,4 +42,5 @@ export const GLOSSARY = {
   pin: 'Holding a latent at a value whatever the encoder says: steering.',
 } as const;
 
+/** The name of a word that the glossary explains. */
 export type TermId = keyof typeof GLOSSARY;

@@ -1,16 +1,20 @@
-/** A text through a language model with an autoencoder spliced into it: what is asked, and what comes out, as plain values. */
+/**
+ * The questions and answers about a text that is run through a language model with an autoencoder spliced into it, as
+ * plain values.
+ */
 
-/** A spliced model that is open. */
+/** A language model with an autoencoder spliced into it, as the page knows it once it is open. */
 export interface SplicedText {
   readonly id: string;
   readonly name: string;
   /** The tensor that the autoencoder reads. */
   readonly tensor: string;
   readonly dSae: number;
-  /** True where the model has an input that is added to the features. */
+  /** Whether the model has an input that is added to the features. */
   readonly canSteer: boolean;
 }
 
+/** A text to run, and what to add to latents while it runs. */
 export interface TextRequest {
   readonly model: string;
   readonly text: string;
@@ -29,8 +33,8 @@ export interface TextReading {
   readonly tokens: readonly string[];
   /** Latents that fire on each token, strongest first, before anything is added. */
   readonly latents: readonly { readonly latents: Int32Array; readonly values: Float32Array }[];
-  /** What comes after each token; none where the model gives no logits. */
+  /** The likeliest next tokens after each token; empty where the model gives no logits. */
   readonly next: readonly (readonly Prediction[])[];
-  /** The same with the additions in force; undefined where there are none. */
+  /** The likeliest next tokens with the additions to latents in force; undefined where nothing is added. */
   readonly steered: readonly (readonly Prediction[])[] | undefined;
 }

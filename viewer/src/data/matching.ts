@@ -1,13 +1,15 @@
-/** Which latent stands for which true feature, from src/analysis; pure functions of directions. */
+/** Which latent stands for which true feature. Pure functions of directions, built on src/analysis. */
 import { cosineSimilarityMatrix } from '../../../src/analysis/cosine-similarity.ts';
 import { recovery } from '../../../src/analysis/recovery.ts';
 import { fromNested, type HostTensor } from '../../../src/tensor.ts';
 import type { History } from './model.ts';
 
-/** Recovered from this cosine on, by the number of true features (a few, or many). */
+/** The cosine from which a true feature counts as recovered: 0.98 for up to ten features, 0.9 for more. */
 export const recoveryThreshold = (features: number): number => (features <= 10 ? 0.98 : 0.9);
+/** A matrix as an array of its rows. */
 export type Matrix = readonly (readonly number[])[];
 
+/** How the latents of an autoencoder stand to the true directions. */
 export interface Matching {
   readonly features: number;
   readonly latents: number;
@@ -17,9 +19,12 @@ export interface Matching {
   readonly featureOf: Int32Array;
   /** Latent of each true feature, −1 for none. */
   readonly latentOf: Int32Array;
-  /** True features whose own latent lies beyond the threshold. */
+  /** How many true features have a latent of their own beyond the threshold. */
   readonly recovered: number;
-  /** What each latent is, [latents]: an index of its status, its own or nearest feature, and the cosine to that. */
+  /**
+   * What became of each latent, [latents]: the index of its status, its own or else its nearest feature, and the cosine
+   * to that feature.
+   */
   readonly verdicts: { readonly status: Uint8Array; readonly feature: Int32Array; readonly cosine: Float32Array };
 }
 
@@ -76,21 +81,23 @@ export function rowsOf({
 }
 
 /**
- * What a latent is, against the truth: `matched`, the latent of a feature under the optimal matching, beyond the threshold: that
- * feature is found; `duplicate`, beyond the threshold with a feature that another latent has found; `mixture`, anything else.
+ * How a latent stands to the true features. `matched`: it is the latent of a feature under the optimal matching, and
+ * beyond the threshold; that feature is found. `duplicate`: it is beyond the threshold with a feature that another
+ * latent has found. `mixture`: anything else.
  */
 export type LatentStatus = 'matched' | 'duplicate' | 'mixture';
 
+/** What became of one latent. */
 export interface Verdict {
   readonly status: LatentStatus;
-  /** Its own feature, or else the nearest. */
+  /** Its own feature under the matching, or else the nearest one. */
   readonly feature: number;
   readonly cosine: number;
 }
 
 const STATUSES: readonly LatentStatus[] = ['matched', 'duplicate', 'mixture'];
 
-/** The one notion of what a latent stands for, behind every colour, count and word of the page. */
+/** What a latent stands for. Every colour, count and word on the page comes from here. */
 export function verdictOf(latent: number, { verdicts }: Matching): Verdict {
   const { status, feature, cosine } = verdicts;
   return { status: STATUSES[status[latent]!]!, feature: feature[latent]!, cosine: cosine[latent]! };
@@ -134,6 +141,7 @@ export function featureOfLatent(latent: number, found: Matching | undefined): nu
   return status === 'mixture' ? -1 : feature;
 }
 
+/** Something that happened to a true feature during training, and the step at which it did. */
 export interface TrainingEvent {
   readonly step: number;
   readonly text: string;

@@ -1,6 +1,7 @@
-/** What the page knows of a model, as plain values. */
+/** The models of the page as plain values. */
 import type { HostTensor } from '../../../src/tensor.ts';
 
+/** The two kinds of models that the page shows. */
 export type ModelKind = 'toy-model' | 'sparse-autoencoder';
 
 /** Where a model came from; a bundled one or an address can be named in a link, the others only on this machine. */
@@ -9,7 +10,7 @@ export type ModelSource =
   | { readonly type: 'url'; readonly url: string }
   | { readonly type: 'file' }
   | { readonly type: 'trained' }
-  /** It stands inside this page. */
+  /** The model is part of this page's own file. */
   | { readonly type: 'page' };
 
 /** A run's history.json: about 60 snapshots spaced by log step, step 0 included. */
@@ -20,11 +21,11 @@ export interface History {
   readonly losses?: Readonly<Record<string, readonly number[]>>;
   /** [frames, directions, dimensions]. */
   readonly directions: readonly (readonly (readonly number[])[])[];
-  /** Of an autoencoder: where its directions start from, [frames, dimensions]; older files lack it. */
+  /** An autoencoder's b_dec, from which its directions start, [frames, dimensions]. Older files lack it. */
   readonly b_dec?: readonly (readonly number[])[];
 }
 
-/** What can be read off the weights of an autoencoder alone, one entry a latent. */
+/** What the weights of an autoencoder alone tell, one entry for each latent. */
 export interface LatentGeometry {
   /** ‖W_dec‖ of each row. */
   readonly decoderNorms: Float32Array;
@@ -61,24 +62,24 @@ export interface Model {
   readonly codeSize: number;
   /** How the latents are chosen, in words: "TopK"; empty where the file does not say. */
   readonly architecture: string;
-  /** Active latents per sample where the file says so. */
+  /** Active latents per sample; undefined where the file does not say. */
   readonly k: number | undefined;
-  /** SHA-256 of the toy model that it was trained on, where the file says so. */
+  /** SHA-256 of the toy model that the autoencoder was trained on; undefined where the file does not say. */
   readonly trainedOn: string | undefined;
-  /** Sparsity of the data it was trained on, where the file says so. */
+  /** Sparsity of the training data; undefined where the file does not say. */
   readonly sparsity: number | undefined;
   readonly history: History | undefined;
   readonly geometry: LatentGeometry | undefined;
-  /** False where only its feature pages are open and not its weights. */
+  /** Whether the model can be run. False where its feature pages are open and its weights are not. */
   readonly runs: boolean;
-  /** What the file says of itself: hook, model, training. */
+  /** What the file says of itself, such as the hook, the language model and the training. */
   readonly facts: readonly Fact[];
-  /** What a person should know about how it was read. */
+  /** Remarks for the person on how the file was read. */
   readonly notes: readonly string[];
 }
 
-/** What the person wants models to run on. */
+/** The person's choice of what models run on. */
 export type Compute = 'auto' | 'webgpu' | 'wasm';
 
-/** Directions with more values than this stay in the workers. */
+/** The most values that directions may have to be held on the page; larger ones stay in the workers. */
 export const MOST_VALUES_HERE = 2 ** 18;

@@ -1,8 +1,8 @@
-/** Numbers as a person reads them. */
+/** Numbers as text for people. */
 
 const minus = (text: string): string => text.replace(/^-(0\.?0*)$/, '$1').replace('-', '−');
 
-/** With so many decimals; – where there is no number. */
+/** A number with `digits` decimals; a dash where there is no finite number. */
 export const shown = (value: number | undefined, digits = 3): string =>
   value !== undefined && Number.isFinite(value) ? minus(value.toFixed(digits)) : '–';
 
@@ -18,6 +18,6 @@ export function percent(share: number | undefined): string {
   return `${minus(value.toFixed(digits))}%`;
 }
 
-/** With at most four significant digits, for tables and axes. */
+/** A number with at most four significant digits, for tables and axes. */
 export const brief = (value: number): string =>
   Number.isInteger(value) && Math.abs(value) < 1e6 ? counted(value) : minus(String(Number(value.toPrecision(4))));

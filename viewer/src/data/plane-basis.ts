@@ -1,6 +1,7 @@
 /** The plane in which high-dimensional activations are shown: an origin and two orthonormal axes. */
 import type { HostTensor } from '../../../src/tensor.ts';
 
+/** The plane's origin and its two axes, as vectors of the whole space. */
 export interface PlaneBasis {
   readonly origin: Float32Array;
   readonly axes: readonly [Float32Array, Float32Array];
@@ -23,7 +24,7 @@ function orthonormal(a: Float32Array | undefined, b: Float32Array): Float32Array
   return a ? orthonormal(a, other) : other;
 }
 
-/** The plane of two dimensions as they are. */
+/** The plane of a two-dimensional space: its own two axes. */
 export function plainPlane(): PlaneBasis {
   return { origin: new Float32Array(2), axes: [Float32Array.of(1, 0), Float32Array.of(0, 1)] };
 }
@@ -66,7 +67,7 @@ export function principalPlane({ data, shape }: HostTensor): PlaneBasis {
   return { origin: mean, axes: [x, y] };
 }
 
-/** Where a vector falls in the plane; a direction is not moved by the origin. */
+/** The coordinates of a vector in the plane. Of a direction the origin is not subtracted. */
 export function project(
   { origin, axes }: PlaneBasis,
   vector: ArrayLike<number>,

@@ -5,7 +5,10 @@ import type { History } from './model.ts';
 const isNumbers = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every(entry => typeof entry === 'number' && Number.isFinite(entry));
 
-/** Parses a history. FileFormatError where it is not {steps, loss, directions, and perhaps b_dec} of equal length with even rows. */
+/**
+ * Parses a history.
+ * @throws FileFormatError where it is not {steps, loss, directions, and perhaps b_dec} of equal length with even rows
+ */
 export function readHistory(text: string, file: string): History {
   let value: unknown;
   try {

@@ -1,4 +1,4 @@
-/** What each row is: a label of its own (labels.csv, .txt, .json) or a token of a text (tokens.json). */
+/** The names of rows: a label for each (labels.csv, .txt, .json), or tokens of texts (tokens.json). */
 import { csvParseRows } from 'd3-dsv';
 import { FileFormatError } from '../../../src/errors.ts';
 
@@ -14,12 +14,14 @@ export interface RowTokens {
   readonly type: 'tokens';
   readonly name: string;
   readonly tokens: readonly string[];
-  /** Row at which each text begins, and one more: the end. */
+  /** The row at which each text begins, and after the last of them the end. */
   readonly starts: Uint32Array;
 }
 
+/** What is known of rows beside their values. */
 export type RowNames = RowLabels | RowTokens;
 
+/** How many rows are named. */
 export const countOf = (names: RowNames): number => (names.type === 'labels' ? names.labels : names.tokens).length;
 
 /** The label column of a table with a header: one called label, text, name or category, or else the last. */
@@ -71,7 +73,10 @@ export function readRowNames(text: string, name: string, rows?: number): RowName
   return { type: 'labels', name, labels: lines };
 }
 
-/** The text that a row stands in: [start, end) of rows around it, at most `before` and `after` of them. */
+/**
+ * The range [start, end) of rows around `row` in its own text, with at most `before` rows before it and `after` rows
+ * after it.
+ */
 export function windowOf({ starts }: RowTokens, row: number, before: number, after: number): [number, number] {
   let low = 0;
   let high = starts.length - 1;

@@ -1,6 +1,6 @@
 /**
- * Rows: the activations that an autoencoder is shown, from a file or from memory. A file is never read whole: a block of rows is a
- * range of it, which a worker reads.
+ * Rows are the activations that an autoencoder is run on, from a file or from memory. A file is never read whole: a
+ * worker reads each block of rows as a range of it.
  */
 import { FileFormatError } from '../../../src/errors.ts';
 import { bytesPerElement, decodeElements, type ElementType } from '../../../src/files/element-type.ts';
@@ -9,24 +9,29 @@ import { readableType, readSafetensorsHeader, safetensorsHeaderEnd } from '../..
 import type { HostTensor } from '../../../src/tensor.ts';
 
 interface Shared {
-  /** Differs for each set of rows that was ever opened. */
+  /** A name that no other rows of this visit have. */
   readonly id: string;
   readonly name: string;
   readonly count: number;
   readonly width: number;
-  /** Where they came from, in words. */
+  /** Where the rows came from, in words. */
   readonly origin: string;
-  /** Noise says how the autoencoder answers to noise, not what it learned. */
+  /**
+   * Whether they are the person's own, a toy model's, or noise. Noise shows how the autoencoder answers to noise, and
+   * not what it learned.
+   */
   readonly kind: 'own' | 'toy' | 'noise';
   /** The sparse features behind each row, [count, n_features], where a toy model made them. */
   readonly features?: HostTensor | undefined;
 }
 
+/** Rows whose values are in memory. */
 export interface MemoryRows extends Shared {
   readonly type: 'memory';
   readonly data: Float32Array;
 }
 
+/** Rows whose values are in a file of the person's. */
 export interface FileRows extends Shared {
   readonly type: 'file';
   readonly file: Blob;
@@ -36,9 +41,10 @@ export interface FileRows extends Shared {
   readonly bigEndian: boolean;
 }
 
+/** Rows that an autoencoder may be run on. */
 export type Rows = MemoryRows | FileRows;
 
-/** Some rows on their way to a worker. */
+/** A block of rows as it is sent to a worker: its values, or the range of the file that holds them. */
 export type RowBlock =
   | { readonly first: number; readonly count: number; readonly width: number; readonly data: Float32Array }
   | {
@@ -50,7 +56,7 @@ export type RowBlock =
       readonly bigEndian: boolean;
     };
 
-/** Rows `first` to `first + count`. */
+/** The block of `count` rows from row `first` on. */
 export function blockOf(rows: Rows, first: number, count: number): RowBlock {
   const { width } = rows;
   if (rows.type === 'memory') {
@@ -61,7 +67,10 @@ export function blockOf(rows: Rows, first: number, count: number): RowBlock {
   return { first, count, width, file, element: rows.element, bigEndian: rows.bigEndian };
 }
 
-/** The values of a block. FileFormatError where the file changed or a value is not finite. */
+/**
+ * The values of a block.
+ * @throws FileFormatError where the file changed or a value is not finite
+ */
 export async function readBlock(block: RowBlock): Promise<Float32Array> {
   const { first, count, width } = block;
   let values: Float32Array;
@@ -82,12 +91,13 @@ export async function readBlock(block: RowBlock): Promise<Float32Array> {
 }
 
 let opened = 0;
-/** An id for rows that nobody had before. */
+/** A new name for rows. */
 export const newRowsId = (): string => `rows-${++opened}`;
 
 /**
- * Rows of a .npy file of shape [rows, width] (or [sequences, positions, width]), or of the one such tensor of a .safetensors file.
- * FileFormatError where it is neither, or in Fortran order, which cannot be read row by row.
+ * Rows of a .npy file of shape [rows, width] (or [sequences, positions, width]), or of the one such tensor of a
+ * .safetensors file.
+ * @throws FileFormatError where it is neither, or in Fortran order, which cannot be read row by row
  */
 export async function openRows(file: File): Promise<FileRows> {
   const { name } = file;

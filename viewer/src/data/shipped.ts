@@ -1,4 +1,7 @@
-/** What ships with the page: ONNX Runtime's wasm and the bundled models; beside the page on a site, inside it in the single file. */
+/**
+ * What ships with the page: ONNX Runtime's wasm and the bundled models. On a site they lie beside the page, in the
+ * single file inside it.
+ */
 import type { History, ModelKind } from './model.ts';
 
 /** One entry of `models/models.json`. */
@@ -13,7 +16,7 @@ export interface BundledModel {
 /** A run of the bundled seed study. */
 export interface SeedRun {
   readonly name: string;
-  /** Its model, where that is bundled. */
+  /** The run's model file; absent where it is not bundled. */
   readonly file?: string;
   readonly history: History;
 }
@@ -27,6 +30,7 @@ export interface SparsitySweep {
   readonly loss: readonly number[];
 }
 
+/** The content of `models/models.json`: what is bundled, and which of it the story uses. */
 export interface Manifest {
   readonly models: readonly BundledModel[];
   /** Ids of the toy model and the two autoencoders of the story. */
@@ -53,7 +57,9 @@ async function fetched(url: string): Promise<ArrayBuffer> {
   return response.arrayBuffer();
 }
 
-/** The bytes that base64 of gzipped bytes stands for, as the build and `view --output` put them into a page. */
+/**
+ * Unpacks bytes that were gzipped and then written as base64, as the build and `view --output` put them into a page.
+ */
 export async function unpacked(base64: string): Promise<ArrayBuffer> {
   const text = atob(base64);
   const bytes = new Uint8Array(text.length);
@@ -65,16 +71,16 @@ export async function unpacked(base64: string): Promise<ArrayBuffer> {
 const inert = (id: string): string => document.getElementById(id)?.textContent ?? '';
 
 /**
- * ONNX Runtime's wasm for a worker: fresh bytes at each call, as they are handed over; in the single file as base64, which the worker
- * unpacks, because that takes too long for the page.
+ * ONNX Runtime's wasm for a worker. The bytes are handed over to it, so that every call gives new ones. In the single
+ * file they are base64, which the worker unpacks because that would hold up the page.
  */
 export async function onnxRuntimeWasm(build: RuntimeBuild): Promise<ArrayBuffer | string> {
   return __SINGLE_FILE__ ? inert(`inlined-${build}-build`) : fetched(new URL(WASM_URLS[build], document.baseURI).href);
 }
 
 /**
- * Whether this page may ask its server for files. The single file says in its content security policy that it connects to nothing;
- * `monosemantic view` serves it with another policy.
+ * Whether this page may ask its server for files. The content security policy of the single file allows no connection;
+ * `monosemantic view` serves the same file with a policy that does.
  */
 export function connects(): boolean {
   if (!__SINGLE_FILE__) return true;
@@ -84,7 +90,7 @@ export function connects(): boolean {
 
 let inlinedModels: Record<string, string> | undefined;
 
-/** A file of the bundled models. */
+/** The content of one file of the bundled models. */
 export async function bundledFile(name: string): Promise<ArrayBuffer> {
   if (!__SINGLE_FILE__) return fetched(new URL(`./models/${name}`, document.baseURI).href);
   inlinedModels ??= JSON.parse(inert('inlined-models')) as Record<string, string>;
@@ -108,7 +114,7 @@ export interface PageFile {
   readonly content: string;
 }
 
-/** What was put into this very page. */
+/** The files that were put into this page, and the state it should open in; undefined where it holds none. */
 export function pageContent(): { readonly files: readonly PageFile[]; readonly query: string } | undefined {
   const text = inert('page-content');
   return text === '' ? undefined : (JSON.parse(text) as { files: PageFile[]; query: string });

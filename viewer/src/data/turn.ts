@@ -1,4 +1,4 @@
-/** Lets everything that waits for this thread go first. */
+/** Waits until everything else that waits for this thread has had its turn. */
 export const turn = (): Promise<void> =>
   new Promise(resolve => {
     const { port1, port2 } = new MessageChannel();

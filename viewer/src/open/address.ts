@@ -1,6 +1,7 @@
 /**
- * The whole state as an address, and back. A step to another place (view, model, latent) is an entry of the browser's history;
- * what a slider moves replaces the entry. In a page from disk the state stands behind the #, which is all that may change there.
+ * Writes the state of the page into its address and reads it from there. A step to another view, model or latent adds
+ * an entry to the browser's history; what a slider moves replaces the present one. A page opened from disk keeps its
+ * state behind the #, the only part of its address that may change.
  */
 import { batch, effect } from '@preact/signals';
 import type { Model } from '../data/model.ts';
@@ -17,9 +18,9 @@ import { followed, openAddress } from './addresses.ts';
 import { openBundled } from './bundled-models.ts';
 import { openKept } from './kept-models.ts';
 
-/** Inputs wider than this stay out of the address. */
+/** The widest input that the address holds. */
 const WIDEST_INPUT = 128;
-/** Models that one address may open. */
+/** The most models that one address may open. */
 const MOST_MODELS = 8;
 
 const isFile = location.protocol === 'file:';
@@ -32,14 +33,16 @@ const numbers = (text: string | null): number[] | undefined => {
   return values?.every(Number.isFinite) ? values : undefined;
 };
 
-/** How an address names a model; those from files by their hash, which this browser alone can follow. */
+/**
+ * The name of a model in an address. Models from files are named by their hash, which only this browser can resolve.
+ */
 function nameOf({ source, sha256 }: Model): string {
   if (source.type === 'bundled') return source.id;
   if (source.type === 'url') return source.url;
   return `kept:${sha256.slice(0, 16)}`;
 }
 
-/** True where somebody else's browser can open every model of the address. */
+/** Whether somebody else's browser can open every model of the address. */
 export function isShareable(): boolean {
   const local = isFile || /^(localhost|127\.|\[::1\])/.test(location.hostname);
   return !local && [toy.value, sae.value].every(model => !model || /^(bundled|url)$/.test(model.source.type));
@@ -49,7 +52,7 @@ const LAYERS = { cloud: showCloud, truth: showTruth, latents: showLatents, regio
 
 interface Addressed {
   readonly href: string;
-  /** Differs where the page is at another place. */
+  /** The part of the address that differs between one place and another. */
   readonly place: string;
 }
 
@@ -103,7 +106,7 @@ async function openNamed(name: string): Promise<Model | undefined> {
 
 let restoring = false;
 
-/** Restores what an address says; unknown or damaged parts are left out. */
+/** Restores the state that an address describes. Parts that are unknown or damaged are left out. */
 export async function restore(query: URLSearchParams = currentQuery()): Promise<void> {
   restoring = true;
   try {
@@ -119,7 +122,7 @@ export async function restore(query: URLSearchParams = currentQuery()): Promise<
     const compared = second ? await openNamed(second) : undefined;
     batch(() => {
       for (const model of opened) showModel(model.id);
-      // What the address names counts, and not what usually follows a model.
+      // The models that the address names come into view, and not those that usually follow a model.
       const lastOf = (kind: Model['kind']) => opened.findLast(model => model.kind === kind)?.id;
       if (opened.length > 0) {
         toyId.value = lastOf('toy-model') ?? toyId.value;
@@ -175,7 +178,10 @@ function restoreDetails(query: URLSearchParams): void {
   firing.value = fires === 'fired' || fires === 'silent' ? fires : 'all';
 }
 
-/** Keeps the address in step with the page: a new place at once, anything else a moment after the last change. */
+/**
+ * Keeps the address up to date: at once when the page goes to another place, and shortly after the last of any other
+ * changes.
+ */
 export function followInAddress(): void {
   let timer = 0;
   let place = addressed().place;

@@ -1,12 +1,14 @@
-/** Models by their address: of this origin at once, of another only after the person agreed. */
+/**
+ * Opens models by their address: those of the page's own origin at once, those of another only after the person agreed.
+ */
 import { signal } from '@preact/signals';
 import type { Model } from '../data/model.ts';
 import { connects } from '../data/shipped.ts';
 import { alertText, fail } from '../state/notices.ts';
 import { inference } from '../workers/inference-client.ts';
 import { openBundle } from './feature-bundles.ts';
-import { openFiles, openSpliced } from './open-files.ts';
-import { busy, openModelFile } from './opening.ts';
+import { openFiles, openOnnx } from './open-files.ts';
+import { busy } from './opening.ts';
 
 /** An address that waits for the person's consent: another origin than the page's. */
 export const askedAddress = signal<string | undefined>(undefined);
@@ -22,10 +24,10 @@ function allowedOrigin(): string | null {
   }
 }
 
-/** The person agreed: the page starts again with a policy that lets it reach that one origin. */
+/** Starts the page again, after the person agreed, with a policy that lets it reach that one origin. */
 export function allowAddress(address: string): void {
   sessionStorage.setItem(ALLOWED, new URL(address).origin);
-  // Meanwhile the page's own address may name what it showed instead.
+  // The page's own address may have changed since it was asked.
   history.replaceState(null, '', askedFrom);
   location.reload();
 }
@@ -33,7 +35,7 @@ export function allowAddress(address: string): void {
 /** Addresses of what is open beside models: activations, labels, bundles. */
 export const followed = signal<readonly string[]>([]);
 
-/** The file's name in a path; where the path is not sound percent-encoding, as it stands. */
+/** The file name at the end of a path, decoded where its percent-encoding is valid. */
 function nameIn(url: URL): string {
   const name = url.pathname.split('/').at(-1) || url.host;
   try {
@@ -49,7 +51,7 @@ async function fetched(url: URL): Promise<Blob> {
   return response.blob();
 }
 
-/** The files with the data of a model that is at `url`, which lie beside it, by the names that the model gives them. */
+/** The files beside a model at `url` that hold its external data, by the names that the model gives them. */
 async function dataOf(file: Blob, url: URL): Promise<Readonly<Record<string, Blob>>> {
   const names = await (await inference()).dataFiles(file, nameIn(url));
   const beside = names.map(async name => {
@@ -92,14 +94,9 @@ export async function openAddress(address: string, show = true): Promise<Model |
         return undefined;
       }
       const beside = await dataOf(file, url);
-      try {
-        return await openModelFile({ name, source: { type: 'url', url: address }, file, beside }, show);
-      } catch (error) {
-        // A language model with an autoencoder inside is no autoencoder.
-        if (!(await openSpliced({ name, file, beside }))) throw error;
-        followed.value = [...followed.value, address];
-        return undefined;
-      }
+      const model = await openOnnx({ name, source: { type: 'url', url: address }, file, beside }, show);
+      if (!model) followed.value = [...followed.value, address];
+      return model;
     });
   } catch (error) {
     const reason =

@@ -48,7 +48,7 @@ export async function openBundled(id: string, show = true): Promise<Model | unde
   }
 }
 
-/** A history of the bundled models. */
+/** Reads a history from the bundled models. */
 export async function bundledHistory(file: string): Promise<History> {
   return readHistory(new TextDecoder().decode(await bundledFile(file)), file);
 }

@@ -1,4 +1,7 @@
-/** The files of a drop, those inside dropped folders included, each with its folder. */
+/**
+ * Lists files that were dropped, or chosen with an input, each with its folder. Files inside dropped folders are
+ * included.
+ */
 import type { PlacedFile } from './file-groups.ts';
 
 async function filesOf(entry: FileSystemEntry): Promise<PlacedFile[]> {
@@ -8,7 +11,7 @@ async function filesOf(entry: FileSystemEntry): Promise<PlacedFile[]> {
   }
   const reader = (entry as FileSystemDirectoryEntry).createReader();
   const files: PlacedFile[] = [];
-  // A reader gives a folder in pieces, the last of them empty.
+  // A reader gives the entries of a folder in several parts, the last of which is empty.
   for (;;) {
     const entries = await new Promise<FileSystemEntry[]>((done, failed) => reader.readEntries(done, failed));
     if (entries.length === 0) return files;

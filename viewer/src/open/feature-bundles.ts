@@ -7,7 +7,7 @@ import { addModel, models, showModel } from '../state/models.ts';
 
 const asNumber = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined);
 
-/** A stand-in for an autoencoder of which only the pages are open. */
+/** A model in place of an autoencoder of which only the feature pages are open. */
 function modelOf({ bundle, overview, model, name }: OpenBundle): Model {
   const { sae, activations } = bundle.manifest;
   const config = sae.config ?? {};

@@ -1,11 +1,15 @@
-/** What a heap of files holds: models with what belongs to each, activations, labels, and what nobody asked for. */
+/**
+ * Sorts files that were opened together: models with the files that belong to each, activations, labels, and files of
+ * no use here.
+ */
 
-/** A file with the folder that it was in; '' where it came alone. */
+/** A file and the folder that it was in; '' where it came alone. */
 export interface PlacedFile {
   readonly file: File;
   readonly folder: string;
 }
 
+/** An .onnx file with the files that belong to it. */
 export interface OnnxGroup {
   readonly type: 'onnx';
   readonly name: string;
@@ -21,6 +25,7 @@ export interface FolderGroup {
   readonly files: Readonly<Record<string, Blob>>;
 }
 
+/** Files by their use. */
 export interface Groups {
   readonly models: readonly (OnnxGroup | FolderGroup)[];
   /** Folders with bundle.json: feature pages. */
@@ -28,7 +33,7 @@ export interface Groups {
   readonly activations: readonly File[];
   /** A tokenizer.json with the tokenizer_config.json beside it. */
   readonly tokenizers: readonly { readonly file: File; readonly config: File | undefined }[];
-  /** Labels, tokens, or a history: told apart by what they hold. */
+  /** Files of labels, tokens, or a history, which only their content tells apart. */
   readonly texts: readonly File[];
   readonly others: readonly File[];
 }
@@ -36,7 +41,7 @@ export interface Groups {
 const extension = (name: string): string => /\.(\w+)$/.exec(name.toLowerCase())?.[1] ?? '';
 const stem = (name: string): string => name.replace(/(\.history)?\.\w+$/, '');
 
-/** Files of a run's folder that say nothing here: pictures, notes, checkpoints. */
+/** Extensions of files in a run's folder that are of no use here, such as pictures, notes and checkpoints. */
 const PASSED_OVER = new Set(['png', 'svg', 'html', 'md', 'log', 'checkpoint', 'yaml', 'yml', 'lock', 'tmp']);
 /** JSON of a run that is neither history nor labels. */
 const RECORDS = /^(run|sae|toy-model|metrics|durations|package|sae_training_config|runner_cfg|sparsity)\.json$/i;
@@ -45,7 +50,7 @@ const SIDE_TENSORS = /^(sparsity|optimizer|trainer_state|activations_store_state
 
 const last = (path: string): string => path.split('/').at(-1)!;
 
-/** Sorts files by what they are for. Within a folder, what belongs together is found by name and by being beside each other. */
+/** Sorts files by their use. Within a folder, files belong together by their names and by lying beside each other. */
 export function groupFiles(files: readonly PlacedFile[]): Groups {
   const folders = new Map<string, File[]>();
   for (const { file, folder } of files) folders.set(folder, [...(folders.get(folder) ?? []), file]);
@@ -63,7 +68,7 @@ export function groupFiles(files: readonly PlacedFile[]): Groups {
     }
     const onnx = inside.filter(({ name }) => extension(name) === 'onnx');
     const taken = new Set<File>(onnx);
-    // Tensors in files beside a model are named in it; whatever is no model may be one of them.
+    // A model names the files that hold its tensors, so that any file that is no model may be one of them.
     const beside = inside.filter(
       ({ name }) => /\.(data|onnx_data|bin|weight)$/i.test(name) || /\.onnx[._]data/i.test(name),
     );
@@ -72,7 +77,7 @@ export function groupFiles(files: readonly PlacedFile[]): Groups {
     for (const file of onnx) {
       const own = histories.find(({ name }) => stem(name) === stem(file.name));
       const general = histories.find(({ name }) => name === 'history.json');
-      // A run folder holds one history; which of its models that is of, its shape says.
+      // A run's folder holds one history. Which of its models the history is about shows in its shape.
       const history = own ?? general;
       if (history) taken.add(history);
       const named = Object.fromEntries(beside.map(other => [other.name, other]));

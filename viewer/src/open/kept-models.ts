@@ -1,6 +1,7 @@
 /**
- * Models that came from files or were trained here, kept in this browser (IndexedDB) so that a reload or a link on this machine finds
- * them again. Nothing leaves the browser; what cannot be kept is warned of before the page closes.
+ * Keeps models that came from files or were trained here in this browser (IndexedDB), so that a reload, or a link on
+ * this machine, finds them again. They do not leave the browser. Before the page closes, the person is warned of models
+ * that could not be kept.
  */
 import { signal } from '@preact/signals';
 import type { SaeNames } from '../../../src/inference/model-options.ts';
@@ -10,7 +11,7 @@ import { busy, openModelFile } from './opening.ts';
 
 const DATABASE = 'monosemantic';
 const STORE = 'models';
-/** The newest so many models and bytes are kept. */
+/** The most models and bytes that are kept; the oldest make room. */
 const MOST_MODELS = 16;
 const MOST_BYTES = 512 * 2 ** 20;
 
@@ -59,7 +60,7 @@ export async function keepModel(
       sha256,
       name,
       type,
-      // The database copies what the files hold.
+      // The database makes a copy of each file's content.
       file,
       beside,
       names,
@@ -98,7 +99,10 @@ export async function openKept(hash: string, show = true): Promise<Model | undef
   return busy(name, () => openModelFile({ name, source: { type }, file, beside, names, history, notes }, show));
 }
 
-/** Asks before the page closes while it holds what would be lost. `isBusy` tells of work that would be lost. */
+/**
+ * Makes the browser ask before the page closes while a model or work would be lost.
+ * @param isBusy - Whether work is going on that would be lost.
+ */
 export function warnBeforeLoss(isBusy: () => boolean): void {
   addEventListener('beforeunload', event => {
     const lost = models.value.some(({ sha256 }) => unkept.value.has(sha256));

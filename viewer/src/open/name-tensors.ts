@@ -1,4 +1,4 @@
-/** A stranger's .onnx that leaves open which tensor is what: the person says so, and it is opened by these names. */
+/** Opens an .onnx file of another project that does not say which tensor is what, by names that the person gives. */
 import { signal } from '@preact/signals';
 import type { SaeNames } from '../../../src/inference/model-options.ts';
 import { alertText, fail, sentenceOf } from '../state/notices.ts';
@@ -8,6 +8,7 @@ import type { OnnxGroup } from './file-groups.ts';
 import { keepModel } from './kept-models.ts';
 import { busy, goToModel, openModelFile } from './opening.ts';
 
+/** A file whose tensors are to be named, and the tensors to choose from. */
 export interface Unnamed {
   readonly group: OnnxGroup;
   readonly candidates: TensorCandidates;
@@ -20,12 +21,12 @@ export const unnamed = signal<Unnamed | undefined>(undefined);
 export async function askForNames(group: OnnxGroup, error: unknown): Promise<void> {
   if (!/features|reconstruction|input|kind/i.test(sentenceOf(error))) return;
   const candidates = await (await inference()).candidates(group.file, group.name).catch(() => undefined);
-  // Without a tensor inside and a matrix there is nothing to choose from.
+  // Without at least two computed tensors and an input there is nothing to choose from.
   if (!candidates || candidates.computed.length < 2 || candidates.inputs.length === 0) return;
   unnamed.value = { group, candidates };
 }
 
-/** Opens the file by the names that the person gave; where they do not fit, the alert says why, and the form stays. */
+/** Opens the file by the names that the person gave. Where they do not fit, an alert says why and the form stays. */
 export async function openByNames({ group }: Unnamed, names: SaeNames): Promise<void> {
   const { name, file, beside } = group;
   alertText.value = undefined;

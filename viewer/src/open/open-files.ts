@@ -17,17 +17,15 @@ import { keepModel } from './kept-models.ts';
 import { askForNames } from './name-tensors.ts';
 import { busy, goToModel, historyFits, type Incoming, openModelFile } from './opening.ts';
 
-/** The history of a file beside a model; undefined where that is no history: run folders hold other JSON. */
+/** Reads the history beside a model; undefined where the file is no history, as run folders hold other JSON too. */
 async function historyOf(file: File | undefined) {
   return file && readHistory(await file.text(), file.name);
 }
 
-/** A model's file, and those that hold its external data, by name. */
-type SplicedFile = Pick<Incoming, 'file' | 'name' | 'beside'>;
-
 interface Opened {
-  readonly model: Model;
-  /** Settles once this browser keeps it. */
+  /** Undefined for a language model with an autoencoder inside, which has a page of its own. */
+  readonly model: Model | undefined;
+  /** Settles once the model is kept in this browser. */
   readonly kept: Promise<void>;
 }
 
@@ -35,8 +33,8 @@ async function openGroup(group: OnnxGroup | FolderGroup): Promise<Opened> {
   if (group.type === 'onnx') {
     const { name, file, beside } = group;
     const history = await historyOf(group.history);
-    const model = await openModelFile({ name, source: { type: 'file' }, file, beside, history }, true);
-    return { model, kept: keepModel(model, { name, file, beside }) };
+    const model = await openOnnx({ name, source: { type: 'file' }, file, beside, history }, true);
+    return { model, kept: model ? keepModel(model, { name, file, beside }) : Promise.resolve() };
   }
   const { name, files } = group;
   const { onnx, notes } = await (await training()).convert(files);
@@ -44,7 +42,7 @@ async function openGroup(group: OnnxGroup | FolderGroup): Promise<Opened> {
   return { model, kept: keepModel(model, { name, file: onnx, beside: {} }) };
 }
 
-/** A history alone joins the open models that it fits, the newest of them. */
+/** Adds a history that came alone to the newest open model that it fits. Gives whether there was one. */
 function joinHistory(text: string, file: string): boolean {
   const history = readHistory(text, file);
   const target = models.value.findLast(model => historyFits(history, model));
@@ -54,7 +52,7 @@ function joinHistory(text: string, file: string): boolean {
   return true;
 }
 
-/** True for JSON that has the keys of a history. */
+/** Whether JSON has the keys of a history. */
 const looksLikeHistory = (text: string): boolean => /"directions"\s*:/.test(text) && /"steps"\s*:/.test(text);
 
 async function openText(file: File): Promise<void> {
@@ -75,16 +73,28 @@ async function openText(file: File): Promise<void> {
   } else say(`${file.name} names ${count.toLocaleString('en')} rows.`);
 }
 
-/** Opens a language model with an autoencoder inside; false where the file is none. */
-export async function openSpliced({ file, name, beside = {} }: SplicedFile): Promise<boolean> {
-  const opened = await (await inference()).openText(file, name, beside);
-  if (!opened) return false;
-  showSplicedText(opened);
-  view.value = 'text';
-  return true;
+/**
+ * Opens an .onnx file: an autoencoder or toy model, or else a language model with an autoencoder inside, for the page of texts.
+ * @returns undefined for the latter
+ * @throws what opening the file as an autoencoder said, where it is neither
+ */
+export async function openOnnx(incoming: Incoming, show: boolean): Promise<Model | undefined> {
+  try {
+    return await openModelFile(incoming, show);
+  } catch (error) {
+    const { file, name, beside = {} } = incoming;
+    const opened = await (await inference()).openText(file, name, beside);
+    if (!opened) throw error;
+    showSplicedText(opened);
+    view.value = 'text';
+    return undefined;
+  }
 }
 
-/** Opens files; each that fails gives one alert, and what was open stays. Goes to the page of what was opened. */
+/**
+ * Opens files and goes to the view of what was opened. Each file that fails gives an alert, and what was open stays
+ * open.
+ */
 export async function openFiles(files: readonly (File | PlacedFile)[]): Promise<void> {
   if (files.length === 0) return;
   alertText.value = undefined;
@@ -102,7 +112,7 @@ export async function openFiles(files: readonly (File | PlacedFile)[]): Promise<
     }
   };
 
-  // First: a model that is opened with its tokenizer reads by it from the start.
+  // Tokenizers come first, so that a model opened with its tokenizer uses it from the start.
   for (const { file, config } of tokenizers) {
     await attempt(file.name, async () => {
       await (await inference()).useTokenizer(file, config);
@@ -113,13 +123,10 @@ export async function openFiles(files: readonly (File | PlacedFile)[]): Promise<
     await attempt(group.name, async () => {
       try {
         const { model, kept } = await openGroup(group);
-        shown = model;
+        shown = model ?? shown;
         keeping.push(kept);
       } catch (error) {
-        // A language model with an autoencoder inside is no autoencoder.
-        if (group.type !== 'onnx') throw error;
-        if (await openSpliced(group)) return;
-        await askForNames(group, error);
+        if (group.type === 'onnx') await askForNames(group, error);
         throw error;
       }
     });

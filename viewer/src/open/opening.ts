@@ -1,4 +1,7 @@
-/** One model file into the page: read by the worker, described, put into view. Every way in ends here. */
+/**
+ * Opens one model file: a worker reads it, the page describes it and brings it into view. Every way to open a model
+ * ends here.
+ */
 import { signal } from '@preact/signals';
 import type { SaeNames } from '../../../src/inference/model-options.ts';
 import { transfer } from '../../../src/workers/protocol.ts';
@@ -12,7 +15,7 @@ import { analysis } from '../workers/analysis-client.ts';
 import type { ComputeReport } from '../workers/inference-api.ts';
 import { inference } from '../workers/inference-client.ts';
 
-/** Files beyond this are refused unread: the page could not hold them and their session. */
+/** The largest file that is read. The page could not hold a larger one together with its session. */
 export const MOST_BYTES = 2 ** 31 - 1;
 
 /** What each open model runs on, by id. */
@@ -20,6 +23,7 @@ export const computeReports = signal<Readonly<Record<string, ComputeReport>>>({}
 /** Names of what is being opened now. */
 export const opening = signal<readonly string[]>([]);
 
+/** A model file to open, and what came with it. */
 export interface Incoming {
   readonly name: string;
   readonly source: ModelSource;
@@ -32,7 +36,7 @@ export interface Incoming {
   readonly notes?: readonly string[] | undefined;
 }
 
-/** True where a history is of directions of this shape. */
+/** Whether a history is of directions of this shape. */
 export const historyFits = (
   { directions }: History,
   model: Pick<Model, 'kind' | 'codeSize' | 'inputSize' | 'outputSize'>,
@@ -42,7 +46,10 @@ export const historyFits = (
   return directions[0]?.length === count && directions[0]?.[0]?.length === width;
 };
 
-/** Opens one model file. `show` brings it into view. Rejects with a readable sentence. */
+/**
+ * Opens one model file, and brings it into view where `show`.
+ * @throws Error with one sentence for the person, where the file is too large or cannot be opened
+ */
 export async function openModelFile(incoming: Incoming, show: boolean): Promise<Model> {
   const { name, source, file, beside, names, history, notes = [] } = incoming;
   if (file.size > MOST_BYTES) throw new Error(`${file.size} bytes; at most ${MOST_BYTES} can be opened here`);
@@ -69,7 +76,7 @@ export async function openModelFile(incoming: Incoming, show: boolean): Promise<
   return models.value.find(({ id }) => id === added[0]!.id)!;
 }
 
-/** Names what is being opened for as long as `work` takes. */
+/** Lists `name` among what is being opened for as long as `work` takes. */
 export async function busy<T>(name: string, work: () => Promise<T>): Promise<T> {
   opening.value = [...opening.value, name];
   try {
@@ -80,7 +87,7 @@ export async function busy<T>(name: string, work: () => Promise<T>): Promise<T> 
   }
 }
 
-/** Goes to the page of what a person opened, where the page that is open is about something else. */
+/** Goes to the view of a model that the person opened, where the present view is about something else. */
 export function goToModel(model: Model): void {
   const elsewhere =
     view.value === 'story' || view.value === 'train' || view.value === 'seeds' || view.value === 'compare';

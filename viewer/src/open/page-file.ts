@@ -12,7 +12,7 @@ import { openFiles } from './open-files.ts';
 async function packed(name: string, file: Blob): Promise<PageFile> {
   const stream = file.stream().pipeThrough(new CompressionStream('gzip'));
   const gzipped = await new Response(stream).blob();
-  // A data URL is how a browser makes base64 without holding the page.
+  // By way of a data URL the browser makes the base64 itself, without holding up the page.
   const url = await new Promise<string>((resolve, reject) => {
     const reader = new FileReader();
     reader.onload = () => resolve(reader.result as string);
@@ -22,7 +22,7 @@ async function packed(name: string, file: Blob): Promise<PageFile> {
   return { name, content: url.slice(url.indexOf(',') + 1) };
 }
 
-/** The single file itself: this document without what ran in it, or the file beside the site. */
+/** The text of the single-file page: this document as it was before it ran, or the file that lies beside the site. */
 async function singleFile(): Promise<string> {
   if (connects()) {
     const response = await fetch(new URL('./monosemantic-viewer.html', document.baseURI));
@@ -35,7 +35,10 @@ async function singleFile(): Promise<string> {
   return `<!doctype html>\n${copy.outerHTML}`;
 }
 
-/** Writes the page: the models in view with their histories, and the rows and labels that the person opened. */
+/**
+ * Writes the page as one file, with the models in view, their histories, and the rows and labels that the person
+ * opened.
+ */
 export async function writePage(): Promise<Blob> {
   const files: PageFile[] = [];
   const api = await inference();
@@ -73,13 +76,13 @@ async function unpackedFile({ name, content }: Inside): Promise<PlacedFile> {
   return { file: new File([await unpacked(content)], parts.at(-1)!), folder: parts.slice(0, -1).join('/') };
 }
 
-/** Opens what stands inside this page, and shows it as it was when the page was written. False where nothing does. */
+/** Opens what this page holds, and shows it as it was when the page was written. Gives false where it holds nothing. */
 export async function openPageContent(): Promise<boolean> {
   const inside = pageContent();
   if (!inside) return false;
   await openFiles(await Promise.all(inside.files.map(unpackedFile)));
   const state = new URLSearchParams(location.hash.replace(/^#\??/, '') || inside.query);
-  // A page without a state of its own stays on what was opened.
+  // A page that holds no state stays on what was opened last.
   if (models.value.length > 0 && state.size > 0) await restore(state);
   return true;
 }

@@ -12,17 +12,19 @@ import { loadManifest, openBundled } from './bundled-models.ts';
 import { keepModel } from './kept-models.ts';
 import { busy, openModelFile } from './opening.ts';
 
+/** A run of the study that is open. */
 export interface OpenRun {
   readonly name: string;
   readonly history: History;
-  /** The run's model, where the folder or the bundle has it. */
+  /** Reads the run's model; undefined where neither the folder nor the bundle has it. */
   readonly onnx: (() => Promise<Blob>) | undefined;
 }
 
+/** The runs of the study that is open. */
 export const seedRuns = signal<readonly OpenRun[]>([]);
 /** True directions of the study; undefined where they are not known. */
 export const seedTruth = signal<Matrix | undefined>(undefined);
-/** The run that was opened last. */
+/** The name of the run that was opened last. */
 export const openedRun = signal<string | undefined>(undefined);
 
 async function openBundledRuns(): Promise<void> {
@@ -40,7 +42,10 @@ async function openBundledRuns(): Promise<void> {
 
 const folderOf = (file: File): string => file.webkitRelativePath.split('/').slice(0, -1).join('/');
 
-/** Opens the runs of a folder: every history.json beneath it; undefined opens the bundled study where none is open. */
+/**
+ * Opens every run in a folder, which is every history.json in it. Without files it opens the bundled study, where none
+ * is open.
+ */
 export async function openRunFolder(files: readonly File[] | undefined): Promise<void> {
   if (files === undefined) return openBundledRuns();
   const histories = files.filter(file => file.name === 'history.json' || file.name.endsWith('.history.json'));
@@ -66,7 +71,7 @@ export async function openRunFolder(files: readonly File[] | undefined): Promise
   say(`Opened ${runs.length} runs.`);
 }
 
-/** Opens one run's model with its history, and shows how it trained. */
+/** Opens the model of a run together with its history, and shows how it trained. */
 export async function openSeed(run: OpenRun): Promise<void> {
   if (!run.onnx) {
     alertText.value = `${run.name} has a history but no .onnx beside it.`;

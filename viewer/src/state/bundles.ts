@@ -1,4 +1,7 @@
-/** Feature bundles that are open: what was reckoned about an autoencoder's latents elsewhere, on all of its rows. */
+/**
+ * The feature bundles that are open: results about an autoencoder's latents that were computed elsewhere, over all of
+ * its rows.
+ */
 import { computed, signal } from '@preact/signals';
 import type { FeatureBundle, FeatureOverview } from '../../../src/features/open-bundle.ts';
 import type { Rule } from '../../../src/features/rule.ts';
@@ -6,28 +9,33 @@ import type { FiringSummary, Histogram } from '../data/firings.ts';
 import { sae } from './models.ts';
 import { fittingRows } from './rows.ts';
 
+/** A feature bundle, with what every page about it needs. */
 export interface OpenBundle {
   readonly name: string;
   readonly bundle: FeatureBundle;
   readonly overview: FeatureOverview;
   readonly rules: readonly Rule[];
-  /** What it says of all latents, as a run over rows would. */
+  /** Its facts about all latents, in the form that a run over rows gives them. */
   readonly summary: FiringSummary;
-  /** Its files by name, where they are on this machine. */
+  /** Its files by name, as far as they are on this machine. */
   readonly files: ReadonlyMap<string, Blob>;
   /** The model whose latents they are: its hash, or a name for a bundle without one. */
   readonly model: string;
 }
 
+/** All bundles that are open. */
 export const bundles = signal<readonly OpenBundle[]>([]);
 
-/** The bundle of the autoencoder in view; the person's own rows count for more. */
+/**
+ * The bundle of the autoencoder in view; undefined where there is none, or where the person's own rows are open, which
+ * come first.
+ */
 export const bundleInUse = computed(() => {
   const model = sae.value;
   return model && !fittingRows.value ? bundles.value.findLast(({ model: id }) => id === model.id) : undefined;
 });
 
-/** Reads what every page of a bundle needs. */
+/** Reads the parts of a bundle that every page about it needs. */
 export async function readBundle(
   name: string,
   bundle: FeatureBundle,

@@ -1,4 +1,4 @@
-/** Two autoencoders side by side: which latents they share, and what each has alone. */
+/** The comparison of two autoencoders: the latents that they share, and those that each has alone. */
 import { computed, effect, signal } from '@preact/signals';
 import { transfer } from '../../../src/workers/protocol.ts';
 import type { Model } from '../data/model.ts';
@@ -13,10 +13,10 @@ import { fail } from './notices.ts';
 import { resource } from './resource.ts';
 import { rows } from './rows.ts';
 
-/** From this cosine on two latents count as the same. */
+/** The cosine from which two latents count as the same. */
 export const SAME = 0.7;
 
-/** How much of the comparison is done, 0 to 1. */
+/** The share of the comparison that is done, from 0 to 1. */
 export const compared = signal(0);
 
 /** Multiplications of a whole comparison up to which the worker that answers probes makes it. */
@@ -87,7 +87,7 @@ export const comparison = resource<Comparison>(
   () => view.value === 'compare',
 );
 
-/** The pair of latents that is looked at: of the one in view, and of the other. */
+/** The pair of latents that the page shows: one of the autoencoder in view, one of the other. */
 export const pairInView = signal<readonly [number, number] | undefined>(undefined);
 
 const otherFirings = signal<FiringsOf | undefined>(undefined);

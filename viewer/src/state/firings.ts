@@ -1,6 +1,7 @@
 /**
- * Running rows through the autoencoder in view: block by block in workers of its own, a spread sample first, so that the page knows
- * something within seconds and everything in the end. A run stops when another model or other rows come into view.
+ * Runs rows through the autoencoder in view, block by block, in workers of their own. The first blocks are a sample
+ * that is spread over all rows, so that the page knows something within seconds. A run stops when another model or
+ * other rows come into view.
  */
 import { computed, effect, signal } from '@preact/signals';
 import { transfer } from '../../../src/workers/protocol.ts';
@@ -15,20 +16,21 @@ import { sae } from './models.ts';
 import { fail } from './notices.ts';
 import { namesOfRows, rows } from './rows.ts';
 
-/** Multiplications of one block, some .2 s of WASM: the weights are read once a block. */
+/** The multiplications in one block, about 0.2 s of WASM. The weights are read once for each block. */
 const BLOCK = 1.2e9;
-/** Whole runs below this go through the worker that answers probes, in short blocks. */
+/** Runs of fewer multiplications than this are made by the worker that answers probes, in short blocks. */
 const SHORT_RUN = 4e9;
 const SHORT_BLOCK = 1.5e8;
 /** Rows on which it is checked that the decoder is a sum of directions. */
 const CHECKED_ROWS = 8;
 /** Rows after which the page looks for the first time. */
 const SAMPLE = 1024;
-/** Milliseconds between two looks at a long run. */
+/** Milliseconds after which a long run shows its results again. */
 const LOOK = 2500;
-/** Finished runs that are kept for coming back to them. */
+/** How many finished runs are kept, for the person to come back to. */
 const KEPT = 3;
 
+/** A run over rows as it stands. */
 export interface FiringsOf {
   /** The run's name in the analysis worker. */
   readonly id: string;
@@ -40,7 +42,7 @@ export interface FiringsOf {
 
 type Encoder = Pick<Awaited<ReturnType<typeof inference>>, 'encode'>;
 
-/** Which model each encoding worker has open. */
+/** The model that each encoding worker has open, by worker. */
 const opened = new WeakMap<Promise<unknown>, string>();
 
 async function encodersFor(model: Model, source: Rows, stale: () => boolean): Promise<Encoder[]> {
@@ -68,8 +70,8 @@ async function encodersFor(model: Model, source: Rows, stale: () => boolean): Pr
 }
 
 /**
- * The first rows of each block in the order in which they are run: their numbers with the bits reversed, so that what was run so far is
- * spread over all rows at any time.
+ * The first row of each block, in the order in which blocks are run. The blocks' numbers are taken with their bits
+ * reversed, so that the rows run so far are spread over all rows at any time.
  */
 function blockOrder(count: number, size: number): number[] {
   const blocks = Math.ceil(count / size);
@@ -92,7 +94,7 @@ function labelsFor(names: RowNames | undefined) {
     index.set(label, index.size);
     return index.size - 1;
   });
-  // A label of its own for every row says nothing of a latent.
+  // Where nearly every row has a label of its own, labels tell nothing about a latent.
   return index.size <= names.labels.length / 2 ? { names: [...index.keys()], of } : undefined;
 }
 
@@ -103,7 +105,7 @@ async function leaveOutSinks(id: string, source: Rows): Promise<void> {
   await analysis().setSinks(id, found, await (await inference()).sumOf(blocks, source.width));
 }
 
-/** Runs all rows; `show` sees how it stands. Ends early once `stale`. */
+/** Runs all rows, and calls `show` with the results so far from time to time. Ends early once `stale` says so. */
 export async function runRows(
   id: string,
   model: Model,
@@ -174,7 +176,7 @@ effect(() => {
     current.value = known;
     return;
   }
-  // A run that was left may still be ending: each has a name of its own.
+  // An abandoned run may not have ended yet, so that each run has a name of its own.
   const id = `${about}, run ${mine}`;
   runRows(id, model, source, names, stale, firings => {
     current.value = firings;

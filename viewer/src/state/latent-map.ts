@@ -1,4 +1,7 @@
-/** The map of latents: their directions along the first two principal components, for spaces that no plane cuts well. */
+/**
+ * The map of latents: their directions along the first two principal components, for spaces of too many dimensions for
+ * the plane.
+ */
 import { computed, signal } from '@preact/signals';
 import { analysis } from '../workers/analysis-client.ts';
 import { sae } from './models.ts';
@@ -7,11 +10,13 @@ import { isFlat } from './plane-state.ts';
 import { resource } from './resource.ts';
 import { statistics } from './statistics.ts';
 
+/** What the dots of the map may be coloured by. */
 export type MapColour = 'density' | 'alignment';
 
-/** What the dots are coloured by. */
+/** The person's choice of what the dots are coloured by. */
 export const mapColour = signal<MapColour>('density');
 
+/** Where the latents of the autoencoder in view lie on the map. */
 export const latentMap = resource(
   'The map could not be drawn',
   () => {
@@ -21,16 +26,17 @@ export const latentMap = resource(
   () => view.value === 'plane' && !isFlat.value,
 );
 
+/** The values that colour the dots, and what they are. */
 export interface MapColours {
   readonly colour: MapColour;
   readonly title: string;
   readonly from: number;
   readonly to: number;
-  /** One value a latent; NaN where there is none. */
+  /** One value for each latent; NaN where there is none. */
   readonly values: Float32Array;
 }
 
-/** What colours the dots: the wish where there is something to say, else what there is. */
+/** The values that colour the dots: those that the person chose where they are known, else those that are. */
 export const mapValues = computed<MapColours | undefined>(() => {
   const cosines = sae.value?.geometry?.encoderCosines;
   const summary = statistics.value;

@@ -1,4 +1,7 @@
-/** Everything about the selected latent: where it points, what it fired on, and in which company. */
+/**
+ * Everything that the page of the selected latent shows: its direction, the rows on which it fires, and the latents
+ * near it.
+ */
 import { computed } from '@preact/signals';
 import type { FeatureExample } from '../../../src/features/open-bundle.ts';
 import type { Example, Histogram, LatentFirings, Neighbour } from '../data/firings.ts';
@@ -13,18 +16,18 @@ import { namesOfRows, rows } from './rows.ts';
 import { selectedLatent } from './selection.ts';
 
 const NEAREST = 10;
-/** Tokens shown before and after the one that qualified. */
+/** How many tokens are shown before and after the one on which the latent fired. */
 const BEFORE = 10;
 const AFTER = 10;
 
-/** The latent whose page it is; undefined where it is none of the autoencoder's. */
+/** The selected latent; undefined where the autoencoder in view has no such latent. */
 export const latentInView = computed(() => {
   const latent = selectedLatent.value;
   const encoder = sae.value;
   return encoder && latent !== undefined && latent < encoder.codeSize ? latent : undefined;
 });
 
-/** A neighbour, its direction, and everything else that the weights alone tell. */
+/** What the weights alone tell about the latent: its direction, its nearest neighbours, and the rest. */
 export const weightsOfLatent = resource(
   'The latent could not be read',
   () => {
@@ -45,26 +48,28 @@ export const weightsOfLatent = resource(
   () => view.value === 'latent',
 );
 
-/** The words around an example, each with how strongly the latent fired there. */
+/** The tokens around an example, each with the latent's activation on it. */
 export interface Context {
   readonly tokens: readonly string[];
   readonly values: ArrayLike<number>;
-  /** Which of them is the example's own. */
+  /** The index of the example's own token. */
   readonly qualifying: number;
 }
 
+/** An example with what the page shows of its row. */
 export interface ExampleOnPage extends Example {
   readonly label: string | undefined;
   readonly context: Context | undefined;
-  /** Present features by index and value, where a toy model made the row. */
+  /** The features that are present in the row, by index and value; undefined unless a toy model made the row. */
   readonly features: readonly (readonly [number, number])[] | undefined;
 }
 
+/** What the page says of a latent, whether rows were run here or a bundle is open. */
 export interface LatentOnPage {
   readonly latent: number;
-  /** Rows that were run, */
+  /** How many rows were run. */
   readonly rows: number;
-  /** and where they came from. */
+  /** Where the rows came from, in words. */
   readonly origin: string;
   readonly count: number;
   readonly max: number;
@@ -74,12 +79,12 @@ export interface LatentOnPage {
   readonly groups: readonly {
     readonly low: number;
     readonly high: number;
-    /** Share of the activations that lie in it. */
+    /** The share of the latent's activations that lie between `low` and `high`. */
     readonly share: number;
     readonly examples: readonly ExampleOnPage[];
   }[];
   readonly together: readonly { readonly latent: number; readonly value: number; readonly rows: number }[];
-  /** What `value` of `together` is. */
+  /** The measure that `value` of `together` gives: Pearson's r, or the Jaccard index of the rows. */
   readonly measure: 'r' | 'Jaccard';
   readonly labels: LatentFirings['labels'];
   readonly logits: Logits | undefined;
@@ -87,11 +92,14 @@ export interface LatentOnPage {
     | { readonly text: string; readonly f1: number; readonly precision: number; readonly recall: number }
     | undefined;
   readonly explanations: readonly string[];
-  /** By direction, where the bundle knows them and the weights are not open. */
+  /**
+   * The latents of the nearest directions as the bundle gives them; undefined where the weights are open or the bundle
+   * does not say.
+   */
   readonly nearest: readonly Neighbour[] | undefined;
 }
 
-/** What the latent writes into the model's prediction. */
+/** The tokens that the latent makes most and least likely, with the change of their logits. */
 export interface Logits {
   readonly top: readonly { readonly token: string; readonly value: number }[];
   readonly bottom: readonly { readonly token: string; readonly value: number }[];
@@ -186,7 +194,7 @@ function presentFeatures(data: Float32Array, width: number, row: number): [numbe
   return present.sort((a, b) => b[1] - a[1]);
 }
 
-/** The same from a bundle. */
+/** What the page says of a latent from a bundle. */
 async function pageFromBundle({ bundle, name }: OpenBundle, latent: number): Promise<LatentOnPage> {
   const [feature, tokens] = await Promise.all([bundle.feature(latent), bundle.tokens()]);
   const onPage = (example: FeatureExample): ExampleOnPage => ({

@@ -1,4 +1,7 @@
-/** The table of latents as it stands: its columns as numbers, what is filtered away, and the order, which a worker makes. */
+/**
+ * The table of latents as it is shown: its columns as numbers, which rows the filters leave, and their order, which a
+ * worker works out.
+ */
 import { computed } from '@preact/signals';
 import { analysis } from '../workers/analysis-client.ts';
 import { matching } from './matching.ts';
@@ -7,14 +10,14 @@ import { resource } from './resource.ts';
 import { fewRows, statistics } from './statistics.ts';
 import { type Column, densityRange, descending, firing, onlySaved, saved, searched, sortBy } from './table.ts';
 
-/** The label of each latent, '' where it has none; undefined where nothing labels them. */
+/** Gives the label of a latent, or '' where it has none; undefined where nothing labels latents. */
 export const labelsOfLatents = computed<((latent: number) => string) | undefined>(() => {
   const labels = statistics.value?.labels;
   if (!labels) return undefined;
   return latent => (labels.best[latent]! >= 0 ? labels.names[labels.best[latent]!]! : '');
 });
 
-/** Columns that there is something to say about. */
+/** The columns that have values for the autoencoder in view. */
 export const columnsInUse = computed<readonly Column[]>(() => {
   const model = sae.value;
   const known = statistics.value !== undefined;
@@ -34,7 +37,7 @@ export const columnsInUse = computed<readonly Column[]>(() => {
   );
 });
 
-/** A column's numbers, which it is sorted by. */
+/** The numbers of a column, by which the table is sorted. */
 function numbersOf(column: Column, size: number): Float32Array {
   const summary = statistics.value;
   const found = matching.value;
@@ -53,7 +56,7 @@ function numbersOf(column: Column, size: number): Float32Array {
   return given?.length === size ? given : Float32Array.from({ length: size }, (_, i) => i);
 }
 
-/** 1 for latents that stay; undefined where all do. */
+/** 1 for each latent that the filters leave, 0 for the others; undefined where there is no filter. */
 const kept = computed<Uint8Array | undefined>(() => {
   const size = sae.value?.codeSize ?? 0;
   const words = searched.value.trim().toLowerCase();
@@ -76,7 +79,7 @@ const kept = computed<Uint8Array | undefined>(() => {
   return keep;
 });
 
-/** Latents in the order of the table. */
+/** The latents that the filters leave, in the table's order. */
 export const tableOrder = resource<Int32Array>('The table could not be sorted', () => {
   const model = sae.value;
   if (!model) return undefined;
@@ -85,7 +88,7 @@ export const tableOrder = resource<Int32Array>('The table could not be sorted', 
   return { about: model.id, ask: () => analysis().order(wanted) };
 });
 
-/** log₁₀ density of the latents that fired. */
+/** A histogram of log₁₀ density over the latents that fired. */
 export const densityHistogram = computed(() => {
   const summary = statistics.value;
   if (!summary || fewRows.value) return undefined;

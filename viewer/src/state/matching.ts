@@ -1,4 +1,4 @@
-/** What became of each latent of the autoencoder in view, against the toy model in view. */
+/** How the latents of the autoencoder in view stand to the features of the toy model in view. */
 import { computed } from '@preact/signals';
 import { type LatentStatus, type Matching, matchDirections, verdictOf } from '../data/matching.ts';
 import { analysis } from '../workers/analysis-client.ts';
@@ -6,17 +6,17 @@ import { sae, truth } from './models.ts';
 import { resource } from './resource.ts';
 import { fewRows, statistics, statisticsDone } from './statistics.ts';
 
-/** Beyond these, an exact matching takes minutes. */
+/** The most features that are matched. Beyond them an exact matching takes minutes. */
 const MOST_FEATURES = 2000;
 const MOST_LATENTS = 4096;
-/** Up to so many cosines the matching takes less than a millisecond and is made where it is asked. */
+/** The most cosines for which the matching takes less than a millisecond and is made on the page's own thread. */
 const SMALL = 600;
 
 interface Pair {
   readonly about: string;
   readonly latents: NonNullable<typeof sae.value>;
   readonly features: NonNullable<typeof truth.value>;
-  /** Latents that fire; undefined while that is not known. */
+  /** Whether each latent fired on the rows; undefined while that is not known. */
   readonly alive: readonly boolean[] | undefined;
 }
 
@@ -46,24 +46,30 @@ const large = resource<Matching>('The latents could not be matched', () => {
   return { about, ask: () => analysis().match(latents.id, features.directions!, alive) };
 });
 
-/** The matching of the models in view; undefined without a truth, while it is made, or where it would be too large. */
+/**
+ * The matching of the models in view; undefined where no truth is open, while it is being made, and where it would be
+ * too large.
+ */
 export const matching = computed(() => small.value ?? large.value);
 
-/** What a latent is; `silent` where it fired on none of the rows. */
+/** How a latent stands to the true features, or `silent` where it fired on none of the rows. */
 export type Standing = LatentStatus | 'silent';
 
+/** What the table says of how a latent stands to the truth. */
 export interface LatentRow {
   readonly latent: number;
-  /** Undefined where neither a truth nor rows say anything. */
+  /** Its standing; undefined where neither a truth nor rows are there to tell. */
   readonly status: Standing | undefined;
-  /** True feature under the matching, or the nearest where it has none of its own; −1 without a truth. */
+  /**
+   * Its true feature under the matching, or the nearest one where it has none of its own; −1 where no truth is open.
+   */
   readonly feature: number;
   readonly cosine: number;
   readonly density: number | undefined;
   readonly mean: number | undefined;
 }
 
-/** One latent with what became of it. */
+/** How one latent stands to the truth. */
 export function latentRow(latent: number): LatentRow {
   const summary = statistics.value;
   const density = summary?.density[latent];

@@ -2,10 +2,13 @@
 import { computed, signal } from '@preact/signals';
 import type { Model, ModelKind } from '../data/model.ts';
 
+/** All models that are open. */
 export const models = signal<readonly Model[]>([]);
+/** The id of the toy model in view. */
 export const toyId = signal<string | undefined>(undefined);
+/** The id of the autoencoder in view. */
 export const saeId = signal<string | undefined>(undefined);
-/** The second autoencoder of a comparison. */
+/** The id of the autoencoder that the one in view is compared with. */
 export const otherId = signal<string | undefined>(undefined);
 
 const find = (id: string | undefined, kind: ModelKind) =>
@@ -30,6 +33,7 @@ export type Link =
   | 'does not fit'
   | 'alone';
 
+/** How the autoencoder in view stands to the toy model in view; 'alone' where one of them is missing. */
 export const link = computed<Link>(() => {
   if (!toy.value || !sae.value) return 'alone';
   if (sae.value.inputSize !== toy.value.codeSize) return 'does not fit';
@@ -40,14 +44,17 @@ export const link = computed<Link>(() => {
 /** The toy model whose directions are the truth for the autoencoder in view. */
 export const truth = computed(() => (link.value === 'does not fit' ? undefined : toy.value));
 
-/** A name that no other open model has: the second of a name gets a number. */
+/** `name`, with a number behind it where another open model has it already. */
 export function freeName(name: string, id: string): string {
   const taken = new Set(models.value.filter(model => model.id !== id).map(model => model.name));
   if (!taken.has(name)) return name;
   for (let number = 2; ; number++) if (!taken.has(`${name} (${number})`)) return `${name} (${number})`;
 }
 
-/** Adds a model, or replaces the one with its id, and brings it into view with the toy model that it names. */
+/**
+ * Adds a model, or replaces the open one of the same id. Where `show`, it comes into view together with the toy model
+ * that it names.
+ */
 export function addModel(model: Model, show = true): void {
   const named = { ...model, name: freeName(model.name, model.id) };
   const known = models.value.some(({ id }) => id === model.id);
@@ -55,7 +62,10 @@ export function addModel(model: Model, show = true): void {
   if (show) showModel(model.id);
 }
 
-/** Brings an open model into view. The other kind follows where the file says what belongs together; it is never dropped. */
+/**
+ * Brings an open model into view. A model of the other kind comes along where the file says that it belongs to this
+ * one; otherwise the one in view stays.
+ */
 export function showModel(id: string): void {
   const model = models.value.find(candidate => candidate.id === id);
   if (!model) return;

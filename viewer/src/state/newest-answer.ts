@@ -1,13 +1,18 @@
-/** Answers of a worker to what changes faster than it can answer, a slider or a text: only the newest request is run, those it overtook never are. */
+/**
+ * Asks a worker about something that changes faster than it can answer, such as a slider or a text. Only the newest
+ * request is run; those that it overtook are dropped.
+ */
 import { effect, type ReadonlySignal, signal } from '@preact/signals';
 import { fail } from './notices.ts';
 
+/** An answer and the request that it belongs to. */
 export interface Answer<Request, Result> {
-  /** The request as the page made it: the worker gives back a copy. */
+  /** The request itself, as the page made it, and not the copy that the worker gives back. */
   readonly to: Request;
   readonly result: Result;
 }
 
+/** The newest answer of a worker, and whether another is to come. */
 export interface NewestAnswer<Request, Result> {
   /** The latest answer that came, perhaps to a request of a moment ago. */
   readonly answer: ReadonlySignal<Answer<Request, Result> | undefined>;
@@ -15,7 +20,10 @@ export interface NewestAnswer<Request, Result> {
   isBusy(): boolean;
 }
 
-/** Asks for each new value of `request`, one at a time. What fails is told as `problem`, unless it was overtaken: nobody wants to know of that. */
+/**
+ * Asks for each new value of `request`, one at a time. A failure is shown as an alert that begins with `problem`,
+ * unless a newer request waits already.
+ */
 export function newestAnswer<Request, Result>(
   request: ReadonlySignal<Request | undefined>,
   ask: (request: Request) => Promise<Result>,

@@ -1,7 +1,9 @@
-/** What the page tells the person: one alert for what failed, one status line for what was done. */
+/** The messages to the person: one alert for something that failed, one status line for something that was done. */
 import { signal } from '@preact/signals';
 
+/** The alert; undefined while there is none. */
 export const alertText = signal<string | undefined>(undefined);
+/** The status line, which screen readers read out when it changes. */
 export const statusText = signal('');
 
 /** One readable sentence of an error, without a stack or a line break. */
@@ -15,10 +17,12 @@ export function sentenceOf(error: unknown): string {
   return short === '' ? 'Something failed and gave no reason.' : short;
 }
 
+/** Shows an alert: `what` failed, and the reason in one sentence. */
 export function fail(what: string, error: unknown): void {
   alertText.value = `${what}: ${sentenceOf(error)}`;
 }
 
+/** Shows `text` in the status line. */
 export function say(text: string): void {
   statusText.value = text;
 }

@@ -1,4 +1,7 @@
-/** What the plane shows for the models in view: its axes, the cloud, the arrows, and the regions where each latent wins. */
+/**
+ * What the plane shows of the models in view: its axes, the cloud of activations, the arrows, and the regions in which
+ * each latent is the strongest.
+ */
 import { computed, signal } from '@preact/signals';
 import type { HostTensor } from '../../../src/tensor.ts';
 import { extentOf, latentArrows, type PlaneArrow, pointOf, truthArrows, typicalLength } from '../data/arrows.ts';
@@ -15,11 +18,18 @@ import { rows } from './rows.ts';
 import { selectedFeature, selectedLatent } from './selection.ts';
 import { dark } from './settings.ts';
 
-/** Two directions that span the plane; undefined takes the principal components. */
+/**
+ * The indices of the two directions that the person chose to span the plane; undefined stands for the principal
+ * components.
+ */
 export const chosenDirections = signal<readonly [number, number] | undefined>(undefined);
+/** Whether activations are shown. */
 export const showCloud = signal(true);
+/** Whether true directions are shown. */
 export const showTruth = signal(true);
+/** Whether latents are shown. */
 export const showLatents = signal(true);
+/** Whether the regions of the strongest latents are shown. */
 export const showRegions = signal(true);
 
 /** The toy model that gives the plane its points: the truth, or the only model in view. */
@@ -29,15 +39,19 @@ export const dimensions = computed(() => planeToy.value?.codeSize ?? sae.value?.
 /** Directions that may span the plane: the true ones, or the latents where there is no truth. */
 export const spanning = computed(() => planeToy.value?.directions ?? sae.value?.directions);
 
-/** A plane through more dimensions than this is fog: latents are mapped instead. */
+/**
+ * The most dimensions for which the plane is shown. A plane through more of them shows next to nothing, and latents are
+ * mapped instead.
+ */
 export const MOST_DIMENSIONS = 8;
+/** Whether the models in view have few enough dimensions for the plane. */
 export const isFlat = computed(() => dimensions.value <= MOST_DIMENSIONS);
 
-/** Beyond this many points the cloud only darkens. */
+/** The most points of the cloud. More of them would only darken it. */
 const MOST_POINTS = 1500;
 
-/** A few rows of the space, to look at. */
-/** The views that draw the plane. */
+/** A few rows of activations, for the cloud. */
+/** Whether one of the views that draw the plane is open. */
 const isLookedAt = (): boolean => view.value === 'plane' || view.value === 'training';
 
 const points = resource<HostTensor>(
@@ -55,6 +69,7 @@ const points = resource<HostTensor>(
   isLookedAt,
 );
 
+/** The plane's origin and axes; undefined while they are not known. */
 export const basis = computed<PlaneBasis | undefined>(() => {
   if (!isFlat.value) return undefined;
   if (dimensions.value === 2) return plainPlane();
@@ -73,6 +88,7 @@ export const basis = computed<PlaneBasis | undefined>(() => {
   return principalPlane(drawn);
 });
 
+/** The activations in the plane, x and y in turn; undefined while they are not known. */
 export const cloud = computed<Float32Array | undefined>(() => {
   const axes = basis.value;
   const drawn = points.value;
@@ -85,6 +101,7 @@ export const cloud = computed<Float32Array | undefined>(() => {
   return places;
 });
 
+/** The true directions in the plane. */
 export const planeTruth = computed<PlaneArrow[]>(() => {
   const axes = basis.value;
   const directions = planeToy.value?.directions;
@@ -94,6 +111,7 @@ export const planeTruth = computed<PlaneArrow[]>(() => {
 /** b_dec of the autoencoder in view, in the plane. */
 export const planeBias = computed(() => (basis.value && sae.value ? pointOf(basis.value, sae.value.bias) : undefined));
 
+/** The latents in the plane. */
 export const planeLatents = computed<PlaneArrow[]>(() => {
   const axes = basis.value;
   const encoder = sae.value;
@@ -107,7 +125,7 @@ export const planeLatents = computed<PlaneArrow[]>(() => {
   });
 });
 
-/** Half the side of the plane: everything is in it. */
+/** Half the side of the square that is shown, which holds everything that is drawn. */
 export const extent = computed(() => {
   const seen = cloud.value ?? new Float32Array();
   const radii = Array.from({ length: seen.length / 2 }, (_, i) => Math.hypot(seen[2 * i]!, seen[2 * i + 1]!));
@@ -142,7 +160,9 @@ const winners = resource(
 
 const ALPHA = { light: 36, dark: 52 };
 
-/** The same as a picture: each region in its latent's colour, white lines where they meet. */
+/**
+ * The regions as a picture, the address of which this is: each in its latent's colour, with white lines between them.
+ */
 export const regions = computed<string | undefined>(() => {
   const found = winners.value;
   const encoder = sae.value;

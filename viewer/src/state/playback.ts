@@ -1,25 +1,27 @@
-/** Playing a history: a position that runs from the first frame to the last, by itself or by hand. */
+/** The playback of a history: a position that runs from the first snapshot to the last, by itself or by hand. */
 import { type Signal, signal } from '@preact/signals';
 import { sae, toy } from './models.ts';
 import { reducedMotion } from './settings.ts';
 
-/** A whole history plays in this many milliseconds. */
+/** The milliseconds that a whole history takes to play. */
 export const DURATION = 4000;
 
+/** A position in a history, and the means to play it. */
 export interface Playback {
-  /** 0 at the first frame, 1 at the last. */
+  /** The position: 0 at the first snapshot, 1 at the last. */
   readonly position: Signal<number>;
   readonly playing: Signal<boolean>;
   play(): void;
   pause(): void;
 }
 
-/** Milliseconds that each snapshot stands where the person asked for less motion. */
+/** The milliseconds for which each snapshot is shown where the person asked for less motion. */
 const STANDING = 400;
 
 /**
- * A playback that stands at its end. Where the person asked for less motion it goes from snapshot to snapshot, without gliding.
- * `frames` says how many snapshots there are.
+ * Makes a playback that stands at the end. Where the person asked for less motion it shows one snapshot after another
+ * without moving between them.
+ * @param frames - Says how many snapshots there are.
  */
 export function createPlayback(frames: () => number = () => 2): Playback {
   const position = signal(1);
@@ -38,7 +40,7 @@ export function createPlayback(frames: () => number = () => 2): Playback {
     position.value = from;
     playing.value = true;
     if (reducedMotion.value) {
-      // A dozen pictures tell it as well.
+      // A dozen snapshots are enough to see it.
       const last = Math.max(1, frames() - 1);
       const step = Math.max(1, Math.round(last / 12)) / last;
       timer = window.setInterval(() => {
@@ -58,5 +60,5 @@ export function createPlayback(frames: () => number = () => 2): Playback {
   return { position, playing, play, pause };
 }
 
-/** Playback of the history in the history view. */
+/** The playback of the training view. */
 export const playback = createPlayback(() => sae.value?.history?.steps.length ?? toy.value?.history?.steps.length ?? 2);

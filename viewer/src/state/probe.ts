@@ -6,10 +6,12 @@ import { sae, toy, truth } from './models.ts';
 import { newestAnswer } from './newest-answer.ts';
 import { density, oneSample, seed } from './rows.ts';
 
+/** The input of the probe. */
 export type ProbeInput = ProbeRequest['input'];
 
+/** The input that the page shows. */
 export const probeInput = signal<ProbeInput>({ type: 'features', values: new Float32Array(0) });
-/** Latents held at a value, by index; 0 is an ablation. */
+/** The latents that are held at a value, by index; a value of 0 is an ablation. */
 export const pins = signal<ReadonlyMap<number, number>>(new Map());
 
 /** Sets one entry of the input. */
@@ -19,7 +21,7 @@ export function setInput(index: number, value: number): void {
   probeInput.value = { ...probeInput.value, values };
 }
 
-/** Puts an activation vector straight before the autoencoder. */
+/** Makes an activation vector the input, which goes straight into the autoencoder. */
 export function setActivations(values: Float32Array): void {
   probeInput.value = { type: 'activations', values };
 }
@@ -32,6 +34,7 @@ export function setPin(latent: number, value: number | undefined): void {
   pins.value = next;
 }
 
+/** The ways to fill the input at once. */
 export type Preset = 'one-hot' | 'all' | 'none' | 'random';
 
 /** Fills the input: one feature (`hot`), all, none, or a random sparse sample of the page's density and seed. */
@@ -45,7 +48,7 @@ export function applyPreset(preset: Preset, hot = 0): void {
   probeInput.value = { type, values };
 }
 
-// A new model in view needs an input of its width; one that fits is kept.
+// A new model in view gets an input of its own width; an input that fits stays.
 effect(() => {
   const first = truth.value ?? (sae.value ? undefined : toy.value);
   const encoder = sae.value;
@@ -57,7 +60,7 @@ effect(() => {
   if (!fits) applyPreset('one-hot');
 });
 
-// Pins belong to one autoencoder.
+// Pins belong to one autoencoder, and are dropped when another comes into view.
 let pinned: string | undefined;
 effect(() => {
   const id = sae.value?.id;
@@ -65,7 +68,7 @@ effect(() => {
   pinned = id;
 });
 
-/** What the page wants to know now; undefined where there is nothing to run. */
+/** The request that the page's present state makes; undefined where there is nothing to run. */
 const request = computed<ProbeRequest | undefined>(() => {
   const input = probeInput.value;
   const source = truth.value ?? (sae.value ? undefined : toy.value);
@@ -78,7 +81,8 @@ const request = computed<ProbeRequest | undefined>(() => {
 const { answer, isBusy } = newestAnswer(request, async to => (await inference()).probe(to), 'The probe could not run');
 
 /**
- * The newest result of the models in view. It may be of an input a moment ago, while a slider moves; it is never of another model.
+ * The newest result for the models in view. While a slider moves it may be about the input of a moment ago; it is never
+ * about another model.
  */
 export const probeResult = computed<ProbeResult | undefined>(() => {
   const wanted = request.value;
@@ -89,7 +93,10 @@ export const probeResult = computed<ProbeResult | undefined>(() => {
   return same ? got.result : undefined;
 });
 
-/** The result of exactly what the page shows, once it is there; undefined where there is nothing to run or it failed. */
+/**
+ * Waits for the result of exactly the input that the page shows; undefined where there is nothing to run or the run
+ * failed.
+ */
 export async function exactProbe(): Promise<ProbeResult | undefined> {
   while (request.value && answer.value?.to !== request.value && isBusy()) {
     await new Promise(resolve => setTimeout(resolve, 10));

@@ -1,18 +1,28 @@
-/** A signal whose value is worked out asynchronously from other signals. It never holds the answer to another question. */
+/**
+ * A signal whose value is computed asynchronously from other signals. It never holds the answer to another question
+ * than the present one.
+ */
 import { effect, type ReadonlySignal, signal } from '@preact/signals';
 import { fail } from './notices.ts';
 
+/** A question that a resource asks. */
 export interface Question<T> {
-  /** What the answer is about: a value about something else is dropped at once, one about the same stays until the next arrives. */
+  /**
+   * The subject of the answer. An answer on another subject is dropped at once; an older answer on the same subject
+   * stays until the next one arrives.
+   */
   readonly about: string;
   readonly ask: () => Promise<T>;
-  /** True where the answer is the same however often it is asked. Default false. */
+  /** Whether the answer is the same however often it is asked. Default false. */
   readonly once?: boolean;
 }
 
 /**
- * `question` reads signals and gives what to ask, or undefined where there is nothing to ask. `wanted` says whether anybody looks at
- * the answer: while nobody does, nothing is asked and what is known stays, but for what is about something else.
+ * Makes a signal that holds the answer to a question.
+ * @param what - What an alert says when asking fails.
+ * @param question - Reads signals and gives the question, or undefined where there is nothing to ask.
+ * @param wanted - Whether the answer is shown anywhere. While it is not, nothing is asked, and a known answer stays
+ *   unless it is on another subject.
  */
 export function resource<T>(
   what: string,
@@ -30,7 +40,7 @@ export function resource<T>(
     about = asked?.about;
     if (!asked || (asked.once && known)) return;
     if (!wanted()) {
-      // Asked again once somebody looks.
+      // It is asked again once the answer is shown.
       if (!known) about = undefined;
       return;
     }

@@ -1,4 +1,4 @@
-/** The row of the rows in use that the sample page shows. */
+/** The row that the sample page shows. */
 import { computed, effect } from '@preact/signals';
 import { blockOf, readBlock } from '../data/rows.ts';
 import { sae } from './models.ts';
@@ -7,7 +7,7 @@ import { resource } from './resource.ts';
 import { rows } from './rows.ts';
 import { selectedRow } from './selection.ts';
 
-/** The selected row; undefined where it is none of the rows. */
+/** The selected row; undefined where the rows in use have no such row. */
 export const rowInView = computed(() => {
   const row = selectedRow.value;
   const used = rows.value;
@@ -32,7 +32,7 @@ const values = resource('The row could not be read', () => {
   };
 });
 
-// A row that was chosen becomes the input; what a person then changes is no longer that row.
+// A chosen row becomes the input. Once the person changes that input, it no longer counts as the row.
 effect(() => {
   const read = values.value;
   if (read) probeInput.value = { type: read.type, values: read.values };

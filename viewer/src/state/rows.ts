@@ -1,4 +1,7 @@
-/** The rows that the autoencoder in view is run on: the person's own, else a toy model's, else noise where noise says anything. */
+/**
+ * The rows that the autoencoder in view is run on: the person's own; where there are none, a toy model's; and else
+ * noise, where that can tell anything.
+ */
 import { computed, signal } from '@preact/signals';
 import { createRandomSource } from '../../../src/data/random-source.ts';
 import { SyntheticSparseDataGenerator } from '../../../src/data/synthetic-sparse.ts';
@@ -11,31 +14,35 @@ import { inference } from '../workers/inference-client.ts';
 import { sae, toy, truth } from './models.ts';
 import { resource } from './resource.ts';
 
-/** Seed of every draw on the page. */
+/** The seed of everything that is drawn at random on the page. */
 export const seed = signal(0);
-/** Probability that a feature is present; undefined takes the toy model's own, or one in ten. */
+/**
+ * The probability that a feature is present, as the person chose it; undefined stands for that of the toy model's
+ * training data, or 0.1 where the file does not say.
+ */
 export const chosenDensity = signal<number | undefined>(undefined);
+/** The probability that a feature is present in rows that are drawn here. */
 export const density = computed(() => chosenDensity.value ?? 1 - (truth.value?.sparsity ?? 0.9));
 
-/** Rows that the person opened, newest last. */
+/** The rows that the person opened, the newest last. */
 export const ownRows = signal<readonly Rows[]>([]);
-/** Labels and tokens that the person opened; they belong to the rows that are as many. */
+/** The labels and tokens that the person opened. They belong to rows of their own number. */
 export const rowNames = signal<readonly RowNames[]>([]);
 
-/** Samples that are drawn. */
+/** How many samples of a toy model are drawn. */
 const SAMPLES = 4000;
-/** Noise through a wide autoencoder stops here: about a second. */
+/** The most multiplications that noise may cost, about a second of them. */
 const LARGEST_PRODUCT = 6e9;
-/** Draws in search of a sample that is not empty. */
+/** How often a sample is drawn anew because it is empty. */
 const DRAWS = 64;
 
-/** Sparse features [count, n], each present with probability `presence`, uniform on [0, 1) then. */
+/** Sparse features [count, n]: each is present with probability `presence`, and then uniform on [0, 1). */
 export function sparseFeatures(count: number, n: number, presence: number, fromSeed: number): HostTensor {
   const sparsity = new Array<number>(n).fill(1 - presence);
   return new SyntheticSparseDataGenerator(count, sparsity, createRandomSource(fromSeed)).generateBatch();
 }
 
-/** One sparse sample of n features with at least one present: an empty one shows nothing. */
+/** One sparse sample of n features, of which at least one is present, because an empty sample shows nothing. */
 export function oneSample(n: number, presence: number, fromSeed: number): Float32Array {
   const { data } = sparseFeatures(DRAWS, n, presence, fromSeed);
   for (let draw = 0; draw < DRAWS; draw++) {
@@ -55,15 +62,15 @@ function gaussian(count: number, mean: Float32Array, width: number, fromSeed: nu
   return data;
 }
 
-/** How many rows of noise would say something of an autoencoder within about a second; 0 where none would. */
+/** How many rows of noise can be run within about a second; 0 where they would be too few to tell anything. */
 function noiseRows({ inputSize, codeSize, k }: Model): number {
   const affordable = Math.min(SAMPLES, Math.floor(LARGEST_PRODUCT / (inputSize * codeSize)));
-  // Where the file gives no k, a latent in twenty fires.
+  // Where the file gives no k, one latent in twenty is taken to fire.
   const active = k ?? codeSize / 20;
   return (affordable * active) / codeSize >= FEWEST_FIRINGS ? affordable : 0;
 }
 
-/** The person's own rows that are as wide as the input of the autoencoder in view; the newest. */
+/** The newest of the person's own rows that are as wide as the input of the autoencoder in view. */
 export const fittingRows = computed(() => ownRows.value.findLast(({ width }) => width === sae.value?.inputSize));
 
 /** The rows for the models in view. */

@@ -1,4 +1,4 @@
-/** What is selected, everywhere at once: one true feature, one latent, one row. */
+/** The selection, which all views share: one true feature, one latent, one row. */
 import { signal } from '@preact/signals';
 import { view } from './navigation.ts';
 
@@ -9,12 +9,12 @@ export const selectedLatent = signal<number | undefined>(undefined);
 /** Index of the row that the sample page shows. */
 export const selectedRow = signal<number | undefined>(undefined);
 
-/** Selects a feature, or takes the selection back where it was the one. */
+/** Selects a feature, or ends the selection where it is selected already. */
 export function toggleFeature(index: number): void {
   selectedFeature.value = selectedFeature.value === index ? undefined : index;
 }
 
-/** Selects a latent, or takes the selection back where it was the one. */
+/** Selects a latent, or ends the selection where it is selected already. */
 export function toggleLatent(index: number): void {
   selectedLatent.value = selectedLatent.value === index ? undefined : index;
 }

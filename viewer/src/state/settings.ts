@@ -1,7 +1,8 @@
-/** Settings that outlive the visit: theme and compute. */
+/** The settings that this browser remembers: the theme, and what models run on. */
 import { effect, signal } from '@preact/signals';
 import type { Compute } from '../data/model.ts';
 
+/** The person's choice of a theme; 'auto' follows the system. */
 export type Theme = 'auto' | 'light' | 'dark';
 
 function stored<T extends string>(key: string, allowed: readonly T[]): T {
@@ -17,14 +18,18 @@ function store(key: string, value: string): void {
   try {
     localStorage.setItem(`monosemantic.${key}`, value);
   } catch {
-    // A page without storage keeps its settings for this visit only.
+    // A page without storage keeps its settings until it closes.
   }
 }
 
+/** All themes, the default first. */
 export const THEMES: readonly Theme[] = ['auto', 'light', 'dark'];
+/** Everything that models may be made to run on, the default first. */
 export const COMPUTES: readonly Compute[] = ['auto', 'webgpu', 'wasm'];
 
+/** The theme that the person chose. */
 export const theme = signal<Theme>(stored('theme', THEMES));
+/** What the person chose to run models on. */
 export const compute = signal<Compute>(stored('compute', COMPUTES));
 
 const darkQuery = matchMedia('(prefers-color-scheme: dark)');
@@ -33,7 +38,7 @@ darkQuery.addEventListener('change', event => {
   systemDark.value = event.matches;
 });
 
-/** True while the page is dark. */
+/** Whether the page is shown in the dark theme. */
 export const dark = signal(false);
 
 effect(() => {
@@ -44,7 +49,7 @@ effect(() => {
 effect(() => store('compute', compute.value));
 
 const motionQuery = matchMedia('(prefers-reduced-motion: reduce)');
-/** True where the person asked the system for less motion: nothing plays by itself then. */
+/** Whether the person asked the system for less motion. Nothing plays by itself then. */
 export const reducedMotion = signal(motionQuery.matches);
 motionQuery.addEventListener('change', event => {
   reducedMotion.value = event.matches;

@@ -1,4 +1,4 @@
-/** What is known of all latents of the autoencoder in view, from whichever source knows most. */
+/** The statistics over all latents of the autoencoder in view, from the source that knows most. */
 import { computed } from '@preact/signals';
 import { tooFewRows } from '../data/firings.ts';
 import { bundleInUse } from './bundles.ts';
@@ -6,16 +6,16 @@ import { firings } from './firings.ts';
 import { sae } from './models.ts';
 import { rows } from './rows.ts';
 
-/** A bundle's summary, or what the rows gave so far. */
+/** The summary of the open bundle, or that of the rows run so far. */
 export const statistics = computed(() => bundleInUse.value?.summary ?? firings.value?.summary);
 
-/** True once all rows were run. */
+/** Whether all rows were run. */
 export const statisticsDone = computed(() => bundleInUse.value !== undefined || firings.value?.done === true);
 
-/** True where the rows are noise, which says nothing of what was learned. */
+/** Whether the rows are noise, which tells nothing about what was learned. */
 export const areNoise = computed(() => !bundleInUse.value && rows.value?.kind === 'noise');
 
-/** True where a latent that did not fire tells nothing: too few rows for the width. */
+/** Whether too few rows were run, for the number of latents, for a silent latent to mean anything. */
 export const fewRows = computed(() => {
   const summary = statistics.value;
   const model = sae.value;

@@ -1,9 +1,11 @@
-/** The table of latents: its order, what it is filtered by, and the lists that a person saves. */
+/** The person's choices for the table of latents: its order, its filters, and the list of saved latents. */
 import { effect, signal } from '@preact/signals';
 import { sae } from './models.ts';
 
+/** A column of the table. */
 export type Column = 'latent' | 'status' | 'label' | 'density' | 'mean' | 'max' | 'norm' | 'encoder' | 'cosine';
 
+/** All columns from left to right. */
 export const COLUMNS: readonly Column[] = [
   'latent',
   'status',
@@ -16,15 +18,17 @@ export const COLUMNS: readonly Column[] = [
   'cosine',
 ];
 
+/** The column that the table is sorted by. */
 export const sortBy = signal<Column>('latent');
+/** Whether the largest values come first. */
 export const descending = signal(false);
-/** Words that a latent's label must hold, or a latent's number. */
+/** The text of the search field: words of a latent's label, or a latent's number. */
 export const searched = signal('');
-/** log₁₀ density from and to; undefined keeps all. */
+/** The least and the greatest log₁₀ density of the latents that are listed; undefined lists all. */
 export const densityRange = signal<readonly [number, number] | undefined>(undefined);
-/** Only latents of the saved list. */
+/** Whether only saved latents are listed. */
 export const onlySaved = signal(false);
-/** Only latents that fired on no row, or only those that did. */
+/** Whether all latents are listed, those that fired on some row, or those that fired on none. */
 export const firing = signal<'all' | 'fired' | 'silent'>('all');
 
 /** The saved latents of the autoencoder in view. */
@@ -39,12 +43,12 @@ effect(() => {
   try {
     if (reading) found = JSON.parse(localStorage.getItem(key(reading)) ?? '[]');
   } catch {
-    // A page without storage, or a damaged entry: no list.
+    // Without storage, or with a damaged entry in it, the list is empty.
   }
   saved.value = new Set(Array.isArray(found) ? found.filter(Number.isSafeInteger) : []);
 });
 
-/** Puts a latent on the saved list, or takes it off. */
+/** Puts a latent on the list of saved latents, or takes it off. */
 export function toggleSaved(latent: number): void {
   const next = new Set(saved.value);
   if (!next.delete(latent)) next.add(latent);
@@ -52,6 +56,6 @@ export function toggleSaved(latent: number): void {
   try {
     if (reading) localStorage.setItem(key(reading), JSON.stringify([...next].sort((a, b) => a - b)));
   } catch {
-    // The list then lasts as long as the page.
+    // Without storage the list lasts as long as the page.
   }
 }

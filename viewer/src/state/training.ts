@@ -1,4 +1,4 @@
-/** Training on this page: what to train, how it goes, and what came out, for one seed or several in turn. */
+/** Training on this page: the settings, the progress, and the models that came out, for one seed or several. */
 import { computed, signal } from '@preact/signals';
 import { ARCHITECTURE_FORMS, FIRST_VALUES, flagValues } from '../data/architecture-form.ts';
 import { type Matrix, matchDirections, rowsOf } from '../data/matching.ts';
@@ -8,7 +8,9 @@ import { training } from '../workers/training-client.ts';
 import { toy } from './models.ts';
 import { fail, say } from './notices.ts';
 
+/** The kind of model that the form is about. */
 export const trainingKind = signal<ModelKind>('toy-model');
+/** The values of the form. */
 export const trainingSettings = signal({
   nFeatures: 5,
   nHidden: 2,
@@ -26,12 +28,15 @@ export const trainingSettings = signal({
   /** How many seeds are trained: autoencoders side by side, toy models one after the other. */
   seeds: 1,
 });
-/** A change of a setting starts anew, once something was trained. */
+/** Whether changing a setting trains again, once something was trained. */
 export const startsOnChange = signal(true);
 
+/** The phase of the training. */
 export type Phase = 'idle' | 'starting' | 'running' | 'paused' | 'done';
+/** The phase that the training is in. */
 export const phase = signal<Phase>('idle');
 
+/** The training of one seed: its progress, and its model once it is done. */
 export interface SeedOfTraining {
   readonly seed: number;
   readonly name: string;
@@ -41,25 +46,30 @@ export interface SeedOfTraining {
 
 /** One entry for each seed, in the order in which they are trained. */
 export const trainedSeeds = signal<readonly SeedOfTraining[]>([]);
-/** The seed that is looked at; undefined follows the one that is being trained. */
+/** The seed that the page shows; undefined stands for the one that is being trained. */
 export const seedInView = signal<number | undefined>(undefined);
-/** What is being or was trained last. */
+/** The kind of model that is being trained, or was trained last. */
 export const trainedKind = signal<ModelKind>('toy-model');
-/** True directions that the run is compared with. */
+/** The true directions that the trained models are compared with. */
 export const trainingGoal = signal<Matrix | undefined>(undefined);
 
+/** The training that the page shows. */
 export const shownTraining = computed(() => {
   const all = trainedSeeds.value;
   return all.find(({ seed }) => seed === seedInView.value) ?? all.findLast(({ progress }) => progress) ?? all[0];
 });
 
+/** The history of a training so far. */
 export const historyOfTraining = (entry: SeedOfTraining | undefined): History | undefined =>
   entry?.result?.history ?? entry?.progress?.history;
 
-/** A feature of a toy model counts as stored from this norm on. */
+/** The norm from which a feature of a toy model counts as stored. */
 const STORED = 0.5;
 
-/** What was found so far, of how many: true directions by an autoencoder, features by a toy model. */
+/**
+ * How many features were found so far, and of how many: true directions that an autoencoder found, or features that a
+ * toy model stored.
+ */
 export function foundBy(
   entry: SeedOfTraining | undefined,
 ): { readonly found: number; readonly of: number } | undefined {
@@ -72,7 +82,7 @@ export function foundBy(
   return goal && { found: matchDirections(directions, goal).recovered, of: goal.length };
 }
 
-/** The form of the architecture that is chosen. */
+/** The form of the chosen architecture. */
 export const architectureForm = computed(
   () => ARCHITECTURE_FORMS.find(({ kind }) => kind === trainingSettings.value.architecture) ?? ARCHITECTURE_FORMS[0]!,
 );
@@ -82,7 +92,7 @@ interface Wanted {
   readonly seeds: readonly number[];
 }
 
-/** The trainings that the settings ask for, which follow one another. */
+/** The trainings that the settings ask for, in the order in which they are run. */
 function wanted(): readonly Wanted[] {
   const s = trainingSettings.value;
   const seeds = Array.from({ length: s.seeds }, (_, i) => s.seed + i);
@@ -114,12 +124,13 @@ function nameOf(settings: TrainingSettings, seed: number): string {
   return `sae-${settings.architecture}-${settings.dSae}-${settings.initialisation}-seed-${seed}`;
 }
 
+/** Whether a training is starting, running or paused. */
 export const isTraining = (): boolean => phase.value !== 'idle' && phase.value !== 'done';
 
 let turn = 0;
 let running: Promise<void> | undefined;
 
-/** Trains what the settings say; what was running stops first. */
+/** Trains according to the settings. A training that is running is stopped first. */
 export async function startTraining(): Promise<void> {
   const mine = ++turn;
   if (isTraining()) await (await training()).stop();
@@ -167,9 +178,10 @@ async function run(stale: () => boolean): Promise<void> {
   }
 }
 
-/** Stopping by hand ends the seeds that are still to come as well. */
+/** Whether the person stopped the training, which also cancels the seeds that have not begun. */
 let stopped = false;
 
+/** Pauses, resumes or stops the training. */
 export async function controlTraining(what: 'pause' | 'resume' | 'stop'): Promise<void> {
   const api = await training();
   stopped = what === 'stop';
@@ -178,7 +190,7 @@ export async function controlTraining(what: 'pause' | 'resume' | 'stop'): Promis
   if (what === 'resume') phase.value = 'running';
 }
 
-/** Changes a setting; where something was trained already, training starts anew. */
+/** Changes a setting. Where something was trained already, training starts again with it. */
 export function changeSetting(change: Partial<typeof trainingSettings.value>): void {
   trainingSettings.value = { ...trainingSettings.value, ...change };
   if (startsOnChange.value && phase.value !== 'idle') void startTraining();

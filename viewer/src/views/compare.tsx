@@ -1,4 +1,4 @@
-/** Two autoencoders compared: what both have, what only one has, and the pairs. */
+/** Two autoencoders compared: the latents that both have, those that only one has, and the pairs. */
 import { Figure } from '../components/figure.tsx';
 import { Histogram } from '../components/histogram.tsx';
 import { Empty, Lead } from '../components/lead.tsx';

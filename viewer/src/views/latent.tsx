@@ -1,4 +1,4 @@
-/** One latent: what it fires on, how often and how strongly, its company, and where it points. */
+/** One latent: the rows on which it fires, how often and how strongly, the latents near it, and its direction. */
 import { Examples } from '../components/examples.tsx';
 import { Figure } from '../components/figure.tsx';
 import { GoTo } from '../components/go-to.tsx';
@@ -20,10 +20,10 @@ import { rows } from '../state/rows.ts';
 import { openLatent, selectedLatent } from '../state/selection.ts';
 import { fewRows, statisticsDone } from '../state/statistics.ts';
 
-/** Dimensions listed of a direction. */
+/** How many dimensions of a direction are listed. */
 const STRONGEST = 10;
 
-/** The latent before or after in the order of the table; by number where it is not in it. */
+/** The latent before or after this one in the table's order; by number where the table does not list it. */
 function neighbourInOrder(latent: number, step: 1 | -1, count: number): number {
   const order = tableOrder.value;
   const at = order?.indexOf(latent) ?? -1;

@@ -20,10 +20,13 @@ import { analysis } from '../workers/analysis-client.ts';
 /** The most latents and features that the matrix shows. */
 const MOST_ROWS = 400;
 const MOST_COLUMNS = 400;
-/** Latents that are compared with each other where there is no truth. */
+/** The most latents that are compared with each other, where no truth is open. */
 const MOST_SELF = 64;
 
-/** The matrix against the truth: features in their order, each one's own latent on the diagonal, the rest below. */
+/**
+ * The latents against the true features. Features stand in their order and each one's own latent on the diagonal; the
+ * other latents come below.
+ */
 const matrix = computed(() => {
   const found = matching.value;
   if (!found) return undefined;
@@ -41,7 +44,7 @@ const matrix = computed(() => {
   return { rows: latents, columns, values };
 });
 
-/** Latent against latent, those that fire most often, where there is no truth. */
+/** The latents that fire most often against each other, where no truth is open. */
 const selfMatrix = resource(
   'The latents could not be compared',
   () => {

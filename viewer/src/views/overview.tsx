@@ -1,4 +1,7 @@
-/** An autoencoder at a glance: what it is, how well it works on the rows, how its latents are used, and all of them in a table. */
+/**
+ * An autoencoder at a glance: what it is, how well it reconstructs the rows, how often its latents fire, and a table of
+ * all of them.
+ */
 import type { ComponentChildren } from 'preact';
 import { Figure } from '../components/figure.tsx';
 import { Histogram } from '../components/histogram.tsx';

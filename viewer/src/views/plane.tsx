@@ -1,4 +1,7 @@
-/** The plane: activations, true directions and latents, and a point that can be dragged; beyond a few dimensions a map of latents. */
+/**
+ * The plane view: activations, true directions and latents, and a point that can be dragged. For more than a few
+ * dimensions it is a map of latents.
+ */
 import type { Signal } from '@preact/signals';
 import { Figure } from '../components/figure.tsx';
 import { GoTo } from '../components/go-to.tsx';

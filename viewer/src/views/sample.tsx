@@ -1,4 +1,7 @@
-/** One sample: the latents that explain it, what comes back, and what changes when a latent is held, ablated or steered. */
+/**
+ * One sample: the latents that fire on it, its reconstruction, and what changes when a latent is held at a value,
+ * ablated or steered.
+ */
 import { useState } from 'preact/hooks';
 import { Bar } from '../components/bar.tsx';
 import { latentColour } from '../components/latent-chips.tsx';
@@ -143,7 +146,10 @@ function RowPicker() {
   );
 }
 
-/** Rows of true features: slider, then what came back from the toy model: alone, through the SAE, and with the person's change. */
+/**
+ * A line for each true feature: a slider, and the feature as it comes back from the toy model alone, through the
+ * autoencoder, and with the person's changes.
+ */
 function FeatureRows() {
   const { values } = probeInput.value;
   const result = probeResult.value;
@@ -222,7 +228,7 @@ function FeatureRows() {
   );
 }
 
-/** Sliders straight into the autoencoder, where no toy model stands before it. */
+/** Sliders for the autoencoder's own input, where no toy model is open. */
 function ActivationRows() {
   const { values } = probeInput.value;
   const result = probeResult.value;
@@ -321,7 +327,7 @@ function Hidden() {
   );
 }
 
-/** Holds any latent, also one that is silent here. */
+/** The field that holds any latent at a value, including one that is silent on this sample. */
 function PinAny({ count }: { readonly count: number }) {
   const [text, setText] = useState('');
   return (
@@ -352,7 +358,7 @@ function PinAny({ count }: { readonly count: number }) {
   );
 }
 
-/** Beyond this many latents only those that fire, or are held, are listed. */
+/** The most latents that are all listed. Of more, only those that fire or are held are listed. */
 const MOST_LISTED = 64;
 
 function Latents() {

@@ -1,4 +1,4 @@
-/** The seed strip: one small panel for each seed of a study, all losses on one axis; a click opens the run. */
+/** A small panel for each seed of a study, with all losses on one axis. A click opens the run. */
 import { computed } from '@preact/signals';
 import { scaleLog } from 'd3-scale';
 import { line } from 'd3-shape';

@@ -1,4 +1,7 @@
-/** The story: why five things fit into two numbers, how they are read back, why a seed can fail, and then try it. */
+/**
+ * The story: why five things fit into two numbers, how they can be read back, why a seed can fail, and an invitation to
+ * try.
+ */
 import { Lead } from '../components/lead.tsx';
 import { Term } from '../components/term.tsx';
 import { scene, view } from '../state/navigation.ts';

@@ -1,4 +1,7 @@
-/** A text through a language model with an autoencoder spliced in: which latents fire on which token, and what steering changes. */
+/**
+ * The text view: which latents fire on which token of a text that is run through a language model with an autoencoder
+ * spliced into it, and what steering changes.
+ */
 import { useState } from 'preact/hooks';
 import { Bar } from '../components/bar.tsx';
 import { Empty, Lead } from '../components/lead.tsx';
@@ -19,12 +22,12 @@ import {
 import { sae } from '../state/models.ts';
 import { openLatent } from '../state/selection.ts';
 
-/** Latents that are listed for a token. */
+/** How many latents are listed for a token. */
 const LISTED = 24;
 
 const visible = (token: string): string => (token === '' ? '∅' : token.replaceAll('\n', '⏎').replaceAll('\t', '⇥'));
 
-/** The value of a latent on each token, or of each token's strongest one. */
+/** The activation of the colouring latent on each token, or of each token's strongest latent. */
 function strengths(): { readonly values: readonly number[]; readonly most: number } {
   const reading = textReading.value;
   const latent = colouringLatent.value;

@@ -1,4 +1,7 @@
-/** The toy model itself: W Wᵀ, how strongly and how purely each feature is stored, its bias, and its share of a dimension. */
+/**
+ * The toy model itself: W Wᵀ, how strongly and how purely each feature is stored, the bias, and each feature's share of
+ * a dimension.
+ */
 import { barY, ruleY, text } from '@observablehq/plot';
 import { computed } from '@preact/signals';
 import { featureDimensionality } from '../../../src/analysis/feature-dimensionality.ts';
@@ -12,7 +15,7 @@ import { shown } from '../data/numbers.ts';
 import { toy } from '../state/models.ts';
 import { selectedFeature, toggleFeature } from '../state/selection.ts';
 
-/** More features than this are shown without their own labels, and W Wᵀ of the first ones only. */
+/** The most features that are shown with labels and in W Wᵀ. Of more, only the first are in the matrix. */
 const MOST_FEATURES = 200;
 
 const POLYSEMANTICITY = Array.from({ length: 12 }, (_, i) => viridis(i / 11));

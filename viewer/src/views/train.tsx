@@ -1,4 +1,7 @@
-/** Training here: a toy model with restarts, or an autoencoder on the toy model in view; directions move while it learns. */
+/**
+ * The training view: trains a toy model with restarts, or an autoencoder on the toy model in view, and shows the
+ * directions move while it learns.
+ */
 import { line, text } from '@observablehq/plot';
 import type { JSX } from 'preact';
 import { Figure } from '../components/figure.tsx';
@@ -130,7 +133,7 @@ function OwnField({ field }: { readonly field: SettingField }): JSX.Element {
   );
 }
 
-/** Settings of the chosen architecture: those that the form fills in stand open, the others fold away. */
+/** The settings of the chosen architecture. Those that the form fills in are shown, the others can be folded out. */
 function OwnFields(): JSX.Element {
   const { fields } = architectureForm.value;
   const isFirst = ({ name }: SettingField) => FIRST_VALUES[name] !== undefined;
@@ -154,7 +157,7 @@ function OwnFields(): JSX.Element {
   );
 }
 
-/** The total, then the terms in the order of the library. */
+/** Colours of the curves: the total loss, then its terms in the library's order. */
 const TERM_COLOURS = ['var(--ink)', 'var(--accent)', 'var(--negative)', 'var(--unmatched)', 'var(--bad)'];
 
 const INITIALISATIONS: readonly InitialisationName[] = ['spread', 'activations', 'blend', 'gaussian'];
@@ -275,7 +278,7 @@ function Form() {
   );
 }
 
-/** The directions as they stand, in the plane where they can be compared. */
+/** The present directions, shown in the plane where that can hold them. */
 function Directions({ history }: { readonly history: History }) {
   const frame = frameAt(history, 1);
   const rows = frame.directions;

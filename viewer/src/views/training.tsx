@@ -1,4 +1,7 @@
-/** A model's history: directions as they form, the loss, and when each feature was found, lost, or passed on. */
+/**
+ * A model's history: its directions as they form, the loss, and when each feature was found, lost, or taken over by
+ * another latent.
+ */
 import { dot, line, ruleX } from '@observablehq/plot';
 import { computed } from '@preact/signals';
 import { Figure } from '../components/figure.tsx';
@@ -23,10 +26,13 @@ import { resource } from '../state/resource.ts';
 import { selectedLatent, toggleLatent } from '../state/selection.ts';
 import { analysis } from '../workers/analysis-client.ts';
 
-/** The model whose history is shown: the autoencoder's, or the toy model's where that is all there is. */
+/** The model whose history is shown: the autoencoder, or the toy model where only that has one. */
 const subject = computed(() => (sae.value?.history ? sae.value : toy.value?.history ? toy.value : undefined));
 
-/** True directions at the end: an autoencoder's target; a toy model is compared with where it arrives. */
+/**
+ * The directions that the history is compared with: the truth for an autoencoder; for a toy model its own directions at
+ * the end.
+ */
 const target = computed<Matrix | undefined>(() => {
   const model = subject.value;
   if (!model) return undefined;

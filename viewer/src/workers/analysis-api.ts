@@ -1,18 +1,21 @@
-/** What the page asks of the analysis worker: everything that is reckoned from directions and firings, without ONNX Runtime. */
+/**
+ * The interface of the analysis worker, which computes everything about directions and firings without ONNX Runtime.
+ */
 import type { HostTensor } from '../../../src/tensor.ts';
 import type { FiringBlock, FiringSummary, LatentFirings, Neighbour } from '../data/firings.ts';
 import type { Matching, TrainingEvent } from '../data/matching.ts';
 import type { History } from '../data/model.ts';
 import type { PlaneBasis } from '../data/plane-basis.ts';
 
-/** A table's order and what is left of it. */
+/** How a table is sorted and which entries it lists. */
 export interface Order {
   readonly column: Float32Array;
   readonly descending: boolean;
-  /** Entries that stay; undefined keeps all. */
+  /** 1 for each entry that is listed; undefined lists all. */
   readonly keep: Uint8Array | undefined;
 }
 
+/** The sizes of a run over rows, and the rows' labels. */
 export interface RunSettings {
   readonly rows: number;
   readonly width: number;
@@ -38,15 +41,17 @@ export interface Comparison {
   readonly mutual: Int32Array;
 }
 
+/** Where latents lie on the map. */
 export interface LatentMap {
   /** x and y in turn, along the first two principal components of the unit decoder rows. */
   readonly points: Float32Array;
-  /** Share of variance along each. */
+  /** The share of the variance along each of the two components. */
   readonly shares: readonly [number, number];
 }
 
+/** The methods of the analysis worker. */
 export interface AnalysisApi {
-  /** Directions of a model, which are kept until `forget`. */
+  /** Keeps the directions of a model until `forget`. */
   add(id: string, directions: HostTensor): void;
   forget(id: string): void;
   directionOf(id: string, latent: number): Float32Array;
@@ -74,10 +79,13 @@ export interface AnalysisApi {
   pairs(a: string, b: string, forward: Int32Array, backward: Int32Array, same: number): Comparison;
   order(wanted: Order): Int32Array;
 
-  /** Begins a run over rows under an id of the page's; what an older run of the same id held is dropped. */
+  /** Begins a run over rows under a name that the page chooses. An earlier run of the same name is dropped. */
   begin(run: string, settings: RunSettings): void;
   addFirings(run: string, block: FiringBlock): void;
-  /** Rows whose norms are above ten times the median, from which the page must fetch the values to leave them out. */
+  /**
+   * The rows whose norm is above ten times the median. The page fetches their values to leave them out of the explained
+   * variance.
+   */
   sinkRows(run: string): number[];
   /** The sum of the values of `sinkRows`, [width]. */
   setSinks(run: string, rows: readonly number[], sum: Float64Array): void;
@@ -87,7 +95,10 @@ export interface AnalysisApi {
   activations(run: string, latent: number, ranges: readonly (readonly [number, number])[]): Float32Array;
   /** Every latent that fires on a row, strongest first. */
   row(run: string, row: number): { latents: Int32Array; values: Float32Array; error: number | undefined };
-  /** Rows on which both fire, and either, of two latents of two runs over the same rows. */
+  /**
+   * Counts the rows on which both of two latents fire, and those on which either does. The two runs must be over the
+   * same rows.
+   */
   together(runA: string, a: number, runB: string, b: number): { both: number; either: number };
   end(run: string): void;
 }

@@ -5,7 +5,10 @@ import { startAnalysisWorker } from './start-workers.ts';
 
 let started: Remote<AnalysisApi> | undefined;
 
-/** The worker, started on first use. One that died stays dead: what it held, a page that is opened anew has again. */
+/**
+ * The worker, started on first use. A worker that died is not started again: what it held is lost, and only opening the
+ * page anew brings it back.
+ */
 export function analysis(): Remote<AnalysisApi> {
   started ??= remote<AnalysisApi>(startAnalysisWorker(), 'the worker for directions and statistics', () => {});
   return started;

@@ -1,4 +1,7 @@
-/** What the analysis worker does. It holds directions and firings; nothing here touches ONNX Runtime, so nothing waits for a model. */
+/**
+ * The analysis worker. It holds directions and firings and does without ONNX Runtime, so that its answers never wait
+ * for a model.
+ */
 
 import { cosineSimilarityMatrix } from '../../../src/analysis/cosine-similarity.ts';
 import type { HostTensor } from '../../../src/tensor.ts';
@@ -11,7 +14,7 @@ import { turn } from '../data/turn.ts';
 import type { AnalysisApi } from './analysis-api.ts';
 
 interface Directions {
-  /** As they stand. */
+  /** The directions as they were given. */
   readonly raw: HostTensor;
   /** 1 / norm of each, 0 for a zero row: made once somebody asks for a cosine. Unit rows would take as much memory as the rows again. */
   inverseNorms: Float64Array | undefined;
@@ -28,7 +31,7 @@ function inverseNormsOf({ data, shape }: HostTensor): Float64Array {
   return inverse;
 }
 
-/** Rows that are enough to find two principal components by. */
+/** The number of rows from which the two principal components are computed. */
 const MOST_FOR_COMPONENTS = 4096;
 
 /** Rows `first` to `first + count`, a copy that nobody shares. */
@@ -61,6 +64,7 @@ function cosinesBetween(left: Directions, right: Directions): (i: number, j: num
   };
 }
 
+/** Makes the methods of the analysis worker. */
 export function createAnalysis(): AnalysisApi {
   const models = new Map<string, Directions>();
   const runs = new Map<string, FiringRun>();
@@ -177,7 +181,7 @@ export function createAnalysis(): AnalysisApi {
       const indices: number[] = [];
       for (let i = 0; i < column.length; i++) if (!keep || keep[i] === 1) indices.push(i);
       const order = Int32Array.from(indices);
-      // Where there is no number the row goes last in either direction.
+      // A row without a number comes last, whichever way the table is sorted.
       const key = (i: number): number => {
         const value = column[i]!;
         return Number.isNaN(value) ? Number.POSITIVE_INFINITY : descending ? -value : value;
@@ -193,7 +197,7 @@ export function createAnalysis(): AnalysisApi {
       runs.set(run, new FiringRun(settings));
     },
     addFirings(run, block) {
-      // Blocks of a run that ended meanwhile are nobody's.
+      // A block may arrive after its run was dropped.
       runs.get(run)?.add(block);
     },
     sinkRows: run => runOf(run).sinkRows(),

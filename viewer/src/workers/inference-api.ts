@@ -1,4 +1,4 @@
-/** What the page asks of an inference worker. Everything that touches a model file or ONNX Runtime happens there. */
+/** The interface of an inference worker. Everything that touches a model file or ONNX Runtime happens there. */
 import type { SaeNames } from '../../../src/inference/model-options.ts';
 import type { HostTensor } from '../../../src/tensor.ts';
 import type { FiringBlock } from '../data/firings.ts';
@@ -10,7 +10,7 @@ import type { NearestApi } from './nearest.ts';
 
 /** A model file, read and made ready to run. */
 export interface OpenedModel {
-  /** The hash; of a parallel toy model with the instance behind it. */
+  /** The hash of the file; for a model of a parallel toy model followed by its instance. */
   readonly id: string;
   /** Which of a parallel toy model's instances this is. */
   readonly instance: number | undefined;
@@ -30,10 +30,10 @@ export interface OpenedModel {
   readonly compute: ComputeReport;
 }
 
-/** What a model really runs on. */
+/** What a model runs on in fact. */
 export interface ComputeReport {
   readonly provider: string;
-  /** Why the providers before it were refused; empty where the first choice runs. */
+  /** Why each provider that was tried before was refused; empty where the first one runs. */
   readonly refused: readonly string[];
 }
 
@@ -43,7 +43,7 @@ export interface Candidate {
   readonly shape: string;
 }
 
-/** What the tensors of an autoencoder may be called in a file that does not say so. */
+/** The tensors to choose from in a file that does not say which of them is what. */
 export interface TensorCandidates {
   readonly inputs: readonly Candidate[];
   /** Computed tensors: features and reconstruction are among them. */
@@ -58,6 +58,7 @@ export interface Pin {
   readonly value: number;
 }
 
+/** One input to run through the toy model and the autoencoder. */
 export interface ProbeRequest {
   readonly toy: string | undefined;
   readonly sae: string | undefined;
@@ -66,21 +67,21 @@ export interface ProbeRequest {
   readonly pins: readonly Pin[];
 }
 
-/** What came out, with what it came out of: it belongs to that request and no other. */
+/** The results for one request, together with that request. */
 export interface ProbeResult {
   readonly request: ProbeRequest;
   readonly hidden: Float32Array | undefined;
-  /** Of the features, by the toy model alone. */
+  /** The toy model's reconstruction of the features, without the autoencoder. */
   readonly toyReconstruction: Float32Array | undefined;
-  /** What the encoder gave, before pins. */
+  /** The latents that the encoder gave, before pins. */
   readonly latents: Float32Array | undefined;
-  /** Of the hidden activations, by the autoencoder, without pins. */
+  /** The autoencoder's reconstruction of the activations, without pins. */
   readonly reconstruction: Float32Array | undefined;
-  /** The same with the pins in force; undefined where there are none. */
+  /** The autoencoder's reconstruction with the pins in force; undefined where nothing is pinned. */
   readonly pinnedReconstruction: Float32Array | undefined;
-  /** Of the features, by the toy model's decoder from the autoencoder's reconstruction: through the SAE. */
+  /** The features as the toy model decodes them from the autoencoder's reconstruction, without pins. */
   readonly toyThroughSae: Float32Array | undefined;
-  /** The same with the pins in force. */
+  /** The features as the toy model decodes them from the reconstruction with pins. */
   readonly toyWithPins: Float32Array | undefined;
   /** Milliseconds spent in ONNX Runtime. */
   readonly milliseconds: number;
@@ -103,9 +104,10 @@ export interface InferenceApi extends LiveTextApi, NearestApi {
   /** ONNX Runtime's wasm, once, before anything else: bytes, or base64 of them gzipped. */
   start(wasm: ArrayBuffer | string): Promise<void>;
   /**
-   * Reads a file and makes it ready: one model, or each instance of a parallel one. `beside` are the files that hold its external
-   * data, by name; `names` says which tensor is what where the file leaves that open. Rejects with one readable sentence; what was open
-   * stays open.
+   * Reads a file and makes its model ready to run, or each instance of a parallel one. On failure it rejects with one
+   * sentence for the person, and what was open stays open.
+   * @param beside - The files that hold the model's external data, by name.
+   * @param names - Which tensor is what, where the file leaves that open.
    */
   open(
     file: Blob,
@@ -123,18 +125,18 @@ export interface InferenceApi extends LiveTextApi, NearestApi {
   linearDecoder(sae: string, block: RowBlock): Promise<LinearDecoder | undefined>;
   /** Names of the files beside the model that hold its data, relative to it; none where it holds all of it. */
   dataFiles(file: Blob, name: string): Promise<readonly string[]>;
-  /** Tensors of a file that a person may name: for files that leave open what is what. */
+  /** The tensors from which a person may choose, for a file that leaves open what is what. */
   candidates(file: Blob, name: string): Promise<TensorCandidates>;
   /** Frees a model's sessions and bytes. */
   close(id: string): Promise<void>;
-  /** Runs a model that is open on another provider from now on; on failure it stays where it was. */
+  /** Moves an open model to another provider. On failure it stays where it was. */
   move(id: string, compute: Compute): Promise<ComputeReport>;
   probe(request: ProbeRequest): Promise<ProbeResult>;
   /** Hidden activations of many samples [samples, n_features]. */
   hidden(toy: string, features: HostTensor): Promise<HostTensor>;
   /** The strongest latent at each point of a grid over the square of half side `half` in a plane, from its top left, −1 where none fires. */
   winners(sae: string, basis: PlaneBasis, half: number, grid: number): Promise<Int32Array>;
-  /** What fires on a block of rows, and how well it is rebuilt. */
+  /** Encodes a block of rows, and measures how well it is reconstructed. */
   encode(sae: string, block: RowBlock): Promise<FiringBlock>;
   /** The sum of the given rows, [width]. */
   sumOf(blocks: readonly RowBlock[], width: number): Promise<Float64Array>;

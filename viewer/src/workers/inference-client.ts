@@ -1,4 +1,4 @@
-/** The page's end of the inference workers: one that answers at once, and some that run rows. */
+/** The page's connection to the inference workers: one that answers at once, and several that run rows. */
 import { transfer } from '../../../src/workers/protocol.ts';
 import { onnxRuntimeWasm, type RuntimeBuild } from '../data/shipped.ts';
 import type { InferenceApi } from './inference-api.ts';
@@ -15,14 +15,14 @@ async function start(build: RuntimeBuild, subject: string, onDeath: () => void):
 
 let first: Promise<Remote<InferenceApi>> | undefined;
 
-/** The worker that opens models and answers probes: nothing long is ever asked of it. */
+/** The worker that opens models and answers probes. It is never asked anything that takes long. */
 export function inference(): Promise<Remote<InferenceApi>> {
   // One that died stays dead: the models that it held, a page that is opened anew has again.
   first ??= start('webgpu', 'the worker for models', () => {});
   return first;
 }
 
-/** Each holds a copy of the model's weights. */
+/** The most workers for running rows. Each of them holds a copy of the weights. */
 const MOST_ENCODERS = 3;
 const encoders: Promise<Remote<InferenceApi>>[] = [];
 

@@ -1,4 +1,4 @@
-/** What an inference worker does, on src/inference: read, open, run, and say which latents fire. */
+/** The inference worker, built on src/inference: it reads, opens and runs models, and tells which latents fire. */
 
 import { FileFormatError } from '../../../src/errors.ts';
 import { openModel } from '../../../src/inference/load.ts';
@@ -40,13 +40,16 @@ interface OpenSae {
 
 type Open = OpenToy | OpenSae;
 
-/** Models with fewer weights run on WASM under `auto`: a GPU's latency is longer than their whole run. */
+/**
+ * The number of weights below which `auto` chooses WASM: the latency of a GPU is longer than the whole run of such a
+ * model.
+ */
 const SMALL = 1_000_000;
 /** The widest autoencoder whose directions are found by decoding each latent alone. */
 const MOST_DECODED = 2048;
 /** Instances of a parallel toy model that are listed. */
 const MOST_INSTANCES = 64;
-/** Samples of the plane that are run at once. */
+/** How many points of the plane are run at once. */
 const CHUNK = 512;
 /** Rows on which it is checked that the decoder is a sum of directions. */
 const CHECKED_ROWS = 8;
@@ -58,7 +61,7 @@ function parameterCount(model: OnnxModel): number {
   );
 }
 
-/** What `auto` should try for this model, and why not the GPU. */
+/** The provider to try for this model, and why `auto` passes over the GPU where it does. */
 async function choose(compute: Compute, model: OnnxModel): Promise<{ provider: Provider | 'auto'; refused: string[] }> {
   if (compute !== 'auto') return { provider: compute, refused: [] };
   if (parameterCount(model) < SMALL) return { provider: 'wasm', refused: ['Auto: small models are faster on WASM.'] };
@@ -70,7 +73,7 @@ async function choose(compute: Compute, model: OnnxModel): Promise<{ provider: P
   return { provider: 'auto', refused: [] };
 }
 
-/** What the file holds; what it does not say is inferred as an autoencoder first. */
+/** Reads the model in a file. Where the file does not say what it is, it is read as an autoencoder first. */
 async function load(
   model: OnnxModel,
   metadata: ModelMetadata,
@@ -91,7 +94,7 @@ async function load(
   try {
     return await asSae();
   } catch (error) {
-    // Where neither reading is certain, what was missing for an autoencoder is the better answer.
+    // Where both readings fail, what was missing for an autoencoder is the more useful message.
     return asToy().catch(() => {
       throw error;
     });
@@ -136,7 +139,7 @@ async function readWhole(bytes: Uint8Array, name: string, beside: Readonly<Recor
   });
 }
 
-/** The directions of the file, or, where it does not name them, what each latent alone decodes to. */
+/** The directions that the file names, or else what each latent alone decodes to. */
 async function directionsOf(sae: LoadedSae, bias: HostTensor): Promise<HostTensor> {
   try {
     return await sae.featureDirections();
@@ -185,7 +188,7 @@ function geometryOf(model: OnnxModel, directions: HostTensor, dIn: number): Late
   if (encoder) {
     const dots = new Float64Array(count);
     const squares = new Float64Array(count);
-    // Row by row of the encoder: its columns are latents, and memory is read in order.
+    // The encoder's columns are latents; going by rows reads memory in order.
     for (let d = 0; d < dIn; d++) {
       const at = d * count;
       for (let i = 0; i < count; i++) {
@@ -204,7 +207,7 @@ function geometryOf(model: OnnxModel, directions: HostTensor, dIn: number): Late
 
 interface Entry {
   readonly open: Open;
-  /** Of a parallel toy model. */
+  /** The instance of a parallel toy model; undefined for any other model. */
   readonly instance: number | undefined;
 }
 
@@ -231,7 +234,7 @@ export function createInference(giveWasm: (wasm: ArrayBuffer) => void, runtime: 
     return open.loaded;
   };
 
-  /** Runs one toy model, also where the file holds several in parallel: `run` is shown all of its instances. */
+  /** Runs one toy model, which may be one of several in a parallel file. `run` is given all instances. */
   async function throughToy(
     id: string,
     input: HostTensor,
@@ -314,7 +317,7 @@ export function createInference(giveWasm: (wasm: ArrayBuffer) => void, runtime: 
     return decoders.get(id);
   }
 
-  /** What the page is told of a model that was opened; one entry for each instance of a parallel one. */
+  /** What the page is told about a model that was opened, with one entry for each instance of a parallel one. */
   async function describe(
     open: Open,
     sha256: string,

@@ -1,4 +1,4 @@
-/** The inference worker: opens model files and runs them, so that the page never waits for either. */
+/** Starts an inference worker, which opens model files and runs them off the page's thread. */
 
 import * as ort from 'onnxruntime-web/webgpu';
 import { loadWebRuntime } from '../../../src/sessions/browser.ts';

@@ -1,6 +1,7 @@
 /**
- * Text through a spliced model (`monosemantic splice`): tokens by `@huggingface/tokenizers`, features and logits by ONNX Runtime's WASM.
- * The model is one graph, so a run with `features_delta` says how the prediction changes.
+ * Runs text through a spliced model (`monosemantic splice`): tokens come from `@huggingface/tokenizers`, features and
+ * logits from ONNX Runtime's WASM. The model is one graph, so that a run with `features_delta` shows how the prediction
+ * changes.
  */
 import { Tokenizer } from '@huggingface/tokenizers';
 import { FileFormatError, InvalidValueError } from '../../../src/errors.ts';
@@ -16,9 +17,9 @@ import { openSession, type Session } from '../../../src/sessions/session.ts';
 import type { Prediction, SplicedText, TextReading, TextRequest } from '../data/live-text.ts';
 import type { Pin } from './inference-api.ts';
 
-/** Tokens that are read; the rest of a longer text is left out. */
+/** The most tokens that are read. The rest of a longer text is left out. */
 const MOST_TOKENS = 256;
-/** Predictions that are given for each token. */
+/** How many predictions are given for each token. */
 const PREDICTIONS = 8;
 
 interface OpenText {
@@ -69,12 +70,13 @@ function mostLikely(
   return best.map(id => ({ token: decode(id), share: Math.exp(scores[from + id]! - largest) / total }));
 }
 
+/** The methods for the text page. */
 export interface LiveTextApi {
-  /** Opens a spliced model; undefined where the file is none. What was open before is closed. */
+  /** Opens a spliced model in place of the one that is open. Gives undefined where the file is no spliced model. */
   openText(file: Blob, name: string, beside: Readonly<Record<string, Blob>>): Promise<SplicedText | undefined>;
-  /** Reads texts by this tokenizer.json, and its tokenizer_config.json, from now on. */
+  /** Makes texts be read by this tokenizer.json, and its tokenizer_config.json, from now on. */
   useTokenizer(file: Blob, config: Blob | undefined): Promise<void>;
-  /** Without a tokenizer the text is token ids, separated by spaces. */
+  /** Runs a text. Without a tokenizer the text is token ids that are separated by spaces. */
   readText(request: TextRequest): Promise<TextReading>;
 }
 
@@ -85,7 +87,7 @@ export function createLiveText(runtimeOf: () => Promise<Runtime>): LiveTextApi {
   function idsOf(text: string): number[] {
     if (tokenizer) {
       const ids: (number | undefined)[] = tokenizer.encode(text).ids;
-      // What a vocabulary without a token for the unknown does not hold has no id.
+      // A token that is not in the vocabulary has no id, unless the vocabulary has a token for the unknown.
       const at = ids.indexOf(undefined);
       if (at >= 0) throw new InvalidValueError(`the tokenizer has no token for part ${at + 1} of the text`);
       return ids as number[];

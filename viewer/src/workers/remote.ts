@@ -22,7 +22,7 @@ export function remote<Api extends object>(worker: Worker, subject: string, onDe
     onDeath,
   );
   return new Proxy({} as Remote<Api>, {
-    // A promise that gives this object would otherwise take it for a promise.
+    // Without this a promise that resolves with the object would take it for another promise.
     get: (_, name) =>
       typeof name !== 'string' || name === 'then' ? undefined : (...args: unknown[]) => owner.call(name, ...args),
   });

@@ -4,7 +4,9 @@ import InferenceWorker from './inference.worker.ts?worker&inline';
 import RowsWorker from './rows.worker.ts?worker&inline';
 import TrainingWorker from './training.worker.ts?worker&inline';
 
+/** Starts the analysis worker. */
 export const startAnalysisWorker = (): Worker => new AnalysisWorker({ name: 'analysis' });
+/** Starts an inference worker. */
 export const startInferenceWorker = (): Worker => new InferenceWorker({ name: 'inference' });
 export const startRowsWorker = (): Worker => new RowsWorker({ name: 'rows' });
 export const startTrainingWorker = (): Worker => new TrainingWorker({ name: 'training' });

@@ -1,7 +1,8 @@
-/** What the page asks of the training worker: training itself, and the conversions that need TensorFlow.js. */
+/** The interface of the training worker, which trains, and converts files that need TensorFlow.js. */
 import type { FlagValues } from '../../../src/models/architectures/architecture.ts';
 import type { History } from '../data/model.ts';
 
+/** How an autoencoder's weights begin, by the library's names. */
 export type InitialisationName = 'gaussian' | 'activations' | 'spread' | 'blend';
 
 /** A toy model, trained as parallel restarts of which the lowest loss is kept. */
@@ -23,7 +24,7 @@ export interface SaeSettings {
   readonly kind: 'sparse-autoencoder';
   /** [n_features, n_hidden] of the toy model whose activations it learns. */
   readonly weight: readonly (readonly number[])[];
-  /** The file's hash. */
+  /** The hash of the toy model's file. */
   readonly trainedOn: string;
   readonly sparsity: number;
   readonly dSae: number;
@@ -36,35 +37,44 @@ export interface SaeSettings {
   readonly seeds: readonly number[];
 }
 
+/** The settings of a training. */
 export type TrainingSettings = ToySettings | SaeSettings;
 
+/** How far the training of one model has come. */
 export interface TrainingProgress {
-  /** Which of the models that are trained side by side. */
+  /** The index of the model among those that are trained side by side. */
   readonly index: number;
   /** Completed steps. */
   readonly step: number;
   readonly steps: number;
-  /** Every loss so far is not sent: these are the snapshots, with the losses as they were then. */
+  /** The snapshots so far, with the loss at each of them. */
   readonly history: History;
   readonly stepsPerSecond: number;
-  /** What runs it. */
+  /** The engine that runs the training. */
   readonly engine: string;
 }
 
+/** A trained model as an .onnx file, with its history. */
 export interface TrainedModel {
   readonly onnx: Uint8Array<ArrayBuffer>;
   readonly history: History;
-  /** Of a toy model: the losses of all restarts. */
+  /** The final losses of all restarts of a toy model. */
   readonly losses: readonly number[];
 }
 
+/** The methods of the training worker. */
 export interface TrainingApi {
   start(wasm: ArrayBuffer | string): Promise<void>;
-  /** Trains until the steps are done or `stop` is called; resolves with the models as they stand then, one for each seed. */
+  /**
+   * Trains until the steps are done or `stop` is called. Resolves with the models as they then are, one for each seed.
+   */
   train(settings: TrainingSettings, progress: (progress: TrainingProgress) => void): Promise<readonly TrainedModel[]>;
   pause(): void;
   resume(): void;
   stop(): void;
-  /** The files of a SAELens (or sparsify, or Gemma Scope) autoencoder as one .onnx file, and what a person should know of it. */
+  /**
+   * Converts the files of an autoencoder of SAELens, sparsify or Gemma Scope to one .onnx file, with remarks for the
+   * person.
+   */
   convert(files: Readonly<Record<string, Blob>>): Promise<{ onnx: Blob; notes: readonly string[] }>;
 }

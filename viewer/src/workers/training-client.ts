@@ -1,4 +1,4 @@
-/** The page's end of the training worker. It starts only when something is trained or converted. */
+/** The page's connection to the training worker, which starts only when something is trained or converted. */
 import { transfer } from '../../../src/workers/protocol.ts';
 import { onnxRuntimeWasm } from '../data/shipped.ts';
 import { type Remote, remote } from './remote.ts';

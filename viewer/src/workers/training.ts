@@ -1,4 +1,7 @@
-/** What the training worker does: the toy models' and autoencoders' own training programs, on the onnxruntime engine in WASM. */
+/**
+ * The training worker. It runs the library's own training programs for toy models and autoencoders on the onnxruntime
+ * engine in WASM.
+ */
 
 import type { GeneratedSource } from '../../../src/data/generated-source.ts';
 import { importanceDecayByRatio } from '../../../src/data/schedules.ts';
@@ -30,7 +33,7 @@ import type {
 
 const TOY_BATCH = 1024;
 const SAE_BATCH = 2048;
-/** Updates while it trains, beside the snapshots that the history keeps. */
+/** How many updates are sent during a training, beside the snapshots that the history keeps. */
 const UPDATES = 120;
 const STEPS_PER_CALL = 50;
 
@@ -41,7 +44,7 @@ function rowsOf({ data, shape }: HostTensor): Rows {
   return Array.from({ length: rows }, (_, i) => Array.from(data.subarray(i * width, (i + 1) * width)));
 }
 
-/** Where a run may be held and stopped from outside. */
+/** Pauses and stops a run from outside. */
 class Control {
   readonly #abort = new AbortController();
   #gate: Promise<void> | undefined;
@@ -63,7 +66,7 @@ class Control {
     this.#abort.abort();
     this.resume();
   }
-  /** The same data, whose batches wait while the run is paused. */
+  /** The same data, with batches that wait while the run is paused. */
   holding(source: GeneratedSource): GeneratedSource {
     return {
       ...source,
@@ -86,13 +89,16 @@ class Control {
   }
 }
 
-/** A model as it stood at a step, and its losses then. */
+/** A model at one step, and its losses at that step. */
 interface Frame extends ModelSnapshot {
   readonly loss: number;
   readonly terms: Readonly<Record<string, number>>;
 }
 
-/** Frames of the models of a run. The restarts of a toy model are one model on the page: the first stands for all while they train. */
+/**
+ * The frames of a run's models. The page shows the restarts of a toy model as one model, for which the first restart
+ * stands during training.
+ */
 class Frames {
   readonly #steps: number;
   readonly #kept: ReadonlySet<number>;
@@ -167,7 +173,7 @@ function historyOf({ loss, losses, snapshots, steps }: TrainingHistory, settings
   };
 }
 
-/** What a file says of its training, as the scripts say it. */
+/** The record of its training that a file holds, as the scripts write it. */
 const trainingRecord = (
   settings: ToySettings | SaeSettings,
   seed: number,

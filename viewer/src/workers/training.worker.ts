@@ -1,4 +1,4 @@
-/** The training worker: the same compiled step as the scripts, on onnxruntime-web. */
+/** Starts the training worker, which runs the same compiled step as the scripts, on onnxruntime-web. */
 
 import * as ort from 'onnxruntime-web/wasm';
 import { webRuntime } from '../../../src/sessions/browser.ts';

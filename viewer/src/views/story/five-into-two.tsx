@@ -18,15 +18,15 @@ import { THINGS, thing } from './things.ts';
 /** Position of the slider: an index into the sweep. */
 export const sweepPosition = signal(0);
 
-/** A feature counts as stored when its direction is at least this long. */
+/** The length from which a feature's direction counts as stored. */
 const STORED = 0.5;
 const INPUTS = 12;
-/** Of so many draws the first inputs that hold something are shown: at the sparse end most hold nothing. */
+/** How many inputs are drawn, of which the first that hold something are shown: with sparse data most hold nothing. */
 const DRAWN = 1000;
 const GLIDE = 320;
 const axes = plainPlane();
 
-/** The directions on their way from one trained model to the next: drawn in between, so that the eye can follow. */
+/** The directions on their way from one trained model to the next, so that the eye can follow them. */
 function useGlide(target: Matrix): Matrix {
   const [now, setNow] = useState(target);
   const current = useRef(target);
@@ -52,7 +52,7 @@ function useGlide(target: Matrix): Matrix {
   return now;
 }
 
-/** Inputs of the data as a person would see them: a row each, a dot where a thing is in it. */
+/** Inputs from the data, one in each row, with a dot for each thing that is in it. */
 function Inputs({ sparsity }: { readonly sparsity: number }) {
   const data = useMemo(() => {
     const drawn = sparseFeatures(DRAWN, THINGS.length, 1 - sparsity, 4).data;

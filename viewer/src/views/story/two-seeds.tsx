@@ -29,9 +29,9 @@ import { reducedMotion } from '../../state/settings.ts';
 import { thing } from './things.ts';
 
 interface Story {
-  /** True directions. */
+  /** The true directions. */
   readonly truth: Matrix;
-  /** What both learned from: x and y in turn. */
+  /** The activations that both autoencoders were trained on: x and y in turn. */
   readonly cloud: Float32Array;
   readonly found: History;
   readonly collapsed: History;
@@ -39,7 +39,7 @@ interface Story {
 
 const story = signal<Story | undefined>(undefined);
 const playback = createPlayback(() => story.value?.found.steps.length ?? 2);
-/** It plays by itself once, on the first visit. */
+/** Whether it has played by itself, which it does once in a visit. */
 let shownOnce = false;
 const POINTS = 1200;
 const axes = plainPlane();
@@ -83,7 +83,7 @@ function Panel({ title, name, history, told, model }: PanelProps) {
   const latents = latentArrows(frame.directions, axes, { found, length, from: frame.bias });
   const bias = pointOf(axes, frame.bias);
   const trail = biasTrail(history, frame, axes);
-  // The whole way is in sight from the start, so that nothing jumps.
+  // The square holds the whole way from the start, so that the picture does not jump.
   const last = frameAt(history, 1);
   const ends = latentArrows(last.directions, axes, { found, length, from: last.bias });
   const truthShown = truthArrows(truth, axes).map(arrow => ({ ...arrow, label: thing(arrow.index) }));

@@ -1,4 +1,5 @@
-monosemantic Toy models of superposition and sparse autoencoders (SAEs) in TypeScript train them, freeze them to plain
+/** An English text, of which the reader example draws lines: an early README of this project. */
+export const WORDS = `monosemantic Toy models of superposition and sparse autoencoders (SAEs) in TypeScript train them, freeze them to plain
 ONNX, run them anywhere (Node, browser, Python CPU, WebGPU, CUDA), and see what they learned. Small neural networks pack
 more features than they have dimensions SAEs unpack them. Here both are trained from a seed to a file that any tool
 reads, without a notebook and, where there is no GPU, faster than PyTorch on the same CPU. A toy model s five directions
@@ -257,4 +258,4 @@ machine. float64 and bfloat16 checkpoints are computed in float32. The sparse up
 with the whole graph, which suits small models. show() opens figures through nodeplotlib, whose page fetches Plotly from
 a CDN html writes a file that needs nothing. More ARCHITECTURE.md (ARCHITECTURE.md) the rooms, the flow of one batch,
 the ONNX contract, how to add an SAE, a kernel rule, an engine, a figure. examples (examples README.md) frozen SAEs in
-Node, a page, and Python. MIT licence.
+Node, a page, and Python. MIT licence.`;
