@@ -1,0 +1,330 @@
+/** What the study of initialisation found: tables, sentences, figures, and every run as a line of CSV. */
+import { studentInterval } from '../../src/analysis/student-interval.ts';
+import { wilsonInterval } from '../../src/analysis/wilson-interval.ts';
+import { type Figure, plotRecovery, plotSettingEffect } from '../../src/plots/index.ts';
+import { meanOf, type TableReport } from '../tables/table.ts';
+import { type Cell, conditionOf, DEAD_AFTER, L0, L1, nameOf, PARTS, STARTS } from './design.ts';
+import { shortfall } from './explain.ts';
+import type { CellResult, Run } from './run-cell.ts';
+import { worldSettings } from './worlds.ts';
+
+/** A cell that was run. */
+export interface Done {
+  readonly cell: Cell;
+  readonly result: CellResult;
+}
+
+/** Results by the name of the cell, of those that were run. */
+export type Results = ReadonlyMap<string, Done>;
+
+/** Everything that is written of the results: tables by their markers in docs/study.md. */
+export interface StudyReport {
+  readonly tables: Readonly<Record<string, TableReport>>;
+  readonly figures: Readonly<Record<string, Figure>>;
+  readonly csv: string;
+}
+
+/** Worlds of the three sizes, and how many features each has. */
+const SIZES = [
+  { world: 'star', features: 5 },
+  { world: 'hundred', features: 100 },
+  { world: 'thousand', features: 1000 },
+] as const;
+
+export function report(results: Results): StudyReport {
+  const find = (cell: Cell): Done | undefined => results.get(nameOf(cell));
+  const doneOf = (part: string): Done[] => PARTS[part]!.flatMap(cell => find(cell) ?? []);
+  const truthOf = ({ cell }: Done): Done | undefined => {
+    const condition = conditionOf(cell);
+    return [...results.values()].find(other => other.cell.start === 'truth' && conditionOf(other.cell) === condition);
+  };
+  const row = (done: Done): string[] => cellsOf(done, truthOf(done));
+  const plain = (world: string): Done[] => {
+    const { dSae, k, learningRate } = worldSettings(world);
+    return [...results.values()]
+      .filter(({ cell }) => cell.world === world && cell.kind === 'topk' && cell.auxK === 'none')
+      .filter(({ cell }) => cell.bias === 'trained' && cell.dSae === dSae && cell.k === k)
+      .filter(({ cell }) => cell.learningRate === learningRate && cell.steps === worldSettings(world).steps)
+      .sort((a, b) => STARTS.indexOf(a.cell.start) - STARTS.indexOf(b.cell.start));
+  };
+  const table = (title: string, about: string, part: string, of: readonly Done[], verdict: string): TableReport => ({
+    title,
+    setting: `${about}${missing(part, results)}`,
+    header: HEADER,
+    rows: of.map(row),
+    verdict,
+  });
+  const explanations = (of: readonly Done[]): string => counted(of.flatMap(done => explanationOf(done, truthOf(done))));
+  const sizes = [...SIZES.map(({ world }) => world), 'topics'].flatMap(plain);
+  const screen = doneOf('screen');
+  const contrasts = [...doneOf('contrasts'), ...doneOf('topics'), ...doneOf('revived'), ...doneOf('star')].filter(
+    done => !sizes.includes(done),
+  );
+  return {
+    tables: {
+      sizes: table('Every start at every size', recipe(), 'sizes', sizes, explanations(sizes)),
+      screen: table(
+        'The screen: start × b_dec × AuxK, a hundred features',
+        `All of ${PARTS['screen']!.length} cells, ${worldSettings('hundred').seeds} seeds each, on ${worldSettings('hundred').inWords}.`,
+        'screen',
+        screen,
+        effects(screen),
+      ),
+      contrasts: table(
+        'The contrasts: one other factor at a time',
+        'What differs from the plain cell stands in the first column.',
+        'contrasts',
+        contrasts,
+        explanations(contrasts),
+      ),
+      kinds: table(
+        'Other architectures',
+        `A hundred features; BatchTopK at the true k, ReLU with l1 ${L1}, JumpReLU with a weight of ${L0} on L0 (step penalty).`,
+        'kinds',
+        doneOf('kinds'),
+        explanations(doneOf('kinds')),
+      ),
+      rates: table(
+        'The learning rate',
+        'The hundred, beside the plain cells above, whose rate is .003.',
+        'rates',
+        doneOf('rates'),
+        explanations(doneOf('rates')),
+      ),
+    },
+    figures: figuresOf(plain),
+    csv: csvOf([...results.values()]),
+  };
+}
+
+const HEADER = [
+  'cell',
+  'seeds',
+  'found at step 0',
+  'found at the end',
+  'least–most',
+  'FVU',
+  'FVU less that from the truth',
+  'dead',
+  'doubled',
+  'mixed',
+  'b_dec moved',
+  'PW-MCC (chance)',
+  'why short of the truth',
+];
+
+function cellsOf(done: Done, truth: Done | undefined): string[] {
+  const { cell, result } = done;
+  const { runs, sought, again } = result;
+  const of = (value: (run: Run) => number): number[] => runs.map(value);
+  const found = of(run => run.found);
+  const compared = truth && truth !== done ? shortfall(result, truth.result) : undefined;
+  return [
+    inWords(cell),
+    String(runs.length),
+    percents(of(run => run.foundAtStart / sought)),
+    percents(of(run => run.found / sought)),
+    `${Math.min(...found)}–${Math.max(...found)} of ${sought}`,
+    meanOf(
+      of(run => run.fvu),
+      4,
+    ),
+    compared ? signed(compared.excess) : '–',
+    meanOf(
+      of(run => run.dead),
+      1,
+    ),
+    meanOf(
+      of(run => run.duplicates),
+      1,
+    ),
+    meanOf(
+      of(run => run.mixtures),
+      1,
+    ),
+    meanOf(
+      of(run => run.biasMoved),
+      2,
+    ),
+    `${again.pwMcc.toFixed(2)} (${again.chance.pwMcc.toFixed(2)})`,
+    compared ? compared.explanation : cell.start === 'truth' ? leaves(result) : '–',
+  ];
+}
+
+/** Whether training from the truth stays there. */
+function leaves({ runs, sought }: CellResult): string {
+  const { mean } = studentInterval(runs.map(run => run.found / sought));
+  return mean > 0.95 ? 'stays at it' : `leaves it: objective`;
+}
+
+/** A cell in words: its start, and what differs from the plain cell of its world. */
+function inWords({ world, kind, start, bias, auxK, dSae, k, learningRate }: Cell): string {
+  const plain = worldSettings(world);
+  return [
+    world,
+    start,
+    ...(kind === 'topk' ? [] : [kind]),
+    ...(bias === 'held' ? ['b_dec held'] : []),
+    ...(auxK === 'none' ? [] : [`AuxK ${auxK}`]),
+    ...(dSae === plain.dSae ? [] : [`${dSae} latents`]),
+    ...(k === plain.k ? [] : [`k ${k}`]),
+    ...(learningRate === plain.learningRate ? [] : [`rate ${learningRate}`]),
+  ].join(', ');
+}
+
+function percents(shares: readonly number[]): string {
+  return `${meanOf(
+    shares.map(share => 100 * share),
+    1,
+  )}%`;
+}
+
+function signed({ mean, low, high }: { readonly mean: number; readonly low: number; readonly high: number }): string {
+  const sign = (value: number): string => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(4)}`;
+  return Number.isNaN(low) ? sign(mean) : `${sign(mean)} [${sign(low)}, ${sign(high)}]`;
+}
+
+function explanationOf(done: Done, truth: Done | undefined): string[] {
+  if (done.cell.start === 'truth') return [leaves(done.result)];
+  return truth ? [shortfall(done.result, truth.result).explanation] : [];
+}
+
+function counted(words: readonly string[]): string {
+  if (words.length === 0) return 'Not run.';
+  const counts = new Map<string, number>();
+  for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1);
+  return `Of ${words.length} cells: ${[...counts].map(([word, count]) => `${word} ${count}`).join(', ')}.`;
+}
+
+/** Mean effects of the screen's factors on the share found, in points, over all other factors; seeds paired. */
+function effects(screen: readonly Done[]): string {
+  const complete = PARTS['screen']!.length;
+  if (screen.length < complete) return `${screen.length} of ${complete} cells were run: no effects yet.`;
+  const share = (of: readonly Done[], seed: number): number =>
+    of.reduce((sum, { result }) => sum + result.runs[seed]!.found / result.sought, 0) / of.length;
+  const seeds = screen[0]!.result.runs.map((_, seed) => seed);
+  const effect = (name: string, one: (cell: Cell) => boolean, other: (cell: Cell) => boolean): string => {
+    const [a, b] = [one, other].map(is => screen.filter(({ cell }) => is(cell))) as [Done[], Done[]];
+    const { mean, low, high } = studentInterval(seeds.map(seed => 100 * (share(a, seed) - share(b, seed))));
+    return `${name} ${mean.toFixed(1)} [${low.toFixed(1)}, ${high.toFixed(1)}]`;
+  };
+  const starts = (['activations', 'spread', 'small', 'truth'] as const).map(start =>
+    effect(
+      `${start} for gaussian`,
+      cell => cell.start === start,
+      cell => cell.start === 'gaussian',
+    ),
+  );
+  const others = [
+    effect(
+      'b_dec held',
+      cell => cell.bias === 'held',
+      cell => cell.bias === 'trained',
+    ),
+    effect(
+      'AuxK',
+      cell => cell.auxK === 'raw',
+      cell => cell.auxK === 'none',
+    ),
+  ];
+  return `Mean effects on the share of directions found, in points with 95% intervals: ${[...starts, ...others].join('; ')}.`;
+}
+
+function missing(part: string, results: Results): string {
+  const wanted = PARTS[part] ?? SIZES.flatMap(({ world }) => PARTS[world === 'hundred' ? 'screen' : world]!);
+  const open = wanted.filter(cell => !results.has(nameOf(cell)));
+  return open.length === 0 ? '' : ` Not run: ${open.map(inWords).join('; ')}.`;
+}
+
+/** What somebody needs to run a cell again. */
+function recipe(): string {
+  const worlds = [...SIZES.map(({ world }) => world), 'topics'].map(name => {
+    const { inWords: words, dSae, k, steps, batch, learningRate, seeds } = worldSettings(name);
+    return `\`${name}\`: ${words}; ${dSae} latents, TopK ${k}, ${steps.toLocaleString('en')} steps of ${batch.toLocaleString('en')} at ${learningRate}, seeds 0–${seeds - 1}`;
+  });
+  return (
+    `${worlds.join('. ')}. Magnitudes are uniform on [0, 1). All: fresh samples in every step, mean squared error, Adam (0, .999, eps 1e-8), the rate falling to 0 over the ` +
+    'last fifth, x̂ = TopK(relu((x − b_dec) W_enc + b_enc)) W_dec + b_dec, unit decoder rows (reparametrised; `small` and `free`: free rows), W_enc at first W_decᵀ, b_enc 0, b_dec the geometric ' +
+    'median of 10,000 samples (`truth`: b). Found: a true direction with an alive latent of its own under optimal matching, cosine > .9 (`star`: > .98). FVU, dead and L0 on rows that no training saw. ' +
+    `Means ± half of the 95% interval (Student’s t) over seeds; differences are paired by seed. AuxK: dead after ${DEAD_AFTER} steps; raw is SAELens’s form with weight 1, relu is OpenAI’s with 1/32. ` +
+    'Mixed: latents within .9 of a positive sum of two true directions and of neither alone. PW-MCC: mean |cosine| of latents matched between two seeds, and of random directions.'
+  );
+}
+
+function figuresOf(plain: (world: string) => Done[]): Record<string, Figure> {
+  const starts = STARTS.filter(start => plain('hundred').some(({ cell }) => cell.start === start));
+  const shareOf = (world: string, start: string) => {
+    const done = plain(world).find(({ cell }) => cell.start === start);
+    return done && studentInterval(done.result.runs.map(run => run.found / done.result.sought));
+  };
+  const bySize = starts
+    .filter(start => start !== 'blend' && start !== 'free')
+    .map(name => ({
+      name,
+      points: SIZES.flatMap(({ world, features }) => {
+        const share = shareOf(world, name);
+        const within = (value: number): number => Math.min(1, Math.max(0, value));
+        return share ? [{ value: features, mean: share.mean, low: within(share.low), high: within(share.high) }] : [];
+      }),
+    }))
+    .filter(({ points }) => points.length > 0);
+  const curves = plain('hundred').map(({ cell, result }) => ({
+    name: cell.start,
+    steps: result.looks,
+    fraction: result.looks.map(
+      (_, i) => result.runs.reduce((sum, run) => sum + run.foundOver[i]!, 0) / (result.runs.length * result.sought),
+    ),
+  }));
+  return {
+    'initialisation-by-size': plotSettingEffect(bySize, {
+      setting: 'true features',
+      metric: 'share of true directions found',
+      title: 'Does the start still matter with more features?',
+      subtitle: 'TopK at the true k, as many latents as features; means over seeds with 95% intervals',
+    }),
+    'initialisation-by-step': plotRecovery(curves, {
+      title: 'A hundred features in 25 dimensions: directions found by step',
+      subtitle: 'mean over seeds; every latent counts, whether it fires or not',
+      logSteps: true,
+    }),
+  };
+}
+
+/** Every run: its cell and what was measured. */
+function csvOf(all: readonly Done[]): string {
+  const factors = ['world', 'kind', 'start', 'bias', 'auxK', 'dSae', 'k', 'learningRate', 'steps', 'batch'] as const;
+  const metrics = [
+    'seed',
+    'foundAtStart',
+    'found',
+    'foundEitherSign',
+    'fvuAtStart',
+    'fvu',
+    'loss',
+    'l0',
+    'dead',
+    'duplicates',
+    'mixtures',
+    'biasMoved',
+    'biasMissed',
+    'cDec',
+    'chance',
+  ] as const;
+  const lines = all.flatMap(({ cell, result }) =>
+    result.runs.map(run =>
+      [
+        ...factors.map(name => cell[name]),
+        result.sought,
+        ...metrics.map(name => Number(run[name].toPrecision(6))),
+      ].join(','),
+    ),
+  );
+  return `${[...factors, 'sought', ...metrics].join(',')}\n${lines.join('\n')}\n`;
+}
+
+/** In how many of the runs everything was found, with the 95% Wilson interval. */
+export function allFound({ runs, sought }: CellResult): string {
+  const all = runs.filter(({ found }) => found === sought).length;
+  const { low, high } = wilsonInterval(all, runs.length);
+  return `${all} of ${runs.length} (${Math.round(100 * low)}–${Math.round(100 * high)}%)`;
+}
