@@ -2,16 +2,26 @@
  * Which cells are trained. A full product of all factors would be thousands of cells, so three designs stand in for it:
  * - the screen: every start × b_dec trained or held × AuxK or none on the hundred, in full, since what a start does may depend on either;
  * - the sizes: every start at five, a hundred and a thousand features, the other factors at their plain level;
- * - the contrasts: from three starts (Gaussian, spread and the truth) one other factor at a time, its other levels.
+ * - the contrasts: from four starts (Gaussian, spread, small and the truth) one other factor at a time, its other levels.
  */
 import type { ActivationConfig } from '../../src/models/architectures/registry.ts';
 import { type WorldName, worldSettings } from './worlds.ts';
 
 /**
  * Where an autoencoder starts. `small`: Gaussian rows of norm .1 that are free, as SAELens has them. `free`: the same at norm 1, which tells the norm from the
- * decoder's form. `truth`: the true directions and the true bias, Gaussian rows where there are more latents than features.
+ * decoder's form; `small-encoder`: unit decoder rows, and an encoder of norm .1; `small-spread`: rows spread over the activations, of norm .1. `truth`: the true directions and the true bias, Gaussian rows where there are more latents than features.
  */
-export const STARTS = ['gaussian', 'activations', 'blend', 'spread', 'small', 'free', 'truth'] as const;
+export const STARTS = [
+  'gaussian',
+  'activations',
+  'blend',
+  'spread',
+  'small',
+  'small-encoder',
+  'small-spread',
+  'free',
+  'truth',
+] as const;
 export type StartName = (typeof STARTS)[number];
 
 /** The kinds of architecture that are compared, and what sets their sparsity. */
@@ -66,14 +76,12 @@ function cells(world: WorldName, starts: readonly StartName[], other: Partial<Ce
 }
 
 const MAIN = ['gaussian', 'activations', 'spread', 'small', 'truth'] as const;
-const FEW = ['gaussian', 'spread', 'truth'] as const;
+const FEW = ['gaussian', 'spread', 'small', 'truth'] as const;
 
 /** The cells, in parts that are run one after another. */
 export const PARTS: Readonly<Record<string, readonly Cell[]>> = {
   /** Which learning rate suits each start, beside that of the screen. */
-  rates: [0.001, 0.01].flatMap(learningRate =>
-    cells('hundred', ['gaussian', 'spread', 'small', 'truth'], { learningRate, seeds: 4 }),
-  ),
+  rates: [0.001, 0.01].flatMap(learningRate => cells('hundred', FEW, { learningRate, seeds: 4 })),
   screen: (['none', 'raw'] as const).flatMap(auxK =>
     (['trained', 'held'] as const).flatMap(bias => cells('hundred', MAIN, { auxK, bias })),
   ),
@@ -88,16 +96,16 @@ export const PARTS: Readonly<Record<string, readonly Cell[]>> = {
     ...[3, 12].flatMap(k => cells('topics', FEW, { k })),
   ],
   contrasts: [
-    ...cells('hundred', ['blend', 'free']),
+    ...cells('hundred', ['blend', 'free', 'small-encoder', 'small-spread']),
     ...cells('hundred', FEW, { auxK: 'relu' }),
     ...[2, 6].flatMap(k => cells('hundred', FEW, { k })),
     ...cells('hundred', FEW, { dSae: 200 }),
     ...['correlated', 'trees', 'hundred-1', 'hundred-2', 'hundred-3'].flatMap(world => cells(world, FEW)),
   ],
   kinds: [
-    ...cells('hundred', [...FEW, 'small'], { kind: 'batchtopk' }),
-    ...cells('hundred', [...FEW, 'small'], { kind: 'relu' }),
-    ...cells('hundred', [...FEW, 'small'], { kind: 'jumprelu' }),
+    ...cells('hundred', FEW, { kind: 'batchtopk' }),
+    ...cells('hundred', FEW, { kind: 'relu' }),
+    ...cells('hundred', FEW, { kind: 'jumprelu' }),
   ],
-  revived: cells('thousand', FEW, { auxK: 'raw' }),
+  revived: cells('thousand', ['gaussian', 'small', 'truth'], { auxK: 'raw' }),
 };

@@ -11,9 +11,9 @@ import { type HostTensor, rowNorms, rowsAt } from '../../src/tensor.ts';
 import { trainSae } from '../../src/training/node.ts';
 import { kept, keptResult } from '../tables/kept-results.ts';
 import { meanOf, type TableReport } from '../tables/table.ts';
-import { type FoundAgain, foundAgain } from './run-cell.ts';
+import { type FoundAgain, foundAgain, SMALL } from './run-cell.ts';
 
-const STARTS = ['gaussian', 'activations', 'spread'] as const;
+const STARTS = ['gaussian', 'activations', 'spread', 'small'] as const;
 const WIDTHS = [1024, 4096] as const;
 const [K, STEPS, BATCH, LEARNING_RATE, SEEDS] = [32, 2000, 1024, 0.001, 3];
 /** Rows whose norm is above so many times the median are attention sinks. */
@@ -45,7 +45,9 @@ async function scoreOf(file: string, { dSae, start }: LanguageModelCell): Promis
       learningRate: LEARNING_RATE,
       normalize: 'expected_average_only_in',
       schedules: { learningRate: { decay: 'linear', decaySteps: STEPS / 5 } },
-      start: { directions: start },
+      ...(start === 'small'
+        ? { decoder: 'free', start: { directions: 'gaussian', decoderNorm: SMALL } }
+        : { start: { directions: start } }),
       seed,
     });
     await using loaded = await loadSae(frozenSaeToOnnx(sae.freeze()), { provider: 'cpu' });

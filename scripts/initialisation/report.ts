@@ -244,7 +244,7 @@ function recipe(): string {
   });
   return (
     `${worlds.join('. ')}. Magnitudes are uniform on [0, 1). All: fresh samples in every step, mean squared error, Adam (0, .999, eps 1e-8), the rate falling to 0 over the ` +
-    'last fifth, x̂ = TopK(relu((x − b_dec) W_enc + b_enc)) W_dec + b_dec, unit decoder rows (reparametrised; `small` and `free`: free rows), W_enc at first W_decᵀ, b_enc 0, b_dec the geometric ' +
+    'last fifth, x̂ = TopK(relu((x − b_dec) W_enc + b_enc)) W_dec + b_dec, unit decoder rows (reparametrised; `small`, `small-spread` and `free`: free rows, at first of norm .1, .1 and 1), W_enc at first W_decᵀ (`small-encoder`: W_decᵀ / 10), b_enc 0, b_dec the geometric ' +
     'median of 10,000 samples (`truth`: b). Found: a true direction with an alive latent of its own under optimal matching, cosine > .9 (`star`: > .98). FVU, dead and L0 on rows that no training saw. ' +
     `Means ± half of the 95% interval (Student’s t) over seeds; differences are paired by seed. AuxK: dead after ${DEAD_AFTER} steps; raw is SAELens’s form with weight 1, relu is OpenAI’s with 1/32. ` +
     'Mixed: latents within .9 of a positive sum of two true directions and of neither alone. PW-MCC: mean |cosine| of latents matched between two seeds, and of random directions.'
@@ -258,7 +258,7 @@ function figuresOf(plain: (world: string) => Done[]): Record<string, Figure> {
     return done && studentInterval(done.result.runs.map(run => run.found / done.result.sought));
   };
   const bySize = starts
-    .filter(start => start !== 'blend' && start !== 'free')
+    .filter(start => shareOf('thousand', start) !== undefined || shareOf('star', start) !== undefined)
     .map(name => ({
       name,
       points: SIZES.flatMap(({ world, features }) => {

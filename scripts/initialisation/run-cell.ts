@@ -25,7 +25,7 @@ import { type World, worldSettings } from './worlds.ts';
 /** About how many times the directions are looked at on the way. */
 const LOOKS = 16;
 /** The norm of rows that start small. */
-const SMALL = 0.1;
+export const SMALL = 0.1;
 
 /** One training, measured on rows that no training saw. */
 export interface Run {
@@ -109,6 +109,10 @@ function startOf({ start, bias, dSae }: Cell, { truth, bias: trueBias }: World, 
       return { start: { ...held, directions: truthFirst(truth, dSae, seed), bias: trueBias.data } };
     case 'small':
       return { decoder: 'free', start: { ...held, directions: 'gaussian', decoderNorm: SMALL } };
+    case 'small-encoder':
+      return { start: { ...held, directions: 'gaussian', encoderNorm: SMALL } };
+    case 'small-spread':
+      return { decoder: 'free', start: { ...held, directions: 'spread', decoderNorm: SMALL } };
     case 'free':
       return { decoder: 'free', start: { ...held, directions: 'gaussian' } };
     default:
