@@ -10,21 +10,32 @@ import { writeFigure } from '../src/plots/node.ts';
 import { type Cell, nameOf, PARTS } from './initialisation/design.ts';
 import { languageModel } from './initialisation/language-model.ts';
 import { type Done, report } from './initialisation/report.ts';
+import { rerun } from './initialisation/rerun.ts';
 import { type CellResult, runCell } from './initialisation/run-cell.ts';
+import { sentences } from './initialisation/sentences.ts';
 import { type World, worldSettings } from './initialisation/worlds.ts';
 import { kept, keptResult } from './tables/kept-results.ts';
 import { intoDocument, markdown } from './tables/table.ts';
 
-const { parts, minutes, out, write, seeds, activations } = new Command('initialisation')
+const { parts, minutes, out, write, seeds, activations, python } = new Command('initialisation')
   .description('Whether the start still matters with more features and dimensions, and what helps.')
   .option('--parts <names>', 'parts of the design, with commas between', Object.keys(PARTS).join(','))
   .option('--minutes <n>', 'begin no cell after so many; 0 prints what is there', Number, Number.POSITIVE_INFINITY)
   .option('--activations <file>', 'rows of a language model’s residual stream, for the arm without a known truth')
+  .option('--python <program>', 'a Python that imports torch and scipy, for the cell that is run again by PyTorch')
   .option('--seeds <n>', 'seeds of every cell, instead of the design’s own', positiveInteger)
   .option('--out <folder>', 'where results are kept, and taken from', 'runs/initialisation')
   .option('--write', 'put the results into docs/')
   .parse()
-  .opts<{ parts: string; minutes: number; out: string; write?: true; seeds?: number; activations?: string }>();
+  .opts<{
+    parts: string;
+    minutes: number;
+    out: string;
+    write?: true;
+    seeds?: number;
+    activations?: string;
+    python?: string;
+  }>();
 
 const wanted = parts
   .split(',')
@@ -59,8 +70,12 @@ for (const cell of wanted) {
 const { tables, figures, csv } = report(results);
 const all = { ...tables, 'language-model': await languageModel(activations, out, until) };
 const docs = (path: string): string => fileURLToPath(new URL(`../docs/${path}`, import.meta.url));
-for (const [name, table] of Object.entries(all)) {
-  const text = markdown(table);
+const texts = {
+  ...Object.fromEntries(Object.entries(all).map(([name, table]) => [name, markdown(table)])),
+  ...sentences(results),
+  rerun: await rerun(results, out, python),
+};
+for (const [name, text] of Object.entries(texts)) {
   console.log(`\n${text}`);
   if (write) await intoDocument(docs('study.md'), name, text);
 }

@@ -1,6 +1,6 @@
 /**
  * Which cells are trained. A full product of all factors would be thousands of cells, so three designs stand in for it:
- * - the screen: every start × b_dec trained or held × AuxK or none on the hundred, in full, since what a start does may depend on either;
+ * - the screen: every start × b_dec trained or held on the hundred, in full, since what a start does may depend on it; and three starts with AuxK;
  * - the sizes: every start at five, a hundred and a thousand features, the other factors at their plain level;
  * - the contrasts: from four starts (Gaussian, spread, small and the truth) one other factor at a time, its other levels.
  */
@@ -82,25 +82,23 @@ const FEW = ['gaussian', 'spread', 'small', 'truth'] as const;
 export const PARTS: Readonly<Record<string, readonly Cell[]>> = {
   /** Which learning rate suits each start, beside that of the screen. */
   rates: [0.001, 0.01].flatMap(learningRate => cells('hundred', FEW, { learningRate, seeds: 4 })),
-  screen: (['none', 'raw'] as const).flatMap(auxK =>
-    (['trained', 'held'] as const).flatMap(bias => cells('hundred', MAIN, { auxK, bias })),
-  ),
+  screen: [
+    ...(['trained', 'held'] as const).flatMap(bias => cells('hundred', MAIN, { bias })),
+    ...cells('hundred', ['gaussian', 'spread', 'truth'], { auxK: 'raw' }),
+  ],
   star: [
     ...(['trained', 'held'] as const).flatMap(bias => cells('star', MAIN, { bias })),
     ...[7, 10].flatMap(dSae => cells('star', FEW, { dSae, seeds: 32 })),
   ],
   thousand: cells('thousand', MAIN),
-  topics: [
-    ...cells('topics', MAIN),
-    ...cells('topics', FEW, { auxK: 'raw' }),
-    ...[3, 12].flatMap(k => cells('topics', FEW, { k })),
-  ],
+  topics: [...cells('topics', MAIN), ...cells('topics', FEW, { k: 3 })],
   contrasts: [
     ...cells('hundred', ['blend', 'free', 'small-encoder', 'small-spread']),
-    ...cells('hundred', FEW, { auxK: 'relu' }),
+    ...cells('hundred', ['small', 'small-encoder'], { auxK: 'raw' }),
+    ...cells('hundred', ['gaussian'], { auxK: 'relu' }),
     ...[2, 6].flatMap(k => cells('hundred', FEW, { k })),
     ...cells('hundred', FEW, { dSae: 200 }),
-    ...['correlated', 'trees', 'hundred-1', 'hundred-2', 'hundred-3'].flatMap(world => cells(world, FEW)),
+    ...['correlated', 'trees', 'hundred-1', 'hundred-2'].flatMap(world => cells(world, FEW)),
   ],
   kinds: [
     ...cells('hundred', FEW, { kind: 'batchtopk' }),

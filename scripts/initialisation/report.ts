@@ -3,7 +3,7 @@ import { studentInterval } from '../../src/analysis/student-interval.ts';
 import { wilsonInterval } from '../../src/analysis/wilson-interval.ts';
 import { type Figure, plotRecovery, plotSettingEffect } from '../../src/plots/index.ts';
 import { meanOf, type TableReport } from '../tables/table.ts';
-import { type Cell, conditionOf, DEAD_AFTER, L0, L1, nameOf, PARTS, STARTS } from './design.ts';
+import { type Cell, conditionOf, DEAD_AFTER, L0, L1, nameOf, PARTS, STARTS, type StartName } from './design.ts';
 import { shortfall } from './explain.ts';
 import type { CellResult, Run } from './run-cell.ts';
 import { worldSettings } from './worlds.ts';
@@ -31,6 +31,16 @@ const SIZES = [
   { world: 'thousand', features: 1000 },
 ] as const;
 
+/** The cells of a world that differ from its plain one in their start alone. */
+export function plainCells(results: Results, world: string): Done[] {
+  const plain = worldSettings(world);
+  return [...results.values()]
+    .filter(({ cell }) => cell.world === world && cell.kind === 'topk' && cell.auxK === 'none')
+    .filter(({ cell }) => cell.bias === 'trained' && cell.dSae === plain.dSae && cell.k === plain.k)
+    .filter(({ cell }) => cell.learningRate === plain.learningRate && cell.steps === plain.steps)
+    .sort((a, b) => STARTS.indexOf(a.cell.start) - STARTS.indexOf(b.cell.start));
+}
+
 export function report(results: Results): StudyReport {
   const find = (cell: Cell): Done | undefined => results.get(nameOf(cell));
   const doneOf = (part: string): Done[] => PARTS[part]!.flatMap(cell => find(cell) ?? []);
@@ -39,14 +49,7 @@ export function report(results: Results): StudyReport {
     return [...results.values()].find(other => other.cell.start === 'truth' && conditionOf(other.cell) === condition);
   };
   const row = (done: Done): string[] => cellsOf(done, truthOf(done));
-  const plain = (world: string): Done[] => {
-    const { dSae, k, learningRate } = worldSettings(world);
-    return [...results.values()]
-      .filter(({ cell }) => cell.world === world && cell.kind === 'topk' && cell.auxK === 'none')
-      .filter(({ cell }) => cell.bias === 'trained' && cell.dSae === dSae && cell.k === k)
-      .filter(({ cell }) => cell.learningRate === learningRate && cell.steps === worldSettings(world).steps)
-      .sort((a, b) => STARTS.indexOf(a.cell.start) - STARTS.indexOf(b.cell.start));
-  };
+  const plain = (world: string): Done[] => plainCells(results, world);
   const table = (title: string, about: string, part: string, of: readonly Done[], verdict: string): TableReport => ({
     title,
     setting: `${about}${missing(part, results)}`,
@@ -64,8 +67,8 @@ export function report(results: Results): StudyReport {
     tables: {
       sizes: table('Every start at every size', recipe(), 'sizes', sizes, explanations(sizes)),
       screen: table(
-        'The screen: start × b_dec × AuxK, a hundred features',
-        `All of ${PARTS['screen']!.length} cells, ${worldSettings('hundred').seeds} seeds each, on ${worldSettings('hundred').inWords}.`,
+        'The screen: start × b_dec, and AuxK, a hundred features',
+        `Every start with b_dec trained and held, and three with AuxK; ${worldSettings('hundred').seeds} seeds each, on ${worldSettings('hundred').inWords}.`,
         'screen',
         screen,
         effects(screen),
@@ -196,38 +199,34 @@ function counted(words: readonly string[]): string {
   return `Of ${words.length} cells: ${[...counts].map(([word, count]) => `${word} ${count}`).join(', ')}.`;
 }
 
-/** Mean effects of the screen's factors on the share found, in points, over all other factors; seeds paired. */
+/**
+ * Mean effects of the screen's factors on the share found, in points, seeds paired: of starts and of b_dec over the crossed cells without AuxK, of AuxK over those that
+ * have it and the same without.
+ */
 function effects(screen: readonly Done[]): string {
   const complete = PARTS['screen']!.length;
   if (screen.length < complete) return `${screen.length} of ${complete} cells were run: no effects yet.`;
+  const crossed = screen.filter(({ cell }) => cell.auxK === 'none');
+  const revived = screen.filter(({ cell }) => cell.auxK !== 'none');
+  const plain = crossed.filter(
+    ({ cell }) => cell.bias === 'trained' && revived.some(other => other.cell.start === cell.start),
+  );
+  const byStart = (start: StartName): Done[] => crossed.filter(({ cell }) => cell.start === start);
+  const byBias = (bias: Cell['bias']): Done[] => crossed.filter(({ cell }) => cell.bias === bias);
+  const starts = (['activations', 'spread', 'small', 'truth'] as const).map(start =>
+    effect(`\`${start}\` instead of \`gaussian\``, byStart(start), byStart('gaussian')),
+  );
+  const others = [effect('b_dec held', byBias('held'), byBias('trained')), effect('AuxK', revived, plain)];
+  return `Mean effects on the share of directions found, in points with 95% intervals: ${[...starts, ...others].join('; ')}.`;
+}
+
+/** The mean difference of two sets of cells with the same seeds. */
+function effect(name: string, one: readonly Done[], other: readonly Done[]): string {
   const share = (of: readonly Done[], seed: number): number =>
     of.reduce((sum, { result }) => sum + result.runs[seed]!.found / result.sought, 0) / of.length;
-  const seeds = screen[0]!.result.runs.map((_, seed) => seed);
-  const effect = (name: string, one: (cell: Cell) => boolean, other: (cell: Cell) => boolean): string => {
-    const [a, b] = [one, other].map(is => screen.filter(({ cell }) => is(cell))) as [Done[], Done[]];
-    const { mean, low, high } = studentInterval(seeds.map(seed => 100 * (share(a, seed) - share(b, seed))));
-    return `${name} ${mean.toFixed(1)} [${low.toFixed(1)}, ${high.toFixed(1)}]`;
-  };
-  const starts = (['activations', 'spread', 'small', 'truth'] as const).map(start =>
-    effect(
-      `${start} for gaussian`,
-      cell => cell.start === start,
-      cell => cell.start === 'gaussian',
-    ),
-  );
-  const others = [
-    effect(
-      'b_dec held',
-      cell => cell.bias === 'held',
-      cell => cell.bias === 'trained',
-    ),
-    effect(
-      'AuxK',
-      cell => cell.auxK === 'raw',
-      cell => cell.auxK === 'none',
-    ),
-  ];
-  return `Mean effects on the share of directions found, in points with 95% intervals: ${[...starts, ...others].join('; ')}.`;
+  const seeds = one[0]!.result.runs.map((_, seed) => seed);
+  const { mean, low, high } = studentInterval(seeds.map(seed => 100 * (share(one, seed) - share(other, seed))));
+  return `${name} ${mean.toFixed(1)} [${low.toFixed(1)}, ${high.toFixed(1)}]`;
 }
 
 function missing(part: string, results: Results): string {
