@@ -88,14 +88,18 @@ export const PARTS: Readonly<Record<string, readonly Cell[]>> = {
   ],
   star: [
     ...(['trained', 'held'] as const).flatMap(bias => cells('star', MAIN, { bias })),
-    ...[7, 10].flatMap(dSae => cells('star', FEW, { dSae, seeds: 32 })),
+    ...[7, 10].flatMap(dSae => cells('star', FEW, { dSae })),
   ],
-  thousand: cells('thousand', MAIN),
+  thousand: cells('thousand', ['gaussian', 'small', 'truth', 'spread', 'activations']),
   topics: [...cells('topics', MAIN), ...cells('topics', FEW, { k: 3 })],
-  contrasts: [
-    ...cells('hundred', ['blend', 'free', 'small-encoder', 'small-spread']),
+  /** What of a small start it is: the norm of the decoder's rows, of the encoder's, or the decoder's form. */
+  norms: [
+    ...cells('hundred', ['free', 'small-encoder', 'small-spread']),
     ...cells('hundred', ['small', 'small-encoder'], { auxK: 'raw' }),
     ...cells('hundred', ['gaussian'], { auxK: 'relu' }),
+  ],
+  contrasts: [
+    ...cells('hundred', ['blend']),
     ...[2, 6].flatMap(k => cells('hundred', FEW, { k })),
     ...cells('hundred', FEW, { dSae: 200 }),
     ...['correlated', 'trees', 'hundred-1', 'hundred-2'].flatMap(world => cells(world, FEW)),

@@ -5,8 +5,7 @@
 import { type MeanInterval, studentInterval } from '../../src/analysis/student-interval.ts';
 import type { CellResult, Run } from './run-cell.ts';
 
-export const EXPLANATIONS = ['–', 'reaches it', 'optimiser', 'objective', 'undecided'] as const;
-export type Explanation = (typeof EXPLANATIONS)[number];
+export type Explanation = 'reaches it' | 'optimiser' | 'objective' | 'both' | 'undecided';
 
 /** How far a cell is from the one that starts at the truth. */
 export interface Shortfall {
@@ -14,38 +13,46 @@ export interface Shortfall {
   readonly found: MeanInterval;
   /** Unexplained variance, less that from the truth. */
   readonly excess: MeanInterval;
-  /** The loss that was trained on, less that from the truth, to the latter. */
-  readonly loss: MeanInterval;
+  /** Seeds that found fewer directions, at a loss above and below that from the truth. */
+  readonly higher: number;
+  readonly lower: number;
   readonly explanation: Explanation;
 }
 
 /** A share of directions that is no shortfall worth explaining. */
 const AS_GOOD = 0.02;
-
-/** Differences of the seeds that both cells have. */
-function paired(cell: CellResult, truth: CellResult, of: (run: Run) => number): number[] {
-  return cell.runs.flatMap(run => {
-    const other = truth.runs.find(({ seed }) => seed === run.seed);
-    return other ? [of(run) - of(other)] : [];
-  });
-}
+/** Losses within this share of each other are not told apart: the means of a twentieth of the steps, of the same batches. */
+const SAME_LOSS = 0.01;
 
 /**
  * - `reaches it`: no fewer directions than from the truth, within the interval or a fiftieth;
- * - `optimiser`: fewer, at a higher loss: training from the truth shows a lower loss with more of the truth in it, which this start does not reach;
- * - `objective`: fewer, at a lower loss: what is trained on prefers what was found to the truth;
- * - `undecided`: fewer, and the interval of the loss holds 0.
+ * - `optimiser`: fewer, and each seed that falls short has a higher loss: training from the truth shows a better solution, which this start does not reach;
+ * - `objective`: each of them has a lower loss: what is trained on prefers what was found to the truth;
+ * - `both`: some seeds the one, some the other; `undecided`: no loss is told apart from the truth's.
  */
 export function shortfall(cell: CellResult, truth: CellResult): Shortfall {
-  const scale = truth.runs.reduce((sum, { loss }) => sum + loss, 0) / truth.runs.length;
-  const found = studentInterval(paired(cell, truth, run => run.found / cell.sought));
-  const excess = studentInterval(paired(cell, truth, ({ fvu }) => fvu));
-  const loss = studentInterval(paired(cell, truth, run => run.loss / scale));
-  return { found, excess, loss, explanation: explained(found, loss) };
+  const pairs = cell.runs.flatMap((run): (readonly [Run, Run])[] => {
+    const other = truth.runs.find(({ seed }) => seed === run.seed);
+    return other ? [[run, other]] : [];
+  });
+  const found = studentInterval(pairs.map(([run, other]) => (run.found - other.found) / cell.sought));
+  const excess = studentInterval(pairs.map(([run, other]) => run.fvu - other.fvu));
+  const ofShort = pairs.filter(([run, other]) => run.found < other.found).map(([run, other]) => run.loss / other.loss);
+  const higher = ofShort.filter(ratio => ratio > 1 + SAME_LOSS).length;
+  const lower = ofShort.filter(ratio => ratio < 1 - SAME_LOSS).length;
+  const isShort = found.high < 0 && found.mean <= -AS_GOOD;
+  return { found, excess, higher, lower, explanation: isShort ? explained(higher, lower) : 'reaches it' };
 }
 
-function explained(found: MeanInterval, loss: MeanInterval): Explanation {
-  if (!(found.high < 0) || found.mean > -AS_GOOD) return 'reaches it';
-  if (loss.low > 0) return 'optimiser';
-  return loss.high < 0 ? 'objective' : 'undecided';
+function explained(higher: number, lower: number): Explanation {
+  if (higher > 0 && lower > 0) return 'both';
+  if (higher > 0) return 'optimiser';
+  return lower > 0 ? 'objective' : 'undecided';
+}
+
+/** The explanation with the seeds that it stands on. */
+export function explanationText({ explanation, higher, lower }: Shortfall): string {
+  if (explanation === 'reaches it' || explanation === 'undecided') return explanation;
+  const parts = [...(higher > 0 ? [`optimiser ${higher}`] : []), ...(lower > 0 ? [`objective ${lower}`] : [])];
+  return `${parts.join(', ')}`;
 }

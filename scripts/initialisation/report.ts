@@ -4,7 +4,7 @@ import { wilsonInterval } from '../../src/analysis/wilson-interval.ts';
 import { type Figure, plotRecovery, plotSettingEffect } from '../../src/plots/index.ts';
 import { meanOf, type TableReport } from '../tables/table.ts';
 import { type Cell, conditionOf, DEAD_AFTER, L0, L1, nameOf, PARTS, STARTS, type StartName } from './design.ts';
-import { shortfall } from './explain.ts';
+import { explanationText, shortfall } from './explain.ts';
 import type { CellResult, Run } from './run-cell.ts';
 import { worldSettings } from './worlds.ts';
 
@@ -60,9 +60,13 @@ export function report(results: Results): StudyReport {
   const explanations = (of: readonly Done[]): string => counted(of.flatMap(done => explanationOf(done, truthOf(done))));
   const sizes = [...SIZES.map(({ world }) => world), 'topics'].flatMap(plain);
   const screen = doneOf('screen');
-  const contrasts = [...doneOf('contrasts'), ...doneOf('topics'), ...doneOf('revived'), ...doneOf('star')].filter(
-    done => !sizes.includes(done),
-  );
+  const contrasts = [
+    ...doneOf('norms'),
+    ...doneOf('contrasts'),
+    ...doneOf('topics'),
+    ...doneOf('revived'),
+    ...doneOf('star'),
+  ].filter(done => !sizes.includes(done));
   return {
     tables: {
       sizes: table('Every start at every size', recipe(), 'sizes', sizes, explanations(sizes)),
@@ -113,7 +117,7 @@ const HEADER = [
   'mixed',
   'b_dec moved',
   'PW-MCC (chance)',
-  'why short of the truth',
+  'why short of the truth (seeds)',
 ];
 
 function cellsOf(done: Done, truth: Done | undefined): string[] {
@@ -150,7 +154,7 @@ function cellsOf(done: Done, truth: Done | undefined): string[] {
       2,
     ),
     `${again.pwMcc.toFixed(2)} (${again.chance.pwMcc.toFixed(2)})`,
-    compared ? compared.explanation : cell.start === 'truth' ? leaves(result) : '–',
+    compared ? explanationText(compared) : cell.start === 'truth' ? leaves(result) : '–',
   ];
 }
 

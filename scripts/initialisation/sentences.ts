@@ -1,7 +1,7 @@
 /** What the study says in words: every number in them comes from the results. */
 import { studentInterval } from '../../src/analysis/student-interval.ts';
-import { conditionOf, nameOf, PARTS, type StartName } from './design.ts';
-import { shortfall } from './explain.ts';
+import { type Cell, conditionOf, nameOf, PARTS, type StartName } from './design.ts';
+import { explanationText, shortfall } from './explain.ts';
 import { allFound, type Done, plainCells, type Results } from './report.ts';
 
 const SIZES = [
@@ -57,7 +57,7 @@ function bySize(results: Results): string {
     const starts = cells.map(done => {
       const why = done === truth ? undefined : shortfall(done.result, truth.result);
       const all = world === 'star' ? `, all five in ${allFound(done.result)}` : '';
-      return `\`${done.cell.start}\` ${percentFound(done)}${all}${why ? ` (${why.explanation})` : ''}`;
+      return `\`${done.cell.start}\` ${percentFound(done)}${all}${why ? ` (${explanationText(why)})` : ''}`;
     });
     const held = [...PARTS['star']!, ...PARTS['screen']!]
       .flatMap(cell => results.get(nameOf(cell)) ?? [])
@@ -68,7 +68,25 @@ function bySize(results: Results): string {
         : ` With b_dec held: ${held.map(done => `\`${done.cell.start}\` ${percentFound(done)}${whyHeld(done, results)}`).join(', ')}.`;
     return [`- **${name}**: ${starts.join('; ')}.${heldWords} ${walk(cells)}`];
   });
+  const norms = [...PARTS['screen']!, ...PARTS['norms']!].flatMap(cell => results.get(nameOf(cell)) ?? []);
+  const told = (auxK: Cell['auxK']): string =>
+    norms
+      .filter(({ cell }) => cell.auxK === auxK && cell.bias === 'trained' && NORMS.includes(cell.start))
+      .map(done => `\`${done.cell.start}\` ${percentFound(done)} (FVU ${meanFvu(done)})`)
+      .join(', ');
+  if (norms.length > 0) {
+    lines.push(
+      `- **What of a small start it is**, a hundred features: ${told('none')}. With AuxK (raw): ${told('raw')}; as OpenAI has it, relu'd: ${told('relu')}.`,
+    );
+  }
   return lines.length === 0 ? 'Not run.' : lines.join('\n');
+}
+
+/** Starts that differ in the norm of rows and in the decoder's form. */
+const NORMS: readonly StartName[] = ['gaussian', 'free', 'small-encoder', 'small', 'small-spread', 'truth'];
+
+function meanFvu({ result: { runs } }: Done): string {
+  return studentInterval(runs.map(({ fvu }) => fvu)).mean.toFixed(3);
 }
 
 function whyHeld(done: Done, results: Results): string {
@@ -76,7 +94,7 @@ function whyHeld(done: Done, results: Results): string {
   const truth = [...results.values()].find(
     other => other.cell.start === 'truth' && conditionOf(other.cell) === condition,
   );
-  return truth && truth !== done ? ` (${shortfall(done.result, truth.result).explanation})` : '';
+  return truth && truth !== done ? ` (${explanationText(shortfall(done.result, truth.result))})` : '';
 }
 
 /** How far b_dec goes from each start. */

@@ -53,7 +53,7 @@ async function toyModel(file: string, sparsity: number): Promise<World> {
   };
 }
 
-const STAR = { dSae: 5, k: 1, steps: 20_000, batch: 1024, learningRate: 0.005, seeds: 48, heldOut: 10_000 } as const;
+const STAR = { dSae: 5, k: 1, steps: 10_000, batch: 1024, learningRate: 0.005, seeds: 32, heldOut: 10_000 } as const;
 const OF_A_HUNDRED = {
   dSae: 100,
   k: 3,
@@ -114,10 +114,10 @@ export const WORLDS = {
   thousand: {
     dSae: 1000,
     k: 6,
-    steps: 6000,
-    batch: 1024,
+    steps: 8000,
+    batch: 256,
     learningRate: 0.003,
-    seeds: 4,
+    seeds: 3,
     heldOut: 2000,
     inWords: '1,000 random unit directions in 100 dimensions, each present with probability .006, and a bias of norm 1',
     make: () => planted({ nFeatures: 1000, dIn: 100, firing: 0.006, bias: 1 }),
