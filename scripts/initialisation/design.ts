@@ -78,10 +78,13 @@ function cells(world: WorldName, starts: readonly StartName[], other: Partial<Ce
 const MAIN = ['gaussian', 'activations', 'spread', 'small', 'truth'] as const;
 const FEW = ['gaussian', 'spread', 'small', 'truth'] as const;
 
+/** Seeds of a contrast. */
+const FOUR = { seeds: 4 } as const;
+
 /** The cells, in parts that are run one after another. */
 export const PARTS: Readonly<Record<string, readonly Cell[]>> = {
   /** Which learning rate suits each start, beside that of the screen. */
-  rates: [0.001, 0.01].flatMap(learningRate => cells('hundred', FEW, { learningRate, seeds: 4 })),
+  rates: [0.001, 0.01].flatMap(learningRate => cells('hundred', FEW, { ...FOUR, learningRate })),
   screen: [
     ...(['trained', 'held'] as const).flatMap(bias => cells('hundred', MAIN, { bias })),
     ...cells('hundred', ['gaussian', 'spread', 'truth'], { auxK: 'raw' }),
@@ -99,15 +102,15 @@ export const PARTS: Readonly<Record<string, readonly Cell[]>> = {
     ...cells('hundred', ['gaussian'], { auxK: 'relu' }),
   ],
   contrasts: [
-    ...cells('hundred', ['blend']),
-    ...[2, 6].flatMap(k => cells('hundred', FEW, { k })),
-    ...cells('hundred', FEW, { dSae: 200 }),
-    ...['correlated', 'trees', 'hundred-1', 'hundred-2'].flatMap(world => cells(world, FEW)),
+    ...cells('hundred', ['blend'], FOUR),
+    ...[2, 6].flatMap(k => cells('hundred', FEW, { ...FOUR, k })),
+    ...cells('hundred', FEW, { ...FOUR, dSae: 200 }),
+    ...['correlated', 'trees', 'hundred-1', 'hundred-2'].flatMap(world => cells(world, FEW, FOUR)),
   ],
   kinds: [
-    ...cells('hundred', FEW, { kind: 'batchtopk' }),
-    ...cells('hundred', FEW, { kind: 'relu' }),
-    ...cells('hundred', FEW, { kind: 'jumprelu' }),
+    ...cells('hundred', FEW, { ...FOUR, kind: 'batchtopk' }),
+    ...cells('hundred', FEW, { ...FOUR, kind: 'relu' }),
+    ...cells('hundred', FEW, { ...FOUR, kind: 'jumprelu' }),
   ],
   revived: cells('thousand', ['gaussian', 'small', 'truth'], { auxK: 'raw' }),
 };
