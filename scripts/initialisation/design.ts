@@ -93,6 +93,10 @@ export const PARTS: Readonly<Record<string, readonly Cell[]>> = {
     ...(['trained', 'held'] as const).flatMap(bias => cells('star', MAIN, { bias })),
     ...[7, 10].flatMap(dSae => cells('star', FEW, { dSae })),
   ],
+  /** The thousand at other rates, one seed: what a small row's step is to its norm grows with the dimension. */
+  thousandRates: [0.001, 0.01].flatMap(learningRate =>
+    cells('thousand', ['small', 'gaussian', 'truth'], { learningRate }),
+  ),
   thousand: cells('thousand', ['gaussian', 'small', 'truth', 'spread', 'activations']),
   topics: [...cells('topics', MAIN), ...cells('topics', FEW, { k: 3 })],
   /** What of a small start it is: the norm of the decoder's rows, of the encoder's, or the decoder's form. */
@@ -112,5 +116,5 @@ export const PARTS: Readonly<Record<string, readonly Cell[]>> = {
     ...cells('hundred', FEW, { ...FOUR, kind: 'relu' }),
     ...cells('hundred', FEW, { ...FOUR, kind: 'jumprelu' }),
   ],
-  revived: cells('thousand', ['gaussian', 'small', 'truth'], { auxK: 'raw' }),
+  revived: cells('thousand', ['small', 'gaussian', 'truth'], { auxK: 'raw' }),
 };

@@ -25,7 +25,7 @@ const AS_GOOD = 0.02;
 const SAME_LOSS = 0.01;
 
 /**
- * - `reaches it`: no fewer directions than from the truth, within the interval or a fiftieth;
+ * - `reaches it`: no fewer directions than from the truth, within the interval (where not all seeds fall short) or a fiftieth;
  * - `optimiser`: fewer, and each seed that falls short has a higher loss: training from the truth shows a better solution, which this start does not reach;
  * - `objective`: each of them has a lower loss: what is trained on prefers what was found to the truth;
  * - `both`: some seeds the one, some the other; `undecided`: no loss is told apart from the truth's.
@@ -40,7 +40,9 @@ export function shortfall(cell: CellResult, truth: CellResult): Shortfall {
   const ofShort = pairs.filter(([run, other]) => run.found < other.found).map(([run, other]) => run.loss / other.loss);
   const higher = ofShort.filter(ratio => ratio > 1 + SAME_LOSS).length;
   const lower = ofShort.filter(ratio => ratio < 1 - SAME_LOSS).length;
-  const isShort = found.high < 0 && found.mean <= -AS_GOOD;
+  // Of one or two seeds there is no interval to speak of.
+  const isSure = found.high < 0 || ofShort.length === pairs.length;
+  const isShort = isSure && found.mean <= -AS_GOOD;
   return { found, excess, higher, lower, explanation: isShort ? explained(higher, lower) : 'reaches it' };
 }
 

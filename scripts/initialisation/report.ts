@@ -41,6 +41,23 @@ export function plainCells(results: Results, world: string): Done[] {
     .sort((a, b) => STARTS.indexOf(a.cell.start) - STARTS.indexOf(b.cell.start));
 }
 
+/** The cell of a world that starts so and has AuxK in SAELens's form. */
+export function revivedCell(results: Results, start: StartName, world: string): Done | undefined {
+  return [...results.values()].find(
+    ({ cell }) =>
+      cell.world === world &&
+      cell.start === start &&
+      cell.auxK === 'raw' &&
+      cell.bias === 'trained' &&
+      cell.dSae === worldSettings(world).dSae,
+  );
+}
+
+/** Mean share of directions found. */
+export function meanFound({ result: { runs, sought } }: Done): number {
+  return runs.reduce((sum, { found }) => sum + found, 0) / (runs.length * sought);
+}
+
 export function report(results: Results): StudyReport {
   const find = (cell: Cell): Done | undefined => results.get(nameOf(cell));
   const doneOf = (part: string): Done[] => PARTS[part]!.flatMap(cell => find(cell) ?? []);
@@ -99,7 +116,7 @@ export function report(results: Results): StudyReport {
         explanations(doneOf('rates')),
       ),
     },
-    figures: figuresOf(plain),
+    figures: figuresOf(plain, (start, world) => revivedCell(results, start, world)),
     csv: csvOf([...results.values()]),
   };
 }
@@ -254,7 +271,10 @@ function recipe(): string {
   );
 }
 
-function figuresOf(plain: (world: string) => Done[]): Record<string, Figure> {
+function figuresOf(
+  plain: (world: string) => Done[],
+  revivedCell: (start: StartName, world: string) => Done | undefined,
+): Record<string, Figure> {
   const starts = STARTS.filter(start => plain('hundred').some(({ cell }) => cell.start === start));
   const shareOf = (world: string, start: string) => {
     const done = plain(world).find(({ cell }) => cell.start === start);
@@ -271,6 +291,13 @@ function figuresOf(plain: (world: string) => Done[]): Record<string, Figure> {
       }),
     }))
     .filter(({ points }) => points.length > 0);
+  const revived = (['gaussian', 'small'] as const).map(start => ({
+    name: `${start}, AuxK`,
+    points: SIZES.flatMap(({ world, features }) => {
+      const done = revivedCell(start, world);
+      return done ? [{ value: features, mean: meanFound(done) }] : [];
+    }),
+  }));
   const curves = plain('hundred').map(({ cell, result }) => ({
     name: cell.start,
     steps: result.looks,
@@ -279,7 +306,7 @@ function figuresOf(plain: (world: string) => Done[]): Record<string, Figure> {
     ),
   }));
   return {
-    'initialisation-by-size': plotSettingEffect(bySize, {
+    'initialisation-by-size': plotSettingEffect([...bySize, ...revived.filter(({ points }) => points.length > 0)], {
       setting: 'true features',
       metric: 'share of true directions found',
       title: 'Does the start still matter with more features?',

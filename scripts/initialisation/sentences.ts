@@ -1,8 +1,8 @@
 /** What the study says in words: every number in them comes from the results. */
 import { studentInterval } from '../../src/analysis/student-interval.ts';
-import { type Cell, conditionOf, nameOf, PARTS, type StartName } from './design.ts';
+import { type Cell, conditionOf, nameOf, PARTS, STARTS, type StartName } from './design.ts';
 import { explanationText, shortfall } from './explain.ts';
-import { allFound, type Done, plainCells, type Results } from './report.ts';
+import { allFound, type Done, meanFound, plainCells, type Results, revivedCell } from './report.ts';
 
 const SIZES = [
   { world: 'star', name: 'Five features in two dimensions', short: 'five' },
@@ -15,13 +15,13 @@ export function sentences(results: Results): Readonly<Record<string, string>> {
   return { answer: answer(results), results: bySize(results) };
 }
 
-function percentFound({ result: { runs, sought } }: Done): string {
-  return `${Math.round((100 * runs.reduce((sum, { found }) => sum + found, 0)) / (runs.length * sought))}%`;
+function percentFound(done: Done): string {
+  return `${Math.round(100 * meanFound(done))}%`;
 }
 
 function seedsOf({ result: { runs } }: Done): string {
   const found = runs.map(run => run.found);
-  return `${Math.min(...found)}–${Math.max(...found)}`;
+  return runs.length === 1 ? `${found[0]} (one seed)` : `${Math.min(...found)}–${Math.max(...found)}`;
 }
 
 function startIn(cells: readonly Done[], start: StartName): Done | undefined {
@@ -42,9 +42,18 @@ function answer(results: Results): string {
       })
       .join(', ');
   const shares = (start: StartName): string => each(start, (done, short) => `${percentFound(done)} of ${short}`);
+  const revived = (start: StartName): string =>
+    sizes
+      .flatMap(({ world, short }) => {
+        const done = revivedCell(results, start, world);
+        return done ? [`${percentFound(done)} of ${short}`] : [];
+      })
+      .join(', ');
   return (
-    `**The seed matters less the more features there are; the start goes on mattering.** From Gaussian rows of norm 1, TopK at the true k finds ${shares('gaussian')}; single seeds find ` +
-    `${each('gaussian', (done, short) => `${seedsOf(done)} of ${short}`)}. From rows of norm .1 it finds ${shares('small')}; from rows spread over the activations ${shares('spread')}; from the truth ${shares('truth')}.`
+    '**From a hundred features on one seed is like another, and what training leaves undiscovered is the optimiser’s doing, not the objective’s: latents that die.** ' +
+    `From Gaussian rows of norm 1 and without AuxK, TopK at the true k finds ${shares('gaussian')}; single seeds find ${each('gaussian', (done, short) => `${seedsOf(done)} of ${short}`)}. ` +
+    `From the truth it finds ${shares('truth')}. Of five what helps is a start spread over the activations (${shares('spread')}); of more it is AuxK, from Gaussian rows ${revived('gaussian')}; a small start ` +
+    `(norm .1) finds ${shares('small')} without AuxK and ${revived('small')} with it, so that it is no remedy by itself.`
   );
 }
 
@@ -59,6 +68,10 @@ function bySize(results: Results): string {
       const all = world === 'star' ? `, all five in ${allFound(done.result)}` : '';
       return `\`${done.cell.start}\` ${percentFound(done)}${all}${why ? ` (${explanationText(why)})` : ''}`;
     });
+    const revived = STARTS.flatMap(start => {
+      const done = revivedCell(results, start, world);
+      return done ? [`\`${start}\` ${percentFound(done)}`] : [];
+    });
     const held = [...PARTS['star']!, ...PARTS['screen']!]
       .flatMap(cell => results.get(nameOf(cell)) ?? [])
       .filter(({ cell }) => cell.world === world && cell.bias === 'held' && cell.auxK === 'none');
@@ -66,12 +79,14 @@ function bySize(results: Results): string {
       held.length === 0
         ? ''
         : ` With b_dec held: ${held.map(done => `\`${done.cell.start}\` ${percentFound(done)}${whyHeld(done, results)}`).join(', ')}.`;
-    return [`- **${name}**: ${starts.join('; ')}.${heldWords} ${walk(cells)}`];
+    const revivedWords = revived.length > 0 ? ` With AuxK: ${revived.join(', ')}.` : '';
+    return [`- **${name}**: ${starts.join('; ')}.${heldWords}${revivedWords} ${walk(cells)}`];
   });
   const norms = [...PARTS['screen']!, ...PARTS['norms']!].flatMap(cell => results.get(nameOf(cell)) ?? []);
   const told = (auxK: Cell['auxK']): string =>
     norms
       .filter(({ cell }) => cell.auxK === auxK && cell.bias === 'trained' && NORMS.includes(cell.start))
+      .sort((a, b) => NORMS.indexOf(a.cell.start) - NORMS.indexOf(b.cell.start))
       .map(done => `\`${done.cell.start}\` ${percentFound(done)} (FVU ${meanFvu(done)})`)
       .join(', ');
   if (norms.length > 0) {

@@ -114,10 +114,10 @@ export const WORLDS = {
   thousand: {
     dSae: 1000,
     k: 6,
-    steps: 8000,
+    steps: 5000,
     batch: 256,
     learningRate: 0.003,
-    seeds: 3,
+    seeds: 1,
     heldOut: 2000,
     inWords: '1,000 random unit directions in 100 dimensions, each present with probability .006, and a bias of norm 1',
     make: () => planted({ nFeatures: 1000, dIn: 100, firing: 0.006, bias: 1 }),
