@@ -170,7 +170,7 @@ function cellsOf(done: Done, truth: Done | undefined): string[] {
       of(run => run.biasMoved),
       2,
     ),
-    `${again.pwMcc.toFixed(2)} (${again.chance.pwMcc.toFixed(2)})`,
+    runs.length > 1 ? `${again.pwMcc.toFixed(2)} (${again.chance.pwMcc.toFixed(2)})` : '–',
     compared ? explanationText(compared) : cell.start === 'truth' ? leaves(result) : '–',
   ];
 }
@@ -260,7 +260,7 @@ function missing(part: string, results: Results): string {
 function recipe(): string {
   const worlds = [...SIZES.map(({ world }) => world), 'topics'].map(name => {
     const { inWords: words, dSae, k, steps, batch, learningRate, seeds } = worldSettings(name);
-    return `\`${name}\`: ${words}; ${dSae} latents, TopK ${k}, ${steps.toLocaleString('en')} steps of ${batch.toLocaleString('en')} at ${learningRate}, seeds 0–${seeds - 1}`;
+    return `\`${name}\`: ${words}; ${dSae} latents, TopK ${k}, ${steps.toLocaleString('en')} steps of ${batch.toLocaleString('en')} at ${learningRate}, ${seeds === 1 ? 'seed 0' : `seeds 0–${seeds - 1}`}`;
   });
   return (
     `${worlds.join('. ')}. Magnitudes are uniform on [0, 1). All: fresh samples in every step, mean squared error, Adam (0, .999, eps 1e-8), the rate falling to 0 over the ` +
@@ -310,7 +310,8 @@ function figuresOf(
       setting: 'true features',
       metric: 'share of true directions found',
       title: 'Does the start still matter with more features?',
-      subtitle: 'TopK at the true k, as many latents as features; means over seeds with 95% intervals',
+      subtitle:
+        'TopK at the true k, as many latents as features; means over seeds with 95% intervals (a thousand: one seed)',
     }),
     'initialisation-by-step': plotRecovery(curves, {
       title: 'A hundred features in 25 dimensions: directions found by step',
