@@ -5,16 +5,20 @@
 import json
 import sys
 
+import numpy
 import torch
 from scipy.optimize import linear_sum_assignment
 
 N, D, K, P, BATCH, STEPS, RATE = 100, 25, 3, 0.03, 256, 8000, 0.003
 request = json.loads(sys.argv[1])
 S = request["seeds"]
-torch.manual_seed(1)
+torch.manual_seed(request.get("seed", 1))
 torch.set_num_threads(1)
 unit = lambda x: x / x.norm(dim=-1, keepdim=True)
 truth, bias = unit(torch.randn(N, D)), unit(torch.randn(D))
+if "truth" in request:  # rows of the dictionary, then b: a .npy file
+    given = torch.from_numpy(numpy.load(request["truth"]))
+    truth, bias = given[:N], given[N]
 rows = lambda *shape: (torch.rand(*shape, N) * (torch.rand(*shape, N) < P)) @ truth + bias
 
 
@@ -39,7 +43,7 @@ def forward(x):
     return f, f @ unit(V) + b_dec
 
 
-adam = torch.optim.Adam([V, W_enc, b_enc, b_dec], lr=RATE, betas=(0, 0.999), eps=1e-8)
+adam = torch.optim.Adam([V, W_enc, b_enc, b_dec], lr=RATE, betas=(0.0, 0.999), eps=1e-8)
 for step in range(STEPS):
     adam.param_groups[0]["lr"] = RATE * min(1.0, (STEPS - step) / (STEPS // 5))
     x = rows(S, BATCH)

@@ -50,7 +50,7 @@ function answer(results: Results): string {
       })
       .join(', ');
   return (
-    '**Of a hundred features one seed finds as many as another, and what is left undiscovered, there and of a thousand, is the optimiser’s doing, not the objective’s: latents that die or mix.** ' +
+    '**Of a hundred features one seed finds about as many as another, and what is left undiscovered, there and of a thousand, is the optimiser’s doing, not the objective’s: latents that die or mix.** ' +
     `From Gaussian rows of norm 1 and without AuxK, TopK at the true k finds ${shares('gaussian')}; single seeds find ${each('gaussian', (done, short) => `${seedsOf(done)} of ${short}`)}. ` +
     `From the truth it finds ${shares('truth')}. Of five what helps is a start spread over the activations (${shares('spread')}); of more it is AuxK, from Gaussian rows ${revived('gaussian')}; a small start ` +
     `(norm .1) finds ${shares('small')} without AuxK and ${revived('small')} with it, so that it is no remedy by itself.`
