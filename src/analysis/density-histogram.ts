@@ -1,5 +1,6 @@
 /** A histogram of how often latents fire, by which dictionaries are judged: of log10 of their firing density. */
 
+/** A histogram of log₁₀ densities. */
 export interface DensityHistogram {
   /** Edges of the bins, in log10 of the share of samples, ascending; one more than there are bins. */
   readonly edges: readonly number[];

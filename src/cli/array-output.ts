@@ -16,6 +16,7 @@ import {
 import type { Shape } from '../tensor.ts';
 import type { Terminal } from './terminal.ts';
 
+/** How an array is written. */
 export interface ArrayOutputOptions {
   readonly shape: Shape;
   /** The array's name in a file that names its arrays. */

@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Provider } from '../sessions/runtime.ts';
 import { positiveInteger } from './options.ts';
 
+/** Options that say how a host model is run. */
 export interface HostRunOptions {
   readonly provider?: Provider | 'auto';
   readonly threads?: number | undefined;

@@ -8,6 +8,7 @@ import { describeFailure, exitStatusOf, InterruptedError } from './failure.ts';
 import { buildProgram } from './program.ts';
 import { createTerminal, type Streams, type Terminal } from './terminal.ts';
 
+/** What `main` takes from the process that it runs in. */
 export interface MainOptions {
   /** The standard streams. Default: the process's own. */
   readonly streams?: Streams;

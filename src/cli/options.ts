@@ -19,6 +19,7 @@ export interface NameOptions {
   readonly featureDirections?: string;
 }
 
+/** Options of commands that run a frozen model. */
 export type ModelOptions = NameOptions & RunOptions;
 
 /** Reads a positive integer; commander names the option where it is none. */

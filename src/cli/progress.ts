@@ -2,6 +2,7 @@
 import { SingleBar } from 'cli-progress';
 import type { Terminal } from './terminal.ts';
 
+/** A bar that shows how far a command is. */
 export interface Progress {
   advance(by: number): void;
   stop(): void;

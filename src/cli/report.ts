@@ -10,6 +10,7 @@ export function report(json: unknown, words: string, { json: asJson }: ReportOpt
   terminal.print(asJson ? JSON.stringify(json, null, 2) : words);
 }
 
+/** The report of a command that writes an array. */
 export interface RunReport {
   readonly model: Autoencoder;
   readonly output: string;

@@ -15,6 +15,7 @@ import type { Terminal } from './terminal.ts';
 const VALUES_AT_ONCE = 2 ** 24;
 const SAMPLES_AT_ONCE = 4096;
 
+/** The number of samples in a file. */
 export interface SampleCount {
   readonly samples: number;
   /** How many rows of the source make one sample: more than one for models side by side. */
@@ -35,6 +36,7 @@ export function countSamples(source: RowSource, sampleShape: Shape, what: string
   return { samples: source.rows / rowsPerSample, rowsPerSample };
 }
 
+/** Options of running a file's rows in batches. */
 export interface BatchOptions {
   readonly source: RowSource;
   readonly sampleShape: Shape;

@@ -4,6 +4,7 @@ import type { Terminal } from './terminal.ts';
 /** Seconds between two lines where nobody is looking. */
 export const QUIET_SECONDS = 10;
 
+/** The progress of a training on the terminal. */
 export interface RunProgress {
   update(done: number, rows: number): void;
   stop(): void;

@@ -5,11 +5,13 @@ import { FileFormatError, MissingPackageError } from '../errors.ts';
 import { BUNDLE_FILES } from '../features/bundle-manifest.ts';
 import { type StaticServer, startStaticServer } from './static-server.ts';
 
+/** A server of the viewer. */
 export interface ViewerServer extends StaticServer {
   /** The viewer's address, with the files to open in its query. */
   readonly url: string;
 }
 
+/** What the viewer's server gives, and where. */
 export interface ServeOptions {
   /** The folder of the built viewer. */
   readonly folder: string;

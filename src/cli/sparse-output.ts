@@ -18,6 +18,7 @@ import type { SparseFeatures } from '../inference/sparse-features.ts';
 import { collectBuffers } from './collect-buffers.ts';
 import type { Terminal } from './terminal.ts';
 
+/** The extensions of files that sparse features can be written to. */
 export const SPARSE_EXTENSIONS = ['.npz', '.safetensors', '.json', '.npy', '.csv'];
 
 /** Takes the features of one batch after another. */

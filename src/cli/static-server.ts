@@ -38,6 +38,7 @@ const HEADERS = {
   'Cache-Control': 'no-cache',
 };
 
+/** The files that a server gives. */
 export interface StaticFiles {
   /**
    * The folders whose files are served, each from the first folder that has it; `index.html` where a folder is asked
@@ -55,6 +56,7 @@ export interface StaticFiles {
   readonly port?: number;
 }
 
+/** A server that is running. */
 export interface StaticServer {
   /** The server's address, with a slash at the end. */
   readonly address: string;

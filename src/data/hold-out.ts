@@ -5,6 +5,7 @@
  */
 import { mixBits } from './random-source.ts';
 
+/** Divides rows into those that are trained on and those that are held out. */
 export class HoldOut {
   /** Rows held out of all: the share of them, rounded. */
   readonly count: number;

@@ -53,6 +53,7 @@ const COLOURS: readonly { readonly name: Phase; readonly colour: string }[] = [
   { name: 'neither', colour: '#d3b8dd' },
 ];
 
+/** One cell of the phase diagram. */
 export interface PhaseCell {
   readonly density: number;
   readonly relativeImportance: number;

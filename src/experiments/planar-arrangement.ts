@@ -6,6 +6,7 @@ import { featureDimensionality } from '../analysis/feature-dimensionality.ts';
 import { angularGaps } from '../analysis/regular-polygon.ts';
 import type { HostTensor } from '../tensor.ts';
 
+/** The arrangements of directions in two dimensions that have a name. */
 export type Arrangement = 'two orthogonal features' | 'two orthogonal digons' | 'pentagon' | 'another';
 
 /** Directions shorter than this are features that the model leaves out. */

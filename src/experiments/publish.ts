@@ -13,24 +13,26 @@ import { writeJson } from './run-files.ts';
 
 /** A file of a run, and its name beside the others. */
 export interface Published {
-  /** Relative to `runs/`. */
+  /** The path in `runs/`. */
   readonly from: string;
   readonly to: string;
 }
 
+/** A model that is published. */
 export interface PublishedModel extends Published {
   readonly title: string;
   /** The command that makes it. */
   readonly command: string;
-  /** What else belongs to it, as its history. */
+  /** Further files that belong to the model, such as its history. */
   readonly beside?: readonly Published[];
 }
 
+/** Everything that the experiments publish. */
 export interface Publication {
   readonly models: readonly PublishedModel[];
   /** Tables and records kept beside the models. */
   readonly results: readonly Published[];
-  /** Without an extension. */
+  /** The figures, without an extension. */
   readonly figures: readonly Published[];
 }
 

@@ -11,6 +11,7 @@ import type { ExperimentContext } from './context.ts';
 import { requireFinished, writeJson } from './run-files.ts';
 import { trainingOptions } from './run-options.ts';
 
+/** The settings of a toy model's training. */
 export interface ToyModelSettings {
   readonly nFeatures: number;
   readonly nHidden: number;
@@ -23,6 +24,7 @@ export interface ToyModelSettings {
   readonly seed: number;
 }
 
+/** The settings where nothing else is asked for: five features in two dimensions. */
 export const TOY_MODEL_DEFAULTS: ToyModelSettings = {
   nFeatures: 5,
   nHidden: 2,
@@ -34,13 +36,14 @@ export const TOY_MODEL_DEFAULTS: ToyModelSettings = {
   seed: 0,
 };
 
+/** A toy model that was trained, and its run. */
 export interface ToyModelRun {
   readonly model: ToyModel;
-  /** The frozen file. */
+  /** The path of the frozen file. */
   readonly file: string;
-  /** On data that training never saw. */
+  /** The loss on data that training never saw. */
   readonly loss: number;
-  /** The same of each restart. */
+  /** The loss of each restart on the same data. */
   readonly losses: readonly number[];
   /** How many restarts ended in a regular polygon; undefined where there are not two dimensions. */
   readonly stars: number | undefined;

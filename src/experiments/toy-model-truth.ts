@@ -10,6 +10,7 @@ import { inspectModel, loadToyModel } from '../inference/node.ts';
 import { type HostTensor, rowsAt } from '../tensor.ts';
 import { clusteredData, REPRESENTED, rowLengths } from './clustered-toy-model-run.ts';
 
+/** The truth that a toy model gives an autoencoder. */
 export interface ToyModelTruth {
   readonly file: string;
   readonly sha256: string;

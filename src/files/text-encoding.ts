@@ -3,6 +3,7 @@
  * zero bytes of the first four characters, which numbers and JSON never have in UTF-8.
  */
 
+/** The name of an encoding of text. */
 export type TextEncodingName = 'utf-8' | 'utf-16le' | 'utf-16be' | 'utf-32le' | 'utf-32be';
 
 /** The encoding of text that begins with `bytes`; four are enough. */

@@ -10,10 +10,15 @@ export type { onnx as OnnxTypes } from 'onnx-proto';
 
 /** Messages as plain objects. Fields that are not set are `undefined` or `null`, repeated ones may be missing. */
 export type ModelMessage = OnnxTypes.IModelProto;
+/** A graph, as protobuf has it. */
 export type GraphMessage = OnnxTypes.IGraphProto;
+/** A node of a graph. */
 export type NodeMessage = OnnxTypes.INodeProto;
+/** A tensor. */
 export type TensorMessage = OnnxTypes.ITensorProto;
+/** The name, the type and the shape of a tensor. */
 export type ValueInfoMessage = OnnxTypes.IValueInfoProto;
+/** An attribute of a node. */
 export type AttributeMessage = OnnxTypes.IAttributeProto;
 
 /** An int64 as protobufjs hands it out: a number, or a Long where that package is installed. */

@@ -3,7 +3,9 @@ import { InvalidValueError, invariant } from '../errors.ts';
 import type { Attribute, DataType, Graph, GraphValue, Initializer } from './graph.ts';
 import { type OnnxTypes, onnx } from './proto.ts';
 
+/** The version of ONNX's file format that is written. */
 export const IR_VERSION = 8;
+/** The version of ONNX's operators that is written. */
 export const OPSET = 17;
 
 const DATA_TYPES = {

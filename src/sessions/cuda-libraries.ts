@@ -11,6 +11,7 @@ import { dirname, join } from 'node:path';
 
 /** Files of the CUDA provider and the list of its libraries, all in `cudaProviderFolder()`. */
 export const CUDA_PROVIDER = 'libonnxruntime_providers_cuda.so';
+/** The name of the list of CUDA's libraries, which `npm run setup:cuda` writes. */
 export const CUDA_LIBRARY_LIST = 'cuda-libraries.json';
 
 /** The contents of CUDA_LIBRARY_LIST. */

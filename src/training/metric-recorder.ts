@@ -1,5 +1,6 @@
 /** Collects what each step of a run reports, each metric in one array. */
 
+/** Collects the metrics of steps as they are reported. */
 export class MetricRecorder {
   readonly #steps: number;
   readonly #metrics = new Map<string, { readonly data: Float32Array; readonly width: number }>();

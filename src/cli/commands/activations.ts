@@ -9,6 +9,7 @@ import { report } from '../report.ts';
 import { startRunProgress } from '../run-progress.ts';
 import type { Terminal } from '../terminal.ts';
 
+/** Options of `monosemantic activations`. */
 export interface ActivationsOptions extends HostDataOptions, ReportOptions {
   readonly output: string;
   readonly dtype?: 'float32' | 'float16';
@@ -18,6 +19,7 @@ export interface ActivationsOptions extends HostDataOptions, ReportOptions {
   readonly overwrite?: boolean;
 }
 
+/** Runs `monosemantic activations`. */
 export async function activations(file: string, options: ActivationsOptions, terminal: Terminal): Promise<void> {
   const { output, dtype, dropFirst, dropNormAbove, resume, overwrite } = options;
   if (!output.endsWith('.npy')) throw new UsageError(`--output ${output}: expected a name that ends in .npy`);

@@ -6,6 +6,7 @@ import type { ReportOptions } from '../options.ts';
 import { report } from '../report.ts';
 import type { Terminal } from '../terminal.ts';
 
+/** Options of `monosemantic convert`. */
 export interface ConvertOptions extends ReportOptions {
   readonly to?: 'onnx' | 'saelens';
   readonly normScalingFactor?: number;
@@ -13,6 +14,7 @@ export interface ConvertOptions extends ReportOptions {
   readonly externalData?: boolean;
 }
 
+/** Runs `monosemantic convert`. */
 export async function convert(
   source: string,
   target: string,

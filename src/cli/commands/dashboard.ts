@@ -30,6 +30,7 @@ import { startRunProgress } from '../run-progress.ts';
 import { saeNames } from '../sae-names.ts';
 import type { Terminal } from '../terminal.ts';
 
+/** Options of `monosemantic dashboard`. */
 export interface DashboardOptions extends Omit<HostDataOptions, 'tensor'>, NameOptions, ReportOptions {
   readonly out: string;
   readonly overwrite?: boolean;
@@ -54,6 +55,7 @@ export interface DashboardOptions extends Omit<HostDataOptions, 'tensor'>, NameO
   readonly neuronpediaSource?: string;
 }
 
+/** Runs `monosemantic dashboard`. */
 export async function dashboard(file: string, options: DashboardOptions, terminal: Terminal): Promise<void> {
   const { provider, threads, out } = options;
   const { rows, close } = await openRows(file, options, terminal);

@@ -14,6 +14,7 @@ import { countSamples, forEachBatch } from '../run-batches.ts';
 import { decodeSparseFile } from '../sparse-file.ts';
 import { readStdin, type Terminal } from '../terminal.ts';
 
+/** Options of `monosemantic decode`. */
 export interface DecodeOptions extends ModelOptions, ReportOptions {
   readonly input: string;
   readonly output: string;
@@ -22,6 +23,7 @@ export interface DecodeOptions extends ModelOptions, ReportOptions {
   readonly tensor?: string;
 }
 
+/** Runs `monosemantic decode`. */
 export async function decode(file: string, options: DecodeOptions, terminal: Terminal): Promise<void> {
   const { input, output, sparse = false, activations: activationsFile, tensor, batchSize } = options;
   checkOutputPath(output);

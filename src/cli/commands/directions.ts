@@ -5,10 +5,12 @@ import type { NameOptions, ReportOptions } from '../options.ts';
 import { report } from '../report.ts';
 import type { Terminal } from '../terminal.ts';
 
+/** Options of `monosemantic directions`. */
 export interface DirectionsOptions extends NameOptions, ReportOptions {
   readonly output: string;
 }
 
+/** Runs `monosemantic directions`. */
 export async function directions(file: string, options: DirectionsOptions, terminal: Terminal): Promise<void> {
   const { output } = options;
   checkOutputPath(output);

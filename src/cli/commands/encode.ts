@@ -12,6 +12,7 @@ import { countSamples, forEachBatch } from '../run-batches.ts';
 import { openSparseOutput, SPARSE_EXTENSIONS } from '../sparse-output.ts';
 import type { Terminal } from '../terminal.ts';
 
+/** Options of `monosemantic encode`. */
 export interface EncodeOptions extends ModelOptions, ReportOptions {
   readonly input: string;
   readonly output: string;
@@ -27,6 +28,7 @@ interface Encoded {
   readonly active: number;
 }
 
+/** Runs `monosemantic encode`. */
 export async function encode(file: string, options: EncodeOptions, terminal: Terminal): Promise<void> {
   const { input, output, sparse = false, tensor, foldDecoderNorm = false } = options;
   checkOutputPath(output, sparse ? SPARSE_EXTENSIONS : undefined);

@@ -6,6 +6,7 @@ import type { ReportOptions } from '../options.ts';
 import { inColumns, report } from '../report.ts';
 import type { Terminal } from '../terminal.ts';
 
+/** Runs `monosemantic engines`. */
 export async function engines(options: ReportOptions, terminal: Terminal): Promise<void> {
   const rows = [];
   // One after another, because engines that run together would slow each other down.

@@ -10,6 +10,7 @@ import { startRunProgress } from '../run-progress.ts';
 import { saeNames } from '../sae-names.ts';
 import type { Terminal } from '../terminal.ts';
 
+/** Options of `monosemantic evaluate`. */
 export interface EvaluateOptions extends HostDataOptions, NameOptions, ReportOptions {
   readonly model: string;
   readonly logits?: string;
@@ -17,6 +18,7 @@ export interface EvaluateOptions extends HostDataOptions, NameOptions, ReportOpt
   readonly sinkNorm?: number;
 }
 
+/** Runs `monosemantic evaluate`. */
 export async function evaluate(file: string, options: EvaluateOptions, terminal: Terminal): Promise<void> {
   const sae = await readSource(file);
   const { host, data, rows, close } = await openHostData(options.model, options, terminal);

@@ -8,6 +8,7 @@ import type { ReportOptions } from '../options.ts';
 import type { Terminal } from '../terminal.ts';
 import { showTraining } from '../training-progress.ts';
 
+/** Options of `monosemantic example`. */
 export interface ExampleOptions extends ReaderSettings, ReportOptions {
   readonly out: string;
   readonly overwrite?: boolean;

@@ -12,10 +12,12 @@ import { readStdin, type Terminal } from '../terminal.ts';
 /** Longer lists of weights are cut: an exported language model has hundreds. */
 const MOST_TENSORS = 40;
 
+/** Options of `monosemantic inspect`. */
 export interface InspectOptions extends ReportOptions {
   readonly against?: readonly string[];
 }
 
+/** Runs `monosemantic inspect`. */
 export async function inspect(file: string, options: InspectOptions, terminal: Terminal): Promise<void> {
   const { against } = options;
   if (against && file === '-') throw new UsageError('--against needs a file, not stdin');

@@ -21,6 +21,7 @@ import type { NameOptions, ReportOptions } from '../options.ts';
 import { report } from '../report.ts';
 import type { Terminal } from '../terminal.ts';
 
+/** Options of `monosemantic plot`. */
 export interface PlotOptions extends NameOptions, ReportOptions {
   readonly output?: string;
   readonly toyModel?: string;
@@ -30,6 +31,7 @@ export interface PlotOptions extends NameOptions, ReportOptions {
 /** The most features that can be told apart in a picture of all pairs. */
 const MOST_FEATURES_IN_PAIRS = 512;
 
+/** Runs `monosemantic plot`. */
 export async function plot(file: string, options: PlotOptions, terminal: Terminal): Promise<void> {
   const { output = file.replace(/\.onnx$/i, ''), toyModel, format } = options;
   const figures = toyModel === undefined ? await ownFigures(file, options) : await comparison(file, toyModel, options);

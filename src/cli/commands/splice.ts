@@ -9,6 +9,7 @@ import { report } from '../report.ts';
 import { saeNames } from '../sae-names.ts';
 import type { Terminal } from '../terminal.ts';
 
+/** Options of `monosemantic splice`. */
 export interface SpliceOptions extends HostDataOptions, NameOptions, ReportOptions {
   readonly output: string;
   readonly steer?: boolean;
@@ -17,6 +18,7 @@ export interface SpliceOptions extends HostDataOptions, NameOptions, ReportOptio
   readonly maskInput?: string | false;
 }
 
+/** Runs `monosemantic splice`. */
 export async function splice(model: string, sae: string, options: SpliceOptions, terminal: Terminal): Promise<void> {
   const { output, tensor, targetTensor, channelsAxis, steer, keepError, maskInput } = options;
   if (!output.endsWith('.onnx')) throw new UsageError(`--output ${output}: expected a name that ends in .onnx`);

@@ -6,10 +6,12 @@ import type { ReportOptions } from '../options.ts';
 import { inColumns, report } from '../report.ts';
 import type { Terminal } from '../terminal.ts';
 
+/** Options of `monosemantic tensors`. */
 export interface TensorsOptions extends ReportOptions, HostRunOptions {
   readonly all?: boolean;
 }
 
+/** Runs `monosemantic tensors`. */
 export async function tensors(file: string, options: TensorsOptions, terminal: Terminal): Promise<void> {
   const host = await openHostFile(file, options);
   try {

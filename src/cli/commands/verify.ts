@@ -15,6 +15,7 @@ import { openSamples } from '../read-samples.ts';
 import { report } from '../report.ts';
 import type { Terminal } from '../terminal.ts';
 
+/** Options of `monosemantic verify`. */
 export interface VerifyOptions extends ModelOptions, ReportOptions {
   readonly against: string;
   readonly input?: string;

@@ -7,6 +7,7 @@ import { serveViewer } from '../serve-viewer.ts';
 import type { Terminal } from '../terminal.ts';
 import { writeViewerPage } from '../write-viewer-page.ts';
 
+/** Options of `monosemantic view`. */
 export interface ViewOptions extends ReportOptions {
   readonly port?: number;
   /** Rows to run through the autoencoder. */
@@ -23,6 +24,7 @@ export interface ViewOptions extends ReportOptions {
  */
 const VIEWER = fileURLToPath(new URL('../../../viewer/dist/', import.meta.url));
 
+/** Runs `monosemantic view`. */
 export async function view(files: readonly string[], options: ViewOptions, terminal: Terminal): Promise<void> {
   const { port = 0, activations = [], labels, output } = options;
   const all = [...files, ...activations, ...(labels ? [labels] : [])];

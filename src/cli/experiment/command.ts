@@ -14,6 +14,7 @@ import { installCommand, missingPackages, PACKAGES } from '../required-packages.
 import type { Terminal } from '../terminal.ts';
 import { showTraining } from '../training-progress.ts';
 
+/** Options that every experiment has. */
 export interface CommonOptions extends EngineOptions, ReportOptions {
   readonly out: string;
   readonly seed: number;

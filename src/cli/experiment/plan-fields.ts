@@ -7,6 +7,7 @@ import { inWords } from '../../wording.ts';
 import { fraction, nonNegativeNumber, positiveInteger, positiveNumber, wholeNumber } from '../options.ts';
 import { experimentCommand, seedNumber } from './command.ts';
 
+/** The fields that a kind of run has in a plan. */
 export interface PlanFields {
   readonly schema: Readonly<Record<string, object>>;
   /**

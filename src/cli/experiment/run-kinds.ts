@@ -7,6 +7,7 @@ import { planFields } from './plan-fields.ts';
 import { activationSae, contentsOfData, type SaeOptions, saeExperiment, toyModelSaeSettings } from './sae.ts';
 import { toyModelExperiment } from './toy-model.ts';
 
+/** All kinds of runs, by the name that a plan gives. */
 export const RUN_KINDS: RunKinds = {
   toy: {
     name: 'toy',

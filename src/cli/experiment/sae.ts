@@ -22,6 +22,7 @@ import { type CommonOptions, type Experiment, experimentCommand, seedNumber } fr
 import { addPracticeOptions, type PracticeOptions, practiceOf } from './practice-options.ts';
 import { describeActivationSae, describeSae } from './report.ts';
 
+/** Options of `monosemantic train sae`. */
 export interface SaeOptions
   extends CommonOptions,
     Omit<HostDataOptions, 'provider' | 'threads' | 'batchSize' | 'tensor' | 'targetTensor'>,

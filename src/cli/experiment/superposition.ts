@@ -9,6 +9,7 @@ import { textTable } from '../../experiments/text-table.ts';
 import { fraction, positiveInteger, positiveNumber } from '../options.ts';
 import { type CommonOptions, type Experiment, experimentCommand } from './command.ts';
 
+/** Options of the experiment on superposition. */
 export type SuperpositionOptions = CommonOptions & SuperpositionSettings;
 
 /** From this many restarts on, the lowest loss is known to be the one that theory predicts. */

@@ -4,6 +4,7 @@ import { TOY_MODEL_DEFAULTS, type ToyModelSettings } from '../../experiments/toy
 import { fraction, positiveInteger, positiveNumber } from '../options.ts';
 import type { CommonOptions } from './command.ts';
 
+/** Options of `monosemantic train toy`. */
 export type ToyModelOptions = CommonOptions & ToyModelSettings;
 
 /** Adds an option for each setting. */

@@ -1,5 +1,6 @@
 /** Writes one after another, without a wait for each. */
 
+/** A queue of writes that are done one after another. */
 export class WriteQueue {
   #last: Promise<void> = Promise.resolve();
   #failure: { readonly error: unknown } | undefined;
