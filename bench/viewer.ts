@@ -1,7 +1,8 @@
 /**
  * `npm run bench:viewer [-- ROWS]`: the page on an autoencoder of 16,384 latents on 512 activations with ROWS rows (default 50,000), in the
  * bundled Chromium on WASM. Prints how soon the overview stands on a sample and on all rows, and medians of: going to a latent, a
- * slider (from the input event to the frame after the text changed), the longest task of the main thread after the first paint, memory.
+ * slider (from the input event to the frame after the text changed), the longest task of the main thread after the first paint, memory at
+ * its most and at the end. Then the comparison with another autoencoder of that size.
  */
 import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
@@ -18,8 +19,8 @@ const D_IN = 512;
 const D_SAE = 16_384;
 
 /** A TopK autoencoder with random weights. */
-function wideSae(): Uint8Array {
-  const random = createRandomSource(0);
+function wideSae(seed: number): Uint8Array {
+  const random = createRandomSource(seed);
   const tensor = (shape: number[], scale: number): HostTensor => ({
     shape,
     data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => (random.float32() - 0.5) * scale),
@@ -123,9 +124,15 @@ try {
 
   const model = join(folder, 'wide.onnx');
   const acts = join(folder, 'acts.npy');
-  await writeFile(model, wideSae());
+  await writeFile(model, wideSae(0));
+  const second = join(folder, 'second.onnx');
+  await writeFile(second, wideSae(1));
   await writeRows(acts, rows);
   const page = await viewer.page('');
+  let most = 0;
+  const watching = setInterval(async () => {
+    most = Math.max(most, await memory(viewer.browser).catch(() => 0));
+  }, 1000);
   await page.evaluate(`
     globalThis.longest_ = 0;
     new PerformanceObserver(list => {
@@ -176,7 +183,23 @@ try {
   const idle = await measure(page, 'Activation 0', '[data-test=hidden-0]');
   console.log(`slider:                               median ${quantile(idle, 0.5)} ms, 90% ${quantile(idle, 0.9)} ms`);
   console.log(`longest task of the main thread:      ${((await page.evaluate('longest_')) as number).toFixed(0)} ms`);
-  console.log(`memory of the browser:                ${(await memory(viewer.browser)).toFixed(0)} MB`);
+  const now = await memory(viewer.browser);
+  console.log(`memory of the browser:                ${now.toFixed(0)} MB, at most ${most.toFixed(0)} MB`);
+
+  await openView(page, 'Overview');
+  await page.getByLabel('Open files', { exact: true }).setInputFiles(second);
+  await page.getByRole('heading', { name: 'second.onnx', level: 1 }).waitFor({ timeout: 120_000 });
+  await page.locator('.tiles[data-done=true]').waitFor({ timeout: 600_000 });
+  most = 0;
+  await page.evaluate('longest_ = 0');
+  const comparing = performance.now();
+  await openView(page, 'Compare');
+  await page.getByLabel('Compare with').selectOption({ label: 'wide.onnx' });
+  await page.locator('[data-test=shared]').waitFor({ timeout: 600_000 });
+  console.log(`${D_SAE} latents compared with as many:  ${seconds(comparing)} s`);
+  console.log(`longest task of the main thread:      ${((await page.evaluate('longest_')) as number).toFixed(0)} ms`);
+  console.log(`memory of the browser, at most:       ${most.toFixed(0)} MB`);
+  clearInterval(watching);
   await page.context().close();
 } finally {
   await viewer.close();

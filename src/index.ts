@@ -15,6 +15,7 @@ export {
   checkActivations,
   type NormSummary,
 } from './data/check-activations.ts';
+export { openSyntheticModel, type SyntheticModelOptions } from './data/saved-synthetic-model.ts';
 export { type EngineProbe, probeEngines } from './engines/available-engines.ts';
 export { createEngine, ENGINE_NAMES, type EngineOptions } from './engines/create-engine.ts';
 export { loadSaeFolder, saveSaelensFolder } from './export/load-sae-folder.ts';

@@ -17,11 +17,15 @@ import { ACTIVATION_KINDS, flagsOf } from '../src/models/architectures/registry.
 
 const here = dirname(fileURLToPath(import.meta.url));
 const require = createRequire(import.meta.url);
-const wasmName = 'ort-wasm-simd-threaded.asyncify.wasm';
-const wasmFile = join(dirname(require.resolve('onnxruntime-web/webgpu')), wasmName);
+/** The wasm of the two builds of ONNX Runtime (src/data/shipped.ts). */
+const wasmNames = {
+  webgpu: 'ort-wasm-simd-threaded.asyncify.wasm',
+  wasm: 'ort-wasm-simd-threaded.wasm',
+};
+const wasmFile = (name: string): string => join(dirname(require.resolve('onnxruntime-web/webgpu')), name);
 
 /**
- * ONNX Runtime names its wasm by a URL beside its own module, which would inline 27 MB into each worker. The page hands
+ * ONNX Runtime names its wasm by a URL beside its own module, which would inline it into each worker. The page hands
  * the bytes to its workers instead, so the names are taken out.
  */
 function withoutImplicitWasm(): Plugin {
@@ -49,18 +53,22 @@ function sourcesKeepEffects(): Plugin {
   };
 }
 
-/** Gives the site its wasm file, the same bytes that onnxruntime-web ships. */
+/** Gives the site its wasm files, the same bytes that onnxruntime-web ships. */
 function wasmBesideThePage(): Plugin {
   return {
     name: 'monosemantic:wasm-beside-the-page',
     generateBundle() {
-      this.emitFile({ type: 'asset', fileName: `assets/${wasmName}`, source: readFileSync(wasmFile) });
+      for (const name of Object.values(wasmNames)) {
+        this.emitFile({ type: 'asset', fileName: `assets/${name}`, source: readFileSync(wasmFile(name)) });
+      }
     },
     configureServer(server) {
-      server.middlewares.use(`/assets/${wasmName}`, (_request, response) => {
-        response.setHeader('Content-Type', 'application/wasm');
-        response.end(readFileSync(wasmFile));
-      });
+      for (const name of Object.values(wasmNames)) {
+        server.middlewares.use(`/assets/${name}`, (_request, response) => {
+          response.setHeader('Content-Type', 'application/wasm');
+          response.end(readFileSync(wasmFile(name)));
+        });
+      }
     },
   };
 }
@@ -85,7 +93,9 @@ function everythingInline(): Plugin {
           injectTo: 'body' as const,
         });
         return [
-          inert('inlined-wasm', gzipSync(readFileSync(wasmFile), { level: 9 }).toString('base64')),
+          ...Object.entries(wasmNames).map(([build, name]) =>
+            inert(`inlined-${build}-build`, gzipSync(readFileSync(wasmFile(name)), { level: 9 }).toString('base64')),
+          ),
           inert('inlined-models', JSON.stringify(models)),
         ];
       },

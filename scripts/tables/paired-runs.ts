@@ -65,9 +65,11 @@ export interface PairedTraining {
   readonly steps: number;
   readonly batchSize: number;
   readonly learningRate: number;
-  /** Steps without firing after which a latent is dead. */
+  /** Steps without firing after which a latent is dead, for SAELens and the preset of its name; `ours` has its own. */
   readonly deadWindow: number;
   readonly seed: number;
+  /** Whether all bring activations to the mean norm √d_in; else each does what it does by itself. */
+  readonly normalizes?: boolean;
 }
 
 /** TopK or BatchTopK of `k` active latents a sample. */
@@ -99,23 +101,28 @@ export async function trainedBy(
   { python, folder, threads = 1 }: PairedPlace,
 ): Promise<{ readonly sae: FrozenSae } & Cost> {
   const { saelens, ours, dSae, steps, batchSize, learningRate, deadWindow, seed } = training;
+  const normalize = 'expected_average_only_in';
   if (way === 'SAELens') {
-    const request = { rows: data.file, trained: data.trained, ...saelens, dSae, steps, batchSize, seed, threads };
+    const options = { ...saelens.options, ...(training.normalizes && { normalize_activations: normalize }) };
+    const { architecture } = saelens;
+    const rows = { rows: data.file, trained: data.trained };
+    const request = { ...rows, architecture, options, dSae, steps, batchSize, seed, threads };
     const trainer = { lr: learningRate, dead_feature_window: deadWindow };
     return await trainBySaelens(python!, { ...request, trainer }, join(folder, 'saelens'));
   }
   const used = process.cpuUsage();
-  const choosesLatents = 'k' in ours;
+  const hasWindow = 'k' in ours && way === 'preset saelens';
   const { sae } = await trainSae(
     {
       data: activationFiles(data.file, { shuffleBuffer: data.trained }),
       dSae,
-      activation: choosesLatents ? ({ ...ours, auxK: { deadAfter: deadWindow + 1 } } as ActivationConfig) : ours,
+      activation: hasWindow ? ({ ...ours, auxK: { deadAfter: deadWindow + 1 } } as ActivationConfig) : ours,
       steps,
       batchSize,
       learningRate,
       holdOut: 0,
       seed,
+      ...(training.normalizes && { normalize }),
       preset: way === 'preset ours' ? 'ours' : 'saelens',
     },
     { engine: await createEngine({ threads }) },

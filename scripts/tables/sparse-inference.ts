@@ -48,7 +48,12 @@ function fullBatch(rows: HostTensor, seed: number) {
       let at = 0;
       return {
         fill(into) {
-          for (let i = 0; i < into.length; i++, at = (at + 1) % rows.data.length) into[i] = rows.data[at]!;
+          for (let done = 0; done < into.length; ) {
+            const part = rows.data.subarray(at, at + into.length - done);
+            into.set(part, done);
+            done += part.length;
+            at = (at + part.length) % rows.data.length;
+          }
         },
       };
     },

@@ -4,7 +4,7 @@ import { openAtomicFile, writeFileAtomic } from '../files/write-atomic.ts';
 import type { FrozenSae } from '../models/frozen-sae.ts';
 import type { Initializer } from '../onnx/graph.ts';
 import { MAX_MODEL_BYTES } from '../onnx/read.ts';
-import { encodeModel, initializerBytes, type OutsideRange } from '../onnx/write.ts';
+import { ELEMENT_BYTES, encodeModel, initializerBytes, type OutsideRange } from '../onnx/write.ts';
 import { sizeOf } from '../tensor.ts';
 import { frozenSaeGraph, type SaeMetadata } from './frozen-sae-onnx.ts';
 
@@ -38,7 +38,7 @@ export async function saveSae(
   { externalData = 'auto', largestModel = MAX_MODEL_BYTES - GRAPH_BYTES }: SaveSaeOptions = {},
 ): Promise<readonly string[]> {
   const { graph, properties } = frozenSaeGraph(sae, metadata);
-  const bytesOf = ({ type, shape }: Initializer): number => sizeOf(shape) * { float32: 4, int64: 8, bool: 1 }[type];
+  const bytesOf = ({ type, shape }: Initializer): number => sizeOf(shape) * ELEMENT_BYTES[type];
   const total = graph.initializers.reduce((sum, tensor) => sum + bytesOf(tensor), 0);
   const beside = `${path}.data`;
   if (externalData === 'never' || (externalData === 'auto' && total <= largestModel)) {

@@ -4,8 +4,8 @@
  */
 import type { Shape } from '../tensor.ts';
 
-/** Types of numbers that recorded graphs have. */
-export type DataType = 'float32' | 'int64' | 'bool';
+/** Types of numbers that recorded graphs have, and those of products of bytes. */
+export type DataType = 'float32' | 'int64' | 'bool' | 'uint8' | 'int8' | 'int32';
 
 /** A dimension: a number, or a name for one that is known only when the graph runs (`batch`). */
 export type Dimension = number | string;
@@ -22,7 +22,7 @@ export interface Initializer {
   readonly name: string;
   readonly type: DataType;
   readonly shape: Shape;
-  /** Row-major; bool as 0 and 1; int64 as safe integers. */
+  /** Row-major; bool as 0 and 1; integers as safe integers. */
   readonly data: ArrayLike<number>;
 }
 

@@ -10,9 +10,22 @@ export const OPSET = 17;
 
 const DATA_TYPES = {
   float32: 1,
+  uint8: 2,
+  int8: 3,
+  int32: 6,
   int64: 7,
   bool: 9,
 } satisfies Record<DataType, number>;
+
+/** Bytes of an element. */
+export const ELEMENT_BYTES: Readonly<Record<DataType, number>> = {
+  float32: 4,
+  uint8: 1,
+  int8: 1,
+  int32: 4,
+  int64: 8,
+  bool: 1,
+};
 
 /** TensorProto.DataLocation. */
 const EXTERNAL = 1;
@@ -116,6 +129,11 @@ export function initializerBytes({ type, data }: Initializer): Uint8Array {
     }
     case 'int64':
       return new Uint8Array(BigInt64Array.from(Array.from(data), BigInt).buffer);
+    case 'int32':
+      return new Uint8Array(Int32Array.from(data).buffer);
+    case 'int8':
+      return new Uint8Array(Int8Array.from(data).buffer);
+    case 'uint8':
     case 'bool':
       return Uint8Array.from(data);
   }

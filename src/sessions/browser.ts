@@ -20,8 +20,8 @@ export interface WebRuntimeOptions {
  * Loads onnxruntime-web. The options apply to the whole page, and only where they are given before the first session.
  * @throws MissingPackageError where the package is not installed, with the command that installs it
  */
-export async function loadWebRuntime({ wasmPaths, threads }: WebRuntimeOptions = {}): Promise<Runtime> {
-  let ort: OnnxRuntimeApi & Pick<typeof import('onnxruntime-web/webgpu'), 'env'>;
+export async function loadWebRuntime(options: WebRuntimeOptions = {}): Promise<Runtime> {
+  let ort: WebBuild;
   try {
     // The package's default entry has an older WebGPU provider, without TopK.
     ort = await import('onnxruntime-web/webgpu');
@@ -31,13 +31,24 @@ export async function loadWebRuntime({ wasmPaths, threads }: WebRuntimeOptions =
       { cause },
     );
   }
+  return webRuntime(ort, { ...options, webgpu: Boolean(globalThis.navigator?.gpu) });
+}
+
+/** What every build of onnxruntime-web offers. */
+type WebBuild = OnnxRuntimeApi & Pick<typeof import('onnxruntime-web/webgpu'), 'env'>;
+
+/** A build of onnxruntime-web that is loaded already, as a runtime; `webgpu` says whether it can use a GPU. Options as `loadWebRuntime`'s. */
+export function webRuntime(
+  ort: WebBuild,
+  { wasmPaths, threads, webgpu }: WebRuntimeOptions & { readonly webgpu: boolean },
+): Runtime {
   if (wasmPaths !== undefined) ort.env.wasm.wasmPaths = wasmPaths;
   if (threads !== undefined) ort.env.wasm.numThreads = threads;
   else if (!globalThis.crossOriginIsolated) ort.env.wasm.numThreads = 1;
   return {
     name: 'onnxruntime-web',
     ort,
-    candidates: globalThis.navigator?.gpu ? ['webgpu', 'wasm'] : ['wasm'],
+    candidates: webgpu ? ['webgpu', 'wasm'] : ['wasm'],
     providerOptions: { webgpu: 'webgpu', wasm: 'wasm' },
     unlikely: {},
     hints: { webgpu: 'it needs a browser with WebGPU and a page from https or localhost' },

@@ -49,10 +49,11 @@ function seed({ kind }: PresetSubject): PresetSettings {
 }
 
 /**
- * This package's own preset, for activations of models: their mean norm is brought to √d, and the learning rate falls
- * over the last fifth. Architectures that choose latents have unit decoder rows from Gaussian draws, Adam without a
- * first moment, and revive dead latents as SAELens does. Architectures with a penalty start with free rows of norm 0.1
- * and keep the first moment: from rows of norm 1 they find fewer features with more latents active.
+ * Ours, for activations of models: their mean norm brought to √d, and the rate falling over the last fifth. Those that choose latents have unit decoder
+ * rows from Gaussian draws, Adam without a first moment, and dead latents revived as SAELens does. Those with a penalty start small, with free rows of
+ * norm 0.1, and keep the first moment: from rows of norm 1 they find fewer features with more latents active. Their squared error is a sum, because the
+ * gradient is clipped to norm 1: that of a mean is seldom as long, and unclipped the large gradients of the first steps stay in Adam's second moment for
+ * a thousand steps, in which thresholds hardly move.
  */
 function ours(subject: PresetSubject): PresetSettings {
   const { kind, steps } = subject;
@@ -63,8 +64,14 @@ function ours(subject: PresetSubject): PresetSettings {
     schedules: { learningRate: lastFifth(steps) },
     ...(CHOOSES_LATENTS.includes(kind)
       ? { activation: { auxK: { form: 'saelens', coefficient: 1, deadAfter: 200 } } }
-      : { decoder: 'free', start: { decoderNorm: 0.1 }, optimizer: { name: 'adam', betas: [0.9, 0.999] }, clip: 1 }),
-    ...(HAS_L1.includes(kind) && { activation: { l1: 0.01 } }),
+      : {
+          decoder: 'free',
+          start: { decoderNorm: 0.1 },
+          optimizer: { name: 'adam', betas: [0.9, 0.999] },
+          clip: 1,
+          reconstructionLoss: 'sum',
+        }),
+    ...(HAS_L1.includes(kind) && { activation: { l1: 1 } }),
   };
 }
 

@@ -2,7 +2,7 @@
 
     python saelens_samples.py '{"kind": "trees", "samples": 100000}'
 
-Prints one line of JSON: the model (probabilities as sampled, magnitudes, factors or matrix, parents) and what `samples` samples hold: how often each
+With "save" the synthetic model of kind "trees" is saved into that folder, by SAELens's own `save`. Prints one line of JSON: the model (probabilities as sampled, magnitudes, factors or matrix, parents) and what `samples` samples hold: how often each
 feature fires, how often each pair does, and the sum of each feature's magnitudes and of their squares.
 """
 import json
@@ -25,7 +25,7 @@ def parents_of(hierarchy, n):
     return parents
 
 
-def generator_of(kind):
+def generator_of(kind, save):
     if kind == "matrix":
         n = 24
         matrix = generate_random_correlation_matrix(n, min_correlation_strength=0.05, max_correlation_strength=0.4, seed=1)
@@ -43,6 +43,8 @@ def generator_of(kind):
                                   scale_children_by_parent=True),
         std_firing_magnitudes=FoldedNormalMagnitudeConfig(mean=0.5, std=0.5), mean_firing_magnitudes=LinearMagnitudeConfig(start=5.0, end=4.0),
         correlation=LowRankCorrelationConfig(rank=8, correlation_scale=0.15)))
+    if save is not None:
+        model.save(save)
     return model.activation_generator, {
         "base": ZipfianFiringProbabilityConfig(exponent=0.5, max_prob=0.4, min_prob=0.02).generate(200).tolist(),
         "parents": parents_of(model.hierarchy, 200), "factors": model.correlation_matrix.correlation_factor.tolist(),
@@ -51,7 +53,7 @@ def generator_of(kind):
 
 def main(request):
     torch.manual_seed(7)
-    generator, model = generator_of(request["kind"])
+    generator, model = generator_of(request["kind"], request.get("save"))
     n = generator.num_features
     fired, together = torch.zeros(n, dtype=torch.float64), torch.zeros(n, n, dtype=torch.float64)
     total, squares = torch.zeros(n, dtype=torch.float64), torch.zeros(n, dtype=torch.float64)

@@ -51,6 +51,7 @@ const SPARSE_FILES = [
   'batchtopk',
   'jumprelu-step',
   'jumprelu-threshold-at-zero',
+  'matryoshka',
   'standard-normalized',
   'standard',
   'topk-gradients-about-1',

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { createRandomSource } from '../../src/data/random-source.ts';
 import { createOnnxRuntimeEngine } from '../../src/engines/onnxruntime.ts';
 import { createSparseUpdateRunner } from '../../src/engines/sparse-update/runner.ts';
+import type { AuxKOptions } from '../../src/models/architectures/aux-k.ts';
 import type { ActivationConfig } from '../../src/models/architectures/registry.ts';
 import type { DecoderForm } from '../../src/models/decoder.ts';
 import { SparseAutoencoder } from '../../src/models/sparse-autoencoder.ts';
@@ -18,10 +19,16 @@ interface Settings {
 }
 
 /** Dead latents that start with a b_enc too low to fire, and count as dead from the start or soon after. */
-const revived = (activation: 'topk' | 'batchtopk', k?: number, form?: 'saelens'): ActivationConfig => ({
-  kind: activation,
+const revived = (kind: 'topk' | 'batchtopk', k?: number, form?: 'saelens'): ActivationConfig => ({
+  kind,
   k: 5,
-  auxK: { deadAfter: 2, coefficient: 0.5, ...(k !== undefined && { k }), ...(form && { form }) },
+  auxK: reviving(k, form),
+});
+const reviving = (k?: number, form?: 'saelens'): AuxKOptions => ({
+  deadAfter: 2,
+  coefficient: 0.5,
+  ...(k !== undefined && { k }),
+  ...(form && { form }),
 });
 
 const CASES: readonly (readonly [string, Settings])[] = [
@@ -58,21 +65,61 @@ const CASES: readonly (readonly [string, Settings])[] = [
       ] as const,
   ),
   ['jumprelu, to the input', { activation: { kind: 'jumprelu', l0: 0.01, bandwidth: 0.5, gradientToInput: true } }],
+  ...(['sum', 'mean'] as const).map(
+    prefixLosses =>
+      [
+        `matryoshka, ${prefixLosses}`,
+        { activation: { kind: 'matryoshka', k: 5, widths: [7, 40, 71, 96], prefixLosses } },
+      ] as const,
+  ),
+  [
+    'matryoshka, by norms, free, clipped, summed',
+    {
+      activation: { kind: 'matryoshka', k: 5, widths: [50], rescaleByDecoderNorm: true },
+      decoder: 'free',
+      clip: 0.1,
+      reconstructionLoss: 'sum',
+    },
+  ],
+  ...([undefined, 'saelens'] as const).map(
+    form =>
+      [
+        `matryoshka, dead latents revived, ${form ?? 'openai'}, mean`,
+        { activation: { kind: 'matryoshka', k: 5, widths: [60], prefixLosses: 'mean', auxK: reviving(7, form) } },
+      ] as const,
+  ),
+  ...(['topk', 'batchtopk'] as const).map(
+    kind =>
+      [
+        `${kind}, dead by rate`,
+        { activation: { kind, k: 5, auxK: { deadAfter: 2, deadBelow: 0.1, coefficient: 0.5 } } },
+      ] as const,
+  ),
   ['topk, dead latents revived, renormalise', { activation: revived('topk', 4), decoder: 'renormalise' }],
 ];
 
-/** Latents chosen by threshold go as lists or through products of whole matrices, as many as there are: each case in both ways. */
-function inBothWays([name, settings]: (typeof CASES)[number]): (readonly [string, Settings, number])[] {
+interface Way {
+  readonly denseFrom?: number;
+  readonly estimates: boolean;
+}
+
+/**
+ * Latents are found from products of floats, or from estimates; those chosen by threshold go as lists or through products of whole matrices, as
+ * many as there are: each case in all ways.
+ */
+function inAllWays([name, settings]: (typeof CASES)[number]): (readonly [string, Settings, Way])[] {
   const { kind } = settings.activation;
-  if (kind === 'topk' || kind === 'batchtopk') return [[name, settings, 2]];
-  return [
-    [`${name}, lists`, settings, 2],
-    [`${name}, products`, settings, 0],
+  const lists = (estimates: boolean): Way => ({ denseFrom: 2, estimates });
+  const ways: (readonly [string, Settings, Way])[] = [
+    [name, settings, lists(false)],
+    [`${name}, by estimates`, settings, lists(true)],
   ];
+  if (['topk', 'batchtopk', 'matryoshka'].includes(kind)) return ways;
+  return [...ways, [`${name}, products`, settings, { denseFrom: 0, estimates: false }]];
 }
 
 describe('the sparse update beside the recorded graph', () => {
-  for (const [name, settings, denseFrom] of CASES.flatMap(inBothWays)) {
+  for (const [name, settings, way] of CASES.flatMap(inAllWays)) {
     it(`gives the same losses and state: ${name}`, async () => {
       const {
         activation,
@@ -104,7 +151,7 @@ describe('the sparse update beside the recorded graph', () => {
       const bias = program.state['parameters.b_enc']!.data;
       for (let latent = 0; latent < bias.length; latent += 4) bias[latent] = -1.5;
       const graph = await createOnnxRuntimeEngine(await loadNodeRuntime()).prepare(program);
-      const sparse = await createSparseUpdateRunner(program, { threads: 2, anySize: true, denseFrom });
+      const sparse = await createSparseUpdateRunner(program, { threads: 2, anySize: true, ...way });
       try {
         const expected = await graph.run(steps, { activations });
         const got = await sparse.run(steps, { activations });
@@ -122,7 +169,13 @@ describe('the sparse update beside the recorded graph', () => {
           const worst = data.reduce((most, value, at) => Math.max(most, Math.abs(value - ours[entry]!.data[at]!)), 0);
           expect(worst, entry).to.be.below(1e-5);
         }
-        if ('auxK' in settings.activation) {
+        const { auxK } = settings.activation as { readonly auxK?: AuxKOptions };
+        if (auxK?.deadBelow !== undefined) {
+          const rates = theirs['buffers.firing_rate']!.data;
+          const rare = rates.filter(rate => rate < auxK.deadBelow!).length;
+          expect(rare, 'dead latents').to.be.within(1, rates.length - 1);
+          expect(theirs['buffers.window_steps']!.data[0], 'a window is under way').to.equal(1);
+        } else if (auxK) {
           expect(Math.max(...theirs['buffers.silent']!.data), 'dead latents').to.be.above(2);
         }
       } finally {

@@ -61,7 +61,7 @@ export function initialState(descriptor: StepDescriptor, parameters: HostTensors
     if (hasMomentum) state[`optimizer.m.${name}`] = zeros();
     state[`optimizer.v.${name}`] = zeros();
   }
-  if (descriptor.activation['kind'] === 'batchtopk') {
+  if (['batchtopk', 'matryoshka'].includes(descriptor.activation['kind'] as string)) {
     state['buffers.threshold'] = hostTensor([0], []);
     state['buffers.steps'] = hostTensor([0], []);
   }

@@ -20,6 +20,7 @@ interface Case {
     readonly l0_coefficient: number;
     readonly jumprelu_bandwidth: number;
     readonly jumprelu_ste_to_input: boolean;
+    readonly matryoshka_widths?: readonly number[];
   };
   readonly dead_feature_window: number;
   readonly gradient_clip_norm: number;
@@ -52,7 +53,8 @@ function activationOf(architecture: string, { config, dead_feature_window }: Cas
       };
     default:
       return {
-        kind: architecture,
+        kind: config.matryoshka_widths ? 'matryoshka' : architecture,
+        ...(config.matryoshka_widths && { widths: config.matryoshka_widths, prefixLosses: 'sum' }),
         k: config.k,
         rescaleByDecoderNorm: config.rescale_acts_by_decoder_norm,
         // Dead is what was silent for strictly more than the window.
@@ -99,12 +101,21 @@ function programOf(architecture: string, given: Case): StepProgram {
       ...(architecture === 'standard' && { l1: [] }),
       ...(architecture === 'jumprelu' && { l0: [] }),
     },
-    metrics: ['loss', 'losses.mse', 'losses.l1', 'losses.l0', 'losses.aux_k'],
+    metrics: ['loss', ...Object.keys(termsOf(config)).map(term => `losses.${term}`)],
   };
 }
 
 /** SAELens's names of the terms. */
-const TERMS = { mse: 'mse_loss', l1: 'l1_loss', l0: 'l0_loss', aux_k: 'auxiliary_reconstruction_loss' } as const;
+function termsOf({ matryoshka_widths = [] }: Case['config']): Readonly<Record<string, string>> {
+  const inner = matryoshka_widths.slice(0, -1).map(width => [`mse_${width}`, `inner_mse_loss_${width}`]);
+  return {
+    mse: 'mse_loss',
+    l1: 'l1_loss',
+    l0: 'l0_loss',
+    aux_k: 'auxiliary_reconstruction_loss',
+    ...Object.fromEntries(inner),
+  };
+}
 
 describe('the sparse update beside SAELens', () => {
   for (const name of [
@@ -113,23 +124,25 @@ describe('the sparse update beside SAELens', () => {
     'topk-not-rescaled',
     'topk-gradients-about-1',
     'batchtopk',
+    'matryoshka',
     'jumprelu-step',
     'jumprelu-threshold-at-zero',
   ]) {
     // With .3 some steps go as lists and some through products of whole matrices.
-    for (const [threads, denseFrom] of [
-      [1, 2],
-      [3, 2],
-      [2, 0],
-      [2, 0.3],
+    for (const [threads, denseFrom, estimates] of [
+      [1, 2, false],
+      [3, 2, false],
+      [2, 2, true],
+      [2, 0, false],
+      [2, 0.3, true],
     ] as const) {
-      if (denseFrom < 2 && name.includes('topk')) continue;
-      it(`trains as its trainer does: ${name}, ${threads} threads, dense from ${denseFrom}`, async () => {
+      if (denseFrom < 2 && (name.includes('topk') || name === 'matryoshka')) continue;
+      it(`trains as its trainer does: ${name}, ${threads} threads, dense from ${denseFrom}${estimates ? ', by estimates' : ''}`, async () => {
         const file = new URL(`../reference/saelens-training/${name}.json`, import.meta.url);
         const given = JSON.parse(readFileSync(file, 'utf8')) as Case & { readonly architecture: string };
         const { architecture, inputs, expected } = given;
         const program = programOf(architecture, given);
-        const runner = await createSparseUpdateRunner(program, { threads, anySize: true, denseFrom });
+        const runner = await createSparseUpdateRunner(program, { threads, anySize: true, denseFrom, estimates });
         try {
           for (const [at, step] of expected.steps.entries()) {
             const { coefficients } = step;
@@ -141,7 +154,7 @@ describe('the sparse update beside SAELens', () => {
             });
             const what = `${name} at step ${at}`;
             expect(reported['loss']![0], `loss of ${what}`).to.be.closeTo(step.loss, 2e-5 * Math.max(1, step.loss));
-            for (const [term, theirs] of Object.entries(TERMS)) {
+            for (const [term, theirs] of Object.entries(termsOf(given.config))) {
               const value = step.losses[theirs] ?? 0;
               const tolerance = 2e-5 * Math.max(1, value);
               expect(reported[`losses.${term}`]![0], `${term} of ${what}`).to.be.closeTo(value, tolerance);

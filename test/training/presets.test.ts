@@ -67,6 +67,13 @@ describe('presets', () => {
     expect(normalize).to.equal('expected_average_only_in');
   });
 
+  it('ours clips penalised objectives in the unit of a sum, where the norm of 1 is that of most gradients', () => {
+    for (const kind of ['relu', 'gated', 'jumprelu'] as const) {
+      expect(resolved('ours', { activation: { kind } })).to.include({ clip: 1, reconstructionLoss: 'sum' });
+    }
+    expect(resolved('ours', { activation: { kind: 'topk', k: 3 } })).to.include({ reconstructionLoss: 'mean' });
+  });
+
   it('dictionary-learning takes Gao’s law for the rate of those that choose latents', () => {
     const { learningRate } = resolved('dictionary-learning', { activation: { kind: 'topk', k: 32 }, dSae: 2 ** 16 });
     expect(learningRate).to.be.closeTo(1e-4, 1e-12);

@@ -38,7 +38,7 @@ export interface Viewer {
   readonly server: { readonly url: string };
   /** Where a file that was given to `startViewer` is served. */
   addressOf(name: string): string;
-  /** A fresh page at `query`, once its models are open. Errors that the page logs are collected in `problems`. */
+  /** A fresh page at `query`, or at another address, once its models are open. Errors that the page logs are collected in `problems`. */
   page(query?: string, options?: BrowserContextOptions): Promise<Page>;
   readonly problems: string[];
   close(): Promise<void>;
@@ -79,7 +79,7 @@ export async function startViewer(files: Readonly<Record<string, Uint8Array>> = 
       page.on('console', message => {
         if (message.type() === 'error') problems.push(message.text());
       });
-      await page.goto(`${address.origin}/${query}`);
+      await page.goto(new URL(query, `${address.origin}/`).href);
       await isIdle(page);
       return page;
     },

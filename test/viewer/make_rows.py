@@ -50,15 +50,29 @@ np.save(f"{folder}/acts.npy", x)
 with open(f"{folder}/labels.csv", "w") as file:
     file.write("row,label\n" + "".join(f'{i},"{label}"\n' for i, label in enumerate(labels)))
 
-features = np.zeros((n, d_sae), np.float32)
+wanted = sorted({5, 9, 25, *random.integers(0, d_sae, int(sys.argv[6]) if len(sys.argv) > 6 else 12).tolist()})
+# All features of a large autoencoder on many rows would be gigabytes: what is kept are the wanted columns, counts and errors.
+columns = np.zeros((n, len(wanted)), np.float32)
+counts = np.zeros(d_sae, np.int64)
+error = np.zeros(n)
+sums, squares = np.zeros(d_sae), np.zeros(d_sae)
+products, both = np.zeros((len(wanted), d_sae)), np.zeros((len(wanted), d_sae), np.int64)
 for start in range(0, n, 512):
     block = x[start : start + 512]
     pre = (block - b_dec) @ w_enc + b_enc
     chosen = np.argpartition(-pre, k - 1, axis=1)[:, :k]
     rows = np.arange(len(block))[:, None]
-    features[start : start + 512][rows, chosen] = np.maximum(pre[rows, chosen], 0)
-rebuilt = features @ w_dec + b_dec
-error = ((x.astype(np.float64) - rebuilt) ** 2).sum(1)
+    values = np.maximum(pre[rows, chosen], 0)
+    features = np.zeros(pre.shape, np.float32)
+    features[rows, chosen] = values
+    columns[start : start + 512] = features[:, wanted]
+    counts += (features != 0).sum(0)
+    sums += features.sum(0, dtype=np.float64)
+    squares += (features.astype(np.float64) ** 2).sum(0)
+    products += features[:, wanted].T @ features
+    both += ((features[:, wanted] != 0).astype(np.float32).T @ (features != 0).astype(np.float32)).astype(np.int64)
+    rebuilt = np.einsum("nk,nkd->nd", values, w_dec[chosen]) + b_dec
+    error[start : start + 512] = ((block.astype(np.float64) - rebuilt) ** 2).sum(1)
 norms = np.linalg.norm(x.astype(np.float64), axis=1)
 
 
@@ -68,17 +82,26 @@ def explained(keep):
 
 
 sinks = norms > 10 * np.median(norms)
-wanted = sorted({5, 9, 25, *random.integers(0, d_sae, int(sys.argv[6]) if len(sys.argv) > 6 else 12).tolist()})
 latents = []
-for i in wanted:
-    column = features[:, i]
+for place, i in enumerate(wanted):
+    column = columns[:, place]
     order = np.lexsort((np.arange(n), -column))[:20]
     cosines = w_dec @ w_dec[i]
     cosines[i] = -2
+    # Pearson's correlation with every latent that ever fires on the same row.
+    spread = np.sqrt(np.maximum(squares - sums**2 / n, 0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        correlation = (products[place] - sums[i] * sums / n) / (spread[i] * spread)
+    correlation[(both[place] == 0) | ~np.isfinite(correlation)] = -2
+    correlation[i] = -2
+    company = [j for j in np.argsort(-correlation, kind="stable")[:10] if correlation[j] > -2]
+    bins = np.histogram(column[column > 0], 50, (0, max(float(column.max()), 1e-9)))[0]
     near = np.argsort(-cosines, kind="stable")[:10]
     latents.append({"latent": i, "count": int((column > 0).sum()),
                     "top": [[int(r), float(column[r])] for r in order if column[r] > 0],
-                    "max": float(column.max()), "nearest": [[int(j), float(cosines[j])] for j in near]})
-json.dump({"l0": float((features != 0).sum(1).mean()), "explained": explained(np.ones(n, bool)),
+                    "max": float(column.max()), "histogram": bins.tolist(),
+                    "together": [[int(j), float(correlation[j]), int(both[place, j])] for j in company],
+                    "nearest": [[int(j), float(cosines[j])] for j in near]})
+json.dump({"l0": float(counts.sum() / n), "explained": explained(np.ones(n, bool)),
            "without_sinks": explained(~sinks), "sinks": int(sinks.sum()),
-           "silent": int(((features != 0).sum(0) == 0).sum()), "latents": latents}, open(f"{folder}/expected.json", "w"))
+           "silent": int((counts == 0).sum()), "latents": latents}, open(f"{folder}/expected.json", "w"))

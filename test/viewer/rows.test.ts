@@ -3,44 +3,27 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { expect } from 'chai';
 import type { Page } from 'playwright-core';
 import { createRandomSource } from '../../src/data/random-source.ts';
-import { frozenSaeToOnnx } from '../../src/export/frozen-sae-onnx.ts';
 import { writeNpy } from '../../src/files/npy.ts';
 import {
   browserLacks,
   downloaded,
-  dropFiles,
   isIdle,
   openFiles,
   openView,
   probeOf,
+  SINGLE_FILE,
   startViewer,
   type Viewer,
 } from './built-viewer.ts';
+import { randomSae } from './random-sae.ts';
 
 const python = process.env['MONOSEMANTIC_PYTHON'] || 'python3';
 const script = fileURLToPath(new URL('./make_rows.py', import.meta.url));
 const lacksNumpy = spawnSync(python, ['-c', 'import numpy']).status !== 0;
-
-/** A TopK autoencoder with random weights. */
-function randomSae(dIn: number, dSae: number, k: number, seed: number): Uint8Array {
-  const random = createRandomSource(seed);
-  const tensor = (shape: number[], scale: number) => ({
-    shape,
-    data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => (random.float32() - 0.5) * scale),
-  });
-  const weights = {
-    W_enc: tensor([dIn, dSae], 1),
-    b_enc: tensor([dSae], 0.1),
-    W_dec: tensor([dSae, dIn], 1),
-    b_dec: tensor([dIn], 0.1),
-  };
-  const options = { applyBDecToInput: true, normalizeActivations: 'none', transcoder: false } as const;
-  return frozenSaeToOnnx({ architecture: 'topk', k, dIn, dSae, dOut: dIn, ...options, weights });
-}
 
 interface Expected {
   readonly l0: number;
@@ -54,6 +37,9 @@ interface Expected {
     readonly max: number;
     readonly top: readonly (readonly [number, number])[];
     readonly nearest: readonly (readonly [number, number])[];
+    readonly histogram: readonly number[];
+    /** Latent, correlation, rows on which both fire. */
+    readonly together: readonly (readonly [number, number, number])[];
   }[];
 }
 
@@ -65,6 +51,8 @@ interface LatentJson {
   readonly max: number;
   readonly top: readonly { readonly row: number; readonly value: number; readonly label?: string }[];
   readonly nearest: readonly { readonly latent: number; readonly cosine: number }[];
+  readonly histogram: { readonly counts: readonly number[] };
+  readonly together: readonly { readonly latent: number; readonly value: number; readonly rows: number }[];
   readonly labels: readonly { readonly name: string; readonly f1: number }[];
 }
 
@@ -87,6 +75,7 @@ describe('own rows in the viewer', function () {
   if (process.env['MONOSEMANTIC_BIG_ROWS']) this.timeout(1_200_000);
   let viewer: Viewer;
   let folder: string;
+  let made = false;
 
   before(async function () {
     const lack = browserLacks();
@@ -102,67 +91,142 @@ describe('own rows in the viewer', function () {
     if (folder) await rm(folder, { recursive: true });
   });
 
-  it('says what NumPy says of weights, activations and labels that Python wrote', async function () {
-    if (lacksNumpy) {
-      console.log(`      skipped: ${python} has no numpy (MONOSEMANTIC_PYTHON names another)`);
-      this.skip();
+  // MONOSEMANTIC_BIG_ROWS=1: the size of a real autoencoder, with fifty random latents; some minutes, and an idle machine for the limits.
+  const isBig = Boolean(process.env['MONOSEMANTIC_BIG_ROWS']);
+  const [rows, ...sizes] = isBig ? [50_000, 512, 16_384, 32] : [9000, 48, 640, 8];
+
+  for (const where of ['the server', 'the single file']) {
+    it(`says what NumPy says of weights, activations and labels that Python wrote, on ${where}`, async function () {
+      if (lacksNumpy) {
+        console.log(`      skipped: ${python} has no numpy (MONOSEMANTIC_PYTHON names another)`);
+        this.skip();
+      }
+      if (!made) execFileSync(python, [script, folder, ...[...sizes, rows, isBig ? 50 : 12].map(String)]);
+      made = true;
+      const expected = JSON.parse(await readFile(join(folder, 'expected.json'), 'utf8')) as Expected;
+      const page = await viewer.page(where === 'the server' ? '' : pathToFileURL(SINGLE_FILE).href);
+      const choose = (...names: string[]): Promise<void> =>
+        page.getByLabel('Open files', { exact: true }).setInputFiles(names.map(name => join(folder, name)));
+      await choose('cfg.json', 'sae_weights.safetensors');
+      await page.getByRole('heading', { name: 'SAELens autoencoder', level: 1 }).waitFor();
+      await isIdle(page);
+      const started = performance.now();
+      await choose('acts.npy', 'labels.csv');
+      await page.locator('.tiles').waitFor();
+      const sampled = (performance.now() - started) / 1000;
+      if (isBig) expect(await page.getByRole('progressbar', { name: 'Rows that were run' }).count()).to.equal(1);
+      await page.locator('.tiles[data-done=true]').waitFor();
+      const all = (performance.now() - started) / 1000;
+      await page.getByText('named by labels.csv').waitFor();
+      if (isBig) {
+        console.log(`      ${where}: overview from a sample ${sampled.toFixed(1)} s, all rows ${all.toFixed(1)} s`);
+        expect(sampled).to.be.lessThan(10);
+        expect(all).to.be.lessThan(60);
+      }
+
+      expect(await tile(page, 'l0')).to.be.closeTo(expected.l0, 0.005);
+      expect(await tile(page, 'explained-variance')).to.be.closeTo(expected.explained, 1e-4);
+      expect(await tile(page, 'explained-variance-without-sinks')).to.be.closeTo(expected.without_sinks, 1e-4);
+      expect(await tile(page, 'silent')).to.equal(expected.silent);
+      expect(expected.silent).to.be.at.least(20);
+      await page.getByText(`without ${expected.sinks}`).waitFor();
+      for (const wanted of expected.latents) {
+        const shown = await latentJson(page, wanted.latent);
+        expect(shown.latent).to.equal(wanted.latent);
+        expect(Math.round(shown.density * rows!)).to.equal(wanted.count);
+        expect(shown.max).to.be.closeTo(wanted.max, 1e-4 * Math.max(1, wanted.max));
+        expect(shown.top.map(({ row }) => row)).to.deep.equal(wanted.top.map(([row]) => row));
+        shown.top.forEach(({ value }, i) => {
+          expect(value).to.be.closeTo(wanted.top[i]![1], 1e-4 * Math.max(1, value));
+        });
+        expect(shown.nearest.map(({ latent }) => latent)).to.deep.equal(wanted.nearest.map(([latent]) => latent));
+        shown.nearest.forEach(({ cosine }, i) => {
+          expect(cosine).to.be.closeTo(wanted.nearest[i]![1], 1e-4);
+        });
+        expect(shown.together.map(({ latent }) => latent)).to.have.members(wanted.together.map(([latent]) => latent));
+        shown.together.forEach(({ value, rows: both }, i) => {
+          expect(value).to.be.closeTo(wanted.together[i]![1], 1e-4);
+          expect(both).to.equal(wanted.together.find(([latent]) => latent === shown.together[i]!.latent)![2]);
+        });
+        // A value at the edge of a bin may fall on either side.
+        const moved = shown.histogram.counts.reduce((sum, bin, i) => sum + Math.abs(bin - wanted.histogram[i]!), 0);
+        if (wanted.count > 0) expect(moved).to.be.at.most(4);
+      }
+      // What was planted is what is shown.
+      const planted = await latentJson(page, 9);
+      expect(planted.top.slice(0, 5).map(({ row }) => row)).to.have.members([200, 201, 202, 203, 204]);
+      const labelled = await latentJson(page, 5);
+      expect(labelled.labels[0]!.name).to.equal('planted, five');
+      expect(labelled.top.slice(0, 20).every(({ label, row }) => label === 'planted, five' || row < 100)).to.equal(
+        true,
+      );
+
+      // The sample page: the latents of a row, its error, and its name.
+      await openView(page, 'Sample');
+      const rowForm = page.getByRole('form', { name: 'Choose a row' });
+      await rowForm.getByLabel('Number of a row').fill('101');
+      await rowForm.getByRole('button', { name: 'Go to row' }).click();
+      await page.getByText('planted, five').first().waitFor();
+      const probe = await probeOf(page);
+      const strongest = probe.features!.indexOf(Math.max(...probe.features!));
+      expect(strongest).to.equal(5);
+      await page.context().close();
+    });
+  }
+
+  it('compares autoencoders block by block in several workers as a plain loop in float64 does', async () => {
+    const [width, here, there] = [64, 3000, 2400];
+    const random = createRandomSource(3);
+    const a = Float32Array.from({ length: here * width }, () => random.normal());
+    // The first half there is the last of here in reverse, a little off; the rest is its own.
+    const b = Float32Array.from({ length: there * width }, (_, at) => {
+      const [row, d] = [Math.floor(at / width), at % width];
+      return row < there / 2 ? a[(here - 1 - row) * width + d]! + 0.3 * random.normal() : random.normal();
+    });
+    const norms = (rows: Float32Array): number[] =>
+      Array.from({ length: rows.length / width }, (_, i) => Math.hypot(...rows.subarray(i * width, (i + 1) * width)));
+    const [ofA, ofB] = [norms(a), norms(b)];
+    const forward = Array.from({ length: here }, () => ({ at: -1, cosine: -2 }));
+    const backward = Array.from({ length: there }, () => ({ at: -1, cosine: -2 }));
+    for (let i = 0; i < here; i++) {
+      for (let j = 0; j < there; j++) {
+        let product = 0;
+        for (let d = 0; d < width; d++) product += a[i * width + d]! * b[j * width + d]!;
+        const cosine = product / (ofA[i]! * ofB[j]!);
+        if (cosine > forward[i]!.cosine) forward[i] = { at: j, cosine };
+        if (cosine > backward[j]!.cosine) backward[j] = { at: i, cosine };
+      }
     }
-    // MONOSEMANTIC_BIG_ROWS=1: the size of a real autoencoder, with fifty random latents; some minutes.
-    const [rows, ...sizes] = process.env['MONOSEMANTIC_BIG_ROWS'] ? [50_000, 512, 16_384, 32] : [9000, 48, 640, 8];
-    const drawn = process.env['MONOSEMANTIC_BIG_ROWS'] ? 50 : 12;
-    execFileSync(python, [script, folder, ...[...sizes, rows, drawn].map(String)]);
-    const expected = JSON.parse(await readFile(join(folder, 'expected.json'), 'utf8')) as Expected;
+    const mutual = forward
+      .map(({ at, cosine }, i) => ({ a: i, b: at, cosine }))
+      .filter(pair => backward[pair.b]!.at === pair.a)
+      .sort((x, y) => y.cosine - x.cosine);
+
     const page = await viewer.page('');
-    const names = ['cfg.json', 'sae_weights.safetensors'];
-    await dropFiles(
-      page,
-      ...(await Promise.all(
-        names.map(async name => ({ name: `python-sae/${name}`, bytes: await readFile(join(folder, name)) })),
-      )),
-    );
-    await page.getByRole('heading', { name: 'python-sae', level: 1 }).waitFor();
-    await isIdle(page);
-    const given = ['acts.npy', 'labels.csv'].map(name => join(folder, name));
-    await page.getByLabel('Open files', { exact: true }).setInputFiles(given);
-    await page.getByText('named by labels.csv').waitFor();
-    await page.locator('.tiles[data-done=true]').waitFor();
-
-    expect(await tile(page, 'l0')).to.be.closeTo(expected.l0, 0.005);
-    expect(await tile(page, 'explained-variance')).to.be.closeTo(expected.explained, 1e-4);
-    expect(await tile(page, 'explained-variance-without-sinks')).to.be.closeTo(expected.without_sinks, 1e-4);
-    expect(await tile(page, 'silent')).to.equal(expected.silent);
-    expect(expected.silent).to.be.at.least(20);
-    await page.getByText(`without ${expected.sinks}`).waitFor();
-    for (const wanted of expected.latents) {
-      const shown = await latentJson(page, wanted.latent);
-      expect(shown.latent).to.equal(wanted.latent);
-      expect(Math.round(shown.density * rows!)).to.equal(wanted.count);
-      expect(shown.max).to.be.closeTo(wanted.max, 1e-4 * Math.max(1, wanted.max));
-      expect(shown.top.map(({ row }) => row)).to.deep.equal(wanted.top.map(([row]) => row));
-      shown.top.forEach(({ value }, i) => {
-        expect(value).to.be.closeTo(wanted.top[i]![1], 1e-4 * Math.max(1, value));
-      });
-      expect(shown.nearest.map(({ latent }) => latent)).to.deep.equal(wanted.nearest.map(([latent]) => latent));
-      shown.nearest.forEach(({ cosine }, i) => {
-        expect(cosine).to.be.closeTo(wanted.nearest[i]![1], 1e-4);
-      });
-    }
-    // What was planted is what is shown.
-    const planted = await latentJson(page, 9);
-    expect(planted.top.slice(0, 5).map(({ row }) => row)).to.have.members([200, 201, 202, 203, 204]);
-    const labelled = await latentJson(page, 5);
-    expect(labelled.labels[0]!.name).to.equal('planted, five');
-    expect(labelled.top.slice(0, 20).every(({ label, row }) => label === 'planted, five' || row < 100)).to.equal(true);
-
-    // The sample page: the latents of a row, its error, and its name.
-    await openView(page, 'Sample');
-    const rowForm = page.getByRole('form', { name: 'Choose a row' });
-    await rowForm.getByLabel('Number of a row').fill('101');
-    await rowForm.getByRole('button', { name: 'Go to row' }).click();
-    await page.getByText('planted, five').first().waitFor();
-    const probe = await probeOf(page);
-    const strongest = probe.features!.indexOf(Math.max(...probe.features!));
-    expect(strongest).to.equal(5);
+    await openFiles(page, { name: 'b.onnx', bytes: randomSae(width, there, 4, 2, b) });
+    await page.getByRole('heading', { name: 'b.onnx', level: 1 }).waitFor();
+    await openFiles(page, { name: 'a.onnx', bytes: randomSae(width, here, 4, 1, a) });
+    await page.getByRole('heading', { name: 'a.onnx', level: 1 }).waitFor();
+    await openView(page, 'Compare');
+    await page.getByLabel('Compare with').selectOption({ label: 'b.onnx' });
+    await page.locator('[data-test=shared]').waitFor();
+    const strong = mutual.filter(({ cosine }) => cosine > 0.7);
+    expect(strong.length).to.be.greaterThan(1100);
+    expect(await tile(page, 'shared')).to.equal(strong.length);
+    const pairs = page.getByRole('region', { name: 'Mutual pairs', exact: true });
+    expect(await pairs.getByRole('heading').innerText()).to.include(mutual.length.toLocaleString('en'));
+    const shown = await pairs.locator('.grid-row.pairs:not(.head)').allInnerTexts();
+    expect(shown.length).to.be.greaterThan(10);
+    shown.forEach((text, i) => {
+      const [left, right, cosine] = text.split(/\s+/).map(Number);
+      expect([left, right]).to.deep.equal([mutual[i]!.a, mutual[i]!.b]);
+      expect(cosine).to.be.closeTo(mutual[i]!.cosine, 1e-4);
+    });
+    const alone = forward.map(({ cosine }, i) => ({ i, cosine })).filter(({ cosine }) => cosine <= 0.7);
+    const only = page.getByRole('region', { name: 'Only here', exact: true }).first();
+    expect(await only.getByRole('heading').innerText()).to.include(alone.length.toLocaleString('en'));
+    const least = alone.sort((x, y) => x.cosine - y.cosine)[0]!;
+    expect(await only.locator('.grid-row').first().innerText()).to.match(new RegExp(`^${least.i}\\b`));
     await page.context().close();
   });
 

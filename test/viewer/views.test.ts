@@ -4,7 +4,10 @@ import { createRequire } from 'node:module';
 import type { AxeResults } from 'axe-core';
 import { expect } from 'chai';
 import type { Page } from 'playwright-core';
-import { browserLacks, downloaded, openView, startViewer, type Viewer } from './built-viewer.ts';
+import { createRandomSource } from '../../src/data/random-source.ts';
+import { writeNpy } from '../../src/files/npy.ts';
+import { browserLacks, downloaded, openFiles, openView, startViewer, type Viewer } from './built-viewer.ts';
+import { randomSae } from './random-sae.ts';
 
 const axeSource = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 const TITLES = [
@@ -353,8 +356,39 @@ describe('the views of the viewer', () => {
         });
         await page.evaluate(await readFile(axeSource, 'utf8'));
         const told: string[] = [];
-        for (const title of TITLES) {
-          await openView(page, title);
+        const scene = (name: string) => async () => {
+          await openView(page, 'Story');
+          await page.getByRole('navigation', { name: 'Scenes' }).getByRole('button', { name }).click();
+        };
+        const compare = async (other: string): Promise<void> => {
+          await openView(page, 'Compare');
+          await page.getByLabel('Compare with').selectOption({ label: other });
+          await page.locator('[data-test=shared]').waitFor();
+        };
+        const ownRows = async (): Promise<void> => {
+          const random = createRandomSource(1);
+          const data = Float32Array.from({ length: 2000 * 16 }, () => random.normal());
+          const labels = Array.from({ length: 2000 }, (_, i) => `label ${i % 7}`).join('\n');
+          await openView(page, 'Overview');
+          await openFiles(
+            page,
+            { name: 'own.onnx', bytes: randomSae(16, 64, 4, 1) },
+            { name: 'acts.npy', bytes: writeNpy({ data, shape: [2000, 16] }) },
+            { name: 'labels.txt', bytes: new TextEncoder().encode(labels) },
+          );
+          await page.getByText('named by labels.txt').waitFor();
+          await page.locator('.tiles[data-done=true]').waitFor();
+        };
+        const go = (view: string) => () => openView(page, view);
+        const stations: (readonly [string, () => Promise<void>])[] = [
+          ...TITLES.map(title => [title, go(title)] as const),
+          ...['Reading them back', 'Two seeds', 'Try it'].map(name => [name, scene(name)] as const),
+          ['Compare, with another', () => compare('SAE of seed 1: found every direction')],
+          ['Overview of own rows', ownRows],
+          ...['Latent', 'Sample', 'Plane'].map(view => [`${view} of own rows`, go(view)] as const),
+        ];
+        for (const [title, open] of stations) {
+          await open();
           await page.waitForTimeout(250);
           const results = (await page.evaluate('axe.run()')) as AxeResults;
           const serious = results.violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');

@@ -2,18 +2,40 @@
 import { KERNEL_BASE64 } from './kernel.generated.ts';
 
 /** Mutable globals of kernel/layout.ts that hold sizes. */
-export type KernelSize = 'batch' | 'latents' | 'columns' | 'width' | 'mergedCapacity';
+export type KernelSize = 'batch' | 'latents' | 'columns' | 'width' | 'samples' | 'prefixes' | 'mergedCapacity';
 
 /** Mutable globals of kernel/layout.ts that hold byte addresses; see there for each one's shape. */
 export type KernelAddress =
   | 'centred'
   | 'preActivations'
   | 'gradients'
+  | 'depths'
+  | 'squaredErrors'
+  | 'prefixRow'
   | 'decoder'
   | 'decoderM'
   | 'decoderV'
   | 'inverseNorms'
   | 'norms'
+  | 'encoderBytes'
+  | 'activationBytes'
+  | 'latentScales'
+  | 'latentNorms'
+  | 'latentErrors'
+  | 'rowScales'
+  | 'rowNorms'
+  | 'rowErrors'
+  | 'most'
+  | 'mostScales'
+  | 'leastOfMost'
+  | 'bounds'
+  | 'ownBounds'
+  | 'byteMaxima'
+  | 'byteTile'
+  | 'candidateRows'
+  | 'candidateLatents'
+  | 'candidateValues'
+  | 'deadEncoder'
   | 'scoreBias'
   | 'thresholds'
   | 'thresholdsM'
@@ -41,6 +63,8 @@ export type KernelAddress =
   | 'deadLatentEntries'
   | 'deadGradients'
   | 'silent'
+  | 'firingRate'
+  | 'fired'
   | 'dead'
   | 'products'
   | 'alongs'
@@ -66,7 +90,16 @@ export type KernelAddress =
 export type KernelFactor = 'beta1' | 'beta2' | 'rest1' | 'rest2' | 'stepSize' | 'epsilon' | 'decay' | 'step';
 
 /** Mutable globals of kernel/objective.ts. */
-export type KernelObjective = 'projects' | 'renormalises' | 'keepsNorms' | 'l1' | 'l0' | 'bandwidth' | 'reachesInput';
+export type KernelObjective =
+  | 'projects'
+  | 'renormalises'
+  | 'keepsNorms'
+  | 'l1'
+  | 'l0'
+  | 'bandwidth'
+  | 'reachesInput'
+  | 'weighsByNorm'
+  | 'byteReach';
 
 type Globals = Readonly<Record<KernelSize | KernelAddress | KernelFactor | KernelObjective, WebAssembly.Global>>;
 
@@ -77,18 +110,35 @@ export interface Kernel extends Globals {
   unweighEntries(count: number): void;
   selectTopK(k: number): number;
   selectBatchTopK(total: number, bound: number, capacity: number): number;
+  keepLargest(first: number, end: number, n: number): number;
+  indexRows(count: number): void;
   prepareThresholds(): void;
   selectAbove(): number;
+  close(first: number, end: number): void;
+  writeEncoderBytes(): void;
+  writeBatchBytes(): 0 | 1;
+  scaleSamples(): void;
+  boundProducts(products: number, pool: number, from: number, to: number): void;
+  boundSamples(n: number, pools: number, out: number): void;
+  boundBatch(n: number, pools: number, out: number): void;
+  listCandidates(capacity: number, byLatent: 0 | 1): number;
+  raiseBounds(count: number, shared: number, own: number, together: 0 | 1): void;
+  readonly computed: WebAssembly.Global;
+  computeCandidates(count: number, byLatent: 0 | 1): number;
+  enterCandidates(count: number): void;
+  keepTopOfRows(k: number): number;
   smallest(from: number, to: number): number;
   mergeTopK(shards: number, own: number, k: number, floor: number): number;
   mergeBatchTopK(shards: number, own: number, total: number): number;
   readonly smallestSelected: WebAssembly.Global;
   sumOfFeatures(count: number): number;
   countActive(count: number): number;
-  reconstruct(out: number): void;
-  measure(from: number, to: number, parts: number, shards: number, scale: number): number;
+  reconstruct(out: number, depth: number): void;
+  measure(from: number, to: number, parts: number, shards: number, scale: number): void;
   listDead(deadAfter: number): number;
-  selectDead(count: number, k: number, floor: number): number;
+  listRare(below: number): number;
+  gatherDead(count: number): void;
+  selectDead(count: number, k: number, floor: number, isGathered: 0 | 1): number;
   scatter(rows: number, mean: number): number;
   measureDead(
     from: number,
@@ -100,6 +150,8 @@ export interface Kernel extends Globals {
     out: number,
   ): number;
   countSilence(amount: number): void;
+  countFired(): void;
+  endFiringWindow(samples: number): void;
   makeUpLatents(): void;
   measureNorms(): void;
   sortByLatent(count: number, latents: number, starts: number, sorted: number): void;

@@ -7,8 +7,13 @@ import {
   largestDeadSelection,
   largestSelection,
   largestShared,
+  latentsAtOnce,
+  mostCandidates,
+  mostDeadApart,
   paddedColumns,
+  paddedSamples,
   paddedWidth,
+  poolSize,
   type SparsePlan,
 } from './plan.ts';
 
@@ -16,8 +21,8 @@ const PAGE = 65_536;
 /** The first address that is free: the compiler uses those below. */
 const FIRST_ADDRESS = 1_024;
 
-/** The byte offset of each array of a shard. Several arrays of length 0 may share one. */
-export type Layout = Readonly<Record<KernelAddress | 'received' | 'zeros', number>>;
+/** Byte offset of each array of a shard. Several of no length may share one. */
+export type Layout = Readonly<Record<KernelAddress | 'byteProducts' | 'received' | 'zeros', number>>;
 
 /** A shard's memory, and the arrays in it. */
 export class ShardMemory {
@@ -25,11 +30,16 @@ export class ShardMemory {
   readonly memory: WebAssembly.Memory;
   /** For how many entries there is room. */
   readonly capacity: number;
+  /** Candidates that there is room for. */
+  readonly candidates: number;
+  /** Latents, rounded up; d_in, rounded up; samples, rounded up. */
+  readonly columns: number;
+  readonly width: number;
+  readonly samples: number;
   /** Shape of each array that is a matrix. */
   readonly shapes: Readonly<Record<Matrix, readonly [number, number]>>;
   readonly #dIn: number;
   readonly #latents: number;
-  readonly #width: number;
 
   /**
    * Memory for a shard of `latents` latents.
@@ -42,9 +52,12 @@ export class ShardMemory {
     this.capacity = capacity;
     this.#dIn = plan.dIn;
     this.#latents = latents;
-    this.#width = paddedWidth(plan);
-    const ofSamples = [plan.batchSize, this.#width] as const;
-    const ofLatents = [paddedColumns(latents), this.#width] as const;
+    this.width = paddedWidth(plan);
+    this.columns = paddedColumns(latents);
+    this.samples = paddedSamples(plan);
+    this.candidates = mostCandidates(plan, this.columns);
+    const ofSamples = [plan.batchSize, this.width] as const;
+    const ofLatents = [paddedColumns(latents), this.width] as const;
     const ofScores = [plan.batchSize, paddedColumns(latents)] as const;
     this.shapes = {
       centred: ofSamples,
@@ -66,6 +79,14 @@ export class ShardMemory {
     return new Float32Array(this.memory.buffer as ArrayBuffer, address, length);
   }
 
+  doubles(name: keyof Layout, length: number): Float64Array<ArrayBuffer> {
+    return new Float64Array(this.memory.buffer as ArrayBuffer, this.layout[name], length);
+  }
+
+  bytesAt(address: number, length: number): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.memory.buffer as ArrayBuffer, address, length);
+  }
+
   integers(name: keyof Layout, length: number): Int32Array<ArrayBuffer> {
     return this.integersAt(this.layout[name], length);
   }
@@ -76,7 +97,7 @@ export class ShardMemory {
 
   /** Copies rows of d_in floats into an array of rows of `width`; the padding stays zero. */
   placeRows(name: KernelAddress, rows: Float32Array): void {
-    const width = this.#width;
+    const width = this.width;
     const count = rows.length / this.#dIn;
     const out = this.floats(name, count * width);
     if (this.#dIn === width) out.set(rows);
@@ -86,7 +107,7 @@ export class ShardMemory {
 
   /** The latents' rows of an array, without padding. */
   takeRows(name: KernelAddress): Float32Array<ArrayBuffer> {
-    const [dIn, width, latents] = [this.#dIn, this.#width, this.#latents];
+    const [dIn, width, latents] = [this.#dIn, this.width, this.#latents];
     const padded = this.floats(name, latents * width);
     if (dIn === width) return padded.slice();
     const rows = new Float32Array(latents * dIn);
@@ -114,12 +135,15 @@ function layoutOf(
 ): { readonly layout: Layout; readonly bytes: number; readonly capacity: number } {
   const width = paddedWidth(plan);
   const columns = paddedColumns(latents);
-  const { batchSize, shards, optimizer, selection, auxK } = plan;
+  const samples = paddedSamples(plan);
+  const { batchSize, shards, optimizer, selection, auxK, prefixes } = plan;
+  const isNested = prefixes.length > 1;
   const entries = largestSelection(plan);
   const dead = largestDeadSelection(plan);
   const isTogether = isChosenTogether(plan);
-  // With room for twice the batch's selection, BatchTopK must drop entries that lost only now and then.
-  const capacity = isTogether ? (selection.kind === 'topk' ? 1 : 2) * entries + columns : entries;
+  // Room for twice the batch's selection lets BatchTopK drop what lost only now and then.
+  const candidates = mostCandidates(plan, columns);
+  const capacity = Math.max(isTogether ? (selection.kind === 'topk' ? 1 : 2) * entries + columns : entries, candidates);
   // A row's candidates are entered before the largest are kept.
   const deadCapacity = auxK ? dead + columns : 0;
   const shared = shards * largestShared(plan);
@@ -128,11 +152,16 @@ function layoutOf(
   const thresholds = isTogether ? 0 : columns;
   const trainedThresholds = selection.kind === 'jumprelu' ? columns : 0;
   const kept = keepsGradients(plan) ? 1 : 0;
+  const bytes = plan.estimates ? 1 : 0;
   const terms = Math.max(auxK ? 2 * batchSize : batchSize, latents);
   const lengths: Record<keyof Layout, number> = {
     centred: batchSize * width,
-    preActivations: batchSize * columns,
-    gradients: batchSize * width,
+    preActivations: samples * columns,
+    depths: isNested ? columns : 0,
+    gradients: prefixes.length * batchSize * width,
+    // In float64.
+    squaredErrors: 2 * prefixes.length,
+    prefixRow: isNested ? width : 0,
     decoder: matrix,
     decoderM: firstMoment * matrix,
     decoderV: matrix,
@@ -141,6 +170,26 @@ function layoutOf(
     encoder: matrix,
     encoderM: firstMoment * matrix,
     encoderV: matrix,
+    encoderBytes: (bytes * matrix) / 4,
+    activationBytes: (bytes * samples * width) / 4,
+    byteProducts: bytes * latentsAtOnce(plan, columns) * samples,
+    mostScales: bytes * samples,
+    leastOfMost: (bytes * samples) / 2,
+    most: 0,
+    latentScales: bytes * columns,
+    latentNorms: bytes * columns,
+    latentErrors: bytes * columns,
+    rowScales: bytes * samples,
+    rowNorms: bytes * samples,
+    rowErrors: bytes * samples,
+    bounds: bytes * samples,
+    ownBounds: bytes * samples,
+    byteMaxima: bytes * samples * Math.max(2, Math.ceil(columns / poolSize(plan, columns))),
+    byteTile: bytes * 4 * width,
+    candidateRows: candidates,
+    candidateLatents: candidates,
+    candidateValues: candidates,
+    deadEncoder: mostDeadApart(plan, columns) * width,
     scoreBias: 0,
     thresholds,
     thresholdsM: firstMoment * trainedThresholds,
@@ -168,6 +217,8 @@ function layoutOf(
     deadLatentEntries: deadCapacity,
     deadGradients: auxK ? batchSize * width : 0,
     silent: plan.silence === undefined ? 0 : latents,
+    firingRate: auxK?.byRate ? latents : 0,
+    fired: auxK?.byRate ? latents : 0,
     dead: auxK ? latents : 0,
     products: isTogether ? 0 : batchSize * columns,
     alongs: thresholds,
@@ -186,8 +237,8 @@ function layoutOf(
     mergedStarts: shards * (batchSize + 1),
     mergedValues: shared,
     zeros: columns,
-    // Parts of the reconstruction of this shard's rows, then parts of the gradient of b_dec.
-    received: shards === 1 ? 0 : shards * Math.ceil(batchSize / shards) * width,
+    // Parts of each prefix's reconstruction of this shard's rows, then parts of the gradient of b_dec.
+    received: shards === 1 ? 0 : shards * prefixes.length * Math.ceil(batchSize / shards) * width,
   };
   let end = FIRST_ADDRESS;
   const layout = Object.fromEntries(
@@ -197,6 +248,8 @@ function layoutOf(
       return [name, offset];
     }),
   ) as Record<keyof Layout, number>;
+  // All pre-activations are computed where these have come to nothing.
+  layout.most = layout.preActivations;
   // Where the norms take part in the choice, the bias is added with them, before it.
   layout.scoreBias = 'weighsByNorm' in selection && selection.weighsByNorm ? layout.zeros : layout.encoderBias;
   return { layout, bytes: end, capacity };

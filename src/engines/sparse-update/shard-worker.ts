@@ -6,7 +6,7 @@ import { transfer } from '../../workers/protocol.ts';
 import { serve } from '../../workers/serve.ts';
 import { Exchange } from './exchange.ts';
 import type { SparsePlan } from './plan.ts';
-import { type BiasCorrections, Shard, type StepLosses, type StepTimes } from './shard.ts';
+import { type BiasCorrections, type EstimateCounts, Shard, type StepTimes } from './shard.ts';
 import type { ShardState } from './state.ts';
 
 /** What a worker needs to open a shard. */
@@ -26,7 +26,7 @@ export interface RunRequest {
   /** [steps] each: see `stepNumbers`. */
   readonly numbers: Readonly<Record<string, Float32Array>>;
   /** [steps] each: written by shard 0. */
-  readonly losses: Readonly<Record<keyof StepLosses, Float32Array>>;
+  readonly losses: Readonly<Record<string, Float32Array>>;
   readonly smallestSelected: Float32Array;
   readonly active: Float32Array;
   readonly dead: Float32Array;
@@ -72,7 +72,7 @@ const api = {
         const own = Object.fromEntries(Object.entries(numbers).map(([name, values]) => [name, values[step]!]));
         const result = await shard.step(batch, own);
         if (request.shard === 0) {
-          for (const [name, values] of Object.entries(losses)) values[step] = result.losses[name as keyof StepLosses];
+          for (const [name, values] of Object.entries(losses)) values[step] = result.losses[name]!;
           smallestSelected[step] = result.smallestSelected;
           active[step] = result.active;
           dead[step] = result.dead;
@@ -96,10 +96,11 @@ const api = {
     return { ...current().shard.times };
   },
 
-  /**
-   * Frees the shard.
-   * @returns whether the thread can be used again: a large shard's memory is only given back when its thread ends
-   */
+  estimated(): EstimateCounts {
+    return { ...current().shard.estimated };
+  },
+
+  /** Lets go of the shard. Whether the thread can be used again: a large shard's memory is given back only by its end. */
   async close(): Promise<boolean> {
     const bytes = opened?.shard.bytes ?? 0;
     await opened?.shard.dispose();

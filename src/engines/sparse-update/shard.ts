@@ -1,12 +1,14 @@
 /**
  * One shard of a sparse step: some of the latents, with their decoder and encoder rows and Adam's moments, in a WebAssembly
  * memory of its own that also backs ONNX Runtime's tensors, so that nothing is copied between them.
- * ONNX Runtime multiplies; the kernel chooses which latents are active, reconstructs from them and updates each latent's rows.
+ * ONNX Runtime multiplies; the kernel chooses which latents are active, reconstructs from them and updates each latent's rows. Where it is
+ * worth it, the product that finds them is one of bytes, and the kernel computes exactly what that cannot rule out (kernel/estimate.ts).
  * Shards meet over the choice (where it is one for all), the reconstruction, its gradient, and the gradient of b_dec; and three times
  * more where dead latents are revived.
  */
 import type { Runtime } from '../../sessions/runtime.ts';
-import { type Exchange, SUMS } from './exchange.ts';
+import { findByteReach } from './byte-reach.ts';
+import { type Exchange, sumsOf } from './exchange.ts';
 import {
   instantiateKernel,
   type Kernel,
@@ -16,17 +18,31 @@ import {
 } from './kernel.ts';
 import {
   asksForNorms,
+  depthsOf,
   isChosenTogether,
   largestShared,
+  latentsAtOnce,
   latentsOf,
+  mostDeadApart,
   paddedColumns,
   paddedWidth,
+  poolSize,
+  prefixTerm,
   rowsOf,
   type SparsePlan,
 } from './plan.ts';
-import { type DenseProducts, openDenseProducts, openEncoderProduct, type Product } from './products.ts';
+import {
+  type ByteProduct,
+  type DenseProducts,
+  type GatheredProduct,
+  openByteProduct,
+  openDenseProducts,
+  openEncoderProduct,
+  openGatheredProduct,
+  type Product,
+} from './products.ts';
 import { type Layout, ShardMemory } from './shard-memory.ts';
-import { type ShardEntry, type ShardState, shardEntries } from './state.ts';
+import { countsOf, type ShardEntry, type ShardState, shardEntries } from './state.ts';
 
 /**
  * The search for a batch's threshold starts from this share of the last batch's. A wrong guess costs a second search.
@@ -37,14 +53,17 @@ const TINY = 1e-30;
 /** A bound below all numbers, which excludes none. */
 const NO_FLOOR = -3.4e38;
 const ABOVE_ZERO = 0;
+/** The smallest bound of a selection: the smallest float above zero, which is never selected. */
+const SMALLEST_POSITIVE = 2 ** -149;
 
-/** The places in Exchange.sums of the numbers that a shard contributes. */
+/** What a shard tells the others of the loss and the gradient, in Exchange.sums: squared errors of the whole, and of the longest shorter prefix and on. */
 const SQUARES = 0;
 const FEATURES = 1;
 const ACTIVE = 2;
 const DEAD_SQUARES = 3;
 const GRADIENT = 4;
 const DEAD = 5;
+const SHORTER_SQUARES = 6;
 
 /** Milliseconds that this shard spent in each part of its steps; `exchange` holds copies and waiting for other shards. */
 export interface StepTimes {
@@ -55,13 +74,15 @@ export interface StepTimes {
   exchange: number;
 }
 
-/** The loss of a batch before the update, and the terms that it is the sum of. */
-export interface StepLosses {
-  readonly loss: number;
-  readonly mse: number;
-  readonly l1: number;
-  readonly l0: number;
-  readonly aux_k: number;
+/** The loss of a batch before the update, and the terms that it is the sum of, by the names of `lossTerms`. */
+export type StepLosses = Readonly<Record<string, number>> & { readonly loss: number };
+
+/** What products of bytes came to in a shard's steps so far. */
+export interface EstimateCounts {
+  /** Steps whose active latents they found; in the others all pre-activations were computed. */
+  steps: number;
+  /** Pre-activations that they could not rule out in those steps, and that were computed exactly. */
+  candidates: number;
 }
 
 /** The result of a step. */
@@ -98,6 +119,7 @@ interface Selected {
 /** One shard of a sparse step. */
 export class Shard {
   readonly times: StepTimes = { gemm: 0, select: 0, reconstruct: 0, update: 0, exchange: 0 };
+  readonly estimated: EstimateCounts = { steps: 0, candidates: 0 };
   readonly #plan: SparsePlan;
   readonly #shard: number;
   readonly #exchange: Exchange;
@@ -106,7 +128,10 @@ export class Shard {
   readonly #layout: Layout;
   readonly #runtime: Runtime;
   #preActivations!: Product;
-  /** The dense products, opened when they are first needed. */
+  /** Where bytes are multiplied first. */
+  #estimates: ByteProduct | undefined;
+  #gathered: Promise<GatheredProduct> | undefined;
+  /** Opened when they are first needed. */
   #dense: Promise<DenseProducts> | undefined;
   readonly #latents: number;
   readonly #width: number;
@@ -114,6 +139,8 @@ export class Shard {
   #corrections: BiasCorrections = { c1: 0, c2: 0 };
   #weights = { l1: 0, l0: 0, auxK: 0 };
   #likelyThreshold = 0;
+  /** Steps of the window in which firing is counted. */
+  #windowSteps = 0;
   #steps = 0;
   #lapStart = 0;
 
@@ -146,18 +173,34 @@ export class Shard {
     const kernel = await instantiateKernel(memory.memory);
     const sizes = {
       batch: plan.batchSize,
+      samples: memory.samples,
       latents: to - from,
       columns,
       width,
+      prefixes: plan.prefixes.length,
       mergedCapacity: largestShared(plan),
     };
-    const { received: _, zeros: __, ...addresses } = memory.layout;
+    const { received: _, zeros: __, byteProducts: ___, ...addresses } = memory.layout;
     for (const [name, value] of Object.entries({ ...sizes, ...addresses })) {
       kernel[name as keyof typeof sizes | KernelAddress].value = value;
     }
     const created = new Shard(plan, shard, exchange, { memory, kernel, runtime });
     created.#preActivations = await openEncoderProduct(runtime, memory);
+    if (plan.estimates) await created.#openEstimates();
     return created;
+  }
+
+  async #openEstimates(): Promise<void> {
+    const product = await openByteProduct(this.#runtime, this.#memory);
+    const reach = await findByteReach(this.#memory, product, latentsAtOnce(this.#plan, this.#columns));
+    if (reach === undefined) return product.dispose();
+    this.#estimates = product;
+    this.#kernel.byteReach.value = reach;
+  }
+
+  #gatheredProduct(): Promise<GatheredProduct> {
+    this.#gathered ??= openGatheredProduct(this.#runtime, this.#memory);
+    return this.#gathered;
   }
 
   #denseProducts(): Promise<DenseProducts> {
@@ -176,8 +219,15 @@ export class Shard {
       l0: 0,
       bandwidth: isJump ? selection.bandwidth : 0,
       reachesInput: isJump && selection.gradientToInput ? 1 : 0,
+      weighsByNorm: this.#weighsByNorm ? 1 : 0,
+      byteReach: 0,
     };
     for (const [name, value] of Object.entries(objective)) this.#kernel[name as KernelObjective].value = value;
+  }
+
+  get #weighsByNorm(): boolean {
+    const { selection } = this.#plan;
+    return 'weighsByNorm' in selection && selection.weighsByNorm;
   }
 
   /** The weights of this step's loss. */
@@ -194,13 +244,18 @@ export class Shard {
       if (array === 'decoder' || array === 'encoder') this.#memory.placeRows(key, state[key]!);
       else this.#memory.floats(key, state[key]!.length).set(state[key]!);
     }
-    if (state.silent) this.#memory.floats('silent', this.#latents).set(state.silent);
+    for (const { key } of countsOf(this.#plan)) this.#memory.floats(key, this.#latents).set(state[key]!);
+    this.#windowSteps = state.windowSteps?.[0] ?? 0;
     // A column without a latent has zero weights; with a negative bias it is never selected.
     this.#memory.floats('encoderBias', this.#columns).fill(-1, this.#latents);
     if (!isChosenTogether(this.#plan)) this.#memory.floats('lowest', this.#columns).fill(Number.POSITIVE_INFINITY);
     this.#memory.floats('inverseNorms', this.#columns).fill(1);
     if (asksForNorms(this.#plan)) this.#memory.floats('norms', this.#columns).fill(1);
+    if (this.#plan.prefixes.length > 1) {
+      this.#memory.integers('depths', this.#latents).set(depthsOf(this.#plan, this.#shard));
+    }
     this.#kernel.measureNorms();
+    if (this.#estimates) this.#kernel.writeEncoderBytes();
     this.#memory.integers('latentSteps', this.#latents).fill(this.#steps);
     this.#corrections = { ...corrections };
   }
@@ -210,7 +265,8 @@ export class Shard {
     this.#kernel.makeUpLatents();
     const state: ShardState = {};
     for (const entry of shardEntries(this.#plan)) state[entry.key] = this.#take(entry);
-    if (this.#plan.silence !== undefined) state.silent = this.#memory.floats('silent', this.#latents).slice();
+    for (const { key } of countsOf(this.#plan)) state[key] = this.#memory.floats(key, this.#latents).slice();
+    if (this.#plan.auxK?.byRate) state.windowSteps = Float32Array.of(this.#windowSteps);
     return { state, corrections: { ...this.#corrections } };
   }
 
@@ -230,20 +286,21 @@ export class Shard {
     this.#memory.placeRows('centred', batch);
     kernel.centre();
     this.#lap('exchange');
-    await this.#preActivations.run();
-    this.#lap('gemm');
-    const { count, smallestSelected, ordered } = this.#select();
+    const candidates = await this.#enterCandidates();
+    if (candidates === undefined) await this.#multiplyAll();
+    const { count, smallestSelected, ordered } = this.#select(candidates);
     this.#lap('select');
     const dense = this.#isDense(count) ? await this.#denseProducts() : undefined;
     if (dense) {
       kernel.spreadValues();
       await dense.reconstruction.run();
-    } else kernel.reconstruct(this.#layout.gradients);
+    } else this.#reconstruct();
     this.#lap('reconstruct');
     const measured = this.#measure(count, ordered);
     this.#lap('exchange');
-    const dead = Number.isFinite(measured.losses.loss) ? this.#reviveDead() : { count: 0, loss: 0 };
-    const losses = { ...measured.losses, loss: measured.losses.loss + dead.loss, aux_k: dead.loss };
+    const canGoOn = Number.isFinite(measured.losses.loss);
+    const dead = canGoOn ? await this.#reviveDead(candidates === undefined) : { count: 0, loss: 0 };
+    const losses: StepLosses = { ...measured.losses, loss: measured.losses.loss + dead.loss, aux_k: dead.loss };
     const result = { losses, smallestSelected, active: measured.active, dead: measured.dead };
     if (!Number.isFinite(losses.loss)) return result;
     this.#setAdam(numbers['learning_rate']!);
@@ -253,7 +310,7 @@ export class Shard {
     const hasDead = dead.count > 0 ? 1 : 0;
     if (hasDead) kernel.sortByLatent(dead.count, deadLatents, deadLatentStarts, deadLatentEntries);
     const gradientNorm = await this.#update(hasDead, dense);
-    if (this.#plan.silence !== undefined) kernel.countSilence(this.#plan.silence);
+    this.#countFiring();
     this.#lap('update');
     return { ...result, gradientNorm };
   }
@@ -265,6 +322,8 @@ export class Shard {
 
   async dispose(): Promise<void> {
     await this.#preActivations.dispose();
+    await this.#estimates?.dispose();
+    await (await this.#gathered)?.dispose();
     const dense = await this.#dense;
     if (dense) await Promise.all(Object.values(dense).map(product => product.dispose()));
   }
@@ -278,29 +337,139 @@ export class Shard {
     return count > this.#plan.denseFrom * this.#plan.batchSize * this.#latents;
   }
 
-  #select(): Selected {
+  /** Leaves all pre-activations in memory, by which latents are chosen. */
+  async #multiplyAll(): Promise<void> {
+    await this.#preActivations.run();
+    if (this.#weighsByNorm) this.#kernel.weighScores();
+    this.#lap('gemm');
+  }
+
+  /**
+   * Enters, with their exact values, all that can be among the active, found by products of bytes. Their number; undefined where all
+   * pre-activations are to be computed: without bytes, where too many cannot be ruled out, and where a number is not finite.
+   */
+  async #enterCandidates(): Promise<number | undefined> {
+    if (!this.#estimates) return undefined;
+    const kernel = this.#kernel;
+    const allFinite = kernel.writeBatchBytes() === 1;
+    const together = isChosenTogether(this.#plan);
+    if (allFinite) await this.#estimate(this.#estimates);
+    if (together) this.#findBounds(allFinite);
+    else kernel.prepareThresholds();
+    const byLatent = together ? 0 : 1;
+    const listed = allFinite ? kernel.listCandidates(this.#memory.candidates, byLatent) : -1;
+    if (together) {
+      if (listed >= 0) this.#raiseBounds(listed);
+      this.#agreeOnBounds(1);
+    }
+    let kept: number | undefined;
+    if (listed >= 0) {
+      kept = kernel.computeCandidates(listed, byLatent);
+      kernel.enterCandidates(kept);
+      this.estimated.steps++;
+      this.estimated.candidates += kernel.computed.value;
+    }
+    this.#lap('select');
+    return kept;
+  }
+
+  /** Multiplies bytes, so many latents at a time that their products are still in a cache when they are looked at. */
+  async #estimate(product: ByteProduct): Promise<void> {
+    const pool = poolSize(this.#plan, this.#columns);
+    const atOnce = latentsAtOnce(this.#plan, this.#columns);
+    this.#kernel.scaleSamples();
+    for (let from = 0; from < this.#columns; from += atOnce) {
+      const to = Math.min(from + atOnce, this.#columns);
+      this.#lap('select');
+      await product.run(from, to);
+      this.#lap('gemm');
+      this.#kernel.boundProducts(this.#layout.byteProducts, pool, from, to);
+    }
+  }
+
+  /** Leaves in `bounds` what no active latent of a sample lies below, by the estimates of all shards. */
+  #findBounds(allFinite: boolean): void {
+    const { selection } = this.#plan;
+    const kernel = this.#kernel;
+    const { bounds, ownBounds } = this.#layout;
+    const pools = Math.ceil(this.#columns / poolSize(this.#plan, this.#columns));
+    const { shared, own } = this.#asked();
+    for (const [address, asked] of [
+      [bounds, shared],
+      [ownBounds, own],
+    ] as const) {
+      if (!allFinite) this.#memory.floatsAt(address, this.#memory.samples).fill(SMALLEST_POSITIVE);
+      else if (selection.kind === 'topk') kernel.boundSamples(asked, pools, address);
+      else kernel.boundBatch(asked, pools, address);
+    }
+    this.#agreeOnBounds(0);
+  }
+
+  /** The same from exact values of what is sure to reach those bounds. */
+  #raiseBounds(listed: number): void {
+    const { shared, own } = this.#asked();
+    this.#kernel.raiseBounds(listed, shared, own, this.#plan.selection.kind === 'topk' ? 0 : 1);
+  }
+
+  /**
+   * How many values a shard must have at a bound, of a sample or of the batch, for it to hold: `shared`, its share of what is chosen, where each
+   * shard has as many; `own`, all of it, where the others may have none.
+   */
+  #asked(): { readonly shared: number; readonly own: number } {
+    const { selection, shards } = this.#plan;
+    const own = 'count' in selection ? selection.count : 0;
+    return { shared: Math.ceil(own / shards), own };
+  }
+
+  /** The bound of all: the least of those that shards share, or the largest of their own. Of the two times in a step, the first or the second. */
+  #agreeOnBounds(time: 0 | 1): void {
+    if (this.#plan.shards === 1) return;
+    const { samples } = this.#memory;
+    const bounds = this.#memory.floats('bounds', samples);
+    const told = this.#exchange.bounds[time];
+    told[this.#shard]!.set(bounds);
+    told[this.#shard]!.set(this.#memory.floats('ownBounds', samples), samples);
+    this.#exchange.barrier();
+    for (let sample = 0; sample < samples; sample++) {
+      let shared = bounds[sample]!;
+      let own = 0;
+      for (const theirs of told) {
+        shared = Math.min(shared, theirs[sample]!);
+        own = Math.max(own, theirs[samples + sample]!);
+      }
+      bounds[sample] = Math.max(shared, own);
+    }
+  }
+
+  /** From the candidates that are entered, or from all pre-activations. */
+  #select(candidates: number | undefined): Selected {
     const kernel = this.#kernel;
     const { selection } = this.#plan;
     switch (selection.kind) {
       case 'relu':
       case 'jumprelu': {
+        if (candidates !== undefined) {
+          if (selection.kind === 'jumprelu') kernel.close(0, candidates);
+          return { count: candidates, smallestSelected: 0, ordered: true };
+        }
         kernel.prepareThresholds();
         const count = kernel.selectAbove();
         return { count: Math.max(count, 0), smallestSelected: 0, ordered: count >= 0 };
       }
       case 'topk':
       case 'batchtopk': {
-        if (selection.weighsByNorm) kernel.weighScores();
+        const { kind, count, weighsByNorm } = selection;
         const selected =
-          selection.kind === 'topk' ? this.#selectTopK(selection.count) : this.#selectBatchTopK(selection.count);
-        if (selection.weighsByNorm) kernel.unweighEntries(selected.count);
+          kind === 'topk' ? this.#selectTopK(count, candidates) : this.#selectBatchTopK(count, candidates);
+        if (weighsByNorm) kernel.unweighEntries(selected.count);
         return selected;
       }
     }
   }
 
-  #selectTopK(k: number): Selected {
-    const selected = this.#kernel.selectTopK(Math.min(k, this.#columns));
+  #selectTopK(k: number, candidates: number | undefined): Selected {
+    const most = Math.min(k, this.#columns);
+    const selected = candidates === undefined ? this.#kernel.selectTopK(most) : this.#kernel.keepTopOfRows(most);
     if (this.#plan.shards > 1) {
       this.#shareSelection(selected);
       const count = this.#kernel.mergeTopK(this.#plan.shards, this.#shard, k, ABOVE_ZERO);
@@ -309,14 +478,14 @@ export class Shard {
     return { count: Math.max(selected, 0), smallestSelected: 0, ordered: selected >= 0 };
   }
 
-  /**
-   * Selects the batch's largest entries from a guessed threshold. Where all shards together find too few, it selects
-   * again without a guess.
-   */
-  #selectBatchTopK(total: number): Selected {
+  /** Starts from a guess where there are no estimates; where it finds too few in all shards together, looks again without one. */
+  #selectBatchTopK(total: number, candidates: number | undefined): Selected {
     const { shards } = this.#plan;
-    for (let bound = this.#likelyThreshold; ; bound = 0) {
-      const selected = this.#kernel.selectBatchTopK(total, bound, this.#memory.capacity);
+    for (let bound = this.#estimates ? 0 : this.#likelyThreshold; ; bound = 0) {
+      const selected =
+        candidates === undefined
+          ? this.#kernel.selectBatchTopK(total, bound, this.#memory.capacity)
+          : this.#keepLargest(total, candidates);
       const ordered = selected >= 0;
       let count = Math.max(selected, 0);
       let found = count;
@@ -338,10 +507,13 @@ export class Shard {
     }
   }
 
-  /**
-   * Shares this shard's selection with the others, from the arrays that the kernel uses now, and copies theirs.
-   * @returns the number of all entries
-   */
+  #keepLargest(total: number, candidates: number): number {
+    const count = this.#kernel.keepLargest(0, candidates, total);
+    this.#kernel.indexRows(count);
+    return count;
+  }
+
+  /** Tells every shard what this one selected, in the arrays that the kernel uses now, and copies what they did; the number of all entries. */
   #shareSelection(selected: number): number {
     const { batchSize, shards } = this.#plan;
     const kernel = this.#kernel;
@@ -365,31 +537,69 @@ export class Shard {
     return found;
   }
 
-  /** The weight of one element's squared error, and the factor of its derivative: the same for every element. */
-  get #errorWeight(): number {
+  /** This shard's part of the reconstruction, of each depth apart. */
+  #reconstruct(): void {
+    const { prefixes, batchSize } = this.#plan;
+    const { gradients } = this.#layout;
+    if (prefixes.length === 1) this.#kernel.reconstruct(gradients, -1);
+    else
+      for (let depth = 0; depth < prefixes.length; depth++) {
+        this.#kernel.reconstruct(gradients + 4 * depth * batchSize * this.#width, depth);
+      }
+  }
+
+  /** What the squared error of one element counts in the loss's unit. */
+  get #unit(): number {
     const { batchSize, dIn, reconstruction } = this.#plan;
     return 1 / (reconstruction === 'sum' ? batchSize : batchSize * dIn);
   }
 
+  /** What the squared error of one element of a prefix's reconstruction counts, and half its derivative's factor. */
+  get #errorWeight(): number {
+    return this.#unit * this.#plan.prefixWeight;
+  }
+
   /** Adds up the reconstruction and leaves its gradient in `gradients`; the loss, but for what dead latents add. */
   #measure(count: number, ordered: boolean): Pick<StepResult, 'losses' | 'active' | 'dead'> {
-    const { batchSize, shards } = this.#plan;
+    const { batchSize, shards, prefixes } = this.#plan;
     const weight = this.#errorWeight;
     const { from, to } = rowsOf(this.#plan, this.#shard);
-    const received = this.#gatherRows(this.#layout.gradients);
+    const received = this.#gatherRows(this.#layout.gradients, prefixes.length);
     const sums = this.#exchange.sums;
-    const own = this.#shard * SUMS;
-    const squares = this.#kernel.measure(from, to, received, shards, 2 * weight);
-    sums[own + SQUARES] = ordered ? squares : Number.NaN;
+    const own = this.#shard * sumsOf(this.#plan);
+    this.#kernel.measure(from, to, received, shards, 2 * weight);
+    const [squares, ...shorter] = this.#memory.doubles('squaredErrors', prefixes.length);
+    sums[own + SQUARES] = ordered ? squares! : Number.NaN;
+    for (const [i, value] of shorter.entries()) sums[own + SHORTER_SQUARES + i] = value;
     sums[own + FEATURES] = this.#weights.l1 === 0 ? 0 : this.#kernel.sumOfFeatures(count);
     sums[own + ACTIVE] = this.#kernel.countActive(count);
     sums[own + DEAD] = this.#countDead();
-    this.#shareRows(this.#layout.gradients);
+    this.#shareRows(this.#layout.gradients, prefixes.length);
     const mse = this.#total(SQUARES) * weight;
+    // From the shortest on, as the terms go.
+    const inner = prefixes
+      .slice(0, -1)
+      .map((width, i): [string, number] => [
+        prefixTerm(width),
+        this.#total(SHORTER_SQUARES + prefixes.length - 2 - i) * weight,
+      ]);
+    const ofPrefixes = inner.reduce((sum, [, value]) => sum + value, mse);
     const l1 = (this.#weights.l1 * this.#total(FEATURES)) / batchSize;
     const active = this.#total(ACTIVE);
     const l0 = (this.#weights.l0 * active) / batchSize;
-    return { losses: { loss: mse + l1 + l0, mse, l1, l0, aux_k: 0 }, active, dead: this.#total(DEAD) };
+    const losses = { loss: ofPrefixes + l1 + l0, mse, ...Object.fromEntries(inner), l1, l0, aux_k: 0 };
+    return { losses, active, dead: this.#total(DEAD) };
+  }
+
+  /** Counts on which samples latents fired in the batch, whose entries are sorted. */
+  #countFiring(): void {
+    const { silence, auxK, batchSize } = this.#plan;
+    if (silence !== undefined) this.#kernel.countSilence(silence);
+    if (!auxK?.byRate) return;
+    this.#kernel.countFired();
+    if (++this.#windowSteps < auxK.byRate.window) return;
+    this.#kernel.endFiringWindow(auxK.byRate.window * batchSize);
+    this.#windowSteps = 0;
   }
 
   /** This shard's latents that are reported as dead. */
@@ -401,60 +611,73 @@ export class Shard {
     return dead;
   }
 
-  /** All shards' parts of this shard's rows of a sum [batch, width]: the address of [shards, rows, width]. */
-  #gatherRows(address: number): number {
+  /** All shards' parts of this shard's rows of `matrices` sums [matrices, batch, width]: the address of [shards, matrices, rows, width]. */
+  #gatherRows(address: number, matrices: number): number {
     const { batchSize, shards } = this.#plan;
     const { from, to } = rowsOf(this.#plan, this.#shard);
     const width = this.#width;
     if (shards === 1) return address;
-    this.#exchange.parts[this.#shard]!.set(this.#memory.floatsAt(address, batchSize * width));
+    this.#exchange.parts[this.#shard]!.set(this.#memory.floatsAt(address, matrices * batchSize * width));
     this.#exchange.barrier();
     const length = (to - from) * width;
-    const received = this.#memory.floats('received', shards * length);
+    const received = this.#memory.floats('received', shards * matrices * length);
     for (let shard = 0; shard < shards; shard++) {
-      received.set(this.#exchange.parts[shard]!.subarray(from * width, to * width), shard * length);
+      for (let matrix = 0; matrix < matrices; matrix++) {
+        const first = matrix * batchSize;
+        const part = this.#exchange.parts[shard]!.subarray((first + from) * width, (first + to) * width);
+        received.set(part, (shard * matrices + matrix) * length);
+      }
     }
     return this.#layout.received;
   }
 
-  /** Shares this shard's rows of an array [batch, width] with the others, and copies theirs. */
-  #shareRows(address: number): void {
+  /** Gives the others this shard's rows of `matrices` arrays [matrices, batch, width], and takes theirs. */
+  #shareRows(address: number, matrices: number): void {
     const { batchSize, shards } = this.#plan;
     if (shards === 1) return;
     const { from, to } = rowsOf(this.#plan, this.#shard);
     const width = this.#width;
-    const rows = this.#memory.floatsAt(address, batchSize * width);
-    this.#exchange.gradients.set(rows.subarray(from * width, to * width), from * width);
+    const rows = this.#memory.floatsAt(address, matrices * batchSize * width);
+    for (let matrix = 0; matrix < matrices; matrix++) {
+      const [first, end] = [(matrix * batchSize + from) * width, (matrix * batchSize + to) * width];
+      this.#exchange.gradients.set(rows.subarray(first, end), first);
+    }
     this.#exchange.barrier();
-    rows.set(this.#exchange.gradients);
+    rows.set(this.#exchange.gradients.subarray(0, rows.length));
   }
 
   /** The shards' sum of one of the numbers in Exchange.sums, in one order for all. */
   #total(which: number): number {
     let total = 0;
-    for (let shard = 0; shard < this.#plan.shards; shard++) total += this.#exchange.sums[shard * SUMS + which]!;
+    const sums = sumsOf(this.#plan);
+    for (let shard = 0; shard < this.#plan.shards; shard++) total += this.#exchange.sums[shard * sums + which]!;
     return total;
   }
 
   /**
-   * Computes the auxiliary loss: dead latents reconstruct the error, which `gradients` still holds. Afterwards their
-   * entries and the gradient of their reconstruction are in memory.
+   * The auxiliary loss: dead latents reconstruct the error, which the gradients still say. Their entries and the gradient of their
+   * reconstruction are then in memory. `hasAll`: whether all pre-activations are.
    */
-  #reviveDead(): { readonly count: number; readonly loss: number } {
+  async #reviveDead(hasAll: boolean): Promise<{ readonly count: number; readonly loss: number }> {
     const { auxK, shards, batchSize, dIn } = this.#plan;
     if (!auxK) return { count: 0, loss: 0 };
     const kernel = this.#kernel;
-    const own = kernel.listDead(auxK.deadAfter);
+    const own = auxK.byRate ? kernel.listRare(auxK.byRate.below) : kernel.listDead(auxK.deadAfter);
     this.#exchange.deadCounts[this.#shard] = own;
     if (shards > 1) this.#exchange.barrier();
     const all = this.#exchange.deadCounts.reduce((sum, count) => sum + count, 0);
     if (all === 0) return { count: 0, loss: 0 };
 
-    const count = this.#withDeadEntries(() => this.#selectDead(own, all));
+    const isGathered = !hasAll && own <= mostDeadApart(this.#plan, this.#columns);
+    if (isGathered && own > 0) {
+      kernel.gatherDead(own);
+      await (await this.#gatheredProduct()).run(own);
+    } else if (!hasAll && own > 0) await this.#multiplyAll();
+    const count = this.#withDeadEntries(() => this.#selectDead(own, all, isGathered ? 1 : 0));
     const weight = this.#errorWeight;
     const { from, to } = rowsOf(this.#plan, this.#shard);
     const { gradients, deadGradients, centred, sumRow } = this.#layout;
-    const received = this.#gatherRows(deadGradients);
+    const received = this.#gatherRows(deadGradients, 1);
     let share: number;
     if (auxK.form === 'saelens') {
       share = Math.min(all / auxK.k, 1);
@@ -466,27 +689,26 @@ export class Shard {
       const ofError = kernel.scatter(gradients, sumRow) / elements / (2 * weight) ** 2;
       share = ofInput / Math.max(ofError, TINY);
     }
-    const factor = this.#weights.auxK * share * weight;
+    const factor = this.#weights.auxK * share * this.#unit;
     const squares = kernel.measureDead(from, to, received, shards, 2 * weight, 2 * factor, deadGradients);
-    this.#exchange.sums[this.#shard * SUMS + DEAD_SQUARES] = squares;
-    this.#shareRows(deadGradients);
+    this.#exchange.sums[this.#shard * sumsOf(this.#plan) + DEAD_SQUARES] = squares;
+    this.#shareRows(deadGradients, 1);
     return { count, loss: factor * this.#total(DEAD_SQUARES) };
   }
 
   /** Enters the dead latents' largest pre-activations and reconstructs from them. */
-  #selectDead(own: number, all: number): number {
+  #selectDead(own: number, all: number, isGathered: 0 | 1): number {
     const { shards } = this.#plan;
     const { form, k } = this.#plan.auxK!;
     const kernel = this.#kernel;
     const floor = form === 'openai' ? ABOVE_ZERO : NO_FLOOR;
-    let count = kernel.selectDead(own, k, floor);
+    let count = kernel.selectDead(own, k, floor, isGathered);
     if (shards > 1 && all > k) {
       this.#shareSelection(count);
       count = kernel.mergeTopK(shards, this.#shard, k, floor);
     }
-    const { selection } = this.#plan;
-    if ('weighsByNorm' in selection && selection.weighsByNorm) kernel.unweighEntries(count);
-    kernel.reconstruct(this.#layout.deadGradients);
+    if (this.#weighsByNorm) kernel.unweighEntries(count);
+    kernel.reconstruct(this.#layout.deadGradients, -1);
     return count;
   }
 
@@ -520,7 +742,7 @@ export class Shard {
     if (dense) squares = await this.#gatherDense(dense);
     else if (clip !== undefined) squares = kernel.gatherLatents(hasDead);
     else kernel.updateLatents(hasDead);
-    this.#exchange.sums[this.#shard * SUMS + GRADIENT] = squares;
+    this.#exchange.sums[this.#shard * sumsOf(this.#plan) + GRADIENT] = squares;
     this.#lap('update');
     let scale = 1;
     let gradientNorm: number | undefined;

@@ -11,14 +11,32 @@ export type ShardArray = 'decoder' | 'encoder' | 'encoderBias' | 'decoderBias' |
 /** Which of Adam's moments: none, that is the parameter itself; the first; the second. */
 export type Moment = '' | 'M' | 'V';
 
-/**
- * A shard's arrays, [latents, d_in], [latents] or [d_in], unpadded; `decoderBias` is the same in every shard. `silent` [latents]: for how
- * long each latent has not fired.
- */
-export type ShardState = Partial<Record<`${ShardArray}${Moment}` | 'silent', Float32Array<ArrayBuffer>>>;
+/** What a shard counts of each latent: for how long it has not fired; its share of the last window's samples, and how many of this window's so far. */
+export type ShardCount = 'silent' | 'firingRate' | 'fired';
 
-/** Name of the count of how long each latent has not fired, in the program's state. */
-const SILENT = 'buffers.silent';
+/**
+ * A shard's arrays, [latents, d_in], [latents] or [d_in], unpadded; `decoderBias`, and the number of steps of the window in which firing is counted [1],
+ * are the same in every shard.
+ */
+export type ShardState = Partial<
+  Record<`${ShardArray}${Moment}` | ShardCount | 'windowSteps', Float32Array<ArrayBuffer>>
+>;
+
+/** The steps of the window so far, in the program's state: see models/firing-rate.ts. */
+const WINDOW_STEPS = 'buffers.window_steps';
+
+/** What the shards count of their latents, and its name in the program's state. */
+export function countsOf({
+  silence,
+  auxK,
+}: SparsePlan): readonly { readonly key: ShardCount; readonly name: string }[] {
+  return [
+    ...(silence === undefined ? [] : [{ key: 'silent', name: 'buffers.silent' } as const]),
+    ...(auxK?.byRate
+      ? [{ key: 'firingRate', name: 'buffers.firing_rate' } as const, { key: 'fired', name: 'buffers.fired' } as const]
+      : []),
+  ];
+}
 
 /** A parameter or one of its moments. */
 export interface ShardEntry {
@@ -61,8 +79,11 @@ export function stateName(plan: SparsePlan, array: ShardArray, moment: Moment): 
 
 /** Names of all the arrays that the shards hold. */
 export function stateNames(plan: SparsePlan): readonly string[] {
-  const silent = plan.silence === undefined ? [] : [SILENT];
-  return [...shardEntries(plan).map(({ array, moment }) => stateName(plan, array, moment)), ...silent];
+  return [
+    ...shardEntries(plan).map(({ array, moment }) => stateName(plan, array, moment)),
+    ...countsOf(plan).map(({ name }) => name),
+    ...(plan.auxK?.byRate ? [WINDOW_STEPS] : []),
+  ];
 }
 
 function shapeOf({ dIn, dSae }: SparsePlan, array: ShardArray): Shape {
@@ -83,9 +104,10 @@ export function divideState(plan: SparsePlan, state: HostTensors, shard: number)
     const tensor = entryOf(state, stateName(plan, array, moment), shapeOf(plan, array));
     own[key] = partOf(plan, array, tensor.data, range);
   }
-  if (plan.silence !== undefined) {
-    own.silent = Float32Array.from(entryOf(state, SILENT, [plan.dSae]).data.subarray(range.from, range.to));
+  for (const { key, name } of countsOf(plan)) {
+    own[key] = Float32Array.from(entryOf(state, name, [plan.dSae]).data.subarray(range.from, range.to));
   }
+  if (plan.auxK?.byRate) own.windowSteps = Float32Array.from(entryOf(state, WINDOW_STEPS, []).data);
   return own;
 }
 
@@ -124,11 +146,12 @@ export function joinStates(plan: SparsePlan, shards: readonly ShardState[]): Rec
     for (const [shard, own] of shards.entries()) placePart(plan, array, data, own[key]!, latentsOf(plan, shard));
     joined[stateName(plan, array, moment)] = hostTensor(data, shape);
   }
-  if (plan.silence !== undefined) {
-    const silent = new Float32Array(plan.dSae);
-    for (const [shard, own] of shards.entries()) silent.set(own.silent!, latentsOf(plan, shard).from);
-    joined[SILENT] = hostTensor(silent, [plan.dSae]);
+  for (const { key, name } of countsOf(plan)) {
+    const counts = new Float32Array(plan.dSae);
+    for (const [shard, own] of shards.entries()) counts.set(own[key]!, latentsOf(plan, shard).from);
+    joined[name] = hostTensor(counts, [plan.dSae]);
   }
+  if (plan.auxK?.byRate) joined[WINDOW_STEPS] = hostTensor(shards[0]!.windowSteps!, []);
   return joined;
 }
 

@@ -41,6 +41,12 @@ interface Opened {
   readonly drawn: readonly { readonly name: string; readonly size: number; readonly room: Float32Array }[];
 }
 
+/**
+ * ONNX Runtime's threads sleep while they wait for their part of an operator, instead of spinning. Measured on two cores with a gated step: at 64 × 256
+ * weights and batch 1024 spinning took 1.3 to 2 times the processor and 1.3 to 3 times the time (load 4 to 5), at 256 × 1024 as much of both (load 4).
+ */
+const ASLEEP = { extra: { session: { intra_op: { allow_spinning: '0' } } } };
+
 let opened: Opened | undefined;
 
 const api = {
@@ -82,6 +88,7 @@ async function open(request: OpenRequest): Promise<Opened> {
   const runtime = await loadNodeRuntime();
   const { session } = await openSession(runtime, step.model, {
     provider: 'cpu',
+    sessionOptions: ASLEEP,
     ...(threads !== undefined && { threads }),
   });
   const state = new HostState(runtime, step.state);

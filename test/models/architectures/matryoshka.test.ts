@@ -144,13 +144,16 @@ describe('Matryoshka', () => {
     expectClose(sae.forward(samples).reconstruction, reconstruction);
   });
 
-  it('is left to the recorded graph by the sparse update', () => {
-    const activation = { kind: 'matryoshka', k: 32, widths: [128, 512] } as const;
-    const sae = new SparseAutoencoder({ dIn: 512, dSae: 4096, activation }, createRandomSource(0));
-    const descriptor = descriptorOf(sae, { batchSize: 4096, optimizer: adam(SAE_OPTIMIZER).options });
-    const { accepted, reason } = acceptsSparseUpdate(descriptor);
+  it('is taken by the sparse update, but for dead latents that are revived block by block', () => {
+    const acceptance = (settings: Partial<MatryoshkaConfig>) => {
+      const activation = { kind: 'matryoshka', k: 32, widths: [128, 512], auxK: {}, ...settings } as const;
+      const sae = new SparseAutoencoder({ dIn: 512, dSae: 4096, activation }, createRandomSource(0));
+      return acceptsSparseUpdate(descriptorOf(sae, { batchSize: 4096, optimizer: adam(SAE_OPTIMIZER).options }));
+    };
+    expect(acceptance({}).accepted).to.equal(true);
+    const { accepted, reason } = acceptance({ auxKPerBlock: true });
     expect(accepted).to.equal(false);
-    expect(reason).to.include('activation matryoshka is not supported');
+    expect(reason).to.include('matryoshka with auxKPerBlock is not supported');
   });
 
   it('takes its settings from flags', () => {

@@ -129,11 +129,11 @@ function Cell({ column, latent }: { readonly column: Column; readonly latent: nu
 }
 
 const WIDTHS: Record<Column, string> = {
-  latent: 'minmax(104px, 0.8fr)',
-  status: 'minmax(120px, 1fr)',
+  latent: 'minmax(92px, 0.8fr)',
+  status: 'minmax(100px, 1fr)',
   cosine: 'minmax(104px, 0.9fr)',
   label: 'minmax(140px, 2fr)',
-  density: 'minmax(72px, 0.7fr)',
+  density: 'minmax(62px, 0.7fr)',
   mean: 'minmax(64px, 0.6fr)',
   max: 'minmax(64px, 0.6fr)',
   norm: 'minmax(68px, 0.6fr)',

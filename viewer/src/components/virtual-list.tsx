@@ -2,7 +2,7 @@
 // biome-ignore-all lint/a11y/useSemanticElements: the role depends on what the list is part of
 /** A long list of rows of equal height. Only the rows in sight exist. */
 import type { ComponentChildren } from 'preact';
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 
 interface VirtualListProps {
   readonly count: number;
@@ -15,10 +15,17 @@ interface VirtualListProps {
   readonly role?: 'rowgroup';
 }
 
+/** Rows above and below those in sight. */
 const OVERSCAN = 4;
 
 export function VirtualList({ count, rowHeight, height, label, row, role }: VirtualListProps) {
   const [top, setTop] = useState(0);
+  // A view's first frame draws what is in sight alone: a busy machine should not hold the page for longer.
+  const [overscan, setOverscan] = useState(0);
+  useEffect(() => {
+    const frame = requestAnimationFrame(() => setOverscan(OVERSCAN));
+    return () => cancelAnimationFrame(frame);
+  }, []);
   if (count * rowHeight <= height) {
     return (
       <div {...(role ? { role } : { role: 'group', 'aria-label': label })}>
@@ -26,8 +33,8 @@ export function VirtualList({ count, rowHeight, height, label, row, role }: Virt
       </div>
     );
   }
-  const first = Math.max(0, Math.floor(top / rowHeight) - OVERSCAN);
-  const last = Math.min(count, Math.ceil((top + height) / rowHeight) + OVERSCAN);
+  const first = Math.max(0, Math.floor(top / rowHeight) - overscan);
+  const last = Math.min(count, Math.ceil((top + height) / rowHeight) + overscan);
   return (
     <div
       class="virtual"

@@ -39,8 +39,17 @@ export interface Manifest {
   readonly seeds: { readonly toy: string; readonly runs: readonly SeedRun[] };
 }
 
-/** Where the built site has its wasm. */
-const WASM_URL = './assets/ort-wasm-simd-threaded.asyncify.wasm';
+/**
+ * The two builds of ONNX Runtime. Only `webgpu` can use a GPU, for which every function in it can be suspended: on WASM it is as fast, but
+ * a function of 1.5 MB in it took Chromium's optimizing compiler 1.5 GB of memory once rows ran. What runs on WASM alone takes `wasm`.
+ */
+export type RuntimeBuild = 'webgpu' | 'wasm';
+
+/** Where the built site has the wasm of each. */
+const WASM_URLS: Readonly<Record<RuntimeBuild, string>> = {
+  webgpu: './assets/ort-wasm-simd-threaded.asyncify.wasm',
+  wasm: './assets/ort-wasm-simd-threaded.wasm',
+};
 
 async function fetched(url: string): Promise<ArrayBuffer> {
   const response = await fetch(url);
@@ -65,8 +74,8 @@ const inert = (id: string): string => document.getElementById(id)?.textContent ?
  * ONNX Runtime's wasm for a worker. The bytes are handed over to it, so that every call gives new ones. In the single
  * file they are base64, which the worker unpacks because that would hold up the page.
  */
-export async function onnxRuntimeWasm(): Promise<ArrayBuffer | string> {
-  return __SINGLE_FILE__ ? inert('inlined-wasm') : fetched(new URL(WASM_URL, document.baseURI).href);
+export async function onnxRuntimeWasm(build: RuntimeBuild): Promise<ArrayBuffer | string> {
+  return __SINGLE_FILE__ ? inert(`inlined-${build}-build`) : fetched(new URL(WASM_URLS[build], document.baseURI).href);
 }
 
 /**

@@ -6,6 +6,7 @@ import { signal } from '@preact/signals';
 import type { SaeNames } from '../../../src/inference/model-options.ts';
 import { transfer } from '../../../src/workers/protocol.ts';
 import { type History, MOST_VALUES_HERE, type Model, type ModelSource } from '../data/model.ts';
+import { ownBuffer } from '../data/shared-memory.ts';
 import { addModel, models, otherId, sae, saeId, toyId } from '../state/models.ts';
 import { view } from '../state/navigation.ts';
 import { fail } from '../state/notices.ts';
@@ -59,7 +60,7 @@ export async function openModelFile(incoming: Incoming, show: boolean): Promise<
     const known = models.value.find(model => model.id === rest.id);
     const isSmall = rest.kind === 'toy-model' || directions.data.length <= MOST_VALUES_HERE;
     computeReports.value = { ...computeReports.value, [rest.id]: report };
-    await analysis().add(rest.id, isSmall ? directions : transfer(directions, [directions.data.buffer as ArrayBuffer]));
+    await analysis().add(rest.id, isSmall ? directions : transfer(directions, ownBuffer(directions)));
     const model: Model = {
       ...rest,
       runs: true,

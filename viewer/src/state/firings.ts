@@ -4,10 +4,12 @@
  * other rows come into view.
  */
 import { computed, effect, signal } from '@preact/signals';
+import { transfer } from '../../../src/workers/protocol.ts';
 import type { FiringSummary } from '../data/firings.ts';
 import type { Model } from '../data/model.ts';
 import type { RowNames } from '../data/row-labels.ts';
 import { blockOf, type Rows } from '../data/rows.ts';
+import { ownBuffer } from '../data/shared-memory.ts';
 import { analysis } from '../workers/analysis-client.ts';
 import { encodingWorkers, inference } from '../workers/inference-client.ts';
 import { sae } from './models.ts';
@@ -19,7 +21,9 @@ const BLOCK = 1.2e9;
 /** Runs of fewer multiplications than this are made by the worker that answers probes, in short blocks. */
 const SHORT_RUN = 4e9;
 const SHORT_BLOCK = 1.5e8;
-/** The number of rows after which the page shows results for the first time. */
+/** Rows on which it is checked that the decoder is a sum of directions. */
+const CHECKED_ROWS = 8;
+/** Rows after which the page looks for the first time. */
 const SAMPLE = 1024;
 /** Milliseconds after which a long run shows its results again. */
 const LOOK = 2500;
@@ -41,7 +45,7 @@ type Encoder = Pick<Awaited<ReturnType<typeof inference>>, 'encode'>;
 /** The model that each encoding worker has open, by worker. */
 const opened = new WeakMap<Promise<unknown>, string>();
 
-async function encodersFor(model: Model, stale: () => boolean): Promise<Encoder[]> {
+async function encodersFor(model: Model, source: Rows, stale: () => boolean): Promise<Encoder[]> {
   const ready: Encoder[] = [];
   for (const worker of encodingWorkers()) {
     const api = await worker;
@@ -50,8 +54,14 @@ async function encodersFor(model: Model, stale: () => boolean): Promise<Encoder[
     if (before !== model.id) {
       if (before) await api.close(before);
       opened.delete(worker);
-      const bytes = await (await inference()).source(model.id);
-      await api.openForRows(model.id, bytes.file, model.name, bytes.beside, bytes.names);
+      const first = await inference();
+      const decoder = await first.linearDecoder(model.id, blockOf(source, 0, Math.min(CHECKED_ROWS, source.count)));
+      await api.openForRows(
+        model.id,
+        await first.source(model.id),
+        model.name,
+        decoder && transfer(decoder, ownBuffer(decoder.directions)),
+      );
       opened.set(worker, model.id);
     }
     ready.push(api);
@@ -106,7 +116,7 @@ export async function runRows(
 ): Promise<void> {
   const product = model.inputSize * model.codeSize;
   const short = product * source.count <= SHORT_RUN;
-  const encoders = short ? [await inference()] : await encodersFor(model, stale);
+  const encoders = short ? [await inference()] : await encodersFor(model, source, stale);
   if (stale()) return;
   const size = Math.max(1, Math.min(4096, Math.floor((short ? SHORT_BLOCK : BLOCK) / product)));
   await analysis().begin(id, {

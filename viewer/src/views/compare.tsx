@@ -9,6 +9,7 @@ import { manifest, openBundled } from '../open/bundled-models.ts';
 import { compared, comparison, firingTogether, pairInView, SAME, shares } from '../state/comparison.ts';
 import { models, other, otherId, sae, showModel } from '../state/models.ts';
 import { openLatent } from '../state/selection.ts';
+import type { OneWay } from '../workers/analysis-api.ts';
 
 const ROW = 34;
 const BINS = 40;
@@ -68,6 +69,7 @@ function CosineFigure({
     <Figure
       title={title}
       name={name}
+      note="Each latent’s largest cosine with any latent of the other"
       table={() => ({
         columns: ['Cosine from', 'to', 'Latents'],
         rows: counts.map((count, i) => [from + i * step, from + (i + 1) * step, count]),
@@ -107,7 +109,9 @@ function Pairs() {
         height={12 * ROW}
         label="Mutual pairs"
         row={index => {
-          const { a, b, cosine } = found.mutual[index]!;
+          const a = found.mutual[index]!;
+          const b = found.forward.nearest[a]!;
+          const cosine = found.forward.cosines[a]!;
           const selected = pair?.[0] === a && pair[1] === b;
           return (
             <div key={a} class={`grid-row pairs${selected ? ' selected' : ''}`} style={{ height: `${ROW}px` }}>
@@ -157,16 +161,13 @@ function Pairs() {
 
 function Only({
   title,
-  cosines,
+  found: { cosines, alone },
   here,
 }: {
   readonly title: string;
-  readonly cosines: Float32Array;
+  readonly found: OneWay;
   readonly here: boolean;
 }) {
-  const alone = Array.from(cosines, (cosine, latent) => ({ latent, cosine }))
-    .filter(({ cosine }) => cosine <= SAME)
-    .sort((a, b) => a.cosine - b.cosine);
   return (
     <section class="panel" aria-label={title}>
       <h2>
@@ -178,7 +179,7 @@ function Only({
         height={240}
         label={title}
         row={index => {
-          const { latent, cosine } = alone[index]!;
+          const latent = alone[index]!;
           return (
             <div key={latent} class="grid-row only" style={{ height: '30px' }}>
               {here ? (
@@ -193,11 +194,12 @@ function Only({
               ) : (
                 <span>{latent}</span>
               )}
-              <span class="number quiet">{shown(cosine, 3)}</span>
+              <span class="number quiet">{shown(cosines[latent], 3)}</span>
             </div>
           );
         }}
       />
+      {alone.length === 0 && <p class="small quiet">None: each has one on the other side.</p>}
     </section>
   );
 }
@@ -246,8 +248,8 @@ export function CompareView() {
           <div class="wide-narrow">
             <Pairs />
             <div class="stack">
-              <Only title="Only here" cosines={found.forward.cosines} here />
-              <Only title="Only there" cosines={found.backward.cosines} here={false} />
+              <Only title="Only here" found={found.forward} here />
+              <Only title="Only there" found={found.backward} here={false} />
             </div>
           </div>
         </>

@@ -417,13 +417,12 @@ function Latents() {
               <button
                 type="button"
                 class="name"
-                aria-label={`Open latent ${index}`}
+                aria-label={`Open latent ${index}${label ? ` ${label}` : ''}`}
                 title={label ?? ''}
                 onClick={() => openLatent(index)}
               >
                 <span class="dot" style={{ '--dot': colour }} />
-                {index}
-                {label && <span class="quiet ellipsis">{label}</span>}
+                {index} {label && <span class="quiet ellipsis">{label}</span>}
               </button>
               {pinned === undefined ? (
                 <Bar value={value} range={[0, reach]} colour={colour} />

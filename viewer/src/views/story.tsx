@@ -60,8 +60,12 @@ const CARDS = [
     text: 'Change what the autoencoder says, and see what the model makes of it.',
   },
   { view: 'seeds', title: 'Change the seed', text: 'The same training, sixteen times.' },
-  { view: 'train', title: 'Train one yourself', text: 'In this browser, with the scripts’ own training step.' },
-  { view: 'overview', title: 'Look at every latent', text: 'What an autoencoder’s page shows.' },
+  {
+    view: 'train',
+    title: 'Train one yourself',
+    text: 'Here, in seconds: change the sparsity or the seed and see what is found.',
+  },
+  { view: 'overview', title: 'Look at every latent', text: 'How often each fires, on what, and in which company.' },
 ] as const;
 
 function TryIt() {

@@ -272,11 +272,11 @@ export function TextView() {
       <div class="stack">
         <Tokens />
         <div class="text-columns">
-          <Firing />
           <div class="stack">
-            <Next />
+            <Firing />
             <Steering />
           </div>
+          <Next />
         </div>
       </div>
     </>

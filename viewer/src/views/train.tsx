@@ -372,8 +372,8 @@ export function TrainView() {
   return (
     <>
       <Lead title="Train one here">
-        The training step that the scripts use, gradients and optimizer included, recorded as one ONNX graph and run in
-        a worker of this page.
+        Choose a toy model or an autoencoder on its activations, and watch its directions find the features; several
+        seeds side by side. It runs in this page, by the same steps as the command line.
       </Lead>
       <div class="narrow-wide">
         <Form />

@@ -149,6 +149,7 @@ export function TrainingView() {
               inputs={[history, frame.index, frame.step, ticks]}
               options={() => ({
                 marginLeft: 52,
+                marginBottom: 42,
                 x: { type: 'log', label: 'step', ticks: 4, tickFormat: '~s' },
                 y: { type: 'log', label: 'loss', grid: true, ticks: 3, tickFormat: '~g' },
                 marks: [

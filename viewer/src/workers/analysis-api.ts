@@ -24,13 +24,21 @@ export interface RunSettings {
   readonly labels?: { readonly names: readonly string[]; readonly of: Int32Array } | undefined;
 }
 
+/** What one autoencoder's latents find in another. */
+export interface OneWay {
+  /** Nearest latent of the other and its cosine, one entry a latent. */
+  readonly nearest: Int32Array;
+  readonly cosines: Float32Array;
+  /** Latents that have no counterpart: whose cosine is not above the one asked for, the loneliest first. */
+  readonly alone: Int32Array;
+}
+
 /** How the latents of two autoencoders stand to each other. */
 export interface Comparison {
-  /** For each latent of the first, the nearest latent of the second and the cosine of the two. */
-  readonly forward: { readonly nearest: Int32Array; readonly cosines: Float32Array };
-  readonly backward: { readonly nearest: Int32Array; readonly cosines: Float32Array };
-  /** Pairs that are each other's nearest, closest first. */
-  readonly mutual: readonly { readonly a: number; readonly b: number; readonly cosine: number }[];
+  readonly forward: OneWay;
+  readonly backward: OneWay;
+  /** Latents of the first, the closest to its partner first, that are the nearest of their own nearest. */
+  readonly mutual: Int32Array;
 }
 
 /** Where latents lie on the map. */
@@ -47,6 +55,10 @@ export interface AnalysisApi {
   add(id: string, directions: HostTensor): void;
   forget(id: string): void;
   directionOf(id: string, latent: number): Float32Array;
+  /** Directions `first` to `first + count`, [count, width]. */
+  directionsOf(id: string, first: number, count: number): HostTensor;
+  /** All of them, as they were given. */
+  allDirections(id: string): HostTensor;
   /** Latents of the nearest directions, nearest first, itself left out. */
   nearest(id: string, latent: number, count: number): Neighbour[];
   /** Cosines of the given latents with each other, [n, n]. */
@@ -61,10 +73,10 @@ export interface AnalysisApi {
   principalPlane(rows: HostTensor): PlaneBasis;
   map(id: string): LatentMap;
   /**
-   * Compares the latents of two models. Rejects with an error named AbortError where another comparison was asked for
-   * meanwhile.
+   * A comparison from the nearest latent of `b` for each of `a` and the reverse: their cosines, summed in float64, and who are each
+   * other's. Above the cosine `same` two count as the same.
    */
-  compare(a: string, b: string, progress: (share: number) => void): Promise<Comparison>;
+  pairs(a: string, b: string, forward: Int32Array, backward: Int32Array, same: number): Comparison;
   order(wanted: Order): Int32Array;
 
   /** Begins a run over rows under a name that the page chooses. An earlier run of the same name is dropped. */

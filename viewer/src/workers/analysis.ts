@@ -11,105 +11,69 @@ import type { Neighbour } from '../data/firings.ts';
 import { type Matching, matchDirections, trainingEvents } from '../data/matching.ts';
 import { principalPlane, project } from '../data/plane-basis.ts';
 import { turn } from '../data/turn.ts';
-import type { AnalysisApi, Comparison } from './analysis-api.ts';
+import type { AnalysisApi } from './analysis-api.ts';
 
 interface Directions {
   /** The directions as they were given. */
   readonly raw: HostTensor;
-  /** The directions with rows of norm 1, made when first needed; a row of zeros stays one. */
-  unit: Float32Array | undefined;
+  /** 1 / norm of each, 0 for a zero row: made once somebody asks for a cosine. Unit rows would take as much memory as the rows again. */
+  inverseNorms: Float64Array | undefined;
 }
 
-/**
- * How many latents are compared before other questions may be answered: about 40 ms at 512 dimensions and 16,384
- * latents.
- */
-const ROWS_PER_TURN = 8;
-
-function unitRows({ data, shape }: HostTensor): Float32Array {
-  const width = shape[1]!;
-  const unit = data.slice();
-  for (let row = 0; row < unit.length; row += width) {
+function inverseNormsOf({ data, shape }: HostTensor): Float64Array {
+  const [count, width] = shape as [number, number];
+  const inverse = new Float64Array(count);
+  for (let row = 0; row < count; row++) {
     let squares = 0;
-    for (let i = 0; i < width; i++) squares += unit[row + i]! ** 2;
-    const scale = squares > 0 ? 1 / Math.sqrt(squares) : 0;
-    for (let i = 0; i < width; i++) unit[row + i]! *= scale;
+    for (let at = row * width; at < (row + 1) * width; at++) squares += data[at]! ** 2;
+    inverse[row] = squares > 0 ? 1 / Math.sqrt(squares) : 0;
   }
-  return unit;
-}
-
-/**
- * Computes product = a bᵀ. It takes four rows of each at a time, so that each number read from memory serves four sums.
- */
-function multiplyTransposed(a: Float32Array, b: Float32Array, width: number, product: Float32Array): void {
-  const rowsA = a.length / width;
-  const rowsB = b.length / width;
-  for (let i = 0; i < rowsA; i += 4) {
-    const [a0, a1, a2, a3] = [0, 1, 2, 3].map(r => Math.min(rowsA - 1, i + r) * width) as [
-      number,
-      number,
-      number,
-      number,
-    ];
-    for (let j = 0; j < rowsB; j += 2) {
-      const b0 = j * width;
-      const b1 = Math.min(rowsB - 1, j + 1) * width;
-      let [s00, s01, s10, s11, s20, s21, s30, s31] = [0, 0, 0, 0, 0, 0, 0, 0];
-      for (let k = 0; k < width; k++) {
-        const [x, y] = [b[b0 + k]!, b[b1 + k]!];
-        const p = a[a0 + k]!;
-        s00 += p * x;
-        s01 += p * y;
-        const q = a[a1 + k]!;
-        s10 += q * x;
-        s11 += q * y;
-        const r = a[a2 + k]!;
-        s20 += r * x;
-        s21 += r * y;
-        const s = a[a3 + k]!;
-        s30 += s * x;
-        s31 += s * y;
-      }
-      const sums = [s00, s01, s10, s11, s20, s21, s30, s31];
-      for (let r = 0; r < 4 && i + r < rowsA; r++) {
-        product[(i + r) * rowsB + j] = sums[2 * r]!;
-        if (j + 1 < rowsB) product[(i + r) * rowsB + j + 1] = sums[2 * r + 1]!;
-      }
-    }
-  }
+  return inverse;
 }
 
 /** The number of rows from which the two principal components are computed. */
 const MOST_FOR_COMPONENTS = 4096;
 
-/** At most `most` of the tensor's rows, evenly spread. */
-function everyNth({ data, shape }: HostTensor, most: number): HostTensor {
-  const [count, width] = shape as [number, number];
-  const step = Math.ceil(count / most);
-  if (step <= 1) return { data, shape };
-  const rows = Math.ceil(count / step);
-  const picked = new Float32Array(rows * width);
-  for (let i = 0; i < rows; i++) picked.set(data.subarray(i * step * width, (i * step + 1) * width), i * width);
-  return { data: picked, shape: [rows, width] };
+/** Rows `first` to `first + count`, a copy that nobody shares. */
+function rowsOf({ raw: { data, shape } }: Directions, first: number, count: number): HostTensor {
+  const width = shape[1]!;
+  return { data: Float32Array.from(data.subarray(first * width, (first + count) * width)), shape: [count, width] };
+}
+
+const inverseNorms = (directions: Directions): Float64Array => {
+  directions.inverseNorms ??= inverseNormsOf(directions.raw);
+  return directions.inverseNorms;
+};
+
+/** A row scaled to norm 1; a zero row stays zero. */
+function unitRow(directions: Directions, row: number): Float32Array {
+  const scale = inverseNorms(directions)[row]!;
+  return rowsOf(directions, row, 1).data.map(value => value * scale);
+}
+
+/** Gives the cosine of a row of `left` with a row of `right`, summed in float64. */
+function cosinesBetween(left: Directions, right: Directions): (i: number, j: number) => number {
+  const [a, b] = [left.raw.data, right.raw.data];
+  const [ofA, ofB] = [inverseNorms(left), inverseNorms(right)];
+  const width = left.raw.shape[1]!;
+  return (i, j) => {
+    let product = 0;
+    const [atA, atB] = [i * width, j * width];
+    for (let d = 0; d < width; d++) product += a[atA + d]! * b[atB + d]!;
+    return product * ofA[i]! * ofB[j]!;
+  };
 }
 
 /** Makes the methods of the analysis worker. */
 export function createAnalysis(): AnalysisApi {
   const models = new Map<string, Directions>();
   const runs = new Map<string, FiringRun>();
-  let comparing = 0;
   let following = 0;
 
   const directions = (id: string): Directions => {
     const found = models.get(id);
     if (!found) throw new Error('the model is no longer open');
     return found;
-  };
-  const unitOf = (id: string): { unit: Float32Array; count: number; width: number } => {
-    const found = directions(id);
-    found.unit ??= unitRows(found.raw);
-    const [count, width] = found.raw.shape as [number, number];
-    return { unit: found.unit, count, width };
   };
   const runOf = (id: string): FiringRun => {
     const found = runs.get(id);
@@ -119,25 +83,26 @@ export function createAnalysis(): AnalysisApi {
 
   return {
     add(id, tensor) {
-      models.set(id, { raw: tensor, unit: undefined });
+      models.set(id, { raw: tensor, inverseNorms: undefined });
     },
     forget(id) {
       models.delete(id);
     },
     directionOf(id, latent) {
-      const { data, shape } = directions(id).raw;
-      const width = shape[1]!;
-      return data.slice(latent * width, (latent + 1) * width);
+      return rowsOf(directions(id), latent, 1).data;
     },
+    directionsOf(id, first, count) {
+      const rows = rowsOf(directions(id), first, count);
+      return transfer(rows, [rows.data.buffer as ArrayBuffer]);
+    },
+    allDirections: id => directions(id).raw,
     nearest(id, latent, count) {
-      const { unit, count: rows, width } = unitOf(id);
-      const own = unit.subarray(latent * width, (latent + 1) * width);
+      const own = directions(id);
+      const cosineOf = cosinesBetween(own, own);
       const best: Neighbour[] = [];
-      for (let other = 0; other < rows; other++) {
+      for (let other = 0; other < own.raw.shape[0]!; other++) {
         if (other === latent) continue;
-        let cosine = 0;
-        const at = other * width;
-        for (let i = 0; i < width; i++) cosine += own[i]! * unit[at + i]!;
+        const cosine = cosineOf(latent, other);
         if (best.length === count && cosine <= best[count - 1]!.cosine) continue;
         const place = best.findIndex(entry => entry.cosine < cosine);
         best.splice(place < 0 ? best.length : place, 0, { latent: other, cosine });
@@ -173,14 +138,17 @@ export function createAnalysis(): AnalysisApi {
       return principalPlane(rows);
     },
     map(id) {
-      const { unit, count, width } = unitOf(id);
-      const rows = { data: unit, shape: [count, width] };
-      const basis = principalPlane(everyNth(rows, MOST_FOR_COMPONENTS));
+      const own = directions(id);
+      const [count, width] = own.raw.shape as [number, number];
+      const step = Math.max(1, Math.ceil(count / MOST_FOR_COMPONENTS));
+      const some = new Float32Array(Math.ceil(count / step) * width);
+      for (let i = 0; i * step < count; i++) some.set(unitRow(own, i * step), i * width);
+      const basis = principalPlane({ data: some, shape: [some.length / width, width] });
       const points = new Float32Array(2 * count);
       let total = 0;
       let [alongX, alongY] = [0, 0];
       for (let row = 0; row < count; row++) {
-        const vector = unit.subarray(row * width, (row + 1) * width);
+        const vector = unitRow(own, row);
         const [x, y] = project(basis, vector);
         points[2 * row] = x;
         points[2 * row + 1] = y;
@@ -191,46 +159,23 @@ export function createAnalysis(): AnalysisApi {
       const shares = [alongX / (total || 1), alongY / (total || 1)] as const;
       return transfer({ points, shares }, [points.buffer]);
     },
-    async compare(a, b, progress) {
-      const mine = ++comparing;
-      const left = unitOf(a);
-      const right = unitOf(b);
-      if (left.width !== right.width) {
-        throw new Error(`their directions have ${left.width} and ${right.width} dimensions: they cannot be compared`);
-      }
-      const { width } = left;
-      const forward = { nearest: new Int32Array(left.count).fill(-1), cosines: new Float32Array(left.count).fill(-2) };
-      const backward = {
-        nearest: new Int32Array(right.count).fill(-1),
-        cosines: new Float32Array(right.count).fill(-2),
+    pairs(a, b, forward, backward, same) {
+      const cosineOf = cosinesBetween(directions(a), directions(b));
+      const oneWay = (nearest: Int32Array, cosines: Float32Array) => {
+        const alone = Int32Array.from(cosines.keys()).filter(i => !(cosines[i]! > same));
+        return { nearest, cosines, alone: alone.sort((i, j) => cosines[i]! - cosines[j]! || i - j) };
       };
-      const block = new Float32Array(ROWS_PER_TURN * right.count);
-      for (let i = 0; i < left.count; i += ROWS_PER_TURN) {
-        const rows = Math.min(ROWS_PER_TURN, left.count - i);
-        multiplyTransposed(left.unit.subarray(i * width, (i + rows) * width), right.unit, width, block);
-        for (let row = 0; row < rows; row++) {
-          for (let j = 0; j < right.count; j++) {
-            const cosine = block[row * right.count + j]!;
-            if (cosine > forward.cosines[i + row]!) {
-              forward.cosines[i + row] = cosine;
-              forward.nearest[i + row] = j;
-            }
-            if (cosine > backward.cosines[j]!) {
-              backward.cosines[j] = cosine;
-              backward.nearest[j] = i + row;
-            }
-          }
-        }
-        await turn();
-        if (mine !== comparing) throw new Error('another comparison was asked for');
-        if ((i / ROWS_PER_TURN) % 16 === 0) progress((i + rows) / left.count);
-      }
-      const mutual: { a: number; b: number; cosine: number }[] = [];
-      forward.nearest.forEach((j, i) => {
-        if (j >= 0 && backward.nearest[j] === i) mutual.push({ a: i, b: j, cosine: forward.cosines[i]! });
-      });
-      mutual.sort((x, y) => y.cosine - x.cosine || x.a - y.a);
-      return { forward, backward, mutual } satisfies Comparison;
+      const ofA = oneWay(
+        forward,
+        Float32Array.from(forward, (j, i) => cosineOf(i, j)),
+      );
+      const ofB = oneWay(
+        backward,
+        Float32Array.from(backward, (i, j) => cosineOf(i, j)),
+      );
+      const mutual = Int32Array.from(forward.keys()).filter(i => backward[forward[i]!] === i);
+      mutual.sort((i, j) => ofA.cosines[j]! - ofA.cosines[i]! || i - j);
+      return transfer({ forward: ofA, backward: ofB, mutual });
     },
     order({ column, descending, keep }) {
       const indices: number[] = [];

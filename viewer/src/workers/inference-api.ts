@@ -6,6 +6,7 @@ import type { Compute, Fact, LatentGeometry, ModelKind } from '../data/model.ts'
 import type { PlaneBasis } from '../data/plane-basis.ts';
 import type { RowBlock } from '../data/rows.ts';
 import type { LiveTextApi } from './live-text.ts';
+import type { NearestApi } from './nearest.ts';
 
 /** A model file, read and made ready to run. */
 export interface OpenedModel {
@@ -86,9 +87,21 @@ export interface ProbeResult {
   readonly milliseconds: number;
 }
 
-/** The methods of an inference worker. */
-export interface InferenceApi extends LiveTextApi {
-  /** Takes ONNX Runtime's wasm, as bytes or as base64 of them gzipped. It is called once, before any other method. */
+/** How reconstructions are made of sparse features without a session, where the decoder is b_dec + Σ f_i W_dec[i]. */
+export interface LinearDecoder {
+  readonly directions: HostTensor;
+  readonly bias: Float32Array;
+}
+
+/** A file as it was given, the files that hold its external data by name, and which tensor is what where the file leaves that open. */
+export interface SourceFiles {
+  readonly file: Blob;
+  readonly beside: Readonly<Record<string, Blob>>;
+  readonly names: SaeNames | undefined;
+}
+
+export interface InferenceApi extends LiveTextApi, NearestApi {
+  /** ONNX Runtime's wasm, once, before anything else: bytes, or base64 of them gzipped. */
   start(wasm: ArrayBuffer | string): Promise<void>;
   /**
    * Reads a file and makes its model ready to run, or each instance of a parallel one. On failure it rejects with one
@@ -104,19 +117,13 @@ export interface InferenceApi extends LiveTextApi {
     names?: SaeNames,
   ): Promise<OpenedModel[]>;
   /**
-   * Opens an autoencoder under its id on WASM, for running rows only. It does not describe the weights, which the page
-   * knows already.
+   * Opens an autoencoder under its id to run rows and nothing else, on WASM: what is said of its weights, the page knows already.
+   * `decoder` is what `linearDecoder` gave: with one, no session of the decoder is ever opened.
    */
-  openForRows(
-    id: string,
-    file: Blob,
-    name: string,
-    beside: Readonly<Record<string, Blob>>,
-    names: SaeNames | undefined,
-  ): Promise<void>;
-  /**
-   * The names of the files, relative to the model, that hold its data; none where the model's own file holds all of it.
-   */
+  openForRows(id: string, source: SourceFiles, name: string, decoder: LinearDecoder | undefined): Promise<void>;
+  /** The decoder as a sum of directions, where that is what it does to these rows, a few of those to come; otherwise undefined. */
+  linearDecoder(sae: string, block: RowBlock): Promise<LinearDecoder | undefined>;
+  /** Names of the files beside the model that hold its data, relative to it; none where it holds all of it. */
   dataFiles(file: Blob, name: string): Promise<readonly string[]>;
   /** The tensors from which a person may choose, for a file that leaves open what is what. */
   candidates(file: Blob, name: string): Promise<TensorCandidates>;
@@ -133,6 +140,5 @@ export interface InferenceApi extends LiveTextApi {
   encode(sae: string, block: RowBlock): Promise<FiringBlock>;
   /** The sum of the given rows, [width]. */
   sumOf(blocks: readonly RowBlock[], width: number): Promise<Float64Array>;
-  /** The file as it was given, and the files that hold its external data. */
-  source(id: string): { file: Blob; beside: Readonly<Record<string, Blob>>; names: SaeNames | undefined };
+  source(id: string): SourceFiles;
 }

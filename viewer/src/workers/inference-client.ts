@@ -1,13 +1,14 @@
 /** The page's connection to the inference workers: one that answers at once, and several that run rows. */
 import { transfer } from '../../../src/workers/protocol.ts';
-import { onnxRuntimeWasm } from '../data/shipped.ts';
+import { onnxRuntimeWasm, type RuntimeBuild } from '../data/shipped.ts';
 import type { InferenceApi } from './inference-api.ts';
 import { type Remote, remote } from './remote.ts';
-import { startInferenceWorker } from './start-workers.ts';
+import { startInferenceWorker, startRowsWorker } from './start-workers.ts';
 
-async function start(subject: string, onDeath: () => void): Promise<Remote<InferenceApi>> {
-  const api = remote<InferenceApi>(startInferenceWorker(), subject, onDeath);
-  const wasm = await onnxRuntimeWasm();
+async function start(build: RuntimeBuild, subject: string, onDeath: () => void): Promise<Remote<InferenceApi>> {
+  const worker = build === 'webgpu' ? startInferenceWorker() : startRowsWorker();
+  const api = remote<InferenceApi>(worker, subject, onDeath);
+  const wasm = await onnxRuntimeWasm(build);
   await api.start(typeof wasm === 'string' ? wasm : transfer(wasm, [wasm]));
   return api;
 }
@@ -16,9 +17,8 @@ let first: Promise<Remote<InferenceApi>> | undefined;
 
 /** The worker that opens models and answers probes. It is never asked anything that takes long. */
 export function inference(): Promise<Remote<InferenceApi>> {
-  // A worker that died is not started again: the models that it held are lost, and only opening the page anew brings
-  // them back.
-  first ??= start('the worker for models', () => {});
+  // One that died stays dead: the models that it held, a page that is opened anew has again.
+  first ??= start('webgpu', 'the worker for models', () => {});
   return first;
 }
 
@@ -32,7 +32,7 @@ const encoders: Promise<Remote<InferenceApi>>[] = [];
 export function encodingWorkers(): readonly Promise<Remote<InferenceApi>>[] {
   const wanted = Math.max(2, Math.min(MOST_ENCODERS, navigator.hardwareConcurrency - 1));
   while (encoders.length < wanted) {
-    const started = start('a worker for rows', () => {
+    const started = start('wasm', 'a worker for rows', () => {
       encoders.splice(encoders.indexOf(started), 1);
     });
     encoders.push(started);

@@ -12,18 +12,19 @@ import { describeInitializers, describeInputs, type TensorDescription } from '..
 import { type ModelMetadata, parseMetadata } from '../../../src/onnx/metadata.ts';
 import { metadataProperties, type OnnxModel, readModel } from '../../../src/onnx/read.ts';
 import { readInitializer } from '../../../src/onnx/tensor-values.ts';
-import { loadWebRuntime } from '../../../src/sessions/browser.ts';
-import type { Provider } from '../../../src/sessions/runtime.ts';
+import type { Provider, Runtime } from '../../../src/sessions/runtime.ts';
 import type { HostTensor } from '../../../src/tensor.ts';
 import { transfer } from '../../../src/workers/protocol.ts';
 import { ARCHITECTURES, factsOf } from '../data/facts.ts';
 import type { FiringBlock } from '../data/firings.ts';
 import type { Compute, LatentGeometry, ModelKind } from '../data/model.ts';
 import { readBlock } from '../data/rows.ts';
+import { inSharedMemory, ownBuffer } from '../data/shared-memory.ts';
 import { unpacked } from '../data/shipped.ts';
 import { turn } from '../data/turn.ts';
-import type { ComputeReport, InferenceApi, OpenedModel } from './inference-api.ts';
+import type { ComputeReport, InferenceApi, LinearDecoder, OpenedModel, SourceFiles } from './inference-api.ts';
 import { createLiveText } from './live-text.ts';
+import { createNearest } from './nearest.ts';
 
 interface OpenToy {
   readonly kind: 'toy-model';
@@ -53,8 +54,6 @@ const CHUNK = 512;
 /** Rows on which it is checked that the decoder is a sum of directions. */
 const CHECKED_ROWS = 8;
 
-const runtime = () => loadWebRuntime({ threads: 1 });
-
 function parameterCount(model: OnnxModel): number {
   return describeInitializers(model).reduce(
     (sum, { shape }) => sum + (shape ?? []).reduce<number>((a, b) => a * Number(b), 1),
@@ -80,6 +79,7 @@ async function load(
   metadata: ModelMetadata,
   provider: Provider | 'auto',
   names: SaeNames | undefined,
+  runtime: () => Promise<Runtime>,
 ): Promise<Open> {
   const asSae = async (): Promise<OpenSae> => {
     const loaded = new LoadedSae(await openModel(model, saeRequest({ ...names, provider }), runtime));
@@ -106,15 +106,16 @@ async function loadOn(
   metadata: ModelMetadata,
   compute: Compute,
   names: SaeNames | undefined,
+  runtime: () => Promise<Runtime>,
 ): Promise<[Open, ComputeReport]> {
   const { provider, refused } = await choose(compute, model);
   try {
-    const open = await load(model, metadata, provider, names);
+    const open = await load(model, metadata, provider, names, runtime);
     const attempts = open.loaded.attempts.map(attempt => `${attempt.provider}: ${attempt.reason}`);
     return [open, { provider: open.loaded.provider, refused: [...refused, ...attempts] }];
   } catch (error) {
     if (compute !== 'webgpu' || error instanceof FileFormatError) throw error;
-    const open = await load(model, metadata, 'wasm', names);
+    const open = await load(model, metadata, 'wasm', names, runtime);
     return [open, { provider: open.loaded.provider, refused: [(error as Error).message.split('\n', 1)[0]!] }];
   }
 }
@@ -161,6 +162,11 @@ async function biasOf(sae: LoadedSae): Promise<HostTensor> {
   }
 }
 
+async function readDecoder(sae: LoadedSae): Promise<LinearDecoder> {
+  const bias = await biasOf(sae);
+  return { directions: inSharedMemory(await directionsOf(sae, bias)), bias: bias.data };
+}
+
 /** Norms, biases and the angle between each latent's encoder and decoder, as far as the file names them. */
 function geometryOf(model: OnnxModel, directions: HostTensor, dIn: number): LatentGeometry {
   const [count, width] = directions.shape as [number, number];
@@ -205,24 +211,17 @@ interface Entry {
   readonly instance: number | undefined;
 }
 
-/**
- * What is needed to reconstruct rows from sparse latents without a session, where the decoder is b_dec + Σ f_i
- * W_dec[i].
- */
-interface LinearDecoder {
-  readonly directions: HostTensor;
-  readonly bias: Float32Array;
-}
+/** Which latents fired on some rows, and how strongly. */
+type Fired = Pick<FiringBlock, 'offsets' | 'indices' | 'values'>;
 
-/**
- * Makes the methods of the inference worker.
- * @param giveWasm - Hands ONNX Runtime its wasm.
- */
-export function createInference(giveWasm: (wasm: ArrayBuffer) => void): InferenceApi {
+/** What the worker offers; `giveWasm` hands ONNX Runtime its wasm, `runtime` gives it once it has that. */
+export function createInference(giveWasm: (wasm: ArrayBuffer) => void, runtime: () => Promise<Runtime>): InferenceApi {
   const entries = new Map<string, Entry>();
-  const files = new Map<string, ReturnType<InferenceApi['source']>>();
-  /** The linear decoder of each autoencoder; undefined where its decoder does more than add directions. */
+  const files = new Map<string, SourceFiles>();
+  /** By autoencoder; undefined where its decoder does more than add directions. */
   const decoders = new Map<string, LinearDecoder | undefined>();
+  /** What was read of decoders and lies in shared memory. */
+  const inShared = new Map<string, LinearDecoder>();
 
   const entry = (id: string): Entry => {
     const found = entries.get(id);
@@ -273,10 +272,11 @@ export function createInference(giveWasm: (wasm: ArrayBuffer) => void): Inferenc
   };
 
   /** Reconstructions of sparse features by adding directions. */
-  function addDirections({ directions, bias }: LinearDecoder, fired: FiringBlock): Float32Array {
+  function addDirections({ directions, bias }: LinearDecoder, fired: Fired): Float32Array {
     const width = directions.shape[1]!;
-    const out = new Float32Array(fired.count * width);
-    for (let row = 0; row < fired.count; row++) {
+    const count = fired.offsets.length - 1;
+    const out = new Float32Array(count * width);
+    for (let row = 0; row < count; row++) {
       const into = out.subarray(row * width, (row + 1) * width);
       into.set(bias);
       for (let at = fired.offsets[row]!; at < fired.offsets[row + 1]!; at++) {
@@ -288,18 +288,17 @@ export function createInference(giveWasm: (wasm: ArrayBuffer) => void): Inferenc
     return out;
   }
 
-  /** Tests on the first rows whether the decoder only adds directions. */
-  async function linearDecoder(
+  /** Finds out, on the first rows that come, whether the decoder only adds directions. */
+  async function decoderFrom(
     id: string,
     loaded: LoadedSae,
     rows: Float32Array,
-    fired: FiringBlock,
+    fired: Fired,
   ): Promise<LinearDecoder | undefined> {
     if (decoders.has(id)) return decoders.get(id);
-    const bias = await biasOf(loaded);
-    const decoder = { directions: await directionsOf(loaded, bias), bias: bias.data };
-    const count = Math.min(CHECKED_ROWS, fired.count);
-    // The decoder's own session is open already; one for the whole model would hold every weight once more.
+    const decoder = inShared.get(id) ?? (await readDecoder(loaded));
+    const count = Math.min(CHECKED_ROWS, fired.offsets.length - 1);
+    // By the decoder alone, whose session is open already: a session for the whole would hold every weight once more.
     const features = new Float32Array(count * loaded.dSae);
     for (let row = 0; row < count; row++) {
       for (let at = fired.offsets[row]!; at < fired.offsets[row + 1]!; at++) {
@@ -340,12 +339,12 @@ export function createInference(giveWasm: (wasm: ArrayBuffer) => void): Inferenc
       compute: report,
     };
     if (open.kind === 'sparse-autoencoder') {
-      const bias = await biasOf(open.loaded);
-      const directions = await directionsOf(open.loaded, bias);
+      const { directions, bias } = await readDecoder(open.loaded);
+      if (ownBuffer(directions).length === 0) inShared.set(sha256, { directions, bias });
       const { dIn, dSae, dOut } = open.loaded;
       const geometry = geometryOf(open.model, directions, dIn);
       const sizes = { inputSize: dIn, outputSize: dOut, codeSize: dSae };
-      return [{ ...shared, ...sizes, id: sha256, instance: undefined, directions, bias: bias.data, geometry }];
+      return [{ ...shared, ...sizes, id: sha256, instance: undefined, directions, bias, geometry }];
     }
     const directions = await open.loaded.featureDirections();
     const { nFeatures, nHidden, nInstances } = open.loaded;
@@ -369,14 +368,15 @@ export function createInference(giveWasm: (wasm: ArrayBuffer) => void): Inferenc
   }
 
   return {
-    ...createLiveText(),
+    ...createLiveText(runtime),
+    ...createNearest(runtime),
     start: async wasm => giveWasm(typeof wasm === 'string' ? await unpacked(wasm) : wasm),
 
     async open(file, name, compute, beside = {}, names = undefined) {
       const bytes = new Uint8Array(await file.arrayBuffer());
       const model = await readWhole(bytes, name, beside);
       const metadata = parseMetadata(metadataProperties(model), name);
-      const [open, report] = await loadOn(model, metadata, compute, names);
+      const [open, report] = await loadOn(model, metadata, compute, names, runtime);
       const sha256 = hex(await crypto.subtle.digest('SHA-256', bytes));
       const opened = await describe(open, sha256, report, metadata);
       for (const { id, instance } of opened) {
@@ -385,13 +385,26 @@ export function createInference(giveWasm: (wasm: ArrayBuffer) => void): Inferenc
         if (before && before.open !== open && instance === undefined) await before.open.loaded.dispose();
       }
       files.set(sha256, { file, beside, names });
-      return transfer(opened, [...new Set(opened.map(({ directions }) => directions.data.buffer as ArrayBuffer))]);
+      return transfer(opened, [...new Set(opened.flatMap(({ directions }) => ownBuffer(directions)))]);
     },
 
-    async openForRows(id, file, name, beside, names) {
+    async openForRows(id, { file, beside, names }, name, decoder) {
       const model = await readWhole(new Uint8Array(await file.arrayBuffer()), name, beside);
       const metadata = parseMetadata(metadataProperties(model), name);
-      entries.set(id, { open: await load(model, metadata, 'wasm', names), instance: undefined });
+      entries.set(id, { open: await load(model, metadata, 'wasm', names, runtime), instance: undefined });
+      decoders.set(id, decoder);
+    },
+
+    async linearDecoder(id, block) {
+      const loaded = saeOf(id);
+      if (loaded.dIn !== loaded.dOut) return undefined;
+      const rows = await readBlock(block);
+      return decoderFrom(
+        id,
+        loaded,
+        rows,
+        await loaded.encode(rows, { sparse: true, shape: [block.count, block.width] }),
+      );
     },
 
     async dataFiles(file, name) {
@@ -421,6 +434,7 @@ export function createInference(giveWasm: (wasm: ArrayBuffer) => void): Inferenc
       const closed = entries.get(id);
       entries.delete(id);
       decoders.delete(id);
+      inShared.delete(id);
       if (!closed || [...entries.values()].some(({ open }) => open === closed.open)) return;
       files.delete(id.split('#', 1)[0]!);
       await closed.open.loaded.dispose();
@@ -429,7 +443,8 @@ export function createInference(giveWasm: (wasm: ArrayBuffer) => void): Inferenc
     async move(id, compute) {
       const { open, instance } = entry(id);
       const metadata = parseMetadata(metadataProperties(open.model));
-      const [moved, report] = await loadOn(open.model, metadata, compute, files.get(id.split('#', 1)[0]!)?.names);
+      const { names } = files.get(id.split('#', 1)[0]!) ?? {};
+      const [moved, report] = await loadOn(open.model, metadata, compute, names, runtime);
       entries.set(id, { open: moved, instance });
       if (![...entries.values()].some(other => other.open === open)) await open.loaded.dispose();
       return report;
@@ -520,7 +535,7 @@ export function createInference(giveWasm: (wasm: ArrayBuffer) => void): Inferenc
       const fired: FiringBlock = { first, count, offsets, indices, values, squares, errors: undefined, sum };
       const errors = loaded.dIn === loaded.dOut ? new Float64Array(count) : undefined;
       if (errors) {
-        const decoder = await linearDecoder(sae, loaded, rows, fired);
+        const decoder = await decoderFrom(sae, loaded, rows, fired);
         const rebuilt = decoder
           ? addDirections(decoder, fired)
           : (await loaded.forward(rows, { shape: [count, width] })).reconstruction.data;

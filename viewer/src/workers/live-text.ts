@@ -12,7 +12,7 @@ import { requireSelfContained } from '../../../src/onnx/every-tensor.ts';
 import { hasExternalData, inlineExternalData } from '../../../src/onnx/external-data.ts';
 import { describeInputs, describeOutputs, type TensorDescription } from '../../../src/onnx/inspect.ts';
 import { metadataProperties, type OnnxModel, readModel } from '../../../src/onnx/read.ts';
-import { loadWebRuntime } from '../../../src/sessions/browser.ts';
+import type { Runtime } from '../../../src/sessions/runtime.ts';
 import { openSession, type Session } from '../../../src/sessions/session.ts';
 import type { Prediction, SplicedText, TextReading, TextRequest } from '../data/live-text.ts';
 import type { Pin } from './inference-api.ts';
@@ -80,8 +80,7 @@ export interface LiveTextApi {
   readText(request: TextRequest): Promise<TextReading>;
 }
 
-/** Makes the methods for the text page. */
-export function createLiveText(): LiveTextApi {
+export function createLiveText(runtimeOf: () => Promise<Runtime>): LiveTextApi {
   const open = new Map<string, OpenText>();
   let tokenizer: Tokenizer | undefined;
 
@@ -104,7 +103,7 @@ export function createLiveText(): LiveTextApi {
     tokenizer?.decode([id], { skip_special_tokens: false, clean_up_tokenization_spaces: false }) ?? String(id);
 
   async function run(model: OpenText, ids: readonly number[], added: readonly Pin[]) {
-    const runtime = await loadWebRuntime({ threads: 1 });
+    const runtime = await runtimeOf();
     const { inputs, dSae, delta } = model;
     const given: Record<string, HostInputs[string]> = { [model.tokens]: { data: ids, shape: [1, ids.length] } };
     if (delta !== undefined) {
@@ -142,7 +141,7 @@ export function createLiveText(): LiveTextApi {
       const logits =
         outputs.find(output => output.name === 'logits') ?? outputs.find(({ shape }) => shape?.length === 3);
       requireSelfContained(model.proto, name);
-      const { session } = await openSession(await loadWebRuntime({ threads: 1 }), encodeProto(model.proto), {
+      const { session } = await openSession(await runtimeOf(), encodeProto(model.proto), {
         provider: 'wasm',
         file: name,
       });

@@ -13,7 +13,7 @@ export function training(): Promise<Remote<TrainingApi>> {
     const api = remote<TrainingApi>(startTrainingWorker(), 'the training worker', () => {
       started = undefined;
     });
-    const wasm = await onnxRuntimeWasm();
+    const wasm = await onnxRuntimeWasm('wasm');
     await api.start(typeof wasm === 'string' ? wasm : transfer(wasm, [wasm]));
     return api;
   })();

@@ -12,7 +12,7 @@ import { createOnnxRuntimeEngine } from '../../../src/engines/onnxruntime.ts';
 import { frozenSaeToOnnx } from '../../../src/export/frozen-sae-onnx.ts';
 import { loadSaeFromFiles } from '../../../src/export/load-sae-checkpoint.ts';
 import { ACTIVATION_KINDS, type ActivationKind, configFromFlags } from '../../../src/models/architectures/registry.ts';
-import { loadWebRuntime } from '../../../src/sessions/browser.ts';
+import type { Runtime } from '../../../src/sessions/runtime.ts';
 import { fromNested, type HostTensor } from '../../../src/tensor.ts';
 import { trainSaes, trainToyModel } from '../../../src/training/browser.ts';
 import { finalLoss, type ModelSnapshot, type TrainingHistory } from '../../../src/training/history.ts';
@@ -258,17 +258,14 @@ async function trainAutoencoders(
   });
 }
 
-/**
- * Makes the methods of the training worker.
- * @param giveWasm - Hands ONNX Runtime its wasm.
- */
-export function createTraining(giveWasm: (wasm: ArrayBuffer) => void): TrainingApi {
+/** What the worker offers; `giveWasm` hands ONNX Runtime its wasm, `runtime` gives it once it has that. */
+export function createTraining(giveWasm: (wasm: ArrayBuffer) => void, runtime: () => Runtime): TrainingApi {
   let control = new Control();
   return {
     start: async wasm => giveWasm(typeof wasm === 'string' ? await unpacked(wasm) : wasm),
     async train(settings, progress) {
       control = new Control();
-      const engine = createOnnxRuntimeEngine(await loadWebRuntime({ threads: 1 }), { reason: 'the viewer' });
+      const engine = createOnnxRuntimeEngine(runtime(), { reason: 'the viewer' });
       const trained =
         settings.kind === 'toy-model'
           ? await trainToy(settings, engine, control, progress)

@@ -6,6 +6,7 @@ import {
   decoder,
   decoderBias,
   decoderBiasGradient,
+  depths,
   encoderBias,
   entryLatents,
   entryValues,
@@ -13,7 +14,10 @@ import {
   inverseNorms,
   norms,
   preActivations,
+  prefixes,
+  prefixRow,
   rowStarts,
+  squaredErrors,
   width,
 } from './layout.ts';
 import { keepsNorms } from './objective.ts';
@@ -66,58 +70,78 @@ export function countActive(count: i32): i32 {
   return active;
 }
 
-/** out [batch, width] = this shard's part of features · W_dec, with W_dec a decoder row times its inverse norm. */
-export function reconstruct(out: usize): void {
+/**
+ * out [batch, width] = this shard's part of features · W_dec, with W_dec a decoder row times its inverse norm: of latents of depth `depth`, or of all
+ * where that is -1.
+ */
+export function reconstruct(out: usize, depth: i32): void {
   const rowBytes = (<usize>width) << 2;
   for (let row = 0; row < batch; row++) {
-    const first = load<i32>(rowStarts + ((<usize>row) << 2));
-    const count = load<i32>(rowStarts + ((<usize>(row + 1)) << 2)) - first;
-    for (let term = 0; term < count; term++) {
-      const offset = (<usize>(first + term)) << 2;
+    let terms = 0;
+    for (
+      let entry = load<i32>(rowStarts + ((<usize>row) << 2)), end = load<i32>(rowStarts + ((<usize>(row + 1)) << 2));
+      entry < end;
+      entry++
+    ) {
+      const offset = (<usize>entry) << 2;
       const latent = <usize>load<i32>(entryLatents + offset);
+      if (depth >= 0 && load<i32>(depths + (latent << 2)) !== depth) continue;
       const factor = load<f32>(entryValues + offset) * load<f32>(inverseNorms + (latent << 2));
-      setTerm(term, decoder + latent * rowBytes, factor);
+      setTerm(terms++, decoder + latent * rowBytes, factor);
     }
-    sumTerms(out + <usize>row * rowBytes, count);
+    sumTerms(out + <usize>row * rowBytes, terms);
   }
 }
 
 /**
- * For batch rows from..to, adds the shards' parts (at `parts`, [shards, to - from, width]), subtracts the centred activations
- * and leaves `scale` times that error in `gradients`; its sum over these rows goes to `decoderBiasGradient`.
- * Gives the sum of squared errors.
+ * For batch rows from..to, adds the shards' parts (at `parts`, [shards, prefixes, to - from, width]): those of the innermost latents are the shortest
+ * prefix's reconstruction, and each further one adds a block. Of each prefix it subtracts the centred activations, leaves the sum of squared errors in
+ * `squaredErrors`, and in `gradients` `scale` times the errors, each added to those of all longer prefixes. The innermost ones' sum over these rows,
+ * which is b_dec's gradient, goes to `decoderBiasGradient`.
  */
-export function measure(from: i32, to: i32, parts: usize, shards: i32, scale: f32): f64 {
+export function measure(from: i32, to: i32, parts: usize, shards: i32, scale: f32): void {
   const rowBytes = (<usize>width) << 2;
-  const shardBytes = <usize>(to - from) * rowBytes;
+  const partBytes = <usize>(to - from) * rowBytes;
+  const shardBytes = <usize>prefixes * partBytes;
+  const matrixBytes = <usize>batch * rowBytes;
   const scales = f32x4.splat(scale);
+  const innermost = prefixes - 1;
   memory.fill(decoderBiasGradient, 0, rowBytes);
-  let total: f64 = 0;
+  memory.fill(squaredErrors, 0, (<usize>prefixes) << 3);
   for (let row = from; row < to; row++) {
-    const part = parts + <usize>(row - from) * rowBytes;
     const target = centred + <usize>row * rowBytes;
     const out = gradients + <usize>row * rowBytes;
-    let squares = f32x4.splat(0);
-    for (let at: usize = 0; at < rowBytes; at += 16) {
-      let sum = v128.load(part + at);
-      for (let shard = 1; shard < shards; shard++) {
-        sum = f32x4.add(sum, v128.load(part + <usize>shard * shardBytes + at));
+    if (innermost > 0) memory.fill(prefixRow, 0, rowBytes);
+    for (let depth = innermost; depth >= 0; depth--) {
+      const part = parts + <usize>depth * partBytes + <usize>(row - from) * rowBytes;
+      const own = out + <usize>depth * matrixBytes;
+      let squares = f32x4.splat(0);
+      for (let at: usize = 0; at < rowBytes; at += 16) {
+        let sum = v128.load(part + at);
+        for (let shard = 1; shard < shards; shard++) {
+          sum = f32x4.add(sum, v128.load(part + <usize>shard * shardBytes + at));
+        }
+        if (innermost > 0) {
+          sum = f32x4.add(sum, v128.load(prefixRow + at));
+          v128.store(prefixRow + at, sum);
+        }
+        const error = f32x4.sub(sum, v128.load(target + at));
+        squares = f32x4.add(squares, f32x4.mul(error, error));
+        v128.store(own + at, f32x4.mul(error, scales));
       }
-      const error = f32x4.sub(sum, v128.load(target + at));
-      squares = f32x4.add(squares, f32x4.mul(error, error));
-      const gradient = f32x4.mul(error, scales);
-      v128.store(out + at, gradient);
-      const biasGradient = decoderBiasGradient + at;
-      v128.store(biasGradient, f32x4.add(v128.load(biasGradient), gradient));
+      const total = squaredErrors + ((<usize>depth) << 3);
+      store<f64>(total, load<f64>(total) + <f64>sumLanes(squares));
     }
-    total += <f64>sumLanes(squares);
+    for (let depth = 1; depth <= innermost; depth++) {
+      addScaled(out + <usize>depth * matrixBytes, out + <usize>(depth - 1) * matrixBytes, 1);
+    }
+    addScaled(decoderBiasGradient, out + <usize>innermost * matrixBytes, 1);
   }
-  return total;
 }
 
 /**
  * For batch rows from..to, adds the shards' parts of what dead latents give (at `parts`, [shards, to - from, width]) to the error, which
- * is `gradients` over `scale`, and leaves `deadScale` times that in `out`. Gives the sum of squares.
+ * is the first matrix of `gradients` over `scale`, and leaves `deadScale` times that in `out`. Gives the sum of squares.
  */
 export function measureDead(
   from: i32,

@@ -1,8 +1,22 @@
 /** The module's public face: every address in layout.ts, the objective's and Adam's numbers, and a step's phases in the order they run. */
 
 export { beta1, beta2, decay, epsilon, rest1, rest2, step, stepSize } from './adam.ts';
-export { countSilence, listDead, selectDead } from './dead.ts';
+export { countFired, countSilence, endFiringWindow, gatherDead, listDead, listRare, selectDead } from './dead.ts';
 export { finishGradients, scoreGradients, spreadValues } from './dense.ts';
+export {
+  boundBatch,
+  boundProducts,
+  boundSamples,
+  computeCandidates,
+  computed,
+  enterCandidates,
+  keepTopOfRows,
+  listCandidates,
+  raiseBounds,
+  scaleSamples,
+  writeBatchBytes,
+  writeEncoderBytes,
+} from './estimate.ts';
 export {
   centre,
   countActive,
@@ -16,9 +30,19 @@ export {
 } from './forward.ts';
 export * from './layout.ts';
 export { mergeBatchTopK, mergeTopK, smallestSelected } from './merge.ts';
-export { bandwidth, keepsNorms, l0, l1, projects, reachesInput, renormalises } from './objective.ts';
-export { selectBatchTopK, selectTopK, smallest } from './select.ts';
-export { prepareThresholds, selectAbove } from './threshold.ts';
+export {
+  bandwidth,
+  byteReach,
+  keepsNorms,
+  l0,
+  l1,
+  projects,
+  reachesInput,
+  renormalises,
+  weighsByNorm,
+} from './objective.ts';
+export { indexRows, keepLargest, selectBatchTopK, selectTopK, smallest } from './select.ts';
+export { close, prepareThresholds, selectAbove } from './threshold.ts';
 export {
   applyLatents,
   gatherLatents,

@@ -12,13 +12,25 @@ export let latents: i32 = 0;
 export let columns: i32 = 0;
 /** d_in rounded up to a multiple of 4. */
 export let width: i32 = 0;
+/** Rows of a batch rounded up to a multiple of 16: what there is room for where samples lie side by side. */
+export let samples: i32 = 0;
 
 /** [batch, width] activations minus b_dec. */
 export let centred: usize = 0;
 /** [batch, columns] centred activations times encoder rows, b_enc not yet added. */
 export let preActivations: usize = 0;
-/** [batch, width] first this shard's part of the reconstruction, then the loss's gradient with respect to the whole one. */
+/** Prefixes that must reconstruct, the whole among them: more than 1 for Matryoshka alone. */
+export let prefixes: i32 = 1;
+/** [columns] int32: how many prefixes shorter than the whole hold each latent; of no account where the whole is the only one. */
+export let depths: usize = 0;
+/**
+ * [prefixes, batch, width] first this shard's part of the reconstruction, that of latents of depth 0, 1, …; then the loss's gradient with respect
+ * to what a latent of that depth gives. Where the whole is the only prefix: with respect to the reconstruction.
+ */
 export let gradients: usize = 0;
+/** [prefixes] float64: sums of squared errors of the whole, of the longest shorter prefix, …; and room for one row of `width`. */
+export let squaredErrors: usize = 0;
+export let prefixRow: usize = 0;
 
 /** Decoder rows [latents, width] with Adam's moments. */
 export let decoder: usize = 0;
@@ -33,6 +45,38 @@ export let norms: usize = 0;
 export let encoder: usize = 0;
 export let encoderM: usize = 0;
 export let encoderV: usize = 0;
+
+/**
+ * 8-bit copies of what is multiplied (estimate.ts): the encoder's rows [columns, width], zero as 128, and the centred batch, turned
+ * [width, samples], zero as 0.
+ */
+export let encoderBytes: usize = 0;
+export let activationBytes: usize = 0;
+/** [columns] of each encoder row, and [samples] of each sample: what a byte counts, the norm, and the norm of what the bytes miss. */
+export let latentScales: usize = 0;
+export let latentNorms: usize = 0;
+export let latentErrors: usize = 0;
+export let rowScales: usize = 0;
+export let rowNorms: usize = 0;
+export let rowErrors: usize = 0;
+/** The most that each pre-activation can be, int16 [columns, samples], and what one counts for each sample [samples], by its scale. */
+export let most: usize = 0;
+export let mostScales: usize = 0;
+/** Scratch: int16 [samples], what the most that a candidate can be is above. */
+export let leastOfMost: usize = 0;
+/** [samples] bounds that no active latent of a sample lies below: of all shards, and those that this one knows by itself. */
+export let bounds: usize = 0;
+export let ownBounds: usize = 0;
+/** [pools, samples] the largest lower bound of each pool of latents. */
+export let byteMaxima: usize = 0;
+/** Scratch: the bytes of 16 samples [16, width]. */
+export let byteTile: usize = 0;
+/** What may be active: row, latent (both int32) and activation (float32). */
+export let candidateRows: usize = 0;
+export let candidateLatents: usize = 0;
+export let candidateValues: usize = 0;
+/** [most, width] encoder rows of dead latents, side by side. */
+export let deadEncoder: usize = 0;
 
 /** [columns] what is added to a pre-activation when latents are chosen: b_enc, or zeros where it has been added already. */
 export let scoreBias: usize = 0;
@@ -68,8 +112,10 @@ export let deadRowStarts: usize = 0;
 export let deadLatentStarts: usize = 0;
 export let deadLatentEntries: usize = 0;
 export let deadGradients: usize = 0;
-/** [latents] float32, how long each latent has been silent; [latents] int32, the dead ones. */
+/** [latents] float32, how long each latent has been silent; its share of the last window's samples, and how many of this one's; [latents] int32, the dead ones. */
 export let silent: usize = 0;
+export let firingRate: usize = 0;
+export let fired: usize = 0;
 export let dead: usize = 0;
 
 /** [batch, columns] products of whole matrices, where that many latents are active; sums over the batch of each latent [columns]. */

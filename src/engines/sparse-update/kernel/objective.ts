@@ -15,3 +15,7 @@ export let l0: f32 = 0;
 export let bandwidth: f32 = 0;
 /** Whether those estimates reach the pre-activation. */
 export let reachesInput: i32 = 0;
+/** Whether latents are chosen by z · ‖W_dec‖. */
+export let weighsByNorm: i32 = 0;
+/** Largest number that a byte of the batch stands for; 0 where there are no bytes. */
+export let byteReach: f32 = 0;

@@ -23,7 +23,7 @@ const SEGMENT: i32 = 64;
 const SEGMENT_BYTES: usize = 256;
 
 /** Zero is never selected: the smallest float above it bounds every selection from below. */
-const SMALLEST_POSITIVE: f32 = reinterpret<f32>(1);
+export const SMALLEST_POSITIVE: f32 = reinterpret<f32>(1);
 
 /** Entries are ordered by row already; notes where each row starts. */
 export function indexRows(count: i32): void {

@@ -63,7 +63,7 @@ export function selectAbove(): i32 {
 }
 
 /** Sets entries first..end that are not above their threshold to 0. */
-function close(first: i32, end: i32): void {
+export function close(first: i32, end: i32): void {
   for (let entry = first; entry < end; entry++) {
     const offset = (<usize>entry) << 2;
     const latent = <usize>load<i32>(entryLatents + offset);

@@ -1,6 +1,8 @@
 /** Gradients and optimizer: either in one pass, in which an active latent's rows are read and written once, or in two. */
 import { adam, adamScalar, beta2, canWait, makeUp, step, sumOfSquares } from './adam.ts';
+import { writeLatentBytes } from './estimate.ts';
 import {
+  batch,
   centred,
   deadGradients,
   deadLatentEntries,
@@ -15,6 +17,7 @@ import {
   decoderGradients,
   decoderM,
   decoderV,
+  depths,
   encoder,
   encoderBias,
   encoderBiasGradients,
@@ -33,6 +36,7 @@ import {
   latentSteps,
   latents,
   norms,
+  prefixes,
   sumRow,
   termDots,
   thresholdGradients,
@@ -41,7 +45,7 @@ import {
   thresholdsV,
   width,
 } from './layout.ts';
-import { bandwidth, keepsNorms, l0, l1, projects, reachesInput, renormalises } from './objective.ts';
+import { bandwidth, byteReach, keepsNorms, l0, l1, projects, reachesInput, renormalises } from './objective.ts';
 import { addScaled, dot, setTerm, sumLanes, sumTerms } from './rows.ts';
 
 /** Counting sort of `count` entries by latent; a latent's entries stay in the order of rows. */
@@ -90,6 +94,8 @@ function gather(latent: usize, hasDead: bool, decoderOut: usize, encoderOut: usi
   const norm = keepsNorms ? load<f32>(norms + index) : 1;
   const penalty = l1 * norm;
   const threshold = bandwidth > 0 ? load<f32>(thresholds + index) : 0;
+  const depth = prefixes > 1 ? load<i32>(depths + index) : 0;
+  const ofDepth = gradients + <usize>(depth * batch) * rowBytes;
   const first = load<i32>(latentStarts + index);
   const count = load<i32>(latentStarts + index, 4) - first;
   let along: f32 = 0;
@@ -98,7 +104,7 @@ function gather(latent: usize, hasDead: bool, decoderOut: usize, encoderOut: usi
   thresholdGradient = 0;
   for (let term = 0; term < count; term++) {
     const entry = (<usize>load<i32>(latentEntries + ((<usize>(first + term)) << 2))) << 2;
-    const gradient = gradients + <usize>load<i32>(entryRows + entry) * rowBytes;
+    const gradient = ofDepth + <usize>load<i32>(entryRows + entry) * rowBytes;
     const value = load<f32>(entryValues + entry);
     const featureGradient = inverseNorm * dot(direction, gradient);
     along += value * featureGradient;
@@ -187,6 +193,7 @@ function apply(latent: usize, decoderGradient: usize, encoderGradient: usize, sc
     } else if (projects) store<f32>(inverseNorms + index, 1 / norm);
   }
   adam(encoder + offset, encoderM + offset, encoderV + offset, encoderGradient, 0, scale, rowBytes);
+  if (byteReach > 0) writeLatentBytes(latent);
   adamScalar(encoderBias + index, encoderBiasM + index, encoderBiasV + index, scale * biasGradient);
   if (bandwidth > 0) {
     adamScalar(thresholds + index, thresholdsM + index, thresholdsV + index, scale * thresholdGradient);

@@ -140,7 +140,7 @@ export function ReadBack() {
           })}
           <p class="small">
             {many
-              ? 'It may fire one latent at a time here (k = 1), so of several things it reads the strongest: the data it learned from nearly always held one.'
+              ? 'This autoencoder may fire one latent for each input (k = 1), so of several things it reads the strongest. That is enough here: the data it learned from nearly always held one thing.'
               : 'One latent fires: the one that learned this thing’s direction. Nobody told it what a dog is; it only had to rebuild the point with one latent at a time.'}
           </p>
         </section>

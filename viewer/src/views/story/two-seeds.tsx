@@ -147,10 +147,12 @@ export function TwoSeeds() {
       <Transport playback={playback} frames={told.found.steps.length} step={step.value} />
       <Legend entries={PLANE_LEGEND} />
       <p style={{ maxWidth: '72ch' }}>
-        On the left <Term id="b_dec">b_dec</Term> stays in the middle and each latent turns to a direction of its own.
-        On the right b_dec walks {shown(walked, 1)} away, out of the cloud; from out there all five latents fan back
-        into it, each along a line that is no feature’s. Its loss is no worse: a low loss does not say that features
-        were found.
+        Every reconstruction starts from one point, <Term id="b_dec">b_dec</Term>, the cross, and a latent leads from
+        there. On the left that point stays in the middle, and each latent turns to a direction of its own. On the right
+        it walks {shown(walked, 1)} away, out of the cloud; from out there all five latents fan back into it, each along
+        a line that is no feature’s. Training asked for a small loss only, and the right one’s ends at{' '}
+        {shown(told.collapsed.loss.at(-1), 4)}, the left one’s at {shown(told.found.loss.at(-1), 4)}: a small loss does
+        not say that features were found.
       </p>
     </div>
   );

@@ -1,0 +1,87 @@
+/**
+ * `npx tsx scripts/initialisation.ts --parts screen,star,thousand`: does the sensitivity to initialisation persist with more features and dimensions, and what helps? Trains the cells of
+ * scripts/initialisation/design.ts; a cell is a file under --out and is not run again. --write puts tables, figures and docs/study.csv where docs/study.md shows them.
+ */
+import { fileURLToPath } from 'node:url';
+import { Command } from 'commander';
+import { positiveInteger } from '../src/cli/options.ts';
+import { writeFileAtomic } from '../src/files/write-atomic.ts';
+import { writeFigure } from '../src/plots/node.ts';
+import { type Cell, nameOf, PARTS } from './initialisation/design.ts';
+import { languageModel } from './initialisation/language-model.ts';
+import { type Done, report } from './initialisation/report.ts';
+import { rerun } from './initialisation/rerun.ts';
+import { type CellResult, runCell } from './initialisation/run-cell.ts';
+import { sentences } from './initialisation/sentences.ts';
+import { type World, worldSettings } from './initialisation/worlds.ts';
+import { kept, keptResult } from './tables/kept-results.ts';
+import { intoDocument, markdown } from './tables/table.ts';
+
+const { parts, minutes, out, write, seeds, activations, python } = new Command('initialisation')
+  .description('Whether the start still matters with more features and dimensions, and what helps.')
+  .option('--parts <names>', 'parts of the design, with commas between', Object.keys(PARTS).join(','))
+  .option('--minutes <n>', 'begin no cell after so many; 0 prints what is there', Number, Number.POSITIVE_INFINITY)
+  .option('--activations <file>', 'rows of a language model’s residual stream, for the arm without a known truth')
+  .option('--python <program>', 'a Python that imports torch and scipy, for the cell that is run again by PyTorch')
+  .option('--seeds <n>', 'seeds of every cell, instead of the design’s own', positiveInteger)
+  .option('--out <folder>', 'where results are kept, and taken from', 'runs/initialisation')
+  .option('--write', 'put the results into docs/')
+  .parse()
+  .opts<{
+    parts: string;
+    minutes: number;
+    out: string;
+    write?: true;
+    seeds?: number;
+    activations?: string;
+    python?: string;
+  }>();
+
+const wanted = parts
+  .split(',')
+  .filter(Boolean)
+  .flatMap(name => {
+    const part = PARTS[name];
+    if (!part) throw new Error(`part ${name} does not exist; choose from ${Object.keys(PARTS).join(', ')}`);
+    return part.map((cell): Cell => ({ ...cell, ...(seeds !== undefined && { seeds }) }));
+  });
+const until = performance.now() + minutes * 60_000;
+const worlds = new Map<string, Promise<World>>();
+const worldOf = (name: string): Promise<World> => {
+  const known = worlds.get(name) ?? worldSettings(name).make();
+  worlds.set(name, known);
+  return known;
+};
+
+const results = new Map<string, Done>();
+for (const cell of wanted) {
+  const name = nameOf(cell);
+  const started = performance.now();
+  const mayRun = started < until;
+  const result = mayRun
+    ? await kept<CellResult>(out, name, { ...cell }, async () => runCell(cell, await worldOf(cell.world)))
+    : await keptResult<CellResult>(out, name, { ...cell });
+  if (!result) continue;
+  results.set(name, { cell, result });
+  const found = result.runs.map(run => run.found).join(' ');
+  console.log(`${name}: found ${found} of ${result.sought}, ${((performance.now() - started) / 1000).toFixed(1)} s`);
+}
+
+const { tables, figures, csv } = report(results);
+const all = { ...tables, 'language-model': await languageModel(activations, out, until) };
+const docs = (path: string): string => fileURLToPath(new URL(`../docs/${path}`, import.meta.url));
+const texts = {
+  ...Object.fromEntries(Object.entries(all).map(([name, table]) => [name, markdown(table)])),
+  ...sentences(results),
+  rerun: await rerun(results, out, python),
+};
+for (const [name, text] of Object.entries(texts)) {
+  console.log(`\n${text}`);
+  if (write) await intoDocument(docs('study.md'), name, text);
+}
+if (write) {
+  await writeFileAtomic(docs('study.csv'), csv);
+  for (const [name, figure] of Object.entries(figures)) await writeFigure(figure, docs(`figures/${name}`));
+}
+// Threads that trained stay for the next training.
+process.exit(0);

@@ -1,0 +1,361 @@
+/** What the study of initialisation found: tables, sentences, figures, and every run as a line of CSV. */
+import { studentInterval } from '../../src/analysis/student-interval.ts';
+import { wilsonInterval } from '../../src/analysis/wilson-interval.ts';
+import { type Figure, plotRecovery, plotSettingEffect } from '../../src/plots/index.ts';
+import { meanOf, type TableReport } from '../tables/table.ts';
+import { type Cell, conditionOf, DEAD_AFTER, L0, L1, nameOf, PARTS, STARTS, type StartName } from './design.ts';
+import { explanationText, shortfall } from './explain.ts';
+import type { CellResult, Run } from './run-cell.ts';
+import { worldSettings } from './worlds.ts';
+
+/** A cell that was run. */
+export interface Done {
+  readonly cell: Cell;
+  readonly result: CellResult;
+}
+
+/** Results by the name of the cell, of those that were run. */
+export type Results = ReadonlyMap<string, Done>;
+
+/** Everything that is written of the results: tables by their markers in docs/study.md. */
+export interface StudyReport {
+  readonly tables: Readonly<Record<string, TableReport>>;
+  readonly figures: Readonly<Record<string, Figure>>;
+  readonly csv: string;
+}
+
+/** Worlds of the three sizes, and how many features each has. */
+const SIZES = [
+  { world: 'star', features: 5 },
+  { world: 'hundred', features: 100 },
+  { world: 'thousand', features: 1000 },
+] as const;
+
+/** The cells of a world that differ from its plain one in their start alone. */
+export function plainCells(results: Results, world: string): Done[] {
+  const plain = worldSettings(world);
+  return [...results.values()]
+    .filter(({ cell }) => cell.world === world && cell.kind === 'topk' && cell.auxK === 'none')
+    .filter(({ cell }) => cell.bias === 'trained' && cell.dSae === plain.dSae && cell.k === plain.k)
+    .filter(({ cell }) => cell.learningRate === plain.learningRate && cell.steps === plain.steps)
+    .sort((a, b) => STARTS.indexOf(a.cell.start) - STARTS.indexOf(b.cell.start));
+}
+
+/** The cell of a world that starts so and has AuxK in SAELens's form. */
+export function revivedCell(results: Results, start: StartName, world: string): Done | undefined {
+  return [...results.values()].find(
+    ({ cell }) =>
+      cell.world === world &&
+      cell.start === start &&
+      cell.auxK === 'raw' &&
+      cell.bias === 'trained' &&
+      cell.dSae === worldSettings(world).dSae,
+  );
+}
+
+/** Mean share of directions found. */
+export function meanFound({ result: { runs, sought } }: Done): number {
+  return runs.reduce((sum, { found }) => sum + found, 0) / (runs.length * sought);
+}
+
+export function report(results: Results): StudyReport {
+  const find = (cell: Cell): Done | undefined => results.get(nameOf(cell));
+  const doneOf = (part: string): Done[] => PARTS[part]!.flatMap(cell => find(cell) ?? []);
+  const truthOf = ({ cell }: Done): Done | undefined => {
+    const condition = conditionOf(cell);
+    return [...results.values()].find(other => other.cell.start === 'truth' && conditionOf(other.cell) === condition);
+  };
+  const row = (done: Done): string[] => cellsOf(done, truthOf(done));
+  const plain = (world: string): Done[] => plainCells(results, world);
+  const table = (title: string, about: string, part: string, of: readonly Done[], verdict: string): TableReport => ({
+    title,
+    setting: `${about}${missing(part, results)}`,
+    header: HEADER,
+    rows: of.map(row),
+    verdict,
+  });
+  const explanations = (of: readonly Done[]): string => counted(of.flatMap(done => explanationOf(done, truthOf(done))));
+  const sizes = [...SIZES.map(({ world }) => world), 'topics'].flatMap(plain);
+  const screen = doneOf('screen');
+  const contrasts = [
+    ...doneOf('norms'),
+    ...doneOf('contrasts'),
+    ...doneOf('topics'),
+    ...doneOf('revived'),
+    ...doneOf('star'),
+  ].filter(done => !sizes.includes(done));
+  return {
+    tables: {
+      sizes: table('Every start at every size', recipe(), 'sizes', sizes, explanations(sizes)),
+      screen: table(
+        'The screen: start × b_dec, and AuxK, a hundred features',
+        `Every start with b_dec trained and held, and three with AuxK; ${worldSettings('hundred').seeds} seeds each, on ${worldSettings('hundred').inWords}.`,
+        'screen',
+        screen,
+        effects(screen),
+      ),
+      contrasts: table(
+        'The contrasts: one other factor at a time',
+        'What differs from the plain cell stands in the first column.',
+        'contrasts',
+        contrasts,
+        explanations(contrasts),
+      ),
+      kinds: table(
+        'Other architectures',
+        `A hundred features; BatchTopK at the true k, ReLU with l1 ${L1}, JumpReLU with a weight of ${L0} on L0 (step penalty).`,
+        'kinds',
+        doneOf('kinds'),
+        explanations(doneOf('kinds')),
+      ),
+      rates: table(
+        'The learning rate',
+        'The hundred, beside the plain cells above, whose rate is .003.',
+        'rates',
+        doneOf('rates'),
+        explanations(doneOf('rates')),
+      ),
+    },
+    figures: figuresOf(plain, (start, world) => revivedCell(results, start, world)),
+    csv: csvOf([...results.values()]),
+  };
+}
+
+const HEADER = [
+  'cell',
+  'seeds',
+  'found at step 0',
+  'found at the end',
+  'least–most',
+  'FVU',
+  'FVU less that from the truth',
+  'dead',
+  'doubled',
+  'mixed',
+  'b_dec moved',
+  'PW-MCC (chance)',
+  'why short of the truth (seeds)',
+];
+
+function cellsOf(done: Done, truth: Done | undefined): string[] {
+  const { cell, result } = done;
+  const { runs, sought, again } = result;
+  const of = (value: (run: Run) => number): number[] => runs.map(value);
+  const found = of(run => run.found);
+  const compared = truth && truth !== done ? shortfall(result, truth.result) : undefined;
+  return [
+    inWords(cell),
+    String(runs.length),
+    percents(of(run => run.foundAtStart / sought)),
+    percents(of(run => run.found / sought)),
+    `${Math.min(...found)}–${Math.max(...found)} of ${sought}`,
+    meanOf(
+      of(run => run.fvu),
+      4,
+    ),
+    compared ? signed(compared.excess) : '–',
+    meanOf(
+      of(run => run.dead),
+      1,
+    ),
+    meanOf(
+      of(run => run.duplicates),
+      1,
+    ),
+    meanOf(
+      of(run => run.mixtures),
+      1,
+    ),
+    meanOf(
+      of(run => run.biasMoved),
+      2,
+    ),
+    runs.length > 1 ? `${again.pwMcc.toFixed(2)} (${again.chance.pwMcc.toFixed(2)})` : '–',
+    compared ? explanationText(compared) : cell.start === 'truth' ? leaves(result) : '–',
+  ];
+}
+
+/** Whether training from the truth stays there. */
+function leaves({ runs, sought }: CellResult): string {
+  const { mean } = studentInterval(runs.map(run => run.found / sought));
+  return mean > 0.95 ? 'stays at it' : `leaves it: objective`;
+}
+
+/** A cell in words: its start, and what differs from the plain cell of its world. */
+function inWords({ world, kind, start, bias, auxK, dSae, k, learningRate }: Cell): string {
+  const plain = worldSettings(world);
+  return [
+    world,
+    start,
+    ...(kind === 'topk' ? [] : [kind]),
+    ...(bias === 'held' ? ['b_dec held'] : []),
+    ...(auxK === 'none' ? [] : [`AuxK ${auxK}`]),
+    ...(dSae === plain.dSae ? [] : [`${dSae} latents`]),
+    ...(k === plain.k ? [] : [`k ${k}`]),
+    ...(learningRate === plain.learningRate ? [] : [`rate ${learningRate}`]),
+  ].join(', ');
+}
+
+function percents(shares: readonly number[]): string {
+  return `${meanOf(
+    shares.map(share => 100 * share),
+    1,
+  )}%`;
+}
+
+function signed({ mean, low, high }: { readonly mean: number; readonly low: number; readonly high: number }): string {
+  const sign = (value: number): string => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(4)}`;
+  return Number.isNaN(low) ? sign(mean) : `${sign(mean)} [${sign(low)}, ${sign(high)}]`;
+}
+
+function explanationOf(done: Done, truth: Done | undefined): string[] {
+  if (done.cell.start === 'truth') return [leaves(done.result)];
+  return truth ? [shortfall(done.result, truth.result).explanation] : [];
+}
+
+function counted(words: readonly string[]): string {
+  if (words.length === 0) return 'Not run.';
+  const counts = new Map<string, number>();
+  for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1);
+  return `Of ${words.length} cells: ${[...counts].map(([word, count]) => `${word} ${count}`).join(', ')}.`;
+}
+
+/**
+ * Mean effects of the screen's factors on the share found, in points, seeds paired: of starts and of b_dec over the crossed cells without AuxK, of AuxK over those that
+ * have it and the same without.
+ */
+function effects(screen: readonly Done[]): string {
+  const complete = PARTS['screen']!.length;
+  if (screen.length < complete) return `${screen.length} of ${complete} cells were run: no effects yet.`;
+  const crossed = screen.filter(({ cell }) => cell.auxK === 'none');
+  const revived = screen.filter(({ cell }) => cell.auxK !== 'none');
+  const plain = crossed.filter(
+    ({ cell }) => cell.bias === 'trained' && revived.some(other => other.cell.start === cell.start),
+  );
+  const byStart = (start: StartName): Done[] => crossed.filter(({ cell }) => cell.start === start);
+  const byBias = (bias: Cell['bias']): Done[] => crossed.filter(({ cell }) => cell.bias === bias);
+  const starts = (['activations', 'spread', 'small', 'truth'] as const).map(start =>
+    effect(`\`${start}\` instead of \`gaussian\``, byStart(start), byStart('gaussian')),
+  );
+  const others = [effect('b_dec held', byBias('held'), byBias('trained')), effect('AuxK', revived, plain)];
+  return `Mean effects on the share of directions found, in points with 95% intervals: ${[...starts, ...others].join('; ')}.`;
+}
+
+/** The mean difference of two sets of cells with the same seeds. */
+function effect(name: string, one: readonly Done[], other: readonly Done[]): string {
+  const share = (of: readonly Done[], seed: number): number =>
+    of.reduce((sum, { result }) => sum + result.runs[seed]!.found / result.sought, 0) / of.length;
+  const seeds = one[0]!.result.runs.map((_, seed) => seed);
+  const { mean, low, high } = studentInterval(seeds.map(seed => 100 * (share(one, seed) - share(other, seed))));
+  return `${name} ${mean.toFixed(1)} [${low.toFixed(1)}, ${high.toFixed(1)}]`;
+}
+
+function missing(part: string, results: Results): string {
+  const wanted = PARTS[part] ?? SIZES.flatMap(({ world }) => PARTS[world === 'hundred' ? 'screen' : world]!);
+  const open = wanted.filter(cell => !results.has(nameOf(cell)));
+  return open.length === 0 ? '' : ` Not run: ${open.map(inWords).join('; ')}.`;
+}
+
+/** What somebody needs to run a cell again. */
+function recipe(): string {
+  const worlds = [...SIZES.map(({ world }) => world), 'topics'].map(name => {
+    const { inWords: words, dSae, k, steps, batch, learningRate, seeds } = worldSettings(name);
+    return `\`${name}\`: ${words}; ${dSae} latents, TopK ${k}, ${steps.toLocaleString('en')} steps of ${batch.toLocaleString('en')} at ${learningRate}, ${seeds === 1 ? 'seed 0' : `seeds 0–${seeds - 1}`}`;
+  });
+  return (
+    `${worlds.join('. ')}. Magnitudes are uniform on [0, 1). All: fresh samples in every step, mean squared error, Adam (0, .999, eps 1e-8), the rate falling to 0 over the ` +
+    'last fifth, x̂ = TopK(relu((x − b_dec) W_enc + b_enc)) W_dec + b_dec, unit decoder rows (reparametrised; `small`, `small-spread` and `free`: free rows, at first of norm .1, .1 and 1), W_enc at first W_decᵀ (`small-encoder`: W_decᵀ / 10), b_enc 0, b_dec the geometric ' +
+    'median of 10,000 samples (`truth`: b). Found: a true direction with an alive latent of its own under optimal matching, cosine > .9 (`star`: > .98). FVU, dead and L0 on rows that no training saw. ' +
+    `Means ± half of the 95% interval (Student’s t) over seeds; differences are paired by seed. AuxK: dead after ${DEAD_AFTER} steps; raw is SAELens’s form with weight 1, relu is OpenAI’s with 1/32. ` +
+    'Mixed: latents within .9 of a positive sum of two true directions and of neither alone. PW-MCC: mean |cosine| of latents matched between two seeds, and of random directions.'
+  );
+}
+
+function figuresOf(
+  plain: (world: string) => Done[],
+  revivedCell: (start: StartName, world: string) => Done | undefined,
+): Record<string, Figure> {
+  const starts = STARTS.filter(start => plain('hundred').some(({ cell }) => cell.start === start));
+  const shareOf = (world: string, start: string) => {
+    const done = plain(world).find(({ cell }) => cell.start === start);
+    return done && studentInterval(done.result.runs.map(run => run.found / done.result.sought));
+  };
+  const bySize = starts
+    .filter(start => shareOf('thousand', start) !== undefined || shareOf('star', start) !== undefined)
+    .map(name => ({
+      name,
+      points: SIZES.flatMap(({ world, features }) => {
+        const share = shareOf(world, name);
+        const within = (value: number): number => Math.min(1, Math.max(0, value));
+        return share ? [{ value: features, mean: share.mean, low: within(share.low), high: within(share.high) }] : [];
+      }),
+    }))
+    .filter(({ points }) => points.length > 0);
+  const revived = (['gaussian', 'small'] as const).map(start => ({
+    name: `${start}, AuxK`,
+    points: SIZES.flatMap(({ world, features }) => {
+      const done = revivedCell(start, world);
+      return done ? [{ value: features, mean: meanFound(done) }] : [];
+    }),
+  }));
+  const curves = plain('hundred').map(({ cell, result }) => ({
+    name: cell.start,
+    steps: result.looks,
+    fraction: result.looks.map(
+      (_, i) => result.runs.reduce((sum, run) => sum + run.foundOver[i]!, 0) / (result.runs.length * result.sought),
+    ),
+  }));
+  return {
+    'initialisation-by-size': plotSettingEffect([...bySize, ...revived.filter(({ points }) => points.length > 0)], {
+      setting: 'true features',
+      metric: 'share of true directions found',
+      title: 'Does the start still matter with more features?',
+      subtitle:
+        'TopK at the true k, as many latents as features; means over seeds with 95% intervals (a thousand: one seed)',
+    }),
+    'initialisation-by-step': plotRecovery(curves, {
+      title: 'A hundred features in 25 dimensions: directions found by step',
+      subtitle: 'mean over seeds; every latent counts, whether it fires or not',
+      logSteps: true,
+    }),
+  };
+}
+
+/** Every run: its cell and what was measured. */
+function csvOf(all: readonly Done[]): string {
+  const factors = ['world', 'kind', 'start', 'bias', 'auxK', 'dSae', 'k', 'learningRate', 'steps', 'batch'] as const;
+  const metrics = [
+    'seed',
+    'foundAtStart',
+    'found',
+    'foundEitherSign',
+    'fvuAtStart',
+    'fvu',
+    'loss',
+    'l0',
+    'dead',
+    'duplicates',
+    'mixtures',
+    'biasMoved',
+    'biasMissed',
+    'cDec',
+    'chance',
+  ] as const;
+  const lines = all.flatMap(({ cell, result }) =>
+    result.runs.map(run =>
+      [
+        ...factors.map(name => cell[name]),
+        result.sought,
+        ...metrics.map(name => Number(run[name].toPrecision(6))),
+      ].join(','),
+    ),
+  );
+  return `${[...factors, 'sought', ...metrics].join(',')}\n${lines.join('\n')}\n`;
+}
+
+/** In how many of the runs everything was found, with the 95% Wilson interval. */
+export function allFound({ runs, sought }: CellResult): string {
+  const all = runs.filter(({ found }) => found === sought).length;
+  const { low, high } = wilsonInterval(all, runs.length);
+  return `${all} of ${runs.length} (${Math.round(100 * low)}–${Math.round(100 * high)}%)`;
+}

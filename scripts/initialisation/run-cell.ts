@@ -1,0 +1,215 @@
+/** Trains the seeds of a cell side by side where they are small, and measures each at step 0, on the way and at the end. */
+import { dictionaryCosine } from '../../src/analysis/dictionary-cosine.ts';
+import { duplicates } from '../../src/analysis/duplicates.ts';
+import { ExplainedVariance } from '../../src/analysis/explained-variance.ts';
+import { FiringDensity } from '../../src/analysis/firing-density.ts';
+import { L0 } from '../../src/analysis/l0.ts';
+import { matchDirections } from '../../src/analysis/match-directions.ts';
+import { recovery } from '../../src/analysis/recovery.ts';
+import { unitRows } from '../../src/data/random-dictionary.ts';
+import { createRandomSource } from '../../src/data/random-source.ts';
+import { heldOutActivations } from '../../src/experiments/sae-run.ts';
+import { applyPlainSae } from '../../src/export/plain-sae.ts';
+import type { SparseAutoencoder } from '../../src/models/sparse-autoencoder.ts';
+import { type HostTensor, hostTensor, rowNorms, rowsAt } from '../../src/tensor.ts';
+import { biasWalk } from '../../src/training/bias-walk.ts';
+import { finalLoss } from '../../src/training/history.ts';
+import { trainSaes } from '../../src/training/node.ts';
+import type { SaeSettings, SaeStartSettings } from '../../src/training/sae-settings.ts';
+import { snapshotSteps } from '../../src/training/snapshot-steps.ts';
+import type { SaeTrainingResult } from '../../src/training/train-sae.ts';
+import { activationOf, type Cell } from './design.ts';
+import { mixtures } from './mixtures.ts';
+import { type World, worldSettings } from './worlds.ts';
+
+/** About how many times the directions are looked at on the way. */
+const LOOKS = 16;
+/** The norm of rows that start small. */
+export const SMALL = 0.1;
+
+/** One training, measured on rows that no training saw. */
+export interface Run {
+  readonly seed: number;
+  /** True directions with an alive latent of their own under optimal matching, at step 0 and at the end. */
+  readonly foundAtStart: number;
+  readonly found: number;
+  /** The same where a latent that points the other way counts as well. */
+  readonly foundEitherSign: number;
+  /** How many directions all latents, alive or not, have found at each look. */
+  readonly foundOver: readonly number[];
+  /** Unexplained share of the variance, at step 0 and at the end. */
+  readonly fvuAtStart: number;
+  readonly fvu: number;
+  /** Mean of the training loss over the last twentieth: what was optimised. */
+  readonly loss: number;
+  readonly l0: number;
+  readonly dead: number;
+  readonly duplicates: number;
+  readonly mixtures: number;
+  /** ‖b_dec − its start‖ and ‖b_dec − b‖, to the root mean square of the activations. */
+  readonly biasMoved: number;
+  readonly biasMissed: number;
+  readonly cDec: number;
+  /** The share of directions that as many random latents would find. */
+  readonly chance: number;
+}
+
+/** The runs of a cell, and how alike their dictionaries are. */
+export interface CellResult {
+  readonly sought: number;
+  /** The steps of the looks. */
+  readonly looks: readonly number[];
+  readonly runs: readonly Run[];
+  readonly again: FoundAgain;
+}
+
+/** How much of what one seed finds another finds again, over all pairs of seeds, one latent to one; only those that fire. */
+export interface FoundAgain {
+  /** Mean |cosine| of matched latents (PW-MCC). */
+  readonly pwMcc: number;
+  /** Share of latents whose partner has |cosine| > .7. */
+  readonly above: number;
+  /** Both for random directions of the same number and width. */
+  readonly chance: { readonly pwMcc: number; readonly above: number };
+}
+
+const PARTNER = 0.7;
+/** Pairs of random dictionaries that chance is estimated from. */
+const CHANCE_SETS = 3;
+
+/** How alike dictionaries are, beside random ones. */
+export function foundAgain(dictionaries: readonly HostTensor[]): FoundAgain {
+  const [, width] = dictionaries[0]!.shape as [number, number];
+  const rows = Math.round(
+    dictionaries.reduce((sum, { shape }) => sum + shape[0]!, 0) / Math.max(1, dictionaries.length),
+  );
+  const random = createRandomSource(11);
+  const others = Array.from({ length: CHANCE_SETS }, () => unitRows(Math.max(1, rows), width, random));
+  return { ...alike(dictionaries), chance: alike(others) };
+}
+
+function alike(dictionaries: readonly HostTensor[]): { pwMcc: number; above: number } {
+  const pairs = dictionaries.flatMap((a, i) =>
+    dictionaries.slice(i + 1).map(b => {
+      const { similarities, mean } = matchDirections(a, b);
+      const above = similarities.reduce((count, cosine) => count + Number(cosine > PARTNER), 0);
+      return { mean: mean ?? 0, above: above / Math.max(1, Math.min(a.shape[0]!, b.shape[0]!)) };
+    }),
+  );
+  const meanOf = (of: (pair: (typeof pairs)[number]) => number): number =>
+    pairs.reduce((sum, pair) => sum + of(pair), 0) / Math.max(1, pairs.length);
+  return { pwMcc: meanOf(({ mean }) => mean), above: meanOf(({ above }) => above) };
+}
+
+/** The settings of a start. */
+function startOf({ start, bias, dSae }: Cell, { truth, bias: trueBias }: World, seed: number): Partial<SaeSettings> {
+  const held: SaeStartSettings = bias === 'held' ? { holdBias: true } : {};
+  switch (start) {
+    case 'truth':
+      return { start: { ...held, directions: truthFirst(truth, dSae, seed), bias: trueBias.data } };
+    case 'small':
+      return { decoder: 'free', start: { ...held, directions: 'gaussian', decoderNorm: SMALL } };
+    case 'small-encoder':
+      return { start: { ...held, directions: 'gaussian', encoderNorm: SMALL } };
+    case 'small-spread':
+      return { decoder: 'free', start: { ...held, directions: 'spread', decoderNorm: SMALL } };
+    case 'free':
+      return { decoder: 'free', start: { ...held, directions: 'gaussian' } };
+    default:
+      return { start: { ...held, directions: start } };
+  }
+}
+
+/** The true directions, and Gaussian ones after them. */
+function truthFirst(truth: HostTensor, dSae: number, seed: number): HostTensor {
+  const [count, width] = truth.shape as [number, number];
+  const rest = unitRows(dSae - count, width, createRandomSource(seed));
+  const norms = rowNorms(truth);
+  const unit = truth.data.map((value, i) => value / norms[Math.floor(i / width)]!);
+  return hostTensor([...unit, ...rest.data], [dSae, width]);
+}
+
+/** Trains and measures. */
+export async function runCell(cell: Cell, world: World): Promise<CellResult> {
+  const { dSae, steps, batch, learningRate, seeds } = cell;
+  const looks = snapshotSteps(steps, LOOKS);
+  const { heldOut: rows } = worldSettings(cell.world);
+  const results = await trainSaes(
+    {
+      data: world.data,
+      dSae,
+      activation: activationOf(cell),
+      steps,
+      batchSize: batch,
+      learningRate,
+      schedules: { learningRate: { decay: 'linear', decaySteps: Math.floor(steps / 5) } },
+      vary: Array.from({ length: seeds }, (_, seed) => ({ seed, sampleSeed: 0, ...startOf(cell, world, seed) })),
+    },
+    { snapshotAt: looks },
+  );
+  const all = await heldOutActivations(world.data, { seed: 0, batchSize: batch });
+  const width = all.shape[1]!;
+  const heldOut = hostTensor(all.data.subarray(0, rows * width), [Math.min(rows, all.shape[0]!), width]);
+  const measured = results.map((result, seed) => measure(result, seed, world, heldOut));
+  return {
+    sought: world.truth.shape[0]!,
+    looks,
+    runs: measured.map(({ run }) => run),
+    again: foundAgain(measured.map(({ living }) => living)),
+  };
+}
+
+/** What an autoencoder makes of `rows`, and which of its latents fire there. */
+function answer(sae: SparseAutoencoder, rows: HostTensor) {
+  const { features, reconstruction } = applyPlainSae(sae.freeze(), rows, { wantsMargins: false });
+  const { dSae } = sae.config;
+  const firing = new FiringDensity();
+  const l0 = new L0();
+  const fired = { data: new Float32Array(features), shape: [rows.shape[0]!, dSae] };
+  firing.add(fired);
+  l0.add(fired);
+  const variance = new ExplainedVariance();
+  variance.add(rows, { data: new Float32Array(reconstruction), shape: rows.shape });
+  const { alive, dead } = firing.compute();
+  return { alive, dead: dead.length, l0: l0.compute(), fvu: 1 - (variance.compute() ?? Number.NaN) };
+}
+
+function measure(
+  { sae, start, history }: SaeTrainingResult,
+  seed: number,
+  { truth, bias, threshold }: World,
+  heldOut: HostTensor,
+): { readonly run: Run; readonly living: HostTensor } {
+  const [before, after] = [answer(start, heldOut), answer(sae, heldOut)];
+  const directions = sae.featureDirections();
+  const foundBy = (rows: HostTensor, alive?: readonly boolean[], eitherSign = false) =>
+    recovery({ directions: rows, trueDirections: truth, ...(alive && { alive }), threshold, eitherSign });
+  const living = rowsAt(
+    directions,
+    after.alive.flatMap((is, i) => (is ? [i] : [])),
+  );
+  const [started, ended] = [start, sae].map(({ state }) => state.parameters['b_dec']!) as [HostTensor, HostTensor];
+  const found = foundBy(directions, after.alive);
+  return {
+    living,
+    run: {
+      seed,
+      foundAtStart: foundBy(start.featureDirections(), before.alive).recovered,
+      found: found.recovered,
+      foundEitherSign: foundBy(directions, after.alive, true).recovered,
+      foundOver: history.snapshots.map(snapshot => foundBy(snapshot.directions).recovered),
+      fvuAtStart: before.fvu,
+      fvu: after.fvu,
+      loss: finalLoss(history.loss),
+      l0: after.l0,
+      dead: after.dead,
+      duplicates: duplicates(directions, { alive: after.alive }).length,
+      // In a plane every direction is a sum of two others.
+      mixtures: truth.shape[1]! > 2 ? mixtures(living, truth, threshold) : 0,
+      biasMoved: biasWalk(started, ended, heldOut),
+      biasMissed: biasWalk(bias, ended, heldOut),
+      cDec: dictionaryCosine(directions).mean ?? 0,
+      chance: found.chance,
+    },
+  };
+}

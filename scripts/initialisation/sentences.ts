@@ -1,0 +1,122 @@
+/** What the study says in words: every number in them comes from the results. */
+import { studentInterval } from '../../src/analysis/student-interval.ts';
+import { type Cell, conditionOf, nameOf, PARTS, STARTS, type StartName } from './design.ts';
+import { explanationText, shortfall } from './explain.ts';
+import { allFound, type Done, meanFound, plainCells, type Results, revivedCell } from './report.ts';
+
+const SIZES = [
+  { world: 'star', name: 'Five features in two dimensions', short: 'five' },
+  { world: 'hundred', name: 'A hundred in 25', short: 'a hundred' },
+  { world: 'thousand', name: 'A thousand in a hundred', short: 'a thousand' },
+] as const;
+
+/** The text between each marker. */
+export function sentences(results: Results): Readonly<Record<string, string>> {
+  return { answer: answer(results), results: bySize(results) };
+}
+
+function percentFound(done: Done): string {
+  return `${Math.round(100 * meanFound(done))}%`;
+}
+
+function seedsOf({ result: { runs } }: Done): string {
+  const found = runs.map(run => run.found);
+  return runs.length === 1 ? `${found[0]} (one seed)` : `${Math.min(...found)}–${Math.max(...found)}`;
+}
+
+function startIn(cells: readonly Done[], start: StartName): Done | undefined {
+  return cells.find(({ cell }) => cell.start === start);
+}
+
+/** Three sentences: what seeds do, what starts do, and what to do. */
+function answer(results: Results): string {
+  const sizes = SIZES.map(size => ({ ...size, cells: plainCells(results, size.world) })).filter(
+    ({ cells }) => cells.length > 0,
+  );
+  if (sizes.length < SIZES.length) return 'Not all sizes were run.';
+  const each = (start: StartName, say: (done: Done, short: string) => string): string =>
+    sizes
+      .flatMap(({ cells, short }) => {
+        const done = startIn(cells, start);
+        return done ? [say(done, short)] : [];
+      })
+      .join(', ');
+  const shares = (start: StartName): string => each(start, (done, short) => `${percentFound(done)} of ${short}`);
+  const revived = (start: StartName): string =>
+    sizes
+      .flatMap(({ world, short }) => {
+        const done = revivedCell(results, start, world);
+        return done ? [`${percentFound(done)} of ${short}`] : [];
+      })
+      .join(', ');
+  return (
+    '**Of a hundred features one seed finds about as many as another, and what is left undiscovered, there and of a thousand, is the optimiser’s doing, not the objective’s: latents that die or mix.** ' +
+    `From Gaussian rows of norm 1 and without AuxK, TopK at the true k finds ${shares('gaussian')}; single seeds find ${each('gaussian', (done, short) => `${seedsOf(done)} of ${short}`)}. ` +
+    `From the truth it finds ${shares('truth')}. Of five what helps is a start spread over the activations (${shares('spread')}); of more it is AuxK, from Gaussian rows ${revived('gaussian')}; a small start ` +
+    `(norm .1) finds ${shares('small')} without AuxK and ${revived('small')} with it, so that it is no remedy by itself.`
+  );
+}
+
+/** A line for each size: what each start finds, and why it falls short. */
+function bySize(results: Results): string {
+  const lines = SIZES.flatMap(({ world, name }) => {
+    const cells = plainCells(results, world);
+    const truth = startIn(cells, 'truth');
+    if (!truth) return [];
+    const starts = cells.map(done => {
+      const why = done === truth ? undefined : shortfall(done.result, truth.result);
+      const all = world === 'star' ? `, all five in ${allFound(done.result)}` : '';
+      return `\`${done.cell.start}\` ${percentFound(done)}${all}${why ? ` (${explanationText(why)})` : ''}`;
+    });
+    const revived = STARTS.flatMap(start => {
+      const done = revivedCell(results, start, world);
+      return done ? [`\`${start}\` ${percentFound(done)}`] : [];
+    });
+    const held = [...PARTS['star']!, ...PARTS['screen']!]
+      .flatMap(cell => results.get(nameOf(cell)) ?? [])
+      .filter(({ cell }) => cell.world === world && cell.bias === 'held' && cell.auxK === 'none');
+    const heldWords =
+      held.length === 0
+        ? ''
+        : ` With b_dec held: ${held.map(done => `\`${done.cell.start}\` ${percentFound(done)}${whyHeld(done, results)}`).join(', ')}.`;
+    const revivedWords = revived.length > 0 ? ` With AuxK: ${revived.join(', ')}.` : '';
+    return [`- **${name}**: ${starts.join('; ')}.${heldWords}${revivedWords} ${walk(cells)}`];
+  });
+  const norms = [...PARTS['screen']!, ...PARTS['norms']!].flatMap(cell => results.get(nameOf(cell)) ?? []);
+  const told = (auxK: Cell['auxK']): string =>
+    norms
+      .filter(({ cell }) => cell.auxK === auxK && cell.bias === 'trained' && NORMS.includes(cell.start))
+      .sort((a, b) => NORMS.indexOf(a.cell.start) - NORMS.indexOf(b.cell.start))
+      .map(done => `\`${done.cell.start}\` ${percentFound(done)} (FVU ${meanFvu(done)})`)
+      .join(', ');
+  if (norms.length > 0) {
+    lines.push(
+      `- **What of a small start it is**, a hundred features: ${told('none')}. With AuxK (raw): ${told('raw')}; as OpenAI has it, relu'd: ${told('relu')}.`,
+    );
+  }
+  return lines.length === 0 ? 'Not run.' : lines.join('\n');
+}
+
+/** Starts that differ in the norm of rows and in the decoder's form. */
+const NORMS: readonly StartName[] = ['gaussian', 'free', 'small-encoder', 'small', 'small-spread', 'truth'];
+
+function meanFvu({ result: { runs } }: Done): string {
+  return studentInterval(runs.map(({ fvu }) => fvu)).mean.toFixed(3);
+}
+
+function whyHeld(done: Done, results: Results): string {
+  const condition = conditionOf(done.cell);
+  const truth = [...results.values()].find(
+    other => other.cell.start === 'truth' && conditionOf(other.cell) === condition,
+  );
+  return truth && truth !== done ? ` (${explanationText(shortfall(done.result, truth.result))})` : '';
+}
+
+/** How far b_dec goes from each start. */
+function walk(cells: readonly Done[]): string {
+  const moved = cells.map(({ cell, result }) => {
+    const { mean } = studentInterval(result.runs.map(run => run.biasMoved));
+    return `${cell.start} ${mean.toFixed(2)}`;
+  });
+  return `b_dec moves by so many times the size of the activations: ${moved.join(', ')}.`;
+}

@@ -1,0 +1,17 @@
+/** An inference worker that runs rows on WASM: the same, on the build of ONNX Runtime that has no GPU. */
+
+import * as ort from 'onnxruntime-web/wasm';
+import { webRuntime } from '../../../src/sessions/browser.ts';
+import { serve } from '../../../src/workers/serve.ts';
+import { ownWebPort } from '../../../src/workers/web.ts';
+import { createInference } from './inference.ts';
+
+serve(
+  ownWebPort(),
+  createInference(
+    wasm => {
+      ort.env.wasm.wasmBinary = wasm;
+    },
+    async () => webRuntime(ort, { threads: 1, webgpu: false }),
+  ),
+);
