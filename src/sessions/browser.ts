@@ -34,8 +34,8 @@ export async function loadWebRuntime(options: WebRuntimeOptions = {}): Promise<R
   return webRuntime(ort, { ...options, webgpu: Boolean(globalThis.navigator?.gpu) });
 }
 
-/** What every build of onnxruntime-web offers. */
-type WebBuild = OnnxRuntimeApi & Pick<typeof import('onnxruntime-web/webgpu'), 'env'>;
+/** What every build of onnxruntime-web offers. Its own types would ask everybody for the package who compiles against ours. */
+type WebBuild = OnnxRuntimeApi & { readonly env: { readonly wasm: { wasmPaths?: unknown; numThreads?: number } } };
 
 /** A build of onnxruntime-web that is loaded already, as a runtime; `webgpu` says whether it can use a GPU. Options as `loadWebRuntime`'s. */
 export function webRuntime(
