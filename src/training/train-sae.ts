@@ -134,11 +134,11 @@ function remove(object: Record<string, unknown>, [name, ...rest]: readonly strin
 }
 
 /**
- * The number of multiplications of a batch with the weights up to which several autoencoders train side by side.
- * Measured on two cores: eight of 25 → 100 at batch 1,024 (2.6 million each) are faster together, four of 100 → 50 (5.1
- * million) one after another.
+ * The number of multiplications of a batch with the weights up to which several autoencoders train side by side: beyond
+ * it a step takes the sparse update, and one after another is faster. Measured on two cores: eight of 25 → 100 at batch
+ * 1,024 (2.6 million each) took 1.2 to 1.5 times as long together.
  */
-const LARGEST_SIDE_BY_SIDE = 4_000_000;
+const LARGEST_SIDE_BY_SIDE = 2 ** 20;
 
 /**
  * Groups runs that train side by side. Each group is in the order of the runs; groups are in the order of their first
