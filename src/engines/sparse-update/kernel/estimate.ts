@@ -32,6 +32,7 @@ import {
   mostScales,
   norms,
   ownBounds,
+  ranked,
   rowErrors,
   rowNorms,
   rowScales,
@@ -41,8 +42,9 @@ import {
   width,
 } from './layout.ts';
 import { byteReach, weighsByNorm } from './objective.ts';
-import { sumLanes } from './rows.ts';
-import { keepLargest, SMALLEST_POSITIVE } from './select.ts';
+import { largestLane, sumLanes } from './rows.ts';
+import { boundAmong, HALVINGS, keepLargest, put, SMALLEST_POSITIVE } from './select.ts';
+import { sortByKey } from './sort.ts';
 
 /** The byte that stands for zero: the product takes it from every byte of the encoder. */
 const ZERO_BYTE: u32 = 0x80808080;
@@ -72,10 +74,7 @@ function largestOf(row: usize): f32 {
   for (let at: usize = 0, end = (<usize>width) << 2; at < end; at += 16) {
     best = f32x4.max(best, f32x4.abs(v128.load(row + at)));
   }
-  return max(
-    max(f32x4.extract_lane(best, 0), f32x4.extract_lane(best, 1)),
-    max(f32x4.extract_lane(best, 2), f32x4.extract_lane(best, 3)),
-  );
+  return largestLane(best);
 }
 
 /** Of the row whose bytes were written last. */
@@ -169,31 +168,12 @@ function turn(out: usize): void {
   }
 }
 
-/** What a latent's estimates are made with: those of a sample times these. */
-let latentScale: v128 = i32x4.splat(0);
-let latentBias: v128 = i32x4.splat(0);
-let latentNorm: v128 = i32x4.splat(0);
-let latentError: v128 = i32x4.splat(0);
-let biasError: v128 = i32x4.splat(0);
-
-function setLatent(latent: usize): void {
-  const index = latent << 2;
-  // Where the choice takes the decoder's norms, they multiply everything.
-  const weight: f32 = weighsByNorm ? load<f32>(norms + index) : 1;
-  const bias = load<f32>(encoderBias + index) * weight;
-  latentScale = f32x4.splat(load<f32>(latentScales + index) * weight);
-  latentBias = f32x4.splat(bias);
-  latentNorm = f32x4.splat(load<f32>(latentNorms + index) * weight);
-  latentError = f32x4.splat(load<f32>(latentErrors + index) * weight);
-  biasError = f32x4.splat(BIAS_SLACK * abs(bias));
-}
-
 /** Largest number that a value of `most` may have, of 32,767: what is rounded up stays below that. */
 const MOST_REACH: f32 = 32000;
 
 /**
- * For each sample, what one of its numbers in `most` counts: none can be above twice the product of the norms, for errors are smaller than what
- * they are errors of, and the largest bias.
+ * For each sample, what one of its numbers in `most` counts: none can be above twice the product of the norms, which have the error, and the largest
+ * bias. A byte's error is at most half its step, so that a row's is at most √d_in / 126 of its norm, and a third where bytes are used.
  */
 export function scaleSamples(): void {
   let largestNorm: f32 = 0;
@@ -222,12 +202,15 @@ export function boundProducts(products: usize, pool: i32, from: i32, to: i32): v
   for (let first = from; first < to; first += pool) {
     for (let at: usize = 0; at < rowBytes; at += 16) v128.store(out + at, f32x4.splat(-f32.MAX_VALUE));
     for (let latent = first, end = min(first + pool, to); latent < end; latent++) {
-      setLatent(<usize>latent);
-      const scale = latentScale;
-      const bias = latentBias;
-      const ofError = latentNorm;
-      const ofNorm = latentError;
-      const ofBias = biasError;
+      const index = (<usize>latent) << 2;
+      // Where the choice takes the decoder's norms, they multiply everything.
+      const weight: f32 = weighsByNorm ? load<f32>(norms + index) : 1;
+      const weighedBias = load<f32>(encoderBias + index) * weight;
+      const scale = f32x4.splat(load<f32>(latentScales + index) * weight);
+      const bias = f32x4.splat(weighedBias);
+      const ofError = f32x4.splat(load<f32>(latentNorms + index) * weight);
+      const ofNorm = f32x4.splat(load<f32>(latentErrors + index) * weight);
+      const ofBias = f32x4.splat(BIAS_SLACK * abs(weighedBias));
       const row = products + <usize>(latent - from) * rowBytes;
       const mostRow = most + ((<usize>latent * <usize>samples) << 1);
       for (let at: usize = 0; at < rowBytes; at += 32) {
@@ -259,9 +242,6 @@ export function boundProducts(products: usize, pool: i32, from: i32, to: i32): v
   }
 }
 
-/** Halvings of the interval in which a bound lies. */
-const HALVINGS: i32 = 12;
-
 /** For each sample, in `out` [samples], a bound that at least `n` of its latents reach, and few more; the smallest positive number where fewer are. */
 export function boundSamples(n: i32, pools: i32, out: usize): void {
   const rowBytes = (<usize>samples) << 2;
@@ -288,31 +268,8 @@ export function boundSamples(n: i32, pools: i32, out: usize): void {
 
 /** The same for all samples together: one bound that at least `n` pre-activations of the batch reach. */
 export function boundBatch(n: i32, pools: i32, out: usize): void {
-  const end = (<usize>(pools * samples)) << 2;
-  let highest = f32x4.splat(SMALLEST_POSITIVE);
-  for (let at: usize = 0; at < end; at += 16) highest = f32x4.pmax(highest, v128.load(byteMaxima + at));
-  let low = SMALLEST_POSITIVE;
-  let high = max(
-    max(f32x4.extract_lane(highest, 0), f32x4.extract_lane(highest, 1)),
-    max(f32x4.extract_lane(highest, 2), f32x4.extract_lane(highest, 3)),
-  );
-  for (let halving = 0; halving < HALVINGS; halving++) {
-    const middle = low + (high - low) * 0.5;
-    const middles = f32x4.splat(middle);
-    let counts = i32x4.splat(0);
-    for (let at: usize = 0; at < end; at += 16) {
-      counts = i32x4.sub(counts, f32x4.ge(v128.load(byteMaxima + at), middles));
-    }
-    const reached =
-      i32x4.extract_lane(counts, 0) +
-      i32x4.extract_lane(counts, 1) +
-      i32x4.extract_lane(counts, 2) +
-      i32x4.extract_lane(counts, 3);
-    if (reached < n) high = middle;
-    else low = middle;
-  }
-  const all = f32x4.splat(low);
-  for (let at: usize = 0, stop = (<usize>samples) << 2; at < stop; at += 16) v128.store(out + at, all);
+  const bound = f32x4.splat(boundAmong(byteMaxima, (pools * samples) >> 2, n));
+  for (let at: usize = 0, end = (<usize>samples) << 2; at < end; at += 16) v128.store(out + at, bound);
 }
 
 /** The number in `most` that what reaches `floors` is above: eight samples from `at` on. */
@@ -544,29 +501,12 @@ export let computed: i32 = 0;
 
 /** Enters `count` candidates by row, a row's by latent. */
 export function enterCandidates(count: i32): void {
-  memory.fill(rowStarts, 0, (<usize>(batch + 1)) << 2);
-  for (let candidate = 0; candidate < count; candidate++) {
-    const counter = rowStarts + ((<usize>load<i32>(candidateRows + ((<usize>candidate) << 2)) + 1) << 2);
-    store<i32>(counter, load<i32>(counter) + 1);
+  sortByKey(count, candidateRows, batch, rowStarts, ranked);
+  for (let entry = 0; entry < count; entry++) {
+    const candidate = (<usize>load<i32>(ranked + ((<usize>entry) << 2))) << 2;
+    const row = load<i32>(candidateRows + candidate);
+    put(entry, row, load<i32>(candidateLatents + candidate), load<f32>(candidateValues + candidate));
   }
-  for (let row = 0; row < batch; row++) {
-    const start = rowStarts + ((<usize>row) << 2);
-    store<i32>(start, load<i32>(start) + load<i32>(start, 4), 4);
-  }
-  for (let candidate = 0; candidate < count; candidate++) {
-    const offset = (<usize>candidate) << 2;
-    const row = load<i32>(candidateRows + offset);
-    const start = rowStarts + ((<usize>row) << 2);
-    const place = load<i32>(start);
-    store<i32>(start, place + 1);
-    const out = (<usize>place) << 2;
-    store<i32>(entryRows + out, row);
-    store<i32>(entryLatents + out, load<i32>(candidateLatents + offset));
-    store<f32>(entryValues + out, load<f32>(candidateValues + offset));
-  }
-  // Each start has moved to its row's end: move them one place on.
-  memory.copy(rowStarts + 4, rowStarts, (<usize>batch) << 2);
-  store<i32>(rowStarts, 0);
 }
 
 /** Keeps the `k` largest entries of each row, which are entered. Their number. */

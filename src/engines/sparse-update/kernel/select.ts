@@ -17,6 +17,7 @@ import {
   scoreBias,
 } from './layout.ts';
 import { nthLargest } from './rank.ts';
+import { largestLane } from './rows.ts';
 
 /** Columns of which four maxima are kept, one per SIMD lane; `columns` is a multiple of it. */
 const SEGMENT: i32 = 64;
@@ -102,9 +103,6 @@ function findMaxima(scores: usize): bool {
   return !v128.any_true(f32x4.ne(total, total));
 }
 
-/** Halvings of the interval in which a row's bound lies: enough that few values besides the top k reach it. */
-const HALVINGS: i32 = 10;
-
 /**
  * A bound that at least `k` values of the row reach, and few more. Each maximum that reaches it is a value of its own, so k of
  * them are enough. They are pooled to no fewer than 4 k: then pools seldom hold two of the top k, and counting stays cheap.
@@ -113,33 +111,40 @@ function boundOfTop(k: i32): f32 {
   const segments = columns / SEGMENT;
   const pool = max(1, segments / k);
   const pools = segments / pool;
-  let highest = f32x4.splat(0);
   for (let index = 0; index < pools; index++) {
     const first = maxima + ((<usize>(index * pool)) << 4);
     let best = v128.load(first);
     for (let member = 1; member < pool; member++) best = f32x4.pmax(best, v128.load(first + ((<usize>member) << 4)));
     v128.store(ranked + ((<usize>index) << 4), best);
-    highest = f32x4.pmax(highest, best);
+  }
+  return boundAmong(ranked, pools, k);
+}
+
+/** Halvings of the interval in which a bound lies: enough that few values besides the largest reach it. */
+export const HALVINGS: i32 = 12;
+
+/** A bound that at least `n` of the 4 · `vectors` floats at `values` reach, and few more; the smallest positive number where fewer are positive. */
+export function boundAmong(values: usize, vectors: i32, n: i32): f32 {
+  let highest = f32x4.splat(0);
+  for (let at = values, end = values + ((<usize>vectors) << 4); at < end; at += 16) {
+    highest = f32x4.pmax(highest, v128.load(at));
   }
   let low = SMALLEST_POSITIVE;
-  if (countReaching(low, pools) < k) return low;
-  let high = max(
-    max(f32x4.extract_lane(highest, 0), f32x4.extract_lane(highest, 1)),
-    max(f32x4.extract_lane(highest, 2), f32x4.extract_lane(highest, 3)),
-  );
+  if (countReaching(low, values, vectors) < n) return low;
+  let high = largestLane(highest);
   for (let halving = 0; halving < HALVINGS; halving++) {
     const middle = low + (high - low) * 0.5;
-    if (countReaching(middle, pools) < k) high = middle;
+    if (countReaching(middle, values, vectors) < n) high = middle;
     else low = middle;
   }
   return low;
 }
 
-/** How many of the 4 · `vectors` floats at `ranked` reach `bound`. */
-function countReaching(bound: f32, vectors: i32): i32 {
+/** How many of the 4 · `vectors` floats at `values` reach `bound`. */
+function countReaching(bound: f32, values: usize, vectors: i32): i32 {
   const bounds = f32x4.splat(bound);
   let counts = i32x4.splat(0);
-  for (let at = ranked, end = ranked + ((<usize>vectors) << 4); at < end; at += 16) {
+  for (let at = values, end = values + ((<usize>vectors) << 4); at < end; at += 16) {
     // A comparison gives -1 where it holds.
     counts = i32x4.sub(counts, f32x4.ge(v128.load(at), bounds));
   }

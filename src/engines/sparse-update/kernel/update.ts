@@ -47,27 +47,11 @@ import {
 } from './layout.ts';
 import { bandwidth, byteReach, keepsNorms, l0, l1, projects, reachesInput, renormalises } from './objective.ts';
 import { addScaled, dot, setTerm, sumLanes, sumTerms } from './rows.ts';
+import { sortByKey } from './sort.ts';
 
-/** Counting sort of `count` entries by latent; a latent's entries stay in the order of rows. */
+/** Sorts `count` entries by their latents, as `sortByKey` has it. */
 export function sortByLatent(count: i32, latentsOfEntries: usize, starts: usize, sorted: usize): void {
-  memory.fill(starts, 0, (<usize>(latents + 1)) << 2);
-  for (let entry = 0; entry < count; entry++) {
-    const counter = starts + ((<usize>load<i32>(latentsOfEntries + ((<usize>entry) << 2)) + 1) << 2);
-    store<i32>(counter, load<i32>(counter) + 1);
-  }
-  for (let latent = 0; latent < latents; latent++) {
-    const start = starts + ((<usize>latent) << 2);
-    store<i32>(start, load<i32>(start) + load<i32>(start, 4), 4);
-  }
-  for (let entry = 0; entry < count; entry++) {
-    const start = starts + ((<usize>load<i32>(latentsOfEntries + ((<usize>entry) << 2))) << 2);
-    const place = load<i32>(start);
-    store<i32>(sorted + ((<usize>place) << 2), entry);
-    store<i32>(start, place + 1);
-  }
-  // Each start has moved to its latent's end: move them one place on.
-  memory.copy(starts + 4, starts, (<usize>latents) << 2);
-  store<i32>(starts, 0);
+  sortByKey(count, latentsOfEntries, latents, starts, sorted);
 }
 
 /** Number of entries of a latent, of dead ones too where there are any. */
