@@ -56,5 +56,5 @@ function explained(higher: number, lower: number): Explanation {
 export function explanationText({ explanation, higher, lower }: Shortfall): string {
   if (explanation === 'reaches it' || explanation === 'undecided') return explanation;
   const parts = [...(higher > 0 ? [`optimiser ${higher}`] : []), ...(lower > 0 ? [`objective ${lower}`] : [])];
-  return `${parts.join(', ')}`;
+  return parts.join(', ');
 }

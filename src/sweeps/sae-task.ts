@@ -6,9 +6,9 @@ import { type SaeRunSettings, saeOutcome, saeSettings } from '../experiments/sae
 import { activationsOf, readToyModel, type ToyModelTruth } from '../experiments/toy-model-truth.ts';
 import type { SparseAutoencoder } from '../models/sparse-autoencoder.ts';
 import { finalLoss } from '../training/history.ts';
-import { trainSaes } from '../training/node.ts';
+import { saeForm, trainSaes } from '../training/node.ts';
 import type { ResolvedSaeSettings, SaeSettings } from '../training/sae-settings.ts';
-import { type SaeTrainingResult, saeForm } from '../training/train-sae.ts';
+import type { SaeTrainingResult } from '../training/train-sae.ts';
 import type { GroupTraining, Metrics, RunTask, TrainedRun } from './run-kind.ts';
 import { secondsOf } from './run-seconds.ts';
 import { trainingOptions } from './training-options.ts';

@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createEngine } from '../engines/create-engine.ts';
+import { LEAST_PRODUCTS } from '../engines/sparse-update/accept.ts';
 import { FileWriteError, FolderInUseError } from '../errors.ts';
 import { saveSae } from '../export/save-sae.ts';
 import { lockFolder } from '../files/folder-lock.ts';
@@ -22,6 +23,9 @@ import { toyModelTraining } from './train-toy-model.ts';
 export const CHECKPOINT = '.checkpoint.safetensors';
 
 const node: TrainingPlatform = {
+  // Beyond it a step takes the sparse update, and one after another is faster. Measured on two cores: eight of 25 → 100
+  // at batch 1,024 (2.6 million each) took 1.2 to 1.5 times as long together.
+  sideBySideBelow: LEAST_PRODUCTS,
   defaultEngine: () => createEngine(),
   writeFile: writeFileAtomic,
   saveSae,
@@ -58,6 +62,8 @@ const node: TrainingPlatform = {
 };
 
 const saes = saeTraining(node);
+/** What must be the same for autoencoders to train side by side: see SaeTrainers. */
+export const saeForm = saes.saeForm;
 /**
  * Trains one sparse autoencoder.
  * @param settings `data`, `dSae`, `activation` and `steps`; everything else has a default

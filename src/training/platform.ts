@@ -12,6 +12,11 @@ import type { StartWork } from './start/start-work.ts';
 
 /** What training needs from the platform on which it runs. */
 export interface TrainingPlatform {
+  /**
+   * The number of multiplications of a batch with the weights of one autoencoder, below which several train side by
+   * side.
+   */
+  readonly sideBySideBelow: number;
   /** Starts the engine that is used where the caller gives none. */
   defaultEngine(): Promise<Engine>;
   /** Writes a file whole or not at all. */

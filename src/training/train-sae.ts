@@ -70,6 +70,12 @@ export interface SaeTrainers {
   trainSae(settings: SaeSettings, options?: TrainingOptions): Promise<SaeTrainingResult>;
   /** Trains one autoencoder for each entry of `vary`, in that order. */
   trainSaes(settings: ManySaeSettings, options?: TrainingOptions): Promise<SaeTrainingResult[]>;
+  /**
+   * What must be the same for autoencoders to train side by side (see trainSaes).
+   * @returns a text that is the same for all that do; `undefined` for one that trains alone
+   * @throws InvalidValueError or InvalidShapeError as `trainSae` for settings out of range
+   */
+  saeForm(settings: SaeSettings): string | undefined;
 }
 
 /** Makes the trainers of a platform. */
@@ -77,7 +83,7 @@ export function saeTraining(platform: TrainingPlatform): SaeTrainers {
   const trainSaes: SaeTrainers['trainSaes'] = async ({ vary, ...base }, options = {}) => {
     if (vary.length === 0) throw new InvalidValueError('vary must name at least one autoencoder, got none');
     const runs = vary.map(own => new SaeRun(resolveSaeSettings({ ...base, ...own })));
-    const groups = grouped(runs);
+    const groups = grouped(runs, platform);
     const results = new Map<SaeRun, SaeTrainingResult>();
     for (const [i, group] of groups.entries()) {
       const suffix = groups.length > 1 ? `-${i + 1}` : '';
@@ -98,6 +104,7 @@ export function saeTraining(platform: TrainingPlatform): SaeTrainers {
       const [result] = await trainSaes({ ...settings, vary: [{}] }, options);
       return result!;
     },
+    saeForm: settings => sideBySideKey(new SaeRun(resolveSaeSettings(settings)), platform.sideBySideBelow),
   };
 }
 
@@ -134,20 +141,13 @@ function remove(object: Record<string, unknown>, [name, ...rest]: readonly strin
 }
 
 /**
- * The number of multiplications of a batch with the weights up to which several autoencoders train side by side: beyond
- * it a step takes the sparse update, and one after another is faster. Measured on two cores: eight of 25 → 100 at batch
- * 1,024 (2.6 million each) took 1.2 to 1.5 times as long together.
- */
-const LARGEST_SIDE_BY_SIDE = 2 ** 20;
-
-/**
  * Groups runs that train side by side. Each group is in the order of the runs; groups are in the order of their first
  * run.
  */
-function grouped(runs: readonly SaeRun[]): SaeRun[][] {
+function grouped(runs: readonly SaeRun[], { sideBySideBelow }: TrainingPlatform): SaeRun[][] {
   const groups = new Map<string, SaeRun[]>();
   for (const run of runs) {
-    const key = sideBySideKey(run) ?? `alone ${groups.size}`;
+    const key = sideBySideKey(run, sideBySideBelow) ?? `alone ${groups.size}`;
     groups.set(key, [...(groups.get(key) ?? []), run]);
   }
   return [...groups.values()];
@@ -157,19 +157,10 @@ function grouped(runs: readonly SaeRun[]): SaeRun[][] {
  * A text that is the same for all runs that train side by side; `undefined` for one that trains alone. Given data are
  * not laid side by side, because their width is only known once they are open.
  */
-function sideBySideKey({ source, settings, form }: SaeRun): string | undefined {
+function sideBySideKey({ source, settings, form }: SaeRun, below: number): string | undefined {
   if (!isGenerated(source)) return undefined;
-  const isSmall = settings.batchSize * source.width * settings.dSae <= LARGEST_SIDE_BY_SIDE;
+  const isSmall = settings.batchSize * source.width * settings.dSae < below;
   return isSmall ? `${source.width} ${form}` : undefined;
-}
-
-/**
- * What must be the same for autoencoders to train side by side (see trainSaes).
- * @returns a text that is the same for all that do; `undefined` for one that trains alone
- * @throws InvalidValueError or InvalidShapeError as `trainSae` for settings out of range
- */
-export function saeForm(settings: SaeSettings): string | undefined {
-  return sideBySideKey(new SaeRun(resolveSaeSettings(settings)));
 }
 
 async function trainGroup(

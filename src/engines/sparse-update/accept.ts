@@ -7,7 +7,7 @@ import { isChosenTogether, planSparseUpdate } from './plan.ts';
  * 256, where this is, the graph takes 1.6 times as much for TopK, 2.5 times for BatchTopK and 2.1 times for TopK with AuxK; at 32 × 64 weights .8 times for
  * TopK; at 50 × 100 weights as much for ReLU.
  */
-const LEAST_PRODUCTS = 2 ** 20;
+export const LEAST_PRODUCTS = 2 ** 20;
 
 /** Whether a step is taken over, and why. */
 export interface Acceptance {
