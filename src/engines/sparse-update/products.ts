@@ -11,6 +11,18 @@ export interface Product {
   dispose(): Promise<void>;
 }
 
+/** A product of bytes, of latents from..to. */
+export interface ByteProduct {
+  run(from: number, to: number): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+/** A product with the first `count` of the rows that were gathered. */
+export interface GatheredProduct {
+  run(count: number): Promise<void>;
+  dispose(): Promise<void>;
+}
+
 /**
  * The products that replace lists in a dense step: the reconstruction, and gradients of features, decoder rows and
  * encoder rows.
@@ -70,17 +82,7 @@ export async function openByteProduct(runtime: Runtime, memory: ShardMemory): Pr
   };
 }
 
-export interface ByteProduct {
-  run(from: number, to: number): Promise<void>;
-  dispose(): Promise<void>;
-}
-
-/** Pre-activations of `count` latents whose encoder rows were gathered, as `preActivations` [batch, count], without b_enc. */
-export interface GatheredProduct {
-  run(count: number): Promise<void>;
-  dispose(): Promise<void>;
-}
-
+/** Opens the product of the centred batch with encoder rows that were gathered in `deadEncoder`: `preActivations` [batch, count], without b_enc. */
 export async function openGatheredProduct(runtime: Runtime, memory: ShardMemory): Promise<GatheredProduct> {
   const [batch, width] = memory.shapes.centred;
   const { session } = await openSession(
