@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { expect } from 'chai';
 import { Tensor } from 'onnxruntime-common';
 import { compareCodes } from '../../scripts/check-gpu/checks/frozen-models.ts';
@@ -145,6 +146,8 @@ describe('runLimited', () => {
     // A machine that is busy may not have come as far as starting it.
     if (existsSync(pidFile) && readFileSync(pidFile, 'utf8') !== '') {
       const pid = Number(readFileSync(pidFile, 'utf8'));
+      // A signal is sent, not obeyed, when the call that sends it returns.
+      for (let waited = 0; waited < 5000 && !['gone', 'Z'].includes(stateOf(pid)); waited += 50) await setTimeout(50);
       expect(stateOf(pid)).to.be.oneOf(['gone', 'Z']);
     }
   });
