@@ -52,7 +52,7 @@ const options = new Command('npm run bench:host --')
     '--steps <n>',
     'steps of 1,024 rows in the shorter training; the longer one has three times as many',
     positiveInteger,
-    6,
+    12,
   )
   .parse()
   .opts<Options>();
