@@ -124,6 +124,7 @@ function Told({ stored }: { readonly stored: number }) {
   );
 }
 
+/** The scene: a slider over the sparsity beside the plane of the five directions. */
 export function FiveIntoTwo() {
   const sweep = manifest.value?.sweep;
   const last = (sweep?.sparsities.length ?? 1) - 1;
