@@ -17,7 +17,8 @@ let first: Promise<Remote<InferenceApi>> | undefined;
 
 /** The worker that opens models and answers probes. It is never asked anything that takes long. */
 export function inference(): Promise<Remote<InferenceApi>> {
-  // One that died stays dead: the models that it held, a page that is opened anew has again.
+  // A worker that died is not started again: the models that it held are lost, and only opening the page anew brings
+  // them back.
   first ??= start('webgpu', 'the worker for models', () => {});
   return first;
 }
