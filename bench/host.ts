@@ -176,7 +176,7 @@ try {
     await trainSae({
       data: source,
       dSae: options.dSae,
-      activation: { kind: 'topk', k: options.k },
+      activation: { kind: 'topk', k: options.k, auxK: false },
       start: { directions: 'gaussian', bias: 'zero' },
       batchSize: BATCH,
       steps,

@@ -241,11 +241,12 @@ function effects(screen: readonly Done[]): string {
   return `Mean effects on the share of directions found, in points with 95% intervals: ${[...starts, ...others].join('; ')}.`;
 }
 
-/** The mean difference of two sets of cells with the same seeds. */
+/** The mean difference of two sets of cells, over the seeds that all of them have. */
 function effect(name: string, one: readonly Done[], other: readonly Done[]): string {
   const share = (of: readonly Done[], seed: number): number =>
     of.reduce((sum, { result }) => sum + result.runs[seed]!.found / result.sought, 0) / of.length;
-  const seeds = one[0]!.result.runs.map((_, seed) => seed);
+  const least = Math.min(...[...one, ...other].map(({ result }) => result.runs.length));
+  const seeds = Array.from({ length: least }, (_, seed) => seed);
   const { mean, low, high } = studentInterval(seeds.map(seed => 100 * (share(one, seed) - share(other, seed))));
   return `${name} ${mean.toFixed(1)} [${low.toFixed(1)}, ${high.toFixed(1)}]`;
 }
@@ -280,13 +281,13 @@ function figuresOf(
     const done = plain(world).find(({ cell }) => cell.start === start);
     return done && studentInterval(done.result.runs.map(run => run.found / done.result.sought));
   };
+  const within = (value: number): number => Math.min(1, Math.max(0, value));
   const bySize = starts
     .filter(start => shareOf('thousand', start) !== undefined || shareOf('star', start) !== undefined)
     .map(name => ({
       name,
       points: SIZES.flatMap(({ world, features }) => {
         const share = shareOf(world, name);
-        const within = (value: number): number => Math.min(1, Math.max(0, value));
         return share ? [{ value: features, mean: share.mean, low: within(share.low), high: within(share.high) }] : [];
       }),
     }))
@@ -295,7 +296,9 @@ function figuresOf(
     name: `${start}, AuxK`,
     points: SIZES.flatMap(({ world, features }) => {
       const done = revivedCell(start, world);
-      return done ? [{ value: features, mean: meanFound(done) }] : [];
+      if (!done) return [];
+      const share = studentInterval(done.result.runs.map(run => run.found / done.result.sought));
+      return [{ value: features, mean: share.mean, low: within(share.low), high: within(share.high) }];
     }),
   }));
   const curves = plain('hundred').map(({ cell, result }) => ({
@@ -311,7 +314,7 @@ function figuresOf(
       metric: 'share of true directions found',
       title: 'Does the start still matter with more features?',
       subtitle:
-        'TopK at the true k, as many latents as features; means over seeds with 95% intervals (a thousand: one seed)',
+        'TopK at the true k, as many latents as features; means over seeds with 95% intervals (a thousand: three seeds)',
     }),
     'initialisation-by-step': plotRecovery(curves, {
       title: 'A hundred features in 25 dimensions: directions found by step',
