@@ -5,6 +5,7 @@ import type { FiringBlock } from '../data/firings.ts';
 import type { Compute, Fact, LatentGeometry, ModelKind } from '../data/model.ts';
 import type { PlaneBasis } from '../data/plane-basis.ts';
 import type { RowBlock } from '../data/rows.ts';
+import type { ShippedWasm } from '../data/shipped.ts';
 import type { LiveTextApi } from './live-text.ts';
 import type { NearestApi } from './nearest.ts';
 
@@ -108,8 +109,8 @@ export interface SourceFiles {
 
 /** The methods of an inference worker. */
 export interface InferenceApi extends LiveTextApi, NearestApi {
-  /** ONNX Runtime's wasm, once, before anything else: bytes, or base64 of them gzipped. */
-  start(wasm: ArrayBuffer | string): Promise<void>;
+  /** Reads ONNX Runtime's wasm, once, before anything else. */
+  start(wasm: ShippedWasm): Promise<void>;
   /**
    * Reads a file and makes its model ready to run, or each instance of a parallel one. On failure it rejects with one
    * sentence for the person, and what was open stays open.

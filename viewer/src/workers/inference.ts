@@ -20,7 +20,7 @@ import type { FiringBlock } from '../data/firings.ts';
 import type { Compute, LatentGeometry, ModelKind } from '../data/model.ts';
 import { readBlock } from '../data/rows.ts';
 import { inSharedMemory, ownBuffer } from '../data/shared-memory.ts';
-import { unpacked } from '../data/shipped.ts';
+import { readWasm } from '../data/shipped.ts';
 import { turn } from '../data/turn.ts';
 import type { ComputeReport, InferenceApi, LinearDecoder, OpenedModel, SourceFiles } from './inference-api.ts';
 import { createLiveText } from './live-text.ts';
@@ -379,7 +379,7 @@ export function createInference(giveWasm: (wasm: ArrayBuffer) => void, runtime: 
   return {
     ...createLiveText(runtime),
     ...createNearest(runtime),
-    start: async wasm => giveWasm(typeof wasm === 'string' ? await unpacked(wasm) : wasm),
+    start: async wasm => giveWasm(await readWasm(wasm)),
 
     async open(file, name, compute, beside = {}, names = undefined) {
       const bytes = new Uint8Array(await file.arrayBuffer());

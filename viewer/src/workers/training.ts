@@ -21,7 +21,7 @@ import { snapshotSteps } from '../../../src/training/snapshot-steps.ts';
 import { lossTerms } from '../../../src/training/training-step.ts';
 import { transfer } from '../../../src/workers/protocol.ts';
 import type { History } from '../data/model.ts';
-import { unpacked } from '../data/shipped.ts';
+import { readWasm } from '../data/shipped.ts';
 import type {
   SaeSettings,
   ToySettings,
@@ -266,7 +266,7 @@ async function trainAutoencoders(
 export function createTraining(giveWasm: (wasm: ArrayBuffer) => void, runtime: () => Runtime): TrainingApi {
   let control = new Control();
   return {
-    start: async wasm => giveWasm(typeof wasm === 'string' ? await unpacked(wasm) : wasm),
+    start: async wasm => giveWasm(await readWasm(wasm)),
     async train(settings, progress) {
       control = new Control();
       const engine = createOnnxRuntimeEngine(runtime(), { reason: 'the viewer' });
