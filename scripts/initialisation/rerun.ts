@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { recovery } from '../../src/analysis/recovery.ts';
 import { generatedSource } from '../../src/data/generated-source.ts';
 import { writeNpy } from '../../src/files/npy.ts';
 import { writeFileAtomic } from '../../src/files/write-atomic.ts';
@@ -21,8 +22,8 @@ const AGAIN = ['gaussian'] as const;
 const SIDE_BY_SIDE = 4;
 const SEEDS = Array.from({ length: 8 }, (_, i) => i + 1);
 
-/** Steps and seeds of the comparison from the same start and with the same batches. */
-const SAME = { steps: 400, seeds: 3 } as const;
+/** Steps of the trainings from the same start and with the same batches, and their seeds: a few steps, of which every parameter is compared, and the whole cell. */
+const SAME = { few: 400, seeds: 4 } as const;
 const PARAMETERS = ['V', 'W_enc', 'b_enc', 'b_dec'] as const;
 
 interface Rerun {
@@ -38,11 +39,17 @@ function byPython<Result>(python: string, request: object): Result {
   return JSON.parse(execFileSync(python, [script, JSON.stringify(request)], options)) as Result;
 }
 
-/** The largest difference of any parameter between ours and PyTorch after the same steps from the same start. */
-async function differenceOf(python: string, cell: Cell): Promise<number> {
-  const { steps, seeds } = SAME;
+/** Ours and PyTorch after the same steps from the same start: the largest difference of any parameter, and the directions that the latents of each have found, dead ones too. */
+interface Same {
+  readonly difference: number;
+  readonly ours: readonly number[];
+  readonly theirs: readonly number[];
+}
+
+async function sameSteps(python: string, cell: Cell, steps: number): Promise<Same> {
+  const { seeds } = SAME;
   const { dSae, batch, learningRate } = cell;
-  const { data } = await worldSettings(cell.world).make();
+  const { data, truth, threshold } = await worldSettings(cell.world).make();
   await using open = await data.open({ seed: 0, batchSize: batch });
   const rows = await open.sample(steps * batch);
   const again = generatedSource({
@@ -78,14 +85,26 @@ async function differenceOf(python: string, cell: Cell): Promise<number> {
       await writeFileAtomic(join(given, `${name}.npy`), writeNpy(hostTensor(data, [seeds, ...starts[0]!.shape])));
     }
     const theirs = byPython<Record<string, number[]>>(python, { seeds, steps, given });
-    return Math.max(
-      ...PARAMETERS.flatMap(name =>
-        results.flatMap(({ sae }, seed) => {
-          const own = (sae.state.parameters[name] as HostTensor).data;
-          return [...own].map((value, i) => Math.abs(value - theirs[name]![seed * own.length + i]!));
-        }),
+    let difference = 0;
+    for (const name of PARAMETERS) {
+      for (const [seed, { sae }] of results.entries()) {
+        const own = sae.state.parameters[name] as HostTensor;
+        for (const [i, value] of own.data.entries()) {
+          difference = Math.max(difference, Math.abs(value - theirs[name]![seed * own.data.length + i]!));
+        }
+      }
+    }
+    const found = (directions: HostTensor): number =>
+      recovery({ directions, trueDirections: truth, threshold }).recovered;
+    const { shape } = truth;
+    const size = dSae * shape[1]!;
+    return {
+      difference,
+      ours: results.map(({ sae }) => found(sae.featureDirections())),
+      theirs: results.map((_, seed) =>
+        found(hostTensor(theirs['V']!.slice(seed * size, (seed + 1) * size), [dSae, shape[1]!])),
       ),
-    );
+    };
   } finally {
     await rm(given, { recursive: true, force: true });
   }
@@ -94,7 +113,7 @@ async function differenceOf(python: string, cell: Cell): Promise<number> {
 /** A table of PyTorch beside ours. Runs what is not kept where there is a Python. */
 export async function rerun(results: Results, out: string, python: string | undefined): Promise<string> {
   const lines: string[] = [];
-  let same: number | undefined;
+  const sentences: string[] = [];
   for (const start of AGAIN) {
     const cell = PARTS['screen']!.find(
       cell => cell.start === start && cell.bias === 'trained' && cell.auxK === 'none',
@@ -114,11 +133,17 @@ export async function rerun(results: Results, out: string, python: string | unde
       const done = await (python ? kept(out, name, settings, () => run(seed)) : keptResult<Rerun>(out, name, settings));
       if (done) runs.push(done);
     }
-    const sameName = `rerun-${start}-same-steps`;
-    const sameSettings = { ...cell, ...SAME };
-    same ??= await (python
-      ? kept(out, sameName, sameSettings, () => differenceOf(python, cell))
-      : keptResult<number>(out, sameName, sameSettings));
+    const same = async (steps: number): Promise<Same | undefined> => {
+      const [name, about] = [`rerun-${start}-same-${steps}`, { ...cell, ...SAME, steps }];
+      return python ? kept(out, name, about, () => sameSteps(python, cell, steps)) : keptResult<Same>(out, name, about);
+    };
+    const [few, whole] = [await same(SAME.few), await same(cell.steps)];
+    if (few && whole) {
+      sentences.push(
+        `From the same start and with the same batches (${SAME.seeds} seeds) every parameter is within ${few.difference.toExponential(0)} of PyTorch’s after ${SAME.few} steps; after all ${cell.steps.toLocaleString('en')} ` +
+          `PyTorch’s latents have found ${whole.theirs.join(', ')} of the directions and ours ${whole.ours.join(', ')}. What differs in the table are draws.`,
+      );
+    }
     if (!ours || runs.length === 0) continue;
     const theirs = {
       found: runs.flatMap(({ found }) => found),
@@ -137,17 +162,10 @@ export async function rerun(results: Results, out: string, python: string | unde
     );
   }
   if (lines.length === 0) return 'Not run.';
-  const sentence =
-    same === undefined
-      ? []
-      : [
-          '',
-          `From the same start and with the same batches every parameter is within ${same.toExponential(0)} of PyTorch’s after ${SAME.steps} steps (${SAME.seeds} seeds): what differs above are draws.`,
-        ];
   return [
     '| start | by | seeds | found of 100 (least–most) | FVU | dead |',
     '| --- | --- | --- | --- | --- | --- |',
     ...lines,
-    ...sentence,
+    ...sentences.flatMap(sentence => ['', sentence]),
   ].join('\n');
 }
