@@ -54,8 +54,9 @@ export function nameOf({ world, kind, start, bias, auxK, dSae, k, learningRate, 
 
 /** The architecture of a cell. */
 export function activationOf({ kind, k, auxK }: Cell): ActivationConfig {
-  if (kind === 'relu') return { kind, l1: L1 };
-  if (kind === 'jumprelu') return { kind, l0: L0 };
+  // The weight of the penalty is steered so that as many are active as of the chosen ones.
+  if (kind === 'relu') return { kind, l1: L1, targetL0: k };
+  if (kind === 'jumprelu') return { kind, l0: L0, targetL0: k };
   const revived = {
     none: { auxK: false },
     raw: { auxK: { form: 'saelens', coefficient: 1, deadAfter: DEAD_AFTER } },
@@ -66,8 +67,8 @@ export function activationOf({ kind, k, auxK }: Cell): ActivationConfig {
 
 /** Steps of silence after which AuxK takes a latent for dead. */
 export const DEAD_AFTER = 100;
-/** Weights of the penalties, in the unit of the mean squared error. */
-export const [L1, L0] = [0.001, 0.0003] as const;
+/** Weights of the penalties at first, in the unit of the mean squared error. */
+export const [L1, L0] = [0.003, 0.0003] as const;
 
 function cells(world: WorldName, starts: readonly StartName[], other: Partial<Cell> = {}): Cell[] {
   const { dSae, k, learningRate, steps, batch, seeds } = worldSettings(world);
@@ -120,12 +121,11 @@ export const PARTS: Readonly<Record<string, readonly Cell[]>> = {
   ],
   kinds: [
     ...cells('hundred', FEW, { ...FOUR, kind: 'batchtopk' }),
+    ...cells('hundred', ['gaussian', 'spread'], { ...FOUR, kind: 'batchtopk', auxK: 'relu' }),
+    ...cells('hundred', ['gaussian'], { ...FOUR, kind: 'batchtopk', auxK: 'raw' }),
     ...cells('hundred', FEW, { ...FOUR, kind: 'relu' }),
     ...cells('hundred', FEW, { ...FOUR, kind: 'jumprelu' }),
   ],
   /** AuxK at a thousand, in both forms. */
-  revived: [
-    ...cells('thousand', FEW, { auxK: 'raw' }),
-    ...cells('thousand', ['gaussian', 'small'], { auxK: 'relu' }),
-  ],
+  revived: [...cells('thousand', FEW, { auxK: 'raw' }), ...cells('thousand', ['gaussian', 'small'], { auxK: 'relu' })],
 };

@@ -41,13 +41,19 @@ export function plainCells(results: Results, world: string): Done[] {
     .sort((a, b) => STARTS.indexOf(a.cell.start) - STARTS.indexOf(b.cell.start));
 }
 
-/** The cell of a world that starts so and has AuxK in SAELens's form. */
-export function revivedCell(results: Results, start: StartName, world: string): Done | undefined {
+/** The TopK cell of a world that starts so and has AuxK in one of its forms: `relu` is that of Gao et al. and the library's default, `raw` SAELens's. */
+export function revivedCell(
+  results: Results,
+  start: StartName,
+  world: string,
+  auxK: 'raw' | 'relu' = 'raw',
+): Done | undefined {
   return [...results.values()].find(
     ({ cell }) =>
       cell.world === world &&
+      cell.kind === 'topk' &&
       cell.start === start &&
-      cell.auxK === 'raw' &&
+      cell.auxK === auxK &&
       cell.bias === 'trained' &&
       cell.dSae === worldSettings(world).dSae,
   );
@@ -103,7 +109,7 @@ export function report(results: Results): StudyReport {
       ),
       kinds: table(
         'Other architectures',
-        `A hundred features; BatchTopK at the true k, ReLU with l1 ${L1}, JumpReLU with a weight of ${L0} on L0 (step penalty).`,
+        `A hundred features, 3 of them active; BatchTopK at the true k; ReLU and JumpReLU (step penalty) with the weight of the penalty steered to as many active latents (\`targetL0\`; at first l1 ${L1} and l0 ${L0}).`,
         'kinds',
         doneOf('kinds'),
         explanations(doneOf('kinds')),
@@ -129,6 +135,7 @@ const HEADER = [
   'least–most',
   'FVU',
   'FVU less that from the truth',
+  'L0',
   'dead',
   'doubled',
   'mixed',
@@ -154,6 +161,10 @@ function cellsOf(done: Done, truth: Done | undefined): string[] {
       4,
     ),
     compared ? signed(compared.excess) : '–',
+    meanOf(
+      of(run => run.l0),
+      2,
+    ),
     meanOf(
       of(run => run.dead),
       1,
