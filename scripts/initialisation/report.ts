@@ -95,7 +95,7 @@ export function report(results: Results): StudyReport {
       sizes: table('Every start at every size', recipe(), 'sizes', sizes, explanations(sizes)),
       screen: table(
         'The screen: start × b_dec, and AuxK, a hundred features',
-        `Every start with b_dec trained and held, and three with AuxK; ${worldSettings('hundred').seeds} seeds each, on ${worldSettings('hundred').inWords}.`,
+        `Every start with b_dec trained and held, and three with AuxK, on ${worldSettings('hundred').inWords}.`,
         'screen',
         screen,
         effects(screen),
@@ -271,13 +271,13 @@ function missing(part: string, results: Results): string {
 /** What somebody needs to run a cell again. */
 function recipe(): string {
   const worlds = [...SIZES.map(({ world }) => world), 'topics'].map(name => {
-    const { inWords: words, dSae, k, steps, batch, learningRate, seeds } = worldSettings(name);
-    return `\`${name}\`: ${words}; ${dSae} latents, TopK ${k}, ${steps.toLocaleString('en')} steps of ${batch.toLocaleString('en')} at ${learningRate}, ${seeds === 1 ? 'seed 0' : `seeds 0–${seeds - 1}`}`;
+    const { inWords: words, dSae, k, steps, batch, learningRate } = worldSettings(name);
+    return `\`${name}\`: ${words}; ${dSae} latents, TopK ${k}, ${steps.toLocaleString('en')} steps of ${batch.toLocaleString('en')} at ${learningRate}`;
   });
   return (
-    `${worlds.join('. ')}. Magnitudes are uniform on [0, 1). All: fresh samples in every step, mean squared error, Adam (0, .999, eps 1e-8), the rate falling to 0 over the ` +
+    `${worlds.join('. ')}. Magnitudes are uniform on [0, 1). Seeds count from 0. All: fresh samples in every step, mean squared error, Adam (0, .999, eps 1e-8), the rate falling to 0 over the ` +
     'last fifth, x̂ = TopK(relu((x − b_dec) W_enc + b_enc)) W_dec + b_dec, unit decoder rows (reparametrised; `small`, `small-spread` and `free`: free rows, at first of norm .1, .1 and 1), W_enc at first W_decᵀ (`small-encoder`: W_decᵀ / 10), b_enc 0, b_dec the geometric ' +
-    'median of 10,000 samples (`truth`: b). Found: a true direction with an alive latent of its own under optimal matching, cosine > .9 (`star`: > .98). FVU, dead and L0 on rows that no training saw. ' +
+    'median of 10,000 samples, the same for all seeds (`truth`: b). Found: a true direction with an alive latent of its own under optimal matching, cosine > .9 (`star`: > .98). FVU, dead and L0 on rows that no training saw. ' +
     `Means ± half of the 95% interval (Student’s t) over seeds; differences are paired by seed. AuxK: dead after ${DEAD_AFTER} steps; raw is SAELens’s form with weight 1, relu is OpenAI’s with 1/32. ` +
     'Mixed: latents within .9 of a positive sum of two true directions and of neither alone. PW-MCC: mean |cosine| of latents matched between two seeds, and of random directions.'
   );
@@ -325,7 +325,7 @@ function figuresOf(
       metric: 'share of true directions found',
       title: 'Does the start still matter with more features?',
       subtitle:
-        'TopK at the true k, as many latents as features; means over seeds with 95% intervals (a thousand: three seeds)',
+        'TopK at the true k, as many latents as features; means over seeds with 95% intervals (of a thousand one to three seeds)',
     }),
     'initialisation-by-step': plotRecovery(curves, {
       title: 'A hundred features in 25 dimensions: directions found by step',

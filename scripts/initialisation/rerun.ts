@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { recovery } from '../../src/analysis/recovery.ts';
+import { studentInterval } from '../../src/analysis/student-interval.ts';
 import { generatedSource } from '../../src/data/generated-source.ts';
 import { writeNpy } from '../../src/files/npy.ts';
 import { writeFileAtomic } from '../../src/files/write-atomic.ts';
@@ -110,6 +111,14 @@ async function sameSteps(python: string, cell: Cell, steps: number): Promise<Sam
   }
 }
 
+/** The difference of two means; each has an interval, and the squares of their halves add up. */
+function differenceText(theirs: readonly number[], ours: readonly number[]): string {
+  const [a, b] = [studentInterval(theirs), studentInterval(ours)];
+  const half = Math.hypot((a.high - a.low) / 2, (b.high - b.low) / 2);
+  const by = a.mean - b.mean;
+  return `PyTorch’s draws find ${by.toFixed(1)} ± ${half.toFixed(1)} directions more than ours: ${Math.abs(by) < half ? 'the interval holds zero' : 'the interval does not hold zero'}.`;
+}
+
 /** A table of PyTorch beside ours. Runs what is not kept where there is a Python. */
 export async function rerun(results: Results, out: string, python: string | undefined): Promise<string> {
   const lines: string[] = [];
@@ -152,6 +161,12 @@ export async function rerun(results: Results, out: string, python: string | unde
     };
     const row = (by: string, { found, fvu, dead }: Rerun): string =>
       `| ${start} | ${by} | ${found.length} | ${meanOf(found, 1)} (${Math.min(...found)}–${Math.max(...found)}) | ${meanOf(fvu, 4)} | ${meanOf(dead, 1)} |`;
+    sentences.unshift(
+      differenceText(
+        theirs.found,
+        ours.map(({ found }) => found),
+      ),
+    );
     lines.push(
       row('PyTorch', theirs),
       row('ours', {

@@ -42,18 +42,20 @@ function answer(results: Results): string {
       })
       .join(', ');
   const shares = (start: StartName): string => each(start, (done, short) => `${percentFound(done)} of ${short}`);
-  const revived = (start: StartName): string =>
+  const revived = (start: StartName, auxK?: 'relu'): string =>
     sizes
       .flatMap(({ world, short }) => {
-        const done = revivedCell(results, start, world);
+        const done = revivedCell(results, start, world, auxK);
         return done ? [`${percentFound(done)} of ${short}`] : [];
       })
       .join(', ');
+  const batchTopk = kindCells('batchtopk', results);
   return (
     '**Of a hundred features one seed finds about as many as another, and what is left undiscovered, there and of a thousand, is the optimiser’s doing, not the objective’s: latents that die or mix.** ' +
     `From Gaussian rows of norm 1 and without AuxK, TopK at the true k finds ${shares('gaussian')}; single seeds find ${each('gaussian', (done, short) => `${seedsOf(done)} of ${short}`)}. ` +
-    `From the truth it finds ${shares('truth')}. Of five what helps is a start spread over the activations (${shares('spread')}); of more it is AuxK, from Gaussian rows ${revived('gaussian')}; a small start ` +
-    `(norm .1) finds ${shares('small')} without AuxK and ${revived('small')} with it, so that it is no remedy by itself.`
+    `From the truth it finds ${shares('truth')}. Of five what helps is a start spread over the activations (${shares('spread')}); of more it is AuxK, from Gaussian rows ${revived('gaussian', 'relu')} in the form of Gao et al. and ${revived('gaussian')} in SAELens’s; a small start ` +
+    `(norm .1) finds ${shares('small')} without AuxK and ${revived('small')} with it, so that it is no remedy by itself.` +
+    (batchTopk.length > 0 ? ` BatchTopK depends on its start more, of a hundred: ${inTurn(batchTopk, results)}.` : '')
   );
 }
 
@@ -68,10 +70,11 @@ function bySize(results: Results): string {
       const all = world === 'star' ? `, all five in ${allFound(done.result)}` : '';
       return `\`${done.cell.start}\` ${percentFound(done)}${all}${short ? ` (${explanationText(short)})` : ''}`;
     });
-    const revived = STARTS.flatMap(start => {
-      const done = revivedCell(results, start, world);
-      return done ? [`\`${start}\` ${percentFound(done)}`] : [];
-    });
+    const revived = (auxK: 'raw' | 'relu'): string =>
+      STARTS.flatMap(start => {
+        const done = revivedCell(results, start, world, auxK);
+        return done ? [`\`${start}\` ${percentFound(done)}`] : [];
+      }).join(', ');
     const held = [...PARTS['star']!, ...PARTS['screen']!]
       .flatMap(cell => results.get(nameOf(cell)) ?? [])
       .filter(({ cell }) => cell.world === world && cell.bias === 'held' && cell.auxK === 'none');
@@ -79,7 +82,8 @@ function bySize(results: Results): string {
       held.length === 0
         ? ''
         : ` With b_dec held: ${held.map(done => `\`${done.cell.start}\` ${percentFound(done)}${why(done, results)}`).join(', ')}.`;
-    const revivedWords = revived.length > 0 ? ` With AuxK: ${revived.join(', ')}.` : '';
+    const [raw, relu] = [revived('raw'), revived('relu')];
+    const revivedWords = `${raw ? ` With AuxK in SAELens’s form: ${raw}.` : ''}${relu ? ` In the form of Gao et al.: ${relu}.` : ''}`;
     return [`- **${name}**: ${starts.join('; ')}.${heldWords}${revivedWords} ${walk(cells)}`];
   });
   const norms = [...PARTS['screen']!, ...PARTS['norms']!].flatMap(cell => results.get(nameOf(cell)) ?? []);
@@ -100,10 +104,15 @@ function bySize(results: Results): string {
 
 const KINDS = { batchtopk: 'BatchTopK at the true k', relu: 'ReLU', jumprelu: 'JumpReLU' } as const;
 
+/** The cells of an architecture on the hundred. */
+function kindCells(kind: string, results: Results): Done[] {
+  return PARTS['kinds']!.filter(cell => cell.kind === kind).flatMap(cell => results.get(nameOf(cell)) ?? []);
+}
+
 /** Other architectures on the hundred. */
 function otherKinds(results: Results): string[] {
   const told = Object.entries(KINDS).flatMap(([kind, name]) => {
-    const cells = PARTS['kinds']!.filter(cell => cell.kind === kind).flatMap(cell => results.get(nameOf(cell)) ?? []);
+    const cells = kindCells(kind, results);
     return cells.length === 0 ? [] : [`${name} ${inTurn(cells, results)}`];
   });
   return told.length === 0 ? [] : [`- **Other architectures**, a hundred features: ${told.join('. ')}.`];
