@@ -209,18 +209,19 @@ function withPreset(name: PresetName, given: SaeSettings): SaeSettings {
     optimizer: { ...preset.optimizer, ...defined(own.optimizer ?? {}) },
     start: { ...preset.start, ...defined(own.start ?? {}) },
     schedules: { ...preset.schedules, ...defined(own.schedules ?? {}) },
-    activation: withPresetActivation(activation, preset.activation ?? {}, normalize),
+    activation: withPresetActivation(activation, preset.activation ?? {}, normalize, own.decoder ?? preset.decoder),
   };
 }
 
 /**
  * The architecture's settings, completed by the preset's; those of AuxK one by one. The preset's AuxK is dropped where
- * the normalisation does not go with it.
+ * the normalisation does not go with it, and its choice by decoder norms where every row has norm 1.
  */
 function withPresetActivation(
   own: ActivationConfig,
-  { auxK, ...preset }: Readonly<Record<string, unknown>>,
+  { auxK, rescaleByDecoderNorm, ...preset }: Readonly<Record<string, unknown>>,
   normalize: NormalizeActivations | undefined,
+  decoder: DecoderForm | undefined,
 ): ActivationConfig {
   const given = defined(own) as ActivationConfig & { readonly auxK?: object | false };
   const isByRow = normalize === 'layer_norm' || normalize === 'constant_norm_rescale';
@@ -228,6 +229,7 @@ function withPresetActivation(
   const { auxK: ownAuxK, ...rest } = given;
   return {
     ...preset,
+    ...(rescaleByDecoderNorm === true && decoder === 'free' && { rescaleByDecoderNorm }),
     ...rest,
     ...(revives && { auxK: { ...(auxK as object | undefined), ...(ownAuxK || {}) } }),
   } as ActivationConfig;
