@@ -207,7 +207,10 @@ function warmUpAfterEach(steps: number, { learningRate, ...schedules }: Schedule
 function withoutPreset(given: SaeSettings): SaeSettings {
   const { activation, dSae, normalize } = given;
   const revives = dSae > FEW_LATENTS && CHOOSES_LATENTS.includes(activation.kind);
-  return { ...given, activation: completedActivation(activation, revives ? { auxK: {} } : {}, normalize) };
+  return {
+    ...given,
+    activation: completedActivation(activation, revives ? { auxK: {} } : {}, normalize, given.decoder),
+  };
 }
 
 /** The `given` settings, completed by those of the preset. In settings that have parts, each part counts by itself. */
@@ -227,25 +230,27 @@ function withPreset(name: PresetName, given: SaeSettings): SaeSettings {
     optimizer: { ...preset.optimizer, ...defined(own.optimizer ?? {}) },
     start: { ...preset.start, ...defined(own.start ?? {}) },
     schedules: { ...preset.schedules, ...defined(own.schedules ?? {}) },
-    activation: completedActivation(activation, preset.activation ?? {}, normalize),
+    activation: completedActivation(activation, preset.activation ?? {}, normalize, own.decoder ?? preset.decoder),
   };
 }
 
 /**
  * The architecture's settings, completed by its defaults or the preset's; those of AuxK one by one. AuxK that the
- * caller does not ask for is dropped where the normalisation does not go with it. `auxK: false` stays in the result, so
- * that settings resolved twice are still without it.
+ * caller does not ask for is dropped where the normalisation does not go with it, and a preset's choice by decoder norms
+ * where every row has norm 1. `auxK: false` stays in the result, so that settings resolved twice are still without it.
  */
 function completedActivation(
   own: ActivationConfig,
-  { auxK, ...defaults }: Readonly<Record<string, unknown>>,
+  { auxK, rescaleByDecoderNorm, ...defaults }: Readonly<Record<string, unknown>>,
   normalize: NormalizeActivations | undefined,
+  decoder: DecoderForm | undefined,
 ): ActivationConfig {
   const given = defined(own) as ActivationConfig & { readonly auxK?: object | false };
   const isByRow = normalize === 'layer_norm' || normalize === 'constant_norm_rescale';
   const revives = given.auxK === undefined ? auxK !== undefined && !isByRow : given.auxK !== false;
   return {
     ...defaults,
+    ...(rescaleByDecoderNorm === true && decoder === 'free' && { rescaleByDecoderNorm }),
     ...given,
     ...(revives && { auxK: { ...(auxK as object | undefined), ...(given.auxK || {}) } }),
   } as ActivationConfig;

@@ -74,6 +74,18 @@ describe('presets', () => {
     expect(resolved('ours', { activation: { kind: 'topk', k: 3 } })).to.include({ reconstructionLoss: 'mean' });
   });
 
+  it('ours chooses latents by activation times row norm, where rows have norms of their own', () => {
+    const kind = { kind: 'batchtopk', k: 8 } as const;
+    const free = resolved('ours', { activation: kind });
+    expect([free.decoder, free.start.decoderNorm]).to.deep.equal(['free', undefined]);
+    expect(free.activation).to.have.property('rescaleByDecoderNorm', true);
+    for (const decoder of ['reparametrise', 'renormalise'] as const) {
+      const unit = resolved('ours', { activation: kind, decoder });
+      expect(unit.activation, decoder).to.not.have.property('rescaleByDecoderNorm');
+      expect(unit.activation, decoder).to.have.property('auxK');
+    }
+  });
+
   it('dictionary-learning takes Gao’s law for the rate of those that choose latents', () => {
     const { learningRate } = resolved('dictionary-learning', { activation: { kind: 'topk', k: 32 }, dSae: 2 ** 16 });
     expect(learningRate).to.be.closeTo(1e-4, 1e-12);
