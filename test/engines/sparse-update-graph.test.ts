@@ -104,18 +104,21 @@ interface Way {
 }
 
 /**
- * Latents are found from products of floats, or from estimates; those chosen by threshold go as lists or through products of whole matrices, as
- * many as there are: each case in all ways.
+ * Latents are found from products of floats, or from estimates; those chosen by threshold, and dead ones, go as lists or through products of
+ * matrices, as many as there are: each case in all ways.
  */
 function inAllWays([name, settings]: (typeof CASES)[number]): (readonly [string, Settings, Way])[] {
-  const { kind } = settings.activation;
+  const { activation } = settings;
   const lists = (estimates: boolean): Way => ({ denseFrom: 2, estimates });
   const ways: (readonly [string, Settings, Way])[] = [
     [name, settings, lists(false)],
     [`${name}, by estimates`, settings, lists(true)],
   ];
-  if (['topk', 'batchtopk', 'matryoshka'].includes(kind)) return ways;
-  return [...ways, [`${name}, products`, settings, { denseFrom: 0, estimates: false }]];
+  const isThreshold = !['topk', 'batchtopk', 'matryoshka'].includes(activation.kind);
+  const revives = 'auxK' in activation && activation.auxK !== undefined;
+  if (isThreshold || revives) ways.push([`${name}, products`, settings, { denseFrom: 0, estimates: false }]);
+  if (revives) ways.push([`${name}, products, by estimates`, settings, { denseFrom: 0, estimates: true }]);
+  return ways;
 }
 
 describe('the sparse update beside the recorded graph', () => {

@@ -153,6 +153,7 @@ function layoutOf(
   const trainedThresholds = selection.kind === 'jumprelu' ? columns : 0;
   const kept = keepsGradients(plan) ? 1 : 0;
   const bytes = plan.estimates ? 1 : 0;
+  const deadApart = mostDeadApart(plan, columns);
   const terms = Math.max(auxK ? 2 * batchSize : batchSize, latents);
   const lengths: Record<keyof Layout, number> = {
     centred: batchSize * width,
@@ -189,7 +190,10 @@ function layoutOf(
     candidateRows: candidates,
     candidateLatents: candidates,
     candidateValues: candidates,
-    deadEncoder: mostDeadApart(plan, columns) * width,
+    deadEncoder: deadApart * width,
+    deadDecoder: deadApart * width,
+    deadInverseNorms: deadApart,
+    deadBiasGradients: deadApart,
     scoreBias: 0,
     thresholds,
     thresholdsM: firstMoment * trainedThresholds,

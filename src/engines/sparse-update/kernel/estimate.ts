@@ -190,6 +190,14 @@ export function scaleSamples(): void {
   }
 }
 
+/** 3 · 2²²: added to a number below 2²² it leaves the nearest whole one in the last bits of the sum, much sooner than a conversion does. */
+const TO_WHOLE: f32 = 12582912;
+
+/** Numbers below 2²² rounded up, by at least a half and at most three halves. */
+function roundedUp(values: v128): v128 {
+  return i32x4.sub(f32x4.add(values, f32x4.splat(TO_WHOLE + 1)), f32x4.splat(TO_WHOLE));
+}
+
 /**
  * From products of latents from..to (at `products`, int32 [to - from, samples]): the most that each pre-activation can be, rounded up, as int16 in
  * `most` [columns, samples]; and the largest lower bound of each pool of `pool` latents, for each sample, in `byteMaxima` [pools, samples]: each
@@ -198,7 +206,6 @@ export function scaleSamples(): void {
 export function boundProducts(products: usize, pool: i32, from: i32, to: i32): void {
   const rowBytes = (<usize>samples) << 2;
   let out = byteMaxima + <usize>(from / pool) * rowBytes;
-  const one = f32x4.splat(1);
   for (let first = from; first < to; first += pool) {
     for (let at: usize = 0; at < rowBytes; at += 16) v128.store(out + at, f32x4.splat(-f32.MAX_VALUE));
     for (let latent = first, end = min(first + pool, to); latent < end; latent++) {
@@ -228,12 +235,9 @@ export function boundProducts(products: usize, pool: i32, from: i32, to: i32): v
         );
         v128.store(out + at, f32x4.pmax(v128.load(out + at), f32x4.sub(estimate1, missed1)));
         v128.store(out + at, f32x4.pmax(v128.load(out + at, 16), f32x4.sub(estimate2, missed2)), 16);
-        const most1 = f32x4.add(f32x4.mul(f32x4.add(estimate1, missed1), v128.load(mostScales + at)), one);
-        const most2 = f32x4.add(f32x4.mul(f32x4.add(estimate2, missed2), v128.load(mostScales + at, 16)), one);
-        v128.store(
-          mostRow + (at >> 1),
-          i16x8.narrow_i32x4_s(i32x4.trunc_sat_f32x4_s(most1), i32x4.trunc_sat_f32x4_s(most2)),
-        );
+        const most1 = roundedUp(f32x4.mul(f32x4.add(estimate1, missed1), v128.load(mostScales + at)));
+        const most2 = roundedUp(f32x4.mul(f32x4.add(estimate2, missed2), v128.load(mostScales + at, 16)));
+        v128.store(mostRow + (at >> 1), i16x8.narrow_i32x4_s(most1, most2));
       }
     }
     // Room beyond the batch is no sample.
@@ -321,8 +325,8 @@ function putCandidate(candidate: i32, row: i32, latent: i32, byLatent: bool): vo
     const ofRow = load<f32>(rowErrors + at) * load<f32>(latentNorms + index);
     const ofLatent = load<f32>(rowNorms + at) * load<f32>(latentErrors + index);
     const missed = weight * (ofRow + ofLatent + BIAS_SLACK * abs(load<f32>(encoderBias + index)));
-    // Rounded up by at most one, and a little for what this line rounds.
-    isSure = (count - 1) * step - NORM_SLACK * 2 * missed - SUM_SLACK * count * step >= load<f32>(bounds + at);
+    // Rounded up by at most three halves, and a little for what this line rounds.
+    isSure = (count - <f32>1.5) * step - NORM_SLACK * 2 * missed - SUM_SLACK * count * step >= load<f32>(bounds + at);
   }
   store<i32>(candidateRows + offset, isSure ? -1 - row : row);
   store<i32>(candidateLatents + offset, latent);
