@@ -27,6 +27,7 @@ export type KernelAddress =
   | 'rowErrors'
   | 'most'
   | 'mostScales'
+  | 'mostSteps'
   | 'leastOfMost'
   | 'bounds'
   | 'ownBounds'
@@ -37,7 +38,6 @@ export type KernelAddress =
   | 'candidateValues'
   | 'deadEncoder'
   | 'deadDecoder'
-  | 'deadInverseNorms'
   | 'deadBiasGradients'
   | 'scoreBias'
   | 'thresholds'
@@ -128,8 +128,8 @@ export interface Kernel extends Globals {
   writeBatchBytes(): 0 | 1;
   scaleSamples(): void;
   boundProducts(products: number, pool: number, from: number, to: number): void;
-  boundSamples(n: number, pools: number, out: number): void;
-  boundBatch(n: number, pools: number, out: number): void;
+  boundSamples(shared: number, own: number, pools: number): void;
+  boundBatch(shared: number, own: number, pools: number): void;
   listCandidates(capacity: number, byLatent: 0 | 1): number;
   raiseBounds(count: number, shared: number, own: number, together: 0 | 1): void;
   readonly computed: WebAssembly.Global;
@@ -149,7 +149,8 @@ export interface Kernel extends Globals {
   gatherDead(count: number, rows: number, out: number): void;
   selectDead(count: number, k: number, floor: number, isGathered: 0 | 1): number;
   spreadDead(count: number): void;
-  scoreDead(count: number, products: number): void;
+  turnDead(count: number, out: number): void;
+  scoreDead(count: number, values: number, products: number): void;
   scatter(rows: number, mean: number): number;
   measureDead(
     from: number,

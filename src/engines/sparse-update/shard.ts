@@ -29,7 +29,6 @@ import {
   latentsOf,
   mostDeadApart,
   paddedColumns,
-  paddedDead,
   paddedWidth,
   poolSize,
   prefixTerm,
@@ -40,12 +39,12 @@ import {
   type ByteProduct,
   type DeadProducts,
   type DenseProducts,
-  deadProductsAt,
   openByteProduct,
   openDeadProducts,
   openDenseProducts,
   openEncoderProduct,
   type Product,
+  turnedDeadAt,
 } from './products.ts';
 import { type Layout, ShardMemory } from './shard-memory.ts';
 import { countsOf, type ShardEntry, type ShardState, shardEntries } from './state.ts';
@@ -411,17 +410,14 @@ export class Shard {
   #findBounds(allFinite: boolean): void {
     const { selection } = this.#plan;
     const kernel = this.#kernel;
-    const { bounds, ownBounds } = this.#layout;
     const pools = Math.ceil(this.#columns / poolSize(this.#plan, this.#columns));
     const { shared, own } = this.#asked();
-    for (const [address, asked] of [
-      [bounds, shared],
-      [ownBounds, own],
-    ] as const) {
-      if (!allFinite) this.#memory.floatsAt(address, this.#memory.samples).fill(SMALLEST_POSITIVE);
-      else if (selection.kind === 'topk') kernel.boundSamples(asked, pools, address);
-      else kernel.boundBatch(asked, pools, address);
-    }
+    if (!allFinite) {
+      for (const name of ['bounds', 'ownBounds'] as const) {
+        this.#memory.floats(name, this.#memory.samples).fill(SMALLEST_POSITIVE);
+      }
+    } else if (selection.kind === 'topk') kernel.boundSamples(shared, own, pools);
+    else kernel.boundBatch(shared, own, pools);
     this.#agreeOnBounds(0);
   }
 
@@ -693,7 +689,7 @@ export class Shard {
     const { encoder, deadEncoder } = this.#layout;
     if (isGathered) {
       kernel.gatherDead(own, encoder, deadEncoder);
-      await (await this.#deadProducts()).scores(paddedDead(own));
+      await (await this.#deadProducts()).scores(own);
     } else if (!hasAll && own > 0) await this.#multiplyAll();
     const entries = this.#withDeadEntries(() => this.#selectDead(own, all, isGathered ? 1 : 0));
     const form = areFew && this.#isDense(entries, own) ? DEAD_BY_PRODUCTS : entries > 0 ? DEAD_BY_ENTRIES : NO_DEAD;
@@ -729,17 +725,18 @@ export class Shard {
     }
     this.#withDeadEntries(() => this.#kernel.spreadDead(latents));
     this.#kernel.gatherDead(latents, decoder, deadDecoder);
-    await (await this.#deadProducts()).reconstruction(paddedDead(latents));
+    await (await this.#deadProducts()).reconstruction(latents);
   }
 
   /** Leaves the gradients of `latents` dead latents in the places of their rows. */
   async #multiplyDead(latents: number): Promise<void> {
     const products = await this.#deadProducts();
-    const count = paddedDead(latents);
-    await products.byFeature(count);
-    await products.byDecoder(count);
-    this.#kernel.scoreDead(latents, deadProductsAt(this.#memory, count));
-    await products.byEncoder(count);
+    const values = turnedDeadAt(this.#memory, latents);
+    this.#kernel.turnDead(latents, values);
+    await products.byFeature(latents);
+    await products.byDecoder(latents);
+    this.#kernel.scoreDead(latents, values, this.#layout.preActivations);
+    await products.byEncoder(latents);
   }
 
   /** Enters the dead latents' largest pre-activations. */

@@ -11,6 +11,7 @@ export {
   scoreDead,
   selectDead,
   spreadDead,
+  turnDead,
 } from './dead.ts';
 export { finishGradients, scoreGradients, spreadValues } from './dense.ts';
 export {

@@ -45,7 +45,8 @@ function nthOfFew(values: usize, count: i32, n: i32): f32 {
   return load<f32>(values);
 }
 
-function lanesOf(counts: v128): i32 {
+/** The sum of four counts. */
+export function lanesOf(counts: v128): i32 {
   return (
     i32x4.extract_lane(counts, 0) +
     i32x4.extract_lane(counts, 1) +

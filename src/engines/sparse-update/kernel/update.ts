@@ -50,12 +50,17 @@ import {
   width,
 } from './layout.ts';
 import { bandwidth, byteReach, keepsNorms, l0, l1, projects, reachesInput, renormalises } from './objective.ts';
-import { addScaled, dot, setTerm, sumLanes, sumTerms } from './rows.ts';
+import { addScaled, dot, dotTerms, setTerm, sumLanes, sumTerms } from './rows.ts';
 import { sortByKey } from './sort.ts';
 
 /** Sorts `count` entries by their latents, as `sortByKey` has it. */
 export function sortByLatent(count: i32, latentsOfEntries: usize, starts: usize, sorted: usize): void {
   sortByKey(count, latentsOfEntries, latents, starts, sorted);
+}
+
+/** Byte offset of an entry, of those sorted by latent the one at `place`. */
+function entryAt(sorted: usize, place: i32): usize {
+  return (<usize>load<i32>(sorted + ((<usize>place) << 2))) << 2;
 }
 
 /** Number of a latent's entries, or that of a dead latent's. */
@@ -94,11 +99,22 @@ function gather(latent: usize, deadForm: i32, decoderOut: usize, encoderOut: usi
   let values: f32 = 0;
   biasGradient = 0;
   thresholdGradient = 0;
+  const deadFirst = deadForm === DEAD_BY_ENTRIES ? load<i32>(deadLatentStarts + index) : 0;
+  const terms = deadForm === DEAD_BY_ENTRIES ? count + entriesIn(deadLatentStarts, latent) : count;
   for (let term = 0; term < count; term++) {
-    const entry = (<usize>load<i32>(latentEntries + ((<usize>(first + term)) << 2))) << 2;
+    const entry = entryAt(latentEntries, first + term);
     const gradient = ofDepth + <usize>load<i32>(entryRows + entry) * rowBytes;
-    const value = load<f32>(entryValues + entry);
-    const featureGradient = inverseNorm * dot(direction, gradient);
+    setTerm(term, gradient, load<f32>(entryValues + entry) * inverseNorm);
+  }
+  for (let term = count; term < terms; term++) {
+    const entry = entryAt(deadLatentEntries, deadFirst + term - count);
+    const gradient = deadGradients + <usize>load<i32>(deadRows + entry) * rowBytes;
+    setTerm(term, gradient, load<f32>(deadValues + entry) * inverseNorm);
+  }
+  dotTerms(direction, terms);
+  for (let term = 0; term < count; term++) {
+    const value = load<f32>(entryValues + entryAt(latentEntries, first + term));
+    const featureGradient = inverseNorm * load<f32>(termDots + ((<usize>term) << 2));
     along += value * featureGradient;
     let scoreGradient = featureGradient;
     if (l1 !== 0) {
@@ -111,23 +127,14 @@ function gather(latent: usize, deadForm: i32, decoderOut: usize, encoderOut: usi
       scoreGradient = (value > 0 ? scoreGradient : 0) + (reachesInput ? estimate : 0);
     }
     biasGradient += scoreGradient;
-    setTerm(term, gradient, value * inverseNorm);
     store<f32>(termDots + ((<usize>term) << 2), scoreGradient);
   }
-  let terms = count;
-  if (deadForm === DEAD_BY_ENTRIES) {
-    const deadFirst = load<i32>(deadLatentStarts + index);
-    for (let place = deadFirst, end = load<i32>(deadLatentStarts + index, 4); place < end; place++) {
-      const entry = (<usize>load<i32>(deadLatentEntries + ((<usize>place) << 2))) << 2;
-      const gradient = deadGradients + <usize>load<i32>(deadRows + entry) * rowBytes;
-      const value = load<f32>(deadValues + entry);
-      const featureGradient = inverseNorm * dot(direction, gradient);
-      along += value * featureGradient;
-      biasGradient += featureGradient;
-      setTerm(terms, gradient, value * inverseNorm);
-      store<f32>(termDots + ((<usize>terms) << 2), featureGradient);
-      terms++;
-    }
+  for (let term = count; term < terms; term++) {
+    const value = load<f32>(deadValues + entryAt(deadLatentEntries, deadFirst + term - count));
+    const featureGradient = inverseNorm * load<f32>(termDots + ((<usize>term) << 2));
+    along += value * featureGradient;
+    biasGradient += featureGradient;
+    store<f32>(termDots + ((<usize>term) << 2), featureGradient);
   }
   sumTerms(decoderOut, terms);
   const addsDead = deadForm === DEAD_BY_PRODUCTS && entriesIn(deadLatentStarts, latent) > 0;
@@ -143,17 +150,13 @@ function gather(latent: usize, deadForm: i32, decoderOut: usize, encoderOut: usi
 
   if (terms > 0 || addsDead) addScaled(decoderBiasGradient, encoder + latent * rowBytes, -biasGradient);
   for (let term = 0; term < count; term++) {
-    const entry = (<usize>load<i32>(latentEntries + ((<usize>(first + term)) << 2))) << 2;
-    const row = centred + <usize>load<i32>(entryRows + entry) * rowBytes;
+    const row = centred + <usize>load<i32>(entryRows + entryAt(latentEntries, first + term)) * rowBytes;
     setTerm(term, row, load<f32>(termDots + ((<usize>term) << 2)));
   }
-  if (deadForm === DEAD_BY_ENTRIES) {
-    const deadFirst = load<i32>(deadLatentStarts + index);
-    for (let term = count; term < terms; term++) {
-      const entry = (<usize>load<i32>(deadLatentEntries + ((<usize>(deadFirst + term - count)) << 2))) << 2;
-      const row = centred + <usize>load<i32>(deadRows + entry) * rowBytes;
-      setTerm(term, row, load<f32>(termDots + ((<usize>term) << 2)));
-    }
+  for (let term = count; term < terms; term++) {
+    const entry = entryAt(deadLatentEntries, deadFirst + term - count);
+    const row = centred + <usize>load<i32>(deadRows + entry) * rowBytes;
+    setTerm(term, row, load<f32>(termDots + ((<usize>term) << 2)));
   }
   sumTerms(encoderOut, terms);
   if (addsDead) addScaled(encoderOut, deadEncoder + place * rowBytes, 1);
