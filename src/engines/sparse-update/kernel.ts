@@ -38,6 +38,7 @@ export type KernelAddress =
   | 'candidateValues'
   | 'deadEncoder'
   | 'deadDecoder'
+  | 'deadInverseNorms'
   | 'deadBiasGradients'
   | 'scoreBias'
   | 'thresholds'
@@ -149,8 +150,7 @@ export interface Kernel extends Globals {
   gatherDead(count: number, rows: number, out: number): void;
   selectDead(count: number, k: number, floor: number, isGathered: 0 | 1): number;
   spreadDead(count: number): void;
-  turnDead(count: number, out: number): void;
-  scoreDead(count: number, values: number, products: number): void;
+  scoreDead(count: number, products: number): void;
   scatter(rows: number, mean: number): number;
   measureDead(
     from: number,

@@ -142,9 +142,14 @@ export function mostCandidates(plan: SparsePlan, columns: number): number {
   return plan.estimates ? paddedSamples(plan) * (Math.ceil(columns * CANDIDATES) + 1) : 0;
 }
 
-/** The most dead latents of a shard that are multiplied apart from the others. */
+/** Dead latents of a shard that are multiplied apart from the others: a multiple of SIMD_WIDTH, as `columns` is one of SEGMENT. */
 export function mostDeadApart({ auxK }: SparsePlan, columns: number): number {
   return auxK ? columns * DEAD_APART : 0;
+}
+
+/** Columns of a matrix of `count` dead latents: whole vectors. */
+export function paddedDead(count: number): number {
+  return Math.ceil(count / SIMD_WIDTH) * SIMD_WIDTH;
 }
 
 /** Latents of the largest shard. */

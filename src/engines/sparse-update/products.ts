@@ -77,15 +77,15 @@ export async function openByteProduct(runtime: Runtime, memory: ShardMemory): Pr
 }
 
 /**
- * Products with a row or a column for each of some dead latents, of which there are `count`. `preActivations` holds [batch, count]; once the error is
- * known they lie turned behind that, [count, batch], and their gradients take their place: a matrix that Gemm must turn takes it twice as long.
+ * Products with a row or a column for each of some dead latents, of which there are `count`. `preActivations` holds [batch, count], and behind that
+ * their gradients.
  */
 export interface DeadProducts {
   /** Pre-activations of the encoder rows in `deadEncoder`, without b_enc. */
   scores(count: number): Promise<void>;
   /** `deadGradients` = preActivations · deadDecoder. */
   reconstruction(count: number): Promise<void>;
-  /** Products of the decoder rows in `deadDecoder` with `deadGradients`, [count, batch] in `preActivations`: the gradients of these come from them. */
+  /** Products of `deadGradients` with the decoder rows in `deadDecoder`: what the gradients of the pre-activations come from. */
   byFeature(count: number): Promise<void>;
   /** Gradients of decoder rows, in the rows' place. */
   byDecoder(count: number): Promise<void>;
@@ -94,8 +94,8 @@ export interface DeadProducts {
   dispose(): Promise<void>;
 }
 
-/** Where the pre-activations of `count` dead latents lie turned. */
-export function turnedDeadAt({ layout, shapes }: ShardMemory, count: number): number {
+/** Where `DeadProducts.byFeature` of `count` latents lie: behind their pre-activations. */
+export function deadProductsAt({ layout, shapes }: ShardMemory, count: number): number {
   return layout.preActivations + 4 * shapes.preActivations[0] * count;
 }
 
@@ -103,21 +103,25 @@ export function turnedDeadAt({ layout, shapes }: ShardMemory, count: number): nu
 export async function openDeadProducts(runtime: Runtime, memory: ShardMemory): Promise<DeadProducts> {
   const { centred, preActivations, deadEncoder, deadDecoder, deadGradients } = memory.layout;
   const [batch, width] = memory.shapes.centred;
-  const [plain, turned] = await Promise.all([openGemm(runtime, {}), openGemm(runtime, { transB: 1 })]);
+  const [plain, turnedLeft, turnedRight] = await Promise.all([
+    openGemm(runtime, {}),
+    openGemm(runtime, { transA: 1 }),
+    openGemm(runtime, { transB: 1 }),
+  ]);
   const ofSamples = (address: number) => tensorOf(runtime, memory, address, [batch, width]);
   const ofLatents = (address: number, count: number) => tensorOf(runtime, memory, address, [count, width]);
-  const scores = (count: number) => tensorOf(runtime, memory, preActivations, [batch, count]);
-  const ofEach = (address: number, count: number) => tensorOf(runtime, memory, address, [count, batch]);
+  const scores = (address: number, count: number) => tensorOf(runtime, memory, address, [batch, count]);
+  const products = (count: number) => scores(deadProductsAt(memory, count), count);
   return {
-    scores: count => turned.run(ofSamples(centred), ofLatents(deadEncoder, count), scores(count)),
-    reconstruction: count => plain.run(scores(count), ofLatents(deadDecoder, count), ofSamples(deadGradients)),
-    byFeature: count =>
-      turned.run(ofLatents(deadDecoder, count), ofSamples(deadGradients), ofEach(preActivations, count)),
+    scores: count => turnedRight.run(ofSamples(centred), ofLatents(deadEncoder, count), scores(preActivations, count)),
+    reconstruction: count =>
+      plain.run(scores(preActivations, count), ofLatents(deadDecoder, count), ofSamples(deadGradients)),
+    byFeature: count => turnedRight.run(ofSamples(deadGradients), ofLatents(deadDecoder, count), products(count)),
     byDecoder: count =>
-      plain.run(ofEach(turnedDeadAt(memory, count), count), ofSamples(deadGradients), ofLatents(deadDecoder, count)),
-    byEncoder: count => plain.run(ofEach(preActivations, count), ofSamples(centred), ofLatents(deadEncoder, count)),
+      turnedLeft.run(scores(preActivations, count), ofSamples(deadGradients), ofLatents(deadDecoder, count)),
+    byEncoder: count => turnedLeft.run(products(count), ofSamples(centred), ofLatents(deadEncoder, count)),
     async dispose() {
-      await Promise.all([plain, turned].map(gemm => gemm.dispose()));
+      await Promise.all([plain, turnedLeft, turnedRight].map(gemm => gemm.dispose()));
     },
   };
 }

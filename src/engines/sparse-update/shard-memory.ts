@@ -194,6 +194,7 @@ function layoutOf(
     candidateValues: candidates,
     deadEncoder: deadApart * width,
     deadDecoder: deadApart * width,
+    deadInverseNorms: deadApart,
     deadBiasGradients: deadApart,
     scoreBias: 0,
     thresholds,

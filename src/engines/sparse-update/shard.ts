@@ -29,6 +29,7 @@ import {
   latentsOf,
   mostDeadApart,
   paddedColumns,
+  paddedDead,
   paddedWidth,
   poolSize,
   prefixTerm,
@@ -39,12 +40,12 @@ import {
   type ByteProduct,
   type DeadProducts,
   type DenseProducts,
+  deadProductsAt,
   openByteProduct,
   openDeadProducts,
   openDenseProducts,
   openEncoderProduct,
   type Product,
-  turnedDeadAt,
 } from './products.ts';
 import { type Layout, ShardMemory } from './shard-memory.ts';
 import { countsOf, type ShardEntry, type ShardState, shardEntries } from './state.ts';
@@ -689,7 +690,7 @@ export class Shard {
     const { encoder, deadEncoder } = this.#layout;
     if (isGathered) {
       kernel.gatherDead(own, encoder, deadEncoder);
-      await (await this.#deadProducts()).scores(own);
+      await (await this.#deadProducts()).scores(paddedDead(own));
     } else if (!hasAll && own > 0) await this.#multiplyAll();
     const entries = this.#withDeadEntries(() => this.#selectDead(own, all, isGathered ? 1 : 0));
     const form = areFew && this.#isDense(entries, own) ? DEAD_BY_PRODUCTS : entries > 0 ? DEAD_BY_ENTRIES : NO_DEAD;
@@ -725,18 +726,17 @@ export class Shard {
     }
     this.#withDeadEntries(() => this.#kernel.spreadDead(latents));
     this.#kernel.gatherDead(latents, decoder, deadDecoder);
-    await (await this.#deadProducts()).reconstruction(latents);
+    await (await this.#deadProducts()).reconstruction(paddedDead(latents));
   }
 
   /** Leaves the gradients of `latents` dead latents in the places of their rows. */
   async #multiplyDead(latents: number): Promise<void> {
     const products = await this.#deadProducts();
-    const values = turnedDeadAt(this.#memory, latents);
-    this.#kernel.turnDead(latents, values);
-    await products.byFeature(latents);
-    await products.byDecoder(latents);
-    this.#kernel.scoreDead(latents, values, this.#layout.preActivations);
-    await products.byEncoder(latents);
+    const count = paddedDead(latents);
+    await products.byFeature(count);
+    await products.byDecoder(count);
+    this.#kernel.scoreDead(latents, deadProductsAt(this.#memory, count));
+    await products.byEncoder(count);
   }
 
   /** Enters the dead latents' largest pre-activations. */

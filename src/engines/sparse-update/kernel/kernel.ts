@@ -11,7 +11,6 @@ export {
   scoreDead,
   selectDead,
   spreadDead,
-  turnDead,
 } from './dead.ts';
 export { finishGradients, scoreGradients, spreadValues } from './dense.ts';
 export {

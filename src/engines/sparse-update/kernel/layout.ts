@@ -79,7 +79,8 @@ export let candidateValues: usize = 0;
 /** [most, width] encoder and decoder rows of dead latents, side by side; and in their place the rows' gradients, where products give these. */
 export let deadEncoder: usize = 0;
 export let deadDecoder: usize = 0;
-/** [most] gradients of the dead latents' b_enc. */
+/** [most] what makes W_dec of each of these decoder rows, and gradients of b_enc. */
+export let deadInverseNorms: usize = 0;
 export let deadBiasGradients: usize = 0;
 
 /** [columns] what is added to a pre-activation when latents are chosen: b_enc, or zeros where it has been added already. */
