@@ -64,9 +64,9 @@ function bySize(results: Results): string {
     const truth = startIn(cells, 'truth');
     if (!truth) return [];
     const starts = cells.map(done => {
-      const why = done === truth ? undefined : shortfall(done.result, truth.result);
+      const short = done === truth ? undefined : shortfall(done.result, truth.result);
       const all = world === 'star' ? `, all five in ${allFound(done.result)}` : '';
-      return `\`${done.cell.start}\` ${percentFound(done)}${all}${why ? ` (${explanationText(why)})` : ''}`;
+      return `\`${done.cell.start}\` ${percentFound(done)}${all}${short ? ` (${explanationText(short)})` : ''}`;
     });
     const revived = STARTS.flatMap(start => {
       const done = revivedCell(results, start, world);
@@ -78,7 +78,7 @@ function bySize(results: Results): string {
     const heldWords =
       held.length === 0
         ? ''
-        : ` With b_dec held: ${held.map(done => `\`${done.cell.start}\` ${percentFound(done)}${whyHeld(done, results)}`).join(', ')}.`;
+        : ` With b_dec held: ${held.map(done => `\`${done.cell.start}\` ${percentFound(done)}${why(done, results)}`).join(', ')}.`;
     const revivedWords = revived.length > 0 ? ` With AuxK: ${revived.join(', ')}.` : '';
     return [`- **${name}**: ${starts.join('; ')}.${heldWords}${revivedWords} ${walk(cells)}`];
   });
@@ -94,7 +94,47 @@ function bySize(results: Results): string {
       `- **What of a small start it is**, a hundred features: ${told('none')}. With AuxK (raw): ${told('raw')}; as OpenAI has it, relu'd: ${told('relu')}.`,
     );
   }
+  lines.push(...otherKinds(results), ...otherWorlds(results));
   return lines.length === 0 ? 'Not run.' : lines.join('\n');
+}
+
+const KINDS = { batchtopk: 'BatchTopK at the true k', relu: 'ReLU', jumprelu: 'JumpReLU' } as const;
+
+/** Other architectures on the hundred. */
+function otherKinds(results: Results): string[] {
+  const told = Object.entries(KINDS).flatMap(([kind, name]) => {
+    const cells = PARTS['kinds']!.filter(cell => cell.kind === kind).flatMap(cell => results.get(nameOf(cell)) ?? []);
+    return cells.length === 0 ? [] : [`${name} ${inTurn(cells, results)}`];
+  });
+  return told.length === 0 ? [] : [`- **Other architectures**, a hundred features: ${told.join('. ')}.`];
+}
+
+const OTHER_WORLDS = {
+  correlated: 'firing together',
+  trees: 'in trees',
+  'hundred-1': 'of a second dictionary',
+  'hundred-2': 'of a third',
+} as const;
+
+/** Other data of a hundred features, by TopK. */
+function otherWorlds(results: Results): string[] {
+  const told = Object.entries(OTHER_WORLDS).flatMap(([world, name]) => {
+    const cells = PARTS['contrasts']!.filter(cell => cell.world === world).flatMap(
+      cell => results.get(nameOf(cell)) ?? [],
+    );
+    return cells.length === 0 ? [] : [`${name}: ${inTurn(cells, results)}`];
+  });
+  return told.length === 0 ? [] : [`- **Other data**, a hundred features ${told.join('; ')}.`];
+}
+
+/** Cells of one kind and world: what each start finds, and why it falls short. */
+function inTurn(cells: readonly Done[], results: Results): string {
+  return cells
+    .map(done => {
+      const auxK = done.cell.auxK === 'none' ? '' : ` with AuxK (${done.cell.auxK})`;
+      return `\`${done.cell.start}\`${auxK} ${percentFound(done)}${why(done, results)}`;
+    })
+    .join(', ');
 }
 
 /** Starts that differ in the norm of rows and in the decoder's form. */
@@ -104,7 +144,7 @@ function meanFvu({ result: { runs } }: Done): string {
   return studentInterval(runs.map(({ fvu }) => fvu)).mean.toFixed(3);
 }
 
-function whyHeld(done: Done, results: Results): string {
+function why(done: Done, results: Results): string {
   const condition = conditionOf(done.cell);
   const truth = [...results.values()].find(
     other => other.cell.start === 'truth' && conditionOf(other.cell) === condition,

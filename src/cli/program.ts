@@ -410,6 +410,11 @@ function evaluate(command: Command, terminal: Terminal): Command {
       ]),
     )
     .option('--sink-norm <x>', 'a position is a sink above x times the median norm (default: 10)', positiveNumber)
+    .option(
+      '--drop-norm-above <x>',
+      'leave positions whose norm is above x times the median as the model has them, and count them apart (for an SAE trained with this option)',
+      positiveNumber,
+    )
     .addHelpText(
       'after',
       `

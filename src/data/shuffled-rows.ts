@@ -70,6 +70,14 @@ interface Buffer {
   readonly order: Int32Array;
 }
 
+/** The rows of some runs in memory. */
+interface ReadRuns {
+  readonly input: Float32Array;
+  readonly target: Float32Array | undefined;
+  /** The places in these arrays of a run's rows that are trained on, by the run's number. */
+  readonly trained: ReadonlyMap<number, Int32Array>;
+}
+
 /** A shuffled, endless stream of given rows, with a part held out. */
 export class ShuffledRows {
   readonly width: number;
@@ -93,6 +101,8 @@ export class ShuffledRows {
   #buffer: Buffer | undefined;
   /** The arrays of a buffer that is used up, which the next one takes over. */
   #spare: { readonly input: Float32Array; readonly target: Float32Array | undefined } | undefined;
+  /** All rows, where one buffer holds them: they are read once, and every epoch gives them in an order of its own. */
+  #whole: ReadRuns | undefined;
   #order: { readonly epoch: number; readonly runs: Uint32Array } | undefined;
   /** Calls of `fill` wait for each other, because each moves the stream. */
   #filling: Promise<void> = Promise.resolve();
@@ -210,6 +220,7 @@ export class ShuffledRows {
     this.#isClosed = true;
     this.#buffer = undefined;
     this.#spare = undefined;
+    this.#whole = undefined;
   }
 
   async *#heldOutRows(): AsyncGenerator<{ readonly input: Float32Array; readonly target: Float32Array | undefined }> {
@@ -305,12 +316,27 @@ export class ShuffledRows {
 
   async #readBuffer(): Promise<Buffer> {
     const [epoch, index] = [this.#epoch, this.#index];
+    const begin = index * this.#runsPerBuffer;
+    const numbers = this.#orderOf(epoch).subarray(begin, begin + this.#runsPerBuffer);
+    const { input, target, trained } = this.#whole ?? (await this.#readRuns(numbers));
+    const rows = Array.from(numbers, run => trained.get(run)!);
+    const order = new Int32Array(rows.reduce((sum, { length }) => sum + length, 0));
+    rows.reduce((at, own) => {
+      order.set(own, at);
+      return at + own.length;
+    }, 0);
+    shuffle(order, this.#randomFor(BUFFER, epoch, index));
+    this.#requireOpen();
+    if (numbers.length === this.#runs.count) this.#whole = { input, target, trained };
+    this.#buffer = { epoch, index, input, target, order };
+    return this.#buffer;
+  }
+
+  /** Reads the runs `numbers` one after the other. */
+  async #readRuns(numbers: Uint32Array): Promise<ReadRuns> {
     this.#spare = this.#buffer;
     this.#buffer = undefined;
-    const begin = index * this.#runsPerBuffer;
-    const runs = Array.from(this.#orderOf(epoch).subarray(begin, begin + this.#runsPerBuffer), run =>
-      this.#runs.at(run),
-    );
+    const runs = Array.from(numbers, run => this.#runs.at(run));
     const { width, targetWidth } = this;
     const starts = sumsBefore(runs.map(({ count }) => count));
     const rows = starts.at(-1)!;
@@ -336,9 +362,10 @@ export class ShuffledRows {
       const readingTarget = read(pair.target!, target);
       return reading || readingTarget ? Promise.all([reading, readingTarget]).then(() => {}) : undefined;
     });
-    const order = new Int32Array(rows);
-    let trained = 0;
+    const trained = new Map<number, Int32Array>();
     for (const [i, run] of runs.entries()) {
+      const own = new Int32Array(run.count);
+      let count = 0;
       let held = this.#holdOut.next(run.offset + run.start) - run.offset - run.start;
       for (let place = 0; place < run.count; place++) {
         if (place === held) {
@@ -347,14 +374,11 @@ export class ShuffledRows {
         }
         const row = starts[i]! + place;
         if (!this.#isGoodPair(run, input, target, row, place)) continue;
-        if (!this.#isLong(input, row * width, run, place)) order[trained++] = row;
+        if (!this.#isLong(input, row * width, run, place)) own[count++] = row;
       }
+      trained.set(numbers[i]!, own.subarray(0, count));
     }
-    const rowOrder = order.subarray(0, trained);
-    shuffle(rowOrder, this.#randomFor(BUFFER, epoch, index));
-    this.#requireOpen();
-    this.#buffer = { epoch, index, input, target, order: rowOrder };
-    return this.#buffer;
+    return { input, target, trained };
   }
 
   /**

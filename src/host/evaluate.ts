@@ -42,7 +42,13 @@ export interface EvaluateOptions extends Omit<RowOptions, 'dropFirst'>, SaeNames
   readonly task?: 'language-model' | 'classifier' | undefined;
   /** A position whose norm is above this many times the median is a sink. Default 10. */
   readonly sinkNorm?: number | undefined;
-  /** Called with the number of samples done, of both passes. */
+  /**
+   * A position at which the norm of `tensor` is above this many times the median keeps the model's own activation and
+   * does not count, as padding does: the autoencoder, zero and the mean replace the other positions. For autoencoders
+   * that were trained without such rows (`dropNormAbove` there). Default: none.
+   */
+  readonly dropNormAbove?: number | undefined;
+  /** Called with the number of samples done, of all passes over the data: two, and three with `dropNormAbove`. */
   readonly onProgress?: ((samples: number) => void) | undefined;
 }
 
@@ -95,6 +101,10 @@ export interface Evaluation extends Scores {
   readonly d_sae: number;
   /** How many latents did not fire in any row. */
   readonly never_fired: number;
+  /** `dropNormAbove`; null where every norm counts. */
+  readonly drop_norm_above: number | null;
+  /** How many positions kept the model's own activation because their norm is above that limit. */
+  readonly dropped_by_norm: number;
   /** How many rows have a norm above `sink_norm` times the median. */
   readonly sinks: number;
   readonly sink_norm: number;
@@ -111,7 +121,7 @@ export interface Evaluation extends Scores {
   };
 }
 
-/** How many numbers are kept for the second pass instead of being computed again: 256 MiB. */
+/** How many numbers are kept for further passes over the data instead of being computed again: 256 MiB. */
 const KEPT_VALUES = 2 ** 26;
 
 const CHANGES = ['sae', 'zero', 'mean'] as const;
@@ -224,7 +234,8 @@ interface ReadBatch {
 /**
  * Scores an autoencoder inside its host.
  * @param sae the autoencoder's model, already read
- * @throws InvalidValueError where the logits do not depend on the tensor or cannot be found
+ * @throws InvalidValueError where the logits do not depend on the tensor or cannot be found, where `dropNormAbove` is
+ *   not positive, or where no position counts
  * @throws SpliceError where replacing does not work
  */
 export async function evaluateSae(
@@ -234,6 +245,10 @@ export async function evaluateSae(
   options: EvaluateOptions,
 ): Promise<Evaluation> {
   const { tensor, target = tensor, batchSize = DEFAULT_BATCH_SIZE, sinkNorm = 10, signal, onProgress } = options;
+  const { dropNormAbove } = options;
+  if (dropNormAbove !== undefined && !(dropNormAbove > 0)) {
+    throw new InvalidValueError(`dropNormAbove must be positive, got ${dropNormAbove}`);
+  }
   const layout = await host.layout(target, options.channelsAxis);
   const logits = await logitsOf(host, target, options.logits);
   const reconstructor = await Reconstructor.open(host, sae, options);
@@ -262,40 +277,75 @@ export async function evaluateSae(
       return { batch, source: source!, target: replaced, kept, positions };
     };
 
-    // The first pass computes the mean, and the norms that identify sinks.
     let check: SpliceCheck | undefined;
-    let sums: Float64Array | undefined;
-    const norms: Float32Array[] = [];
-    let remembered: ReadBatch[] | undefined = [];
-    let values = 0;
     let done = 0;
-    for await (const batch of data.batches({ batchSize })) {
+    let remembered: ReadBatch[] | undefined;
+    let fits = true;
+    /** All batches with their activations, which the first pass keeps for the others where they are few enough. */
+    async function* pass(): AsyncGenerator<ReadBatch> {
+      if (remembered) {
+        yield* remembered;
+        return;
+      }
+      let toRemember: ReadBatch[] | undefined = fits ? [] : undefined;
+      let values = 0;
+      for await (const batch of data.batches({ batchSize })) {
+        signal?.throwIfAborted();
+        check ??= await checkSplice(host, { target, channelsAxis: layout.channelsAxis }, { inputs: batch.inputs });
+        const read = await readBatch(batch);
+        values += read.source.data.length + (options.target === undefined ? 0 : read.target.data.length);
+        if (values > KEPT_VALUES) {
+          fits = false;
+          toRemember = undefined;
+        }
+        toRemember?.push(read);
+        yield read;
+      }
+      remembered = toRemember;
+    }
+    const samplesDone = ({ batch }: ReadBatch): void => {
       signal?.throwIfAborted();
-      check ??= await checkSplice(host, { target, channelsAxis: layout.channelsAxis }, { inputs: batch.inputs });
-      const read = await readBatch(batch);
-      const rows = gathered(read.target, read.kept);
+      done += batch.samples.length;
+      onProgress?.(done);
+    };
+
+    // Where long rows are left out, a pass of its own computes the median norm.
+    let normLimit = Number.POSITIVE_INFINITY;
+    let droppedByNorm = 0;
+    if (dropNormAbove !== undefined) {
+      const norms: Float32Array[] = [];
+      for await (const read of pass()) {
+        norms.push(float32Norms(gathered(read.source, read.kept)));
+        samplesDone(read);
+      }
+      normLimit = dropNormAbove * median(joined(norms));
+      for (const norm of joined(norms)) if (norm > normLimit) droppedByNorm++;
+    }
+    /** The positions that count: those that are kept, without the long ones. */
+    const countedOf = ({ source, kept }: ReadBatch): number[] => {
+      if (dropNormAbove === undefined) return kept;
+      const norms = float32Norms(gathered(source, kept));
+      return kept.filter((_, row) => norms[row]! <= normLimit);
+    };
+
+    // The next pass computes the mean, and the norms that identify sinks.
+    let sums: Float64Array | undefined;
+    const parts: Float32Array[] = [];
+    for await (const read of pass()) {
+      const rows = gathered(read.target, countedOf(read));
       const width = rows.shape[1]!;
       sums ??= new Float64Array(width);
       for (let i = 0; i < rows.data.length; i++) sums[i % width]! += rows.data[i]!;
-      norms.push(float32Norms(rows));
-      values += read.source.data.length + (options.target === undefined ? 0 : read.target.data.length);
-      if (values > KEPT_VALUES) remembered = undefined;
-      remembered?.push(read);
-      done += batch.samples.length;
-      onProgress?.(done);
+      parts.push(float32Norms(rows));
+      samplesDone(read);
     }
-    const count = norms.reduce((sum, part) => sum + part.length, 0);
-    if (count === 0 || !sums || !check)
+    const norms = joined(parts);
+    if (norms.length === 0 || !sums || !check)
       throw new InvalidValueError('no position counts: every one is padded or left out');
-    const mean = Float32Array.from(sums, sum => sum / count);
-    const allNorms = new Float32Array(count);
-    norms.reduce((at, part) => {
-      allNorms.set(part, at);
-      return at + part.length;
-    }, 0);
-    const limit = sinkNorm * median(allNorms);
+    const mean = Float32Array.from(sums, sum => sum / norms.length);
+    const limit = sinkNorm * median(norms);
 
-    // The second pass runs the rest of the model four times.
+    // The last pass runs the rest of the model four times.
     const rest = await host.openVariant({ outputs: [{ tensor: logits }], replace: [{ tensor: target, layout }] });
     opened.push(rest.session);
     const scorer = await RowScorer.open(host.runtime);
@@ -309,11 +359,9 @@ export async function evaluateSae(
     let task = options.task;
     let classes: Evaluation['classes'] = 'next token';
     let sinks = 0;
-    const batches = remembered ?? data.batches({ batchSize });
-    for await (const item of batches as AsyncIterable<ReadBatch | InputBatch>) {
-      signal?.throwIfAborted();
-      const read = 'kept' in item ? item : await readBatch(item);
-      const { batch, kept, positions } = read;
+    for await (const read of pass()) {
+      const { batch, positions } = read;
+      const kept = countedOf(read);
       const width = mean.length;
 
       const active: number[] = [];
@@ -330,7 +378,7 @@ export async function evaluateSae(
           active.push(n);
         }
       });
-      if (reconstruction.shape[1] !== width) {
+      if (kept.length > 0 && reconstruction.shape[1] !== width) {
         throw new InvalidShapeError(
           `the autoencoder gives rows ${reconstruction.shape[1]} wide; ${target} is ${width} wide`,
         );
@@ -384,7 +432,7 @@ export async function evaluateSae(
         return { data: result!.data as Float32Array, shape: result!.shape };
       };
       const original = await runRest(read.target);
-      const plan = scoredRows(read, original, { task, tensor: target, logits });
+      const plan = scoredRows({ ...read, kept }, original, { task, tensor: target, logits });
       task = plan.task;
       const originalRows = gathered(original, plan.rows);
       const own = await scorer.score(originalRows, originalRows, plan.classes ?? new Int32Array(plan.rows.length));
@@ -419,8 +467,7 @@ export async function evaluateSae(
           }
         });
       }
-      done += batch.samples.length;
-      onProgress?.(done);
+      samplesDone(read);
     }
     const dSae = fired?.length ?? reconstructor.dSae ?? 0;
     return {
@@ -431,6 +478,8 @@ export async function evaluateSae(
       ...pools.all.scores(),
       d_sae: dSae,
       never_fired: dSae - (fired?.reduce((sum, flag) => sum + flag, 0) ?? 0),
+      drop_norm_above: dropNormAbove ?? null,
+      dropped_by_norm: droppedByNorm,
       sinks,
       sink_norm: sinkNorm,
       without_first_position: pools.withoutFirst.scores(),
@@ -445,6 +494,15 @@ export async function evaluateSae(
   } finally {
     for (const part of opened) await part.dispose();
   }
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  parts.reduce((at, part) => {
+    all.set(part, at);
+    return at + part.length;
+  }, 0);
+  return all;
 }
 
 /** Which rows of a batch's logits are scored, and with which classes. */

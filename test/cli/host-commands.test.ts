@@ -10,6 +10,7 @@ import { runCommand } from './run-command.ts';
 const pathOf = (name: string) => fileURLToPath(new URL(`../host/language-model/${name}`, import.meta.url));
 const scores = JSON.parse(readFileSync(pathOf('scores.json'), 'utf8')) as { tensor: string } & Record<string, number>;
 const { tensor } = scores;
+const { without_long: withoutLong } = scores as unknown as { readonly without_long: Record<string, number> };
 const FUSED = pathOf('fused.onnx');
 const OVER = ['--tensor', tensor, '--input', pathOf('ids.npy'), '--mask', pathOf('mask.npy')];
 
@@ -78,6 +79,16 @@ describe('command line, host models', () => {
     }
     expect(await done('evaluate', pathOf('sae.onnx'), '--model', FUSED, ...OVER)).to.include(
       '5 of 64 latents did not fire in 222 rows',
+    );
+  });
+
+  it('scores an autoencoder with long activations left as the model has them', async () => {
+    const { drop_norm_above: limit, ce_sae: entropy } = withoutLong;
+    const dropped = [...OVER, '--drop-norm-above', String(limit)];
+    const found = JSON.parse(await done('evaluate', pathOf('sae.onnx'), '--model', FUSED, ...dropped, '--json'));
+    expect(found['ce_sae']).to.be.closeTo(entropy!, 1e-4);
+    expect(await done('evaluate', pathOf('sae.onnx'), '--model', FUSED, ...dropped)).to.match(
+      /37 positions above 1\.\d+ times the median norm kept the model's own activation and are not counted/,
     );
   });
 

@@ -170,6 +170,26 @@ describe('activations from files', () => {
     expect(await rowsOf(stream, 100)).to.deep.equal(rest.slice(0, 100));
   });
 
+  it('reads files once where one buffer holds all rows, and gives them in another order in each epoch', async () => {
+    const rows = 1000;
+    const file = await put('once.npy', writeNpy(shard(0, rows)));
+    const settings = { shuffleBuffer: 3000, seed: 4, holdOut: 0 };
+    const stream = await open(file, settings);
+    const first = await rowsOf(stream, rows);
+    const state = JSON.parse(JSON.stringify(stream.batches.state()));
+    // A stream that begins in the second epoch reads the rows in the order of that epoch.
+    const again = await open(file, settings);
+    await again.batches.restore(state);
+    const expected = await rowsOf(again, 2 * rows);
+    await truncate(file, 200);
+    const rest = await rowsOf(stream, 2 * rows);
+    expect(rest).to.deep.equal(expected);
+    for (const epoch of [rest.slice(0, rows), rest.slice(rows)]) {
+      expect(new Set(epoch).size).to.equal(rows);
+      expect(epoch).to.not.deep.equal(first);
+    }
+  });
+
   it('samples training rows of many places without moving the stream', async () => {
     const stream = await open(pattern, { holdOut: 0.5, seed: 3 });
     const { data, shape } = await stream.sample(500);

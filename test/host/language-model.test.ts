@@ -17,6 +17,8 @@ const ids = array('ids');
 const mask = array('mask');
 const scores = JSON.parse(readFileSync(pathOf('scores.json'), 'utf8')) as { tensor: string } & Record<string, number>;
 const { tensor } = scores;
+/** The scores where the longest sixth of the positions that count keep their activation. */
+const { without_long: withoutLong } = scores as unknown as { readonly without_long: Record<string, number> };
 const [samples = 0, seq = 0] = ids.shape;
 const kept = Array.from(mask.data, (flag, at) => (flag ? at : -1)).filter(at => at >= 0);
 
@@ -68,6 +70,15 @@ describe('host: a language model', () => {
           if (typeof value === 'number') expect(result[key as keyof Evaluation], key).to.be.closeTo(value, 1e-4);
         }
         expect(result.check.bypassed).to.equal(false);
+      });
+
+      it('leaves long activations as the model has them, where asked', async () => {
+        const options = { tensor, mask, batchSize: 7, dropNormAbove: withoutLong['drop_norm_above']! };
+        const result = await evaluate(file, SAE, { input_ids: ids }, options);
+        for (const [key, value] of Object.entries(withoutLong)) {
+          expect(result[key as keyof Evaluation], key).to.be.closeTo(value, 1e-4);
+        }
+        expect(withoutLong['ce_sae']).not.to.be.closeTo(scores['ce_sae']!, 1e-3);
       });
 
       it('says how long reconstructions are: shrinkage and bias by hand from decoded features', async () => {
@@ -258,6 +269,18 @@ describe('host: a language model', () => {
         evaluate(host, SAE, { input_ids: ids }, { tensor, mask, logits: '/b0/Add_1_output_0' }),
         InvalidValueError,
         'does not depend on',
+      ));
+    it('a limit of norms that is not positive', () =>
+      fails(
+        evaluate(host, SAE, { input_ids: ids }, { tensor, mask, dropNormAbove: 0 }),
+        InvalidValueError,
+        'dropNormAbove must be positive, got 0',
+      ));
+    it('a limit of norms below all of them', () =>
+      fails(
+        evaluate(host, SAE, { input_ids: ids }, { tensor, mask, dropNormAbove: 1e-6 }),
+        InvalidValueError,
+        'no position counts',
       ));
     it('a replacement of another shape', () =>
       fails(

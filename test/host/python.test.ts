@@ -77,6 +77,12 @@ for (const { name, modules, args } of CASES) {
         for (const [key, value] of Object.entries(expected)) {
           if (typeof value === 'number') expect(scores[key as keyof Evaluation], key).to.be.closeTo(value, 1e-4);
         }
+        const { without_long: without } = expected as unknown as { readonly without_long: Record<string, number> };
+        const data = { tensor, mask: read('mask'), batchSize: 9, dropNormAbove: without['drop_norm_above']! };
+        const short = await evaluate(host, sae, { input_ids: read('ids') }, data);
+        for (const [key, value] of Object.entries(without)) {
+          expect(short[key as keyof Evaluation], `${key} without long rows`).to.be.closeTo(value, 1e-4);
+        }
         const merged = join(folder, `merged-${file}`);
         await (await splice(host, sae, { tensor })).write(merged);
         const script = join(folder, 'check.py');

@@ -16,13 +16,15 @@ export interface EvaluateOptions extends HostDataOptions, NameOptions, ReportOpt
   readonly logits?: string;
   readonly task?: 'language-model' | 'classifier';
   readonly sinkNorm?: number;
+  readonly dropNormAbove?: number;
 }
 
 /** Runs `monosemantic evaluate`. */
 export async function evaluate(file: string, options: EvaluateOptions, terminal: Terminal): Promise<void> {
   const sae = await readSource(file);
   const { host, data, rows, close } = await openHostData(options.model, options, terminal);
-  const progress = startRunProgress(data.samples === undefined ? undefined : 2 * data.samples, 0, terminal);
+  const passes = options.dropNormAbove === undefined ? 2 : 3;
+  const progress = startRunProgress(data.samples === undefined ? undefined : passes * data.samples, 0, terminal);
   try {
     const result = await evaluateSae(host, sae, data, {
       ...rows,
@@ -30,6 +32,7 @@ export async function evaluate(file: string, options: EvaluateOptions, terminal:
       logits: options.logits,
       task: options.task,
       sinkNorm: options.sinkNorm,
+      dropNormAbove: options.dropNormAbove,
       onProgress: samples => progress.update(samples, samples),
     });
     progress.stop();
@@ -78,6 +81,11 @@ function words(result: Evaluation): string {
     `${result.tensor}, ${result.task}: cross-entropy against the ${result.classes.replace(/^the /, '')}, of ${result.logits}`,
     ...inColumns(table),
     `${result.never_fired} of ${result.d_sae} latents did not fire in ${result.rows} rows`,
+    ...(result.drop_norm_above === null
+      ? []
+      : [
+          `${result.dropped_by_norm} positions above ${result.drop_norm_above} times the median norm kept the model's own activation and are not counted`,
+        ]),
     `tried: the tensor replaced by itself changes ${number(result.check.identity)} of the outputs' range${
       result.check.bypassed ? '; the outputs also depend on the input by ways that do not pass the tensor' : ''
     }`,
