@@ -116,7 +116,7 @@ async function training({ path }: TypedFile): Promise<number> {
   const { time } = await trainSae({
     data: activationFiles(path),
     dSae,
-    activation: { kind: 'topk', k },
+    activation: { kind: 'topk', k, auxK: false },
     steps: TRAIN_STEPS,
     batchSize: BATCH,
     start: { directions: 'gaussian', bias: 'mean' },

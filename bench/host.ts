@@ -52,7 +52,7 @@ const options = new Command('npm run bench:host --')
     '--steps <n>',
     'steps of 1,024 rows in the shorter training; the longer one has three times as many',
     positiveInteger,
-    6,
+    12,
   )
   .parse()
   .opts<Options>();
@@ -176,7 +176,7 @@ try {
     await trainSae({
       data: source,
       dSae: options.dSae,
-      activation: { kind: 'topk', k: options.k },
+      activation: { kind: 'topk', k: options.k, auxK: false },
       start: { directions: 'gaussian', bias: 'zero' },
       batchSize: BATCH,
       steps,

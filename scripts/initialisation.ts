@@ -1,6 +1,6 @@
 /**
  * `npx tsx scripts/initialisation.ts --parts screen,star,thousand`: does the sensitivity to initialisation persist with more features and dimensions, and what helps? Trains the cells of
- * scripts/initialisation/design.ts; a cell is a file under --out and is not run again. --write puts tables, figures and docs/study.csv where docs/study.md shows them.
+ * scripts/initialisation/design.ts; a cell is a file under --out and is not run again. Where time is over, a cell that has other seeds than the design asks for is shown with those. --write puts tables, figures and docs/study.csv where docs/study.md shows them.
  */
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
@@ -60,7 +60,7 @@ for (const cell of wanted) {
   const mayRun = started < until;
   const result = mayRun
     ? await kept<CellResult>(out, name, { ...cell }, async () => runCell(cell, await worldOf(cell.world)))
-    : await keptResult<CellResult>(out, name, { ...cell });
+    : await keptResult<CellResult>(out, name, { ...cell }, ['seeds']);
   if (!result) continue;
   results.set(name, { cell, result });
   const found = result.runs.map(run => run.found).join(' ');

@@ -2,15 +2,16 @@
 
 Answers each line of standard input with one of standard output:
 
-    {library, kind, dIn, dSae, batchSize, k, learningRate, threads, rows?, auxK?, deadAfter?, l1?, l0?, device?}   -> {"version": …}
-    {"steps": n}        trains on, batch after batch of `rows` (.npy; without it one batch of normal draws)        -> {"ms": […]}
+    {library, kind, dIn, dSae, batchSize, k, learningRate, threads, rows?, auxK?, deadAfter?, dead?, l1?, l0?, device?}   -> {"version": …}
+    {"steps": n}        trains on, batch after batch of `rows` (.npy; without it one batch of normal draws)        -> {"ms": […], "processor": […]}
     {"save": folder}    what is trained, in SAELens's inference format, which other libraries read                 -> {"dead": n}
 
 - `dense`: forward over all latents, autograd, Adam; what a notebook does.
 - `expert`: the decoder is an embedding_bag of the chosen rows and Adam is fused; the encoder's gradient is autograd's dense product. TopK alone.
 - `gathered`: the same with an encoder's gradient of our own that gathers the chosen latents. TopK alone.
 - `compiled`: the expert's dense form under torch.compile, where there is a C++ compiler. TopK alone.
-- `saelens`: SAETrainer with its own defaults (decoder rows of norm 0.1, betas 0.9 and 0.999, gradient clipped to 1), AuxK as `auxK` says.
+- `saelens`: SAETrainer with its own defaults (decoder rows of norm 0.1, betas 0.9 and 0.999, gradient clipped to 1), AuxK as `auxK` says. The
+  latents that `dead` lists have a bias too low to fire, and have been silent for long.
 """
 
 import json
@@ -226,6 +227,10 @@ class SaeLens:
         training = SAETrainerConfig(total_training_samples=10**9, train_batch_size_samples=batch_size, lr=request["learningRate"], lr_end=request["learningRate"],
                                     dead_feature_window=request.get("deadAfter", 1000), device=device)
         self.trainer = SAETrainer(training, self.model, rows)
+        dead = request.get("dead", [])
+        with torch.no_grad():
+            self.model.b_enc[dead] = -50.0
+        self.trainer.n_forward_passes_since_fired[dead] = 1e9
         self.version = f"SAELens {sae_lens.__version__}"
 
     def step(self):
@@ -242,9 +247,10 @@ FORMS = {"dense": Dense, "expert": expert, "gathered": gathered, "compiled": com
 
 
 def timed(function):
-    started = time.perf_counter()
+    """Milliseconds by the clock, and of the processor, all threads together."""
+    used, started = time.process_time(), time.perf_counter()
     function()
-    return (time.perf_counter() - started) * 1e3
+    return (time.perf_counter() - started) * 1e3, (time.process_time() - used) * 1e3
 
 
 def main():
@@ -252,7 +258,8 @@ def main():
     for line in sys.stdin:
         request = json.loads(line)
         if "steps" in request:
-            answer = {"ms": [timed(trainer.step) for _ in range(request["steps"])]}
+            times = [timed(trainer.step) for _ in range(request["steps"])]
+            answer = {"ms": [clock for clock, _ in times], "processor": [processor for _, processor in times]}
         elif "save" in request:
             answer = {"dead": trainer.save(request["save"])}
         else:

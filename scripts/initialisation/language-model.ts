@@ -39,7 +39,7 @@ async function scoreOf(file: string, { dSae, start }: LanguageModelCell): Promis
     const { sae } = await trainSae({
       data,
       dSae,
-      activation: { kind: 'topk', k: K },
+      activation: { kind: 'topk', k: K, auxK: false },
       steps: STEPS,
       batchSize: BATCH,
       learningRate: LEARNING_RATE,

@@ -41,13 +41,19 @@ export function plainCells(results: Results, world: string): Done[] {
     .sort((a, b) => STARTS.indexOf(a.cell.start) - STARTS.indexOf(b.cell.start));
 }
 
-/** The cell of a world that starts so and has AuxK in SAELens's form. */
-export function revivedCell(results: Results, start: StartName, world: string): Done | undefined {
+/** The TopK cell of a world that starts so and has AuxK in one of its forms: `relu` is that of Gao et al. and the library's default, `raw` SAELens's. */
+export function revivedCell(
+  results: Results,
+  start: StartName,
+  world: string,
+  auxK: 'raw' | 'relu' = 'raw',
+): Done | undefined {
   return [...results.values()].find(
     ({ cell }) =>
       cell.world === world &&
+      cell.kind === 'topk' &&
       cell.start === start &&
-      cell.auxK === 'raw' &&
+      cell.auxK === auxK &&
       cell.bias === 'trained' &&
       cell.dSae === worldSettings(world).dSae,
   );
@@ -89,7 +95,7 @@ export function report(results: Results): StudyReport {
       sizes: table('Every start at every size', recipe(), 'sizes', sizes, explanations(sizes)),
       screen: table(
         'The screen: start × b_dec, and AuxK, a hundred features',
-        `Every start with b_dec trained and held, and three with AuxK; ${worldSettings('hundred').seeds} seeds each, on ${worldSettings('hundred').inWords}.`,
+        `Every start with b_dec trained and held, and three with AuxK, on ${worldSettings('hundred').inWords}.`,
         'screen',
         screen,
         effects(screen),
@@ -103,7 +109,7 @@ export function report(results: Results): StudyReport {
       ),
       kinds: table(
         'Other architectures',
-        `A hundred features; BatchTopK at the true k, ReLU with l1 ${L1}, JumpReLU with a weight of ${L0} on L0 (step penalty).`,
+        `A hundred features, 3 of them active; BatchTopK at the true k; ReLU and JumpReLU (step penalty) with the weight of the penalty steered to as many active latents (\`targetL0\`; at first l1 ${L1} and l0 ${L0}).`,
         'kinds',
         doneOf('kinds'),
         explanations(doneOf('kinds')),
@@ -129,6 +135,7 @@ const HEADER = [
   'least–most',
   'FVU',
   'FVU less that from the truth',
+  'L0',
   'dead',
   'doubled',
   'mixed',
@@ -154,6 +161,10 @@ function cellsOf(done: Done, truth: Done | undefined): string[] {
       4,
     ),
     compared ? signed(compared.excess) : '–',
+    meanOf(
+      of(run => run.l0),
+      2,
+    ),
     meanOf(
       of(run => run.dead),
       1,
@@ -241,11 +252,12 @@ function effects(screen: readonly Done[]): string {
   return `Mean effects on the share of directions found, in points with 95% intervals: ${[...starts, ...others].join('; ')}.`;
 }
 
-/** The mean difference of two sets of cells with the same seeds. */
+/** The mean difference of two sets of cells, over the seeds that all of them have. */
 function effect(name: string, one: readonly Done[], other: readonly Done[]): string {
   const share = (of: readonly Done[], seed: number): number =>
     of.reduce((sum, { result }) => sum + result.runs[seed]!.found / result.sought, 0) / of.length;
-  const seeds = one[0]!.result.runs.map((_, seed) => seed);
+  const least = Math.min(...[...one, ...other].map(({ result }) => result.runs.length));
+  const seeds = Array.from({ length: least }, (_, seed) => seed);
   const { mean, low, high } = studentInterval(seeds.map(seed => 100 * (share(one, seed) - share(other, seed))));
   return `${name} ${mean.toFixed(1)} [${low.toFixed(1)}, ${high.toFixed(1)}]`;
 }
@@ -259,13 +271,13 @@ function missing(part: string, results: Results): string {
 /** What somebody needs to run a cell again. */
 function recipe(): string {
   const worlds = [...SIZES.map(({ world }) => world), 'topics'].map(name => {
-    const { inWords: words, dSae, k, steps, batch, learningRate, seeds } = worldSettings(name);
-    return `\`${name}\`: ${words}; ${dSae} latents, TopK ${k}, ${steps.toLocaleString('en')} steps of ${batch.toLocaleString('en')} at ${learningRate}, ${seeds === 1 ? 'seed 0' : `seeds 0–${seeds - 1}`}`;
+    const { inWords: words, dSae, k, steps, batch, learningRate } = worldSettings(name);
+    return `\`${name}\`: ${words}; ${dSae} latents, TopK ${k}, ${steps.toLocaleString('en')} steps of ${batch.toLocaleString('en')} at ${learningRate}`;
   });
   return (
-    `${worlds.join('. ')}. Magnitudes are uniform on [0, 1). All: fresh samples in every step, mean squared error, Adam (0, .999, eps 1e-8), the rate falling to 0 over the ` +
+    `${worlds.join('. ')}. Magnitudes are uniform on [0, 1). Seeds count from 0. All: fresh samples in every step, mean squared error, Adam (0, .999, eps 1e-8), the rate falling to 0 over the ` +
     'last fifth, x̂ = TopK(relu((x − b_dec) W_enc + b_enc)) W_dec + b_dec, unit decoder rows (reparametrised; `small`, `small-spread` and `free`: free rows, at first of norm .1, .1 and 1), W_enc at first W_decᵀ (`small-encoder`: W_decᵀ / 10), b_enc 0, b_dec the geometric ' +
-    'median of 10,000 samples (`truth`: b). Found: a true direction with an alive latent of its own under optimal matching, cosine > .9 (`star`: > .98). FVU, dead and L0 on rows that no training saw. ' +
+    'median of 10,000 samples, the same for all seeds (`truth`: b). Found: a true direction with an alive latent of its own under optimal matching, cosine > .9 (`star`: > .98). FVU, dead and L0 on rows that no training saw. ' +
     `Means ± half of the 95% interval (Student’s t) over seeds; differences are paired by seed. AuxK: dead after ${DEAD_AFTER} steps; raw is SAELens’s form with weight 1, relu is OpenAI’s with 1/32. ` +
     'Mixed: latents within .9 of a positive sum of two true directions and of neither alone. PW-MCC: mean |cosine| of latents matched between two seeds, and of random directions.'
   );
@@ -280,13 +292,13 @@ function figuresOf(
     const done = plain(world).find(({ cell }) => cell.start === start);
     return done && studentInterval(done.result.runs.map(run => run.found / done.result.sought));
   };
+  const within = (value: number): number => Math.min(1, Math.max(0, value));
   const bySize = starts
     .filter(start => shareOf('thousand', start) !== undefined || shareOf('star', start) !== undefined)
     .map(name => ({
       name,
       points: SIZES.flatMap(({ world, features }) => {
         const share = shareOf(world, name);
-        const within = (value: number): number => Math.min(1, Math.max(0, value));
         return share ? [{ value: features, mean: share.mean, low: within(share.low), high: within(share.high) }] : [];
       }),
     }))
@@ -295,7 +307,9 @@ function figuresOf(
     name: `${start}, AuxK`,
     points: SIZES.flatMap(({ world, features }) => {
       const done = revivedCell(start, world);
-      return done ? [{ value: features, mean: meanFound(done) }] : [];
+      if (!done) return [];
+      const share = studentInterval(done.result.runs.map(run => run.found / done.result.sought));
+      return [{ value: features, mean: share.mean, low: within(share.low), high: within(share.high) }];
     }),
   }));
   const curves = plain('hundred').map(({ cell, result }) => ({
@@ -311,7 +325,7 @@ function figuresOf(
       metric: 'share of true directions found',
       title: 'Does the start still matter with more features?',
       subtitle:
-        'TopK at the true k, as many latents as features; means over seeds with 95% intervals (a thousand: one seed)',
+        'TopK at the true k, as many latents as features; means over seeds with 95% intervals (of a thousand one to three seeds)',
     }),
     'initialisation-by-step': plotRecovery(curves, {
       title: 'A hundred features in 25 dimensions: directions found by step',

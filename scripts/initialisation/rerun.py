@@ -1,6 +1,8 @@
 """One cell of docs/study.md by somebody else: PyTorch, from what the page says alone, with draws of its own.
 
     python rerun.py '{"start": "gaussian", "seeds": 8}'      # prints {"found": [...], "fvu": [...], "dead": [...]}
+
+With "given", a folder of .npy files, start and batches are those of somebody else: V, W_enc, b_enc, b_dec (seeds first) and rows. Prints the parameters.
 """
 import json
 import sys
@@ -9,16 +11,17 @@ import numpy
 import torch
 from scipy.optimize import linear_sum_assignment
 
-N, D, K, P, BATCH, STEPS, RATE = 100, 25, 3, 0.03, 256, 8000, 0.003
+N, D, K, P, BATCH, RATE = 100, 25, 3, 0.03, 256, 0.003
 request = json.loads(sys.argv[1])
-S = request["seeds"]
+S, STEPS, given = request["seeds"], request.get("steps", 8000), request.get("given")
 torch.manual_seed(request.get("seed", 1))
 torch.set_num_threads(1)
 unit = lambda x: x / x.norm(dim=-1, keepdim=True)
+load = lambda name: torch.from_numpy(numpy.load(f"{given}/{name}.npy"))
 truth, bias = unit(torch.randn(N, D)), unit(torch.randn(D))
 if "truth" in request:  # rows of the dictionary, then b: a .npy file
-    given = torch.from_numpy(numpy.load(request["truth"]))
-    truth, bias = given[:N], given[N]
+    known = torch.from_numpy(numpy.load(request["truth"]))
+    truth, bias = known[:N], known[N]
 rows = lambda *shape: (torch.rand(*shape, N) * (torch.rand(*shape, N) < P)) @ truth + bias
 
 
@@ -30,10 +33,16 @@ def median(x):  # geometric median: Weiszfeld
     return m
 
 
-V = unit(truth.expand(S, N, D) if request["start"] == "truth" else torch.randn(S, N, D)).clone().requires_grad_()
-W_enc = V.detach().transpose(1, 2).clone().requires_grad_()
-b_enc = torch.zeros(S, 1, N, requires_grad=True)
-b_dec = (bias if request["start"] == "truth" else median(rows(10_000))).expand(S, 1, D).clone().requires_grad_()
+if given:
+    V, W_enc, b_enc, b_dec = load("V"), load("W_enc"), load("b_enc")[:, None], load("b_dec")[:, None]
+    batches = load("rows").reshape(STEPS, BATCH, D)
+else:
+    V = unit(truth.expand(S, N, D) if request["start"] == "truth" else torch.randn(S, N, D)).clone()
+    W_enc, b_enc = V.transpose(1, 2).clone(), torch.zeros(S, 1, N)
+    # Each seed has a sample of its own.
+    b_dec = torch.stack([bias if request["start"] == "truth" else median(rows(10_000)) for _ in range(S)])[:, None]
+for parameter in (V, W_enc, b_enc, b_dec):
+    parameter.requires_grad_()
 
 
 def forward(x):
@@ -46,13 +55,16 @@ def forward(x):
 adam = torch.optim.Adam([V, W_enc, b_enc, b_dec], lr=RATE, betas=(0.0, 0.999), eps=1e-8)
 for step in range(STEPS):
     adam.param_groups[0]["lr"] = RATE * min(1.0, (STEPS - step) / (STEPS // 5))
-    x = rows(S, BATCH)
+    x = batches[step].expand(S, BATCH, D) if given else rows(S, BATCH)
     adam.zero_grad()
     # A mean over each seed's samples and dimensions, a sum over seeds: they do not meet.
     ((forward(x)[1] - x) ** 2).mean((1, 2)).sum().backward()
     adam.step()
 
 with torch.no_grad():
+    if given:
+        print(json.dumps({name: p.flatten().tolist() for name, p in {"V": V, "W_enc": W_enc, "b_enc": b_enc, "b_dec": b_dec}.items()}))
+        sys.exit()
     x = rows(4000).expand(S, 4000, D)
     f, y = forward(x)
     alive = (f > 0).any(1)

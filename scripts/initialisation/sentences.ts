@@ -42,18 +42,20 @@ function answer(results: Results): string {
       })
       .join(', ');
   const shares = (start: StartName): string => each(start, (done, short) => `${percentFound(done)} of ${short}`);
-  const revived = (start: StartName): string =>
+  const revived = (start: StartName, auxK?: 'relu'): string =>
     sizes
       .flatMap(({ world, short }) => {
-        const done = revivedCell(results, start, world);
+        const done = revivedCell(results, start, world, auxK);
         return done ? [`${percentFound(done)} of ${short}`] : [];
       })
       .join(', ');
+  const batchTopk = kindCells('batchtopk', results);
   return (
     '**Of a hundred features one seed finds about as many as another, and what is left undiscovered, there and of a thousand, is the optimiser’s doing, not the objective’s: latents that die or mix.** ' +
     `From Gaussian rows of norm 1 and without AuxK, TopK at the true k finds ${shares('gaussian')}; single seeds find ${each('gaussian', (done, short) => `${seedsOf(done)} of ${short}`)}. ` +
-    `From the truth it finds ${shares('truth')}. Of five what helps is a start spread over the activations (${shares('spread')}); of more it is AuxK, from Gaussian rows ${revived('gaussian')}; a small start ` +
-    `(norm .1) finds ${shares('small')} without AuxK and ${revived('small')} with it, so that it is no remedy by itself.`
+    `From the truth it finds ${shares('truth')}. Of five what helps is a start spread over the activations (${shares('spread')}); of more it is AuxK, from Gaussian rows ${revived('gaussian', 'relu')} in the form of Gao et al. and ${revived('gaussian')} in SAELens’s; a small start ` +
+    `(norm .1) finds ${shares('small')} without AuxK and ${revived('small')} with it, so that it is no remedy by itself.` +
+    (batchTopk.length > 0 ? ` BatchTopK depends on its start more, of a hundred: ${inTurn(batchTopk, results)}.` : '')
   );
 }
 
@@ -64,22 +66,24 @@ function bySize(results: Results): string {
     const truth = startIn(cells, 'truth');
     if (!truth) return [];
     const starts = cells.map(done => {
-      const why = done === truth ? undefined : shortfall(done.result, truth.result);
+      const short = done === truth ? undefined : shortfall(done.result, truth.result);
       const all = world === 'star' ? `, all five in ${allFound(done.result)}` : '';
-      return `\`${done.cell.start}\` ${percentFound(done)}${all}${why ? ` (${explanationText(why)})` : ''}`;
+      return `\`${done.cell.start}\` ${percentFound(done)}${all}${short ? ` (${explanationText(short)})` : ''}`;
     });
-    const revived = STARTS.flatMap(start => {
-      const done = revivedCell(results, start, world);
-      return done ? [`\`${start}\` ${percentFound(done)}`] : [];
-    });
+    const revived = (auxK: 'raw' | 'relu'): string =>
+      STARTS.flatMap(start => {
+        const done = revivedCell(results, start, world, auxK);
+        return done ? [`\`${start}\` ${percentFound(done)}`] : [];
+      }).join(', ');
     const held = [...PARTS['star']!, ...PARTS['screen']!]
       .flatMap(cell => results.get(nameOf(cell)) ?? [])
       .filter(({ cell }) => cell.world === world && cell.bias === 'held' && cell.auxK === 'none');
     const heldWords =
       held.length === 0
         ? ''
-        : ` With b_dec held: ${held.map(done => `\`${done.cell.start}\` ${percentFound(done)}${whyHeld(done, results)}`).join(', ')}.`;
-    const revivedWords = revived.length > 0 ? ` With AuxK: ${revived.join(', ')}.` : '';
+        : ` With b_dec held: ${held.map(done => `\`${done.cell.start}\` ${percentFound(done)}${why(done, results)}`).join(', ')}.`;
+    const [raw, relu] = [revived('raw'), revived('relu')];
+    const revivedWords = `${raw ? ` With AuxK in SAELens’s form: ${raw}.` : ''}${relu ? ` In the form of Gao et al.: ${relu}.` : ''}`;
     return [`- **${name}**: ${starts.join('; ')}.${heldWords}${revivedWords} ${walk(cells)}`];
   });
   const norms = [...PARTS['screen']!, ...PARTS['norms']!].flatMap(cell => results.get(nameOf(cell)) ?? []);
@@ -94,7 +98,52 @@ function bySize(results: Results): string {
       `- **What of a small start it is**, a hundred features: ${told('none')}. With AuxK (raw): ${told('raw')}; as OpenAI has it, relu'd: ${told('relu')}.`,
     );
   }
+  lines.push(...otherKinds(results), ...otherWorlds(results));
   return lines.length === 0 ? 'Not run.' : lines.join('\n');
+}
+
+const KINDS = { batchtopk: 'BatchTopK at the true k', relu: 'ReLU', jumprelu: 'JumpReLU' } as const;
+
+/** The cells of an architecture on the hundred. */
+function kindCells(kind: string, results: Results): Done[] {
+  return PARTS['kinds']!.filter(cell => cell.kind === kind).flatMap(cell => results.get(nameOf(cell)) ?? []);
+}
+
+/** Other architectures on the hundred. */
+function otherKinds(results: Results): string[] {
+  const told = Object.entries(KINDS).flatMap(([kind, name]) => {
+    const cells = kindCells(kind, results);
+    return cells.length === 0 ? [] : [`${name} ${inTurn(cells, results)}`];
+  });
+  return told.length === 0 ? [] : [`- **Other architectures**, a hundred features: ${told.join('. ')}.`];
+}
+
+const OTHER_WORLDS = {
+  correlated: 'firing together',
+  trees: 'in trees',
+  'hundred-1': 'of a second dictionary',
+  'hundred-2': 'of a third',
+} as const;
+
+/** Other data of a hundred features, by TopK. */
+function otherWorlds(results: Results): string[] {
+  const told = Object.entries(OTHER_WORLDS).flatMap(([world, name]) => {
+    const cells = PARTS['contrasts']!.filter(cell => cell.world === world).flatMap(
+      cell => results.get(nameOf(cell)) ?? [],
+    );
+    return cells.length === 0 ? [] : [`${name}: ${inTurn(cells, results)}`];
+  });
+  return told.length === 0 ? [] : [`- **Other data**, a hundred features ${told.join('; ')}.`];
+}
+
+/** Cells of one kind and world: what each start finds, and why it falls short. */
+function inTurn(cells: readonly Done[], results: Results): string {
+  return cells
+    .map(done => {
+      const auxK = done.cell.auxK === 'none' ? '' : ` with AuxK (${done.cell.auxK})`;
+      return `\`${done.cell.start}\`${auxK} ${percentFound(done)}${why(done, results)}`;
+    })
+    .join(', ');
 }
 
 /** Starts that differ in the norm of rows and in the decoder's form. */
@@ -104,7 +153,7 @@ function meanFvu({ result: { runs } }: Done): string {
   return studentInterval(runs.map(({ fvu }) => fvu)).mean.toFixed(3);
 }
 
-function whyHeld(done: Done, results: Results): string {
+function why(done: Done, results: Results): string {
   const condition = conditionOf(done.cell);
   const truth = [...results.values()].find(
     other => other.cell.start === 'truth' && conditionOf(other.cell) === condition,

@@ -117,7 +117,7 @@ export const WORLDS = {
     steps: 5000,
     batch: 256,
     learningRate: 0.003,
-    seeds: 1,
+    seeds: 3,
     heldOut: 2000,
     inWords: '1,000 random unit directions in 100 dimensions, each present with probability .006, and a bias of norm 1',
     make: () => planted({ nFeatures: 1000, dIn: 100, firing: 0.006, bias: 1 }),

@@ -129,24 +129,25 @@ async function trained(recipe: Recipe, seeds: number, training: typeof TRAINING)
     sampleSize: ROWS,
     vary,
   });
-  return Promise.all(
-    results.map(async ({ sae }, seed): Promise<Score> => {
-      const source = sources[seed]!;
-      const first = async (rows: AsyncIterable<{ input: HostTensor }>): Promise<HostTensor> => {
-        for await (const { input } of rows) return input;
-        throw new Error('no rows were drawn');
-      };
-      const rows = await first((await source.open(options)).heldOut(ROWS, ROWS));
-      const codes = await first((await source.features.open(options)).heldOut(ROWS, ROWS));
-      const frozen = sae.freeze();
-      await using loaded = await loadSae(frozenSaeToOnnx(frozen), { provider: 'cpu' });
-      const { features } = await loaded.forward(rows);
-      return {
-        code: optimalMatching(pearson(transposed(features as HostTensor), transposed(codes))).mean,
-        dictionary: greedyMean(pearson(frozen.weights['W_dec']!, source.dictionary)),
-      };
-    }),
-  );
+  const first = async (rows: AsyncIterable<{ input: HostTensor }>): Promise<HostTensor> => {
+    for await (const { input } of rows) return input;
+    throw new Error('no rows were drawn');
+  };
+  const scores: Score[] = [];
+  // One session at a time: each has threads of its own.
+  for (const [seed, { sae }] of results.entries()) {
+    const source = sources[seed]!;
+    const rows = await first((await source.open(options)).heldOut(ROWS, ROWS));
+    const codes = await first((await source.features.open(options)).heldOut(ROWS, ROWS));
+    const frozen = sae.freeze();
+    await using loaded = await loadSae(frozenSaeToOnnx(frozen), { provider: 'cpu' });
+    const { features } = await loaded.forward(rows);
+    scores.push({
+      code: optimalMatching(pearson(transposed(features as HostTensor), transposed(codes))).mean,
+      dictionary: greedyMean(pearson(frozen.weights['W_dec']!, source.dictionary)),
+    });
+  }
+  return scores;
 }
 
 /** Trains what is not kept, and reports how well codes and dictionary match the truth. */

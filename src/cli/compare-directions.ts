@@ -59,7 +59,7 @@ export async function compareDirections(file: string, others: readonly string[])
   return { c_dec: { mean: mean ?? null, latents }, others: compared, pw_mcc };
 }
 
-/** Lines for a person. */
+/** A comparison in words, one line for each file and measure. */
 export function describeComparison({ c_dec, others, pw_mcc }: DirectionsComparison): string[] {
   const number = (value: number | null): string => value?.toFixed(4) ?? '–';
   const sampled = `mean |cosine| of pairs among ${c_dec.latents} latents`;

@@ -7,7 +7,7 @@ export class InterruptedError extends Error {
   override readonly name = 'InterruptedError';
 }
 
-/** 2 for wrong usage, 130 where the person ended it (as shells have it), 1 for everything else. */
+/** The exit status for an error: 2 for wrong usage, 130 where the person ended the work (as in shells), 1 for any other. */
 export function exitStatusOf(error: unknown): 1 | 2 | 130 {
   if (error instanceof CommanderError || error instanceof UsageError) return 2;
   return error instanceof InterruptedError ? 130 : 1;

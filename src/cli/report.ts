@@ -47,7 +47,10 @@ export function reportRun(run: RunReport, options: ReportOptions, terminal: Term
   );
 }
 
-/** Lines in columns: all but the last cell of each row are padded, two spaces between. Each cell stays in its line. */
+/**
+ * Lays out rows of cells in columns, two spaces apart. All but the last cell of a row are padded, and line breaks within
+ * a cell are replaced, so that each row is one line.
+ */
 export function inColumns(cells: readonly (readonly string[])[]): string[] {
   const rows = cells.map(row => row.map(inOneCell));
   const widths: number[] = [];

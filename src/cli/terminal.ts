@@ -30,7 +30,7 @@ export interface Terminal {
   checkInterruption(): void;
 }
 
-/** A terminal on these streams. */
+/** Makes the terminal that commands report to from three streams. */
 export function createTerminal({ stdin, stdout, stderr }: Streams, signal?: AbortSignal): Terminal {
   return {
     stdin,
@@ -48,7 +48,7 @@ export function createTerminal({ stdin, stdout, stderr }: Streams, signal?: Abor
   };
 }
 
-/** All bytes of stdin. */
+/** Reads standard input to its end. */
 export async function readStdin({ stdin }: Terminal): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of stdin) chunks.push(typeof chunk === 'string' ? Buffer.from(chunk) : chunk);

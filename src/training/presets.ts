@@ -30,7 +30,8 @@ export interface PresetSettings
   readonly activation?: Readonly<Record<string, unknown>>;
 }
 
-const CHOOSES_LATENTS: readonly ActivationKind[] = ['topk', 'batchtopk', 'matryoshka'];
+/** The architectures that choose the largest latents of a sample or a batch; AuxK is for them. */
+export const CHOOSES_LATENTS: readonly ActivationKind[] = ['topk', 'batchtopk', 'matryoshka'];
 const HAS_L1: readonly ActivationKind[] = ['relu', 'gated'];
 
 /** A learning rate that falls over the last fifth of training. */

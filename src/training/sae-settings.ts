@@ -6,7 +6,7 @@ import type { DecoderForm } from '../models/decoder.ts';
 import type { Initialisation } from '../models/initialisation.ts';
 import type { HostTensor } from '../tensor.ts';
 import type { AdamOptions } from './optimizers.ts';
-import { PRESETS, type PresetName, presetSettings } from './presets.ts';
+import { CHOOSES_LATENTS, PRESETS, type PresetName, presetSettings } from './presets.ts';
 import { type ResampleOptions, resolveResampling } from './resample.ts';
 import type { Schedules } from './schedules.ts';
 
@@ -54,7 +54,11 @@ export interface SaeSettings {
   readonly preset?: PresetName;
   /** The number of latents, at least 1. */
   readonly dSae: number;
-  /** The architecture and its own settings: `{ kind: 'topk', k: 32 }`. */
+  /**
+   * The architecture and its own settings: `{ kind: 'topk', k: 32 }`. Without a preset, beyond 64 latents those that
+   * choose latents (topk, batchtopk, matryoshka) have AuxK with its own defaults, unless `auxK: false` or a
+   * normalisation of each sample is asked for (docs/study.md).
+   */
   readonly activation: ActivationConfig;
   /** Training steps, at least 0. */
   readonly steps: number;
@@ -127,6 +131,13 @@ export interface ManySaeSettings extends SaeSettings {
 /** The optimizer where a training names none. */
 export const SAE_OPTIMIZER = { name: 'adam', learningRate: 0.005, betas: [0, 0.999] } as const satisfies AdamOptions;
 
+/**
+ * Up to this many latents, directions start spread over the activations and nothing revives dead latents; beyond, directions
+ * start Gaussian and AuxK revives them. docs/study.md, TopK without AuxK: of five features `spread` finds all in 32 of 32 seeds, and nothing dies;
+ * of a hundred and of a thousand every start but the truth leaves latents dead.
+ */
+export const FEW_LATENTS = 64;
+
 /** The least number of activations in the sample before training, unless the settings say otherwise. */
 const SAMPLE_SIZE = 10_000;
 
@@ -140,7 +151,7 @@ export type ResolvedSaeSettings = Required<Omit<SaeSettings, 'preset' | 'resampl
  *   where they are used.
  */
 export function resolveSaeSettings(given: SaeSettings): ResolvedSaeSettings {
-  const settings = given.preset === undefined ? given : withPreset(given.preset, given);
+  const settings = given.preset === undefined ? withoutPreset(given) : withPreset(given.preset, given);
   const { seed = 0, batchSize = 2048, dSae, steps, sampleSize = Math.max(SAMPLE_SIZE, dSae) } = settings;
   for (const [name, value] of Object.entries({ dSae, batchSize, sampleSize })) {
     if (!Number.isSafeInteger(value) || value < 1) {
@@ -192,6 +203,16 @@ function warmUpAfterEach(steps: number, { learningRate, ...schedules }: Schedule
   return learningRate ? { ...schedules, learningRate: { warmUpEvery: steps, ...learningRate } } : schedules;
 }
 
+/** The `given` settings of a training that names no preset: AuxK where there are many latents. */
+function withoutPreset(given: SaeSettings): SaeSettings {
+  const { activation, dSae, normalize } = given;
+  const revives = dSae > FEW_LATENTS && CHOOSES_LATENTS.includes(activation.kind);
+  return {
+    ...given,
+    activation: completedActivation(activation, revives ? { auxK: {} } : {}, normalize, given.decoder),
+  };
+}
+
 /** The `given` settings, completed by those of the preset. In settings that have parts, each part counts by itself. */
 function withPreset(name: PresetName, given: SaeSettings): SaeSettings {
   if (!PRESETS.includes(name)) {
@@ -209,29 +230,29 @@ function withPreset(name: PresetName, given: SaeSettings): SaeSettings {
     optimizer: { ...preset.optimizer, ...defined(own.optimizer ?? {}) },
     start: { ...preset.start, ...defined(own.start ?? {}) },
     schedules: { ...preset.schedules, ...defined(own.schedules ?? {}) },
-    activation: withPresetActivation(activation, preset.activation ?? {}, normalize, own.decoder ?? preset.decoder),
+    activation: completedActivation(activation, preset.activation ?? {}, normalize, own.decoder ?? preset.decoder),
   };
 }
 
 /**
- * The architecture's settings, completed by the preset's; those of AuxK one by one. The preset's AuxK is dropped where
- * the normalisation does not go with it, and its choice by decoder norms where every row has norm 1.
+ * The architecture's settings, completed by its defaults or the preset's; those of AuxK one by one. AuxK that the
+ * caller does not ask for is dropped where the normalisation does not go with it, and a preset's choice by decoder norms
+ * where every row has norm 1. `auxK: false` stays in the result, so that settings resolved twice are still without it.
  */
-function withPresetActivation(
+function completedActivation(
   own: ActivationConfig,
-  { auxK, rescaleByDecoderNorm, ...preset }: Readonly<Record<string, unknown>>,
+  { auxK, rescaleByDecoderNorm, ...defaults }: Readonly<Record<string, unknown>>,
   normalize: NormalizeActivations | undefined,
   decoder: DecoderForm | undefined,
 ): ActivationConfig {
   const given = defined(own) as ActivationConfig & { readonly auxK?: object | false };
   const isByRow = normalize === 'layer_norm' || normalize === 'constant_norm_rescale';
   const revives = given.auxK === undefined ? auxK !== undefined && !isByRow : given.auxK !== false;
-  const { auxK: ownAuxK, ...rest } = given;
   return {
-    ...preset,
+    ...defaults,
     ...(rescaleByDecoderNorm === true && decoder === 'free' && { rescaleByDecoderNorm }),
-    ...rest,
-    ...(revives && { auxK: { ...(auxK as object | undefined), ...(ownAuxK || {}) } }),
+    ...given,
+    ...(revives && { auxK: { ...(auxK as object | undefined), ...(given.auxK || {}) } }),
   } as ActivationConfig;
 }
 

@@ -35,6 +35,7 @@ import {
   type TrainingOptions,
 } from './run-settings.ts';
 import {
+  FEW_LATENTS,
   type ManySaeSettings,
   type NormalizeActivations,
   type ResolvedSaeSettings,
@@ -369,9 +370,6 @@ function normalizedSample(rows: HostTensor, normalize: NormalizeActivations): Om
   const normalised = runEagerly(({ input }) => ({ x: normalizeRows(normalize, input!).x }), { input: rows });
   return { rows: normalised['x']!, compared: rows, scale: 1 };
 }
-
-/** Up to this many latents, directions start spread over the activations. */
-const FEW_LATENTS = 64;
 
 /**
  * The default start of directions. With few latents, rows spread over the activations find everything where Gaussian

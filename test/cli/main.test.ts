@@ -135,6 +135,27 @@ describe('command line', () => {
     }
   });
 
+  it('refuses options that say something of other data than what it trains on', async () => {
+    const refused: readonly (readonly [args: readonly string[], line: string])[] = [
+      [['--input', 'acts.npy'], '--input goes with --model, and without it a toy model is trained on'],
+      [['--skip'], '--skip goes with --model or --activations, and without it a toy model is trained on'],
+      [
+        ['--activations', 'acts.npy', '--d-sae', '8', '--k', '2', '--text', 'corpus.jsonl'],
+        '--text goes with --model, and --activations is what is trained on',
+      ],
+      [
+        ['--activations', 'acts.npy', '--d-sae', '8', '--k', '2', '--no-special-tokens'],
+        '--no-special-tokens goes with --model, and --activations is what is trained on',
+      ],
+    ];
+    for (const [args, line] of refused) {
+      expect(await runCommand(['train', 'sae', ...args])).to.deep.include({
+        status: 2,
+        stderr: `monosemantic: ${line}\n`,
+      });
+    }
+  });
+
   it('trains an SAE, and a transcoder, on what a model computes meanwhile', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'monosemantic-cli-'));
     const at = (name: string): string => fileURLToPath(new URL(`../host/language-model/${name}`, import.meta.url));

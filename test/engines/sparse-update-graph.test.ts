@@ -16,6 +16,8 @@ interface Settings {
   readonly holdBias?: boolean;
   readonly clip?: number;
   readonly reconstructionLoss?: 'mean' | 'sum';
+  /** Whether every fourth latent starts with an encoder row of zeros, and not with a b_enc too low. */
+  readonly zeroRows?: boolean;
 }
 
 /** Dead latents that start with a b_enc too low to fire, and count as dead from the start or soon after. */
@@ -49,6 +51,10 @@ const CASES: readonly (readonly [string, Settings])[] = [
   [
     'topk, dead latents revived as SAELens does',
     { activation: revived('topk', undefined, 'saelens'), decoder: 'free' },
+  ],
+  [
+    'topk, revived as SAELens does from pre-activations of 0',
+    { activation: revived('topk', undefined, 'saelens'), zeroRows: true },
   ],
   ['batchtopk, revived as SAELens does, few', { activation: revived('batchtopk', 7, 'saelens') }],
   ['topk, by norms', { activation: { kind: 'topk', k: 5, rescaleByDecoderNorm: true }, decoder: 'free' }],
@@ -104,18 +110,21 @@ interface Way {
 }
 
 /**
- * Latents are found from products of floats, or from estimates; those chosen by threshold go as lists or through products of whole matrices, as
- * many as there are: each case in all ways.
+ * Latents are found from products of floats, or from estimates; those chosen by threshold, and dead ones, go as lists or through products of
+ * matrices, as many as there are: each case in all ways.
  */
 function inAllWays([name, settings]: (typeof CASES)[number]): (readonly [string, Settings, Way])[] {
-  const { kind } = settings.activation;
+  const { activation } = settings;
   const lists = (estimates: boolean): Way => ({ denseFrom: 2, estimates });
   const ways: (readonly [string, Settings, Way])[] = [
     [name, settings, lists(false)],
     [`${name}, by estimates`, settings, lists(true)],
   ];
-  if (['topk', 'batchtopk', 'matryoshka'].includes(kind)) return ways;
-  return [...ways, [`${name}, products`, settings, { denseFrom: 0, estimates: false }]];
+  const isThreshold = !['topk', 'batchtopk', 'matryoshka'].includes(activation.kind);
+  const revives = 'auxK' in activation && activation.auxK !== undefined;
+  if (isThreshold || revives) ways.push([`${name}, products`, settings, { denseFrom: 0, estimates: false }]);
+  if (revives) ways.push([`${name}, products, by estimates`, settings, { denseFrom: 0, estimates: true }]);
+  return ways;
 }
 
 describe('the sparse update beside the recorded graph', () => {
@@ -125,6 +134,7 @@ describe('the sparse update beside the recorded graph', () => {
         activation,
         decoder = 'reparametrise',
         holdBias = false,
+        zeroRows = false,
         reconstructionLoss = 'mean',
         clip = 0,
       } = settings;
@@ -149,7 +159,11 @@ describe('the sparse update beside the recorded graph', () => {
       );
       // Every fourth latent never fires of itself, but for some rows that come near.
       const bias = program.state['parameters.b_enc']!.data;
-      for (let latent = 0; latent < bias.length; latent += 4) bias[latent] = -1.5;
+      const encoder = program.state['parameters.W_enc']!.data;
+      for (let latent = 0; latent < bias.length; latent += 4) {
+        if (!zeroRows) bias[latent] = -1.5;
+        else for (let at = latent; at < encoder.length; at += bias.length) encoder[at] = 0;
+      }
       const graph = await createOnnxRuntimeEngine(await loadNodeRuntime()).prepare(program);
       const sparse = await createSparseUpdateRunner(program, { threads: 2, anySize: true, ...way });
       try {

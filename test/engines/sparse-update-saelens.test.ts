@@ -136,7 +136,6 @@ describe('the sparse update beside SAELens', () => {
       [2, 0, false],
       [2, 0.3, true],
     ] as const) {
-      if (denseFrom < 2 && (name.includes('topk') || name === 'matryoshka')) continue;
       it(`trains as its trainer does: ${name}, ${threads} threads, dense from ${denseFrom}${estimates ? ', by estimates' : ''}`, async () => {
         const file = new URL(`../reference/saelens-training/${name}.json`, import.meta.url);
         const given = JSON.parse(readFileSync(file, 'utf8')) as Case & { readonly architecture: string };

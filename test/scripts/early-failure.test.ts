@@ -17,6 +17,7 @@ describe('early signs of failure', () => {
       bias: i,
       overlap: (i * 7) % 5,
       cDec: 1,
+      dead: 0,
       recovered: 0,
       sought: 5,
     }));

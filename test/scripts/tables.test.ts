@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { featureHedging, hedged } from '../../scripts/tables/feature-hedging.ts';
-import { kept } from '../../scripts/tables/kept-results.ts';
+import { kept, keptResult } from '../../scripts/tables/kept-results.ts';
 import { sparseButWrongData, truthError } from '../../scripts/tables/sparse-but-wrong.ts';
 import { greedyMean, pearson } from '../../scripts/tables/sparse-inference.ts';
 import { intoDocument, meanOf } from '../../scripts/tables/table.ts';
@@ -137,6 +137,10 @@ describe('tables', () => {
     expect(await kept(folder, 'a/b', { steps: 1 }, make)).to.equal(1);
     expect(await kept(folder, 'a/b', { steps: 1 }, make)).to.equal(1);
     expect(await kept(folder, 'a/b', { steps: 2 }, make)).to.equal(2);
+    const asked = { steps: 2, seeds: 5 };
+    expect(await keptResult(folder, 'a/b', asked)).to.equal(undefined);
+    expect(await keptResult(folder, 'a/b', asked, ['seeds'])).to.equal(2);
+    expect(await keptResult(folder, 'a/b', { steps: 3 }, ['seeds'])).to.equal(undefined);
   });
 
   it('are put into the document between their markers', async () => {

@@ -108,8 +108,29 @@ describe('presets', () => {
   it('leave AuxK out where it is refused or does not go with the normalisation', () => {
     const kind = { kind: 'topk', k: 8 } as const;
     expect(resolved('ours', { activation: kind }).activation).to.have.property('auxK');
-    expect(resolved('ours', { activation: { ...kind, auxK: false } }).activation).to.not.have.property('auxK');
+    const refused = resolved('ours', { activation: { ...kind, auxK: false } });
+    expect(refused.activation).to.have.property('auxK', false);
     expect(resolved('ours', { activation: kind, normalize: 'layer_norm' }).activation).to.not.have.property('auxK');
+    // The command line resolves settings to print them, and training resolves what it is given once more.
+    expect(resolveSaeSettings(refused).activation).to.have.property('auxK', false);
+  });
+
+  it('leave a training without one its own AuxK: beyond 64 latents that are chosen, unless it is refused or cannot be', () => {
+    const auxKOf = (own: Partial<SaeSettings> & Pick<SaeSettings, 'activation'>) =>
+      (resolveSaeSettings({ data: [], dSae: 65, steps: 10, ...own }).activation as { readonly auxK?: unknown }).auxK;
+    for (const kind of ['topk', 'batchtopk', 'matryoshka'] as const) {
+      const activation = { kind, k: 3, ...(kind === 'matryoshka' && { widths: [10] }) } as ActivationConfig;
+      expect(auxKOf({ activation }), kind).to.deep.equal({});
+      expect(auxKOf({ activation, dSae: 64 }), kind).to.equal(undefined);
+      expect(auxKOf({ activation: { ...activation, auxK: false } as ActivationConfig }), kind).to.equal(false);
+      expect(auxKOf({ activation, normalize: 'layer_norm' }), kind).to.equal(undefined);
+      expect(auxKOf({ activation, preset: 'seed' }), kind).to.equal(undefined);
+      expect(auxKOf({ activation: { ...activation, auxK: { deadAfter: 7 } } as ActivationConfig })).to.deep.equal({
+        deadAfter: 7,
+      });
+    }
+    for (const kind of ['relu', 'jumprelu', 'gated'] as const)
+      expect(auxKOf({ activation: { kind } }), kind).to.equal(undefined);
   });
 
   it('are known by name', () => {

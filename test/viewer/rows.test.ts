@@ -307,6 +307,45 @@ describe('own rows in the viewer', function () {
     await page.context().close();
   });
 
+  it('takes a result away as soon as another model is in view, however long the next one takes', async () => {
+    const open = ['toy-20-6', 'sae-collapsed', 'star', 'sae-found'].map(id => `model=${id}`).join('&');
+    const page = await viewer.page(`?${open}&view=sample&features=1,0,0.5,0,0`);
+    // While \`hold\` is set, calls to workers wait, as they would on a slow machine.
+    await page.evaluate(`{
+      const post = Worker.prototype.postMessage;
+      globalThis.waiting = [];
+      Worker.prototype.postMessage = function (...message) {
+        if (globalThis.hold) waiting.push(() => post.apply(this, message));
+        else post.apply(this, message);
+      };
+    }`);
+    /** What the page says of a run: activations, latents, and how long it took. */
+    const shown = (): Promise<string[]> =>
+      page.evaluate(async () => {
+        for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
+        return [...document.querySelectorAll('[data-test^=hidden-], [data-test^=latent-], .compute')]
+          .map(element => element.textContent ?? '')
+          .filter(text => !/^(WASM|WebGPU)$/.test(text));
+      });
+    const choose = (kind: string, label: string) => page.getByLabel(kind, { exact: true }).selectOption({ label });
+    for (const change of [
+      () => choose('Autoencoder', 'SAE of seed 4: collapsed'),
+      () => choose('Autoencoder', 'None'),
+      () => choose('Toy model', '20 features in 6 dimensions'),
+    ]) {
+      await page.locator('[data-test=hidden-0]').waitFor();
+      const before = await shown();
+      expect(before).not.to.deep.equal([]);
+      await page.evaluate('globalThis.hold = true');
+      await change();
+      expect(await shown()).to.deep.equal([]);
+      await page.evaluate('globalThis.hold = false; for (const call of waiting.splice(0)) call();');
+      await page.locator('[data-test=hidden-0]').waitFor();
+      expect(await shown()).not.to.deep.equal(before);
+    }
+    await page.context().close();
+  });
+
   it('answers a slider while many rows are still running, and stops running them for another model', async () => {
     const page = await viewer.page('?view=sample');
     await openFiles(page, { name: 'wide.onnx', bytes: randomSae(256, 8192, 8, 1) });

@@ -13,6 +13,7 @@ import { writeViewerPage } from '../../src/cli/write-viewer-page.ts';
 import { type FileTensor, readNpy } from '../../src/files/index.ts';
 import { openHost, splice } from '../../src/host/index.ts';
 import { alertOf, browserLacks, DIST, openFiles, openView, startViewer, type Viewer } from './built-viewer.ts';
+import { tabTo, walk } from './by-keyboard.ts';
 
 const pathOf = (name: string) => new URL(`../host/language-model/${name}`, import.meta.url).pathname;
 const array = (name: string): FileTensor => readNpy(readFileSync(pathOf(`${name}.npy`)));
@@ -156,6 +157,27 @@ describe('text in the viewer', () => {
     await page.getByLabel('Token ids').fill('1 lark');
     expect(await alertOf(page)).to.match(/"lark" is no token id/);
     expect(seq).to.be.greaterThan(5);
+    await page.context().close();
+  });
+
+  it('can be used by keyboard alone: a text, its tokens, a latent to steer', async () => {
+    const page = await viewer.page('');
+    const json = { name: 'tokenizer.json', bytes: new TextEncoder().encode(JSON.stringify(tokenizer)) };
+    await openFiles(page, { name: 'merged.onnx', bytes: merged }, json);
+    await page.getByRole('heading', { name: 'Text', level: 1 }).waitFor();
+    await tabTo(page, page.getByLabel('Text', { exact: true }));
+    await page.keyboard.type('ape bee cow dog');
+    await page.getByText('4 tokens').waitFor();
+    const token = page.getByRole('region', { name: 'Tokens' }).getByRole('button').nth(1);
+    await tabTo(page, token);
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: /^Latents on “bee”/ }).waitFor();
+    await tabTo(page, page.locator('.text-latents button').first());
+    await page.keyboard.press('Enter');
+    await tabTo(page, page.getByRole('slider', { name: /^Add to latent/ }));
+    await page.keyboard.press('End');
+    await page.locator('[data-test=steered] li').first().waitFor();
+    expect(await walk(page)).to.deep.equal([]);
     await page.context().close();
   });
 

@@ -176,6 +176,66 @@ describe('the views of the viewer', () => {
     await still.context().close();
   });
 
+  it('moves nothing between two states where less motion was asked for, in any view', async () => {
+    /** The different drawings of the page's arrows while something happens, frame by frame. */
+    const drawings = (page: Page, happen: string, frames: number): Promise<string[]> =>
+      page.evaluate(`(async () => {
+        const drawn = () => [...document.querySelectorAll('.true-direction, .latent line')]
+          .map(line => line.getAttribute('x2') + ' ' + line.getAttribute('y2')).join();
+        const seen = new Set([drawn()]);
+        ${happen};
+        for (let i = 0; i < ${frames}; i++) {
+          await new Promise(requestAnimationFrame);
+          seen.add(drawn());
+        }
+        return [...seen];
+      })()`);
+    const slideTo = (position: number): string => `const slider = document.querySelector('input[aria-label=Sparsity]');
+      slider.value = ${position};
+      slider.dispatchEvent(new Event('input', { bubbles: true }))`;
+    const play = `[...document.querySelectorAll('button')].find(button => button.textContent === 'Play').click()`;
+    /** What a style sheet moves: elements with a transition or an animation of some length. */
+    const styled = (page: Page): Promise<number> =>
+      page.evaluate(
+        () =>
+          [...document.querySelectorAll('*')].filter(element => {
+            const { animationName, transitionDuration } = getComputedStyle(element);
+            return animationName !== 'none' || transitionDuration.split(',').some(time => Number.parseFloat(time) > 0);
+          }).length,
+      );
+    const ends: string[] = [];
+    for (const reducedMotion of ['reduce', 'no-preference'] as const) {
+      const isStill = reducedMotion === 'reduce';
+      const page = await viewer.page('', { reducedMotion });
+      const slid: string[][] = [];
+      for (const position of [8, 15, 0, 5, 15]) slid.push(await drawings(page, slideTo(position), 60));
+      expect(await page.locator('.true-direction').count()).to.equal(5);
+      // On a busy machine a glide may be over before the second frame, but not each of them.
+      const most = Math.max(...slid.map(({ length }) => length));
+      if (isStill) expect(most).to.equal(2);
+      else expect(most).to.be.greaterThan(2);
+      await page.waitForTimeout(500);
+      ends.push((await drawings(page, '', 1)).at(-1)!);
+      let moved = 0;
+      for (const title of TITLES) {
+        await openView(page, title);
+        await page.waitForTimeout(50);
+        moved += await styled(page);
+      }
+      if (isStill) expect(moved).to.equal(0);
+      else expect(moved).to.be.greaterThan(0);
+      // A history shows a dozen of its snapshots in turn, and nothing between them.
+      await openView(page, 'History');
+      await page.getByRole('button', { name: 'Play' }).waitFor();
+      const played = await drawings(page, play, 120);
+      if (isStill) expect(played.length).to.be.within(2, 14);
+      else expect(played.length).to.be.greaterThan(14);
+      await page.context().close();
+    }
+    // Either way leads to the same drawing.
+    expect(ends[1]).to.equal(ends[0]);
+  });
+
   it('sorts and filters the latents, saves some, goes to one by its number', async () => {
     const page = await viewer.page('?model=toy-20-6&model=sae-20-6&view=overview');
     const table = page.getByRole('table', { name: 'Latents' });
@@ -229,6 +289,24 @@ describe('the views of the viewer', () => {
     await page.getByRole('region', { name: /^Nearest/ }).waitFor();
     await page.getByRole('button', { name: 'Next', exact: true }).click();
     await page.getByRole('heading', { name: 'Latent 2', level: 1 }).waitFor();
+    await page.context().close();
+  });
+
+  it('saves every file that is asked for, however fast', async () => {
+    const page = await viewer.page(`${PAIR}&view=latent&latent=1`);
+    await page.getByRole('list', { name: 'Top examples' }).waitFor();
+    const names: string[] = [];
+    page.on('download', download => names.push(download.suggestedFilename()));
+    const asked = 24;
+    await page.evaluate(async clicks => {
+      const json = [...document.querySelectorAll('button')].find(({ textContent }) => textContent === 'JSON')!;
+      for (let i = 0; i < clicks; i++) {
+        json.click();
+        await new Promise(requestAnimationFrame);
+      }
+    }, asked);
+    for (let tries = 0; tries < 100 && names.length < asked; tries++) await page.waitForTimeout(100);
+    expect(names).to.deep.equal(new Array(asked).fill('latent-1.json'));
     await page.context().close();
   });
 

@@ -1,14 +1,15 @@
 /** The page: the rail, the notices, and the view that is open. Files may be dropped anywhere on it. */
 import { signal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { Notices } from './components/notices.tsx';
 import { Rail } from './components/rail.tsx';
 import { Settings } from './components/settings.tsx';
 import { Share } from './components/share.tsx';
 import { droppedFiles } from './open/dropped-files.ts';
 import { openFiles } from './open/open-files.ts';
-import { type ViewId, view } from './state/navigation.ts';
+import { scene, type ViewId, view } from './state/navigation.ts';
 import { fail } from './state/notices.ts';
+import { selectedLatent } from './state/selection.ts';
 import { CompareView } from './views/compare.tsx';
 import { LatentView } from './views/latent.tsx';
 import { MatchesView } from './views/matches.tsx';
@@ -68,8 +69,29 @@ function useDrop(): void {
   }, []);
 }
 
+/**
+ * Moves the focus to the heading when the element that had it is gone with the page it was on, so that a keyboard or a
+ * screen reader goes on from the new page and not from nowhere.
+ */
+function useFocusOnHeading(): void {
+  const last = useRef<Element | null>(null);
+  useEffect(() => {
+    const remember = ({ target }: FocusEvent): void => {
+      last.current = target as Element;
+    };
+    addEventListener('focusin', remember);
+    return () => removeEventListener('focusin', remember);
+  }, []);
+  useEffect(() => {
+    if (!last.current || last.current.isConnected || document.activeElement !== document.body) return;
+    document.querySelector<HTMLElement>('main h1')?.focus();
+  }, [view.value, scene.value, selectedLatent.value]);
+}
+
+/** The whole page. */
 export function App() {
   useDrop();
+  useFocusOnHeading();
   const View = VIEWS[view.value];
   return (
     <div class="app">

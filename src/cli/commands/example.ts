@@ -14,7 +14,7 @@ export interface ExampleOptions extends ReaderSettings, ReportOptions {
   readonly overwrite?: boolean;
 }
 
-/** Runs the example and says how to look at its pages. */
+/** Runs `monosemantic example`: makes the feature pages of a real model and says how to look at them. */
 export async function example(options: ExampleOptions, terminal: Terminal): Promise<void> {
   const { out, images, steps, dSae, overwrite = false, json = false } = options;
   const { signal, print, warn } = terminal;

@@ -31,7 +31,7 @@ interface SweepCommandOptions extends PrintOptions {
   readonly list?: boolean;
 }
 
-/** Does a plan, or says what there is to do. */
+/** Runs `monosemantic sweep PLAN`: does the plan's runs, or counts them (--dry-run), or lists them (--list). */
 export async function sweep(file: string, given: Partial<SweepCommandOptions>, terminal: Terminal): Promise<void> {
   // Commander would ask the commands below `sweep` for a required option, too.
   if (given.out === undefined) throw new UsageError('sweep needs --out: the folder of the sweep');
@@ -133,7 +133,7 @@ function stateText({ runs, done, failed, missing, begun, failures }: SweepState)
   return [[`${done} of ${runs} runs done`, ...rest].join(', '), ...lines].join('\n');
 }
 
-/** How far a sweep is. */
+/** Runs `monosemantic sweep status`: prints how many runs of a sweep are done, have failed, or are missing. */
 export async function status(path: string, options: PrintOptions, terminal: Terminal): Promise<void> {
   const folder = new SweepFolder(path);
   const record = await folder.record();
@@ -152,7 +152,7 @@ interface ReportCommandOptions extends PrintOptions {
 /** Columns of means in a terminal, at most. */
 const COLUMNS = 4;
 
-/** Writes a report, or compares two sweeps. */
+/** Runs `monosemantic sweep report`: writes a report on one sweep, or on the difference between two. */
 export async function report(
   path: string | undefined,
   options: ReportCommandOptions,
@@ -210,7 +210,7 @@ function intervalText(
   return Number.isNaN(low) ? numberText(mean) : `${numberText(mean)} [${numberText(low)}, ${numberText(high)}]`;
 }
 
-/** Prints the schema of plans. */
+/** Runs `monosemantic sweep schema`: prints the JSON schema of a plan. */
 export function schema(terminal: Terminal): void {
   terminal.print(JSON.stringify(planSchema(RUN_KINDS), null, 2));
 }
@@ -224,7 +224,7 @@ interface WorkerCommandOptions extends PrintOptions {
   readonly checkpointEvery: number;
 }
 
-/** Works for a sweep. */
+/** Runs `monosemantic sweep worker`: takes runs of a sweep from a queue and does them. */
 export async function worker(options: WorkerCommandOptions, terminal: Terminal): Promise<void> {
   const { queue, queueName, out, untilEmpty, lock, checkpointEvery } = options;
   const groups = await work({

@@ -63,7 +63,7 @@ function betas(text: string): readonly [number, number] {
   return [first!, second!];
 }
 
-/** Adds them, grouped by topic. */
+/** Adds the options of a training practice to a command, in groups that its help shows. */
 export function addPracticeOptions(command: Command): Command {
   return command
     .optionsGroup('Practice (each default is the preset’s):')

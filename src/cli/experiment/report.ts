@@ -6,14 +6,14 @@ import type { ToyModelRun } from '../../experiments/toy-model-run.ts';
 import type { TrainingHistory } from '../../training/history.ts';
 import type { RunReport } from '../../training/run-settings.ts';
 
-/** The chosen model, how the restarts ended, and how long it took. */
+/** What a toy model's run prints at its end: the chosen restart, how all restarts ended, and the time that it took. */
 export function describeToyModel({ loss, losses, stars, file, run }: ToyModelRun): string {
   const restarts = losses.length === 1 ? 'one start' : `the lowest loss of ${losses.length} restarts`;
   const ended = stars === undefined ? '' : `; ${stars} of ${losses.length} ended in a star`;
   return `toy model: loss ${loss.toExponential(3)}, ${restarts}${ended}; ${describeRun(run)}\n  ${file}`;
 }
 
-/** How many directions were found, before and after training. */
+/** What a run on a toy model's activations prints at its end: how many directions were found before and after training. */
 export function describeSae({ before, after, truth, file, run }: SaeRun): string {
   const of = after.features.length;
   const { mcc, uniqueness, latent_f1, shrinkage } = truth;
@@ -27,8 +27,8 @@ export function describeSae({ before, after, truth, file, run }: SaeRun): string
 }
 
 /**
- * How well held-out activations are reconstructed. The untrained autoencoder's numbers are only in `sae.json`: beside
- * the final ones they would alarm a reader.
+ * What a run on other activations prints at its end: how well held-out rows are reconstructed. The numbers of the
+ * untrained autoencoder are only in `sae.json`, because beside the final ones they would alarm a reader.
  */
 export function describeActivationSae({ after, file, run }: ActivationSaeRun): string {
   const dead = run.dead ? `, ${run.dead.count} dead (silent for the last ${run.dead.window} samples of training)` : '';
@@ -63,7 +63,7 @@ function describeDictionary({ shrinkage, relative_reconstruction_bias, dictionar
   return `\n  ${words.join(', ')}`;
 }
 
-/** Where a run ran and why, and its time. */
+/** A line that says which engine ran a training and why, and how long the training took. */
 export function describeRun({ engine, history, time }: RunReport & { readonly history: TrainingHistory }): string {
   const perStep = (time.total / Math.max(1, history.steps)).toFixed(3);
   return `${(time.total / 1000).toFixed(1)} s, ${perStep} ms a step on ${engine.engine} (${engine.provider}): ${engine.reason}`;

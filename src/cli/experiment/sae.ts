@@ -22,6 +22,9 @@ import { type CommonOptions, type Experiment, experimentCommand, seedNumber } fr
 import { addPracticeOptions, type PracticeOptions, practiceOf } from './practice-options.ts';
 import { describeActivationSae, describeSae } from './report.ts';
 
+/** The options that name what an autoencoder is trained on, but for a toy model, which is the default. */
+type DataFlag = '--model' | '--activations';
+
 /** Options of `monosemantic train sae`. */
 export interface SaeOptions
   extends CommonOptions,
@@ -123,6 +126,7 @@ export function saeExperiment(name: string): Experiment<SaeOptions> {
  * of latents and k.
  */
 function resolvedSettings(options: SaeOptions): ResolvedSaeSettings {
+  refuseOptionsOfOtherData(options);
   const { activation: kind, activations, model, steps, seed, sampleSeed, holdOut, skip = false } = options;
   const given = model !== undefined ? '--model' : activations !== undefined ? '--activations' : undefined;
   const { dSae = given === undefined ? SAE_DEFAULTS.dSae : undefined } = options;
@@ -135,6 +139,44 @@ function resolvedSettings(options: SaeOptions): ResolvedSaeSettings {
   const practice = practiceOf(options, given === undefined ? 'seed' : 'ours');
   const own = { dSae, activation, steps, seed, holdOut, skip, ...(sampleSeed !== undefined && { sampleSeed }) };
   return resolveSaeSettings({ data: [], ...own, ...practice });
+}
+
+/** Options that say something only of one kind of data, and the options that name such data. */
+const OPTIONS_OF_DATA: readonly (readonly [
+  flag: string,
+  value: (options: SaeOptions) => unknown,
+  of: readonly DataFlag[],
+])[] = [
+  ['--input', options => options.input, ['--model']],
+  ['--mask', options => options.mask, ['--model']],
+  ['--text', options => options.text, ['--model']],
+  ['--tokenizer', options => options.tokenizer, ['--model']],
+  ['--text-field', options => options.textField, ['--model']],
+  ['--context-size', options => options.contextSize, ['--model']],
+  ['--no-special-tokens', options => (options.specialTokens === false ? true : undefined), ['--model']],
+  ['--drop-special', options => options.dropSpecial, ['--model']],
+  ['--drop-tokens', options => options.dropTokens, ['--model']],
+  ['--drop-first', options => options.dropFirst, ['--model']],
+  ['--channels-axis', options => options.channelsAxis, ['--model']],
+  ['--host-batch-size', options => options.hostBatchSize, ['--model']],
+  ['--target', options => options.target, ['--activations']],
+  ['--tensor', options => options.tensor, ['--model', '--activations']],
+  ['--target-tensor', options => options.targetTensor, ['--model', '--activations']],
+  ['--skip', options => options.skip, ['--model', '--activations']],
+  ['--drop-norm-above', options => options.dropNormAbove, ['--model', '--activations']],
+  ['--shuffle-buffer', options => options.shuffleBuffer, ['--model', '--activations']],
+];
+
+/** @throws UsageError where an option would have no effect, because what it describes is not what the autoencoder is trained on */
+function refuseOptionsOfOtherData(options: SaeOptions): void {
+  const given: DataFlag | undefined =
+    options.model !== undefined ? '--model' : options.activations !== undefined ? '--activations' : undefined;
+  for (const [flag, value, of] of OPTIONS_OF_DATA) {
+    if (value(options) === undefined || (given !== undefined && of.includes(given))) continue;
+    throw new UsageError(
+      `${flag} goes with ${of.join(' or ')}, and ${given === undefined ? 'without it a toy model is trained on' : `${given} is what is trained on`}`,
+    );
+  }
 }
 
 /** The settings that follow from the options and the preset, and not from the data, as JSON. */

@@ -7,7 +7,7 @@ import type { CommonOptions } from './command.ts';
 /** Options of `monosemantic train toy`. */
 export type ToyModelOptions = CommonOptions & ToyModelSettings;
 
-/** Adds an option for each setting. */
+/** Adds an option for each setting of a toy model. */
 export function addToyModelOptions(command: Command, defaults: ToyModelSettings = TOY_MODEL_DEFAULTS): Command {
   return command
     .option('--n-features <n>', 'features', positiveInteger, defaults.nFeatures)

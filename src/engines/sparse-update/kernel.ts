@@ -27,6 +27,7 @@ export type KernelAddress =
   | 'rowErrors'
   | 'most'
   | 'mostScales'
+  | 'mostSteps'
   | 'leastOfMost'
   | 'bounds'
   | 'ownBounds'
@@ -36,6 +37,9 @@ export type KernelAddress =
   | 'candidateLatents'
   | 'candidateValues'
   | 'deadEncoder'
+  | 'deadDecoder'
+  | 'deadInverseNorms'
+  | 'deadBiasGradients'
   | 'scoreBias'
   | 'thresholds'
   | 'thresholdsM'
@@ -101,6 +105,12 @@ export type KernelObjective =
   | 'weighsByNorm'
   | 'byteReach';
 
+/** How the gradients of dead latents are found in a step: see kernel/dead-form.ts. */
+export const NO_DEAD = 0;
+export const DEAD_BY_ENTRIES = 1;
+export const DEAD_BY_PRODUCTS = 2;
+export type DeadForm = typeof NO_DEAD | typeof DEAD_BY_ENTRIES | typeof DEAD_BY_PRODUCTS;
+
 type Globals = Readonly<Record<KernelSize | KernelAddress | KernelFactor | KernelObjective, WebAssembly.Global>>;
 
 /** Functions of the kernel; each is described where it is written, under kernel/. */
@@ -119,8 +129,8 @@ export interface Kernel extends Globals {
   writeBatchBytes(): 0 | 1;
   scaleSamples(): void;
   boundProducts(products: number, pool: number, from: number, to: number): void;
-  boundSamples(n: number, pools: number, out: number): void;
-  boundBatch(n: number, pools: number, out: number): void;
+  boundSamples(shared: number, own: number, pools: number): void;
+  boundBatch(shared: number, own: number, pools: number): void;
   listCandidates(capacity: number, byLatent: 0 | 1): number;
   raiseBounds(count: number, shared: number, own: number, together: 0 | 1): void;
   readonly computed: WebAssembly.Global;
@@ -137,8 +147,10 @@ export interface Kernel extends Globals {
   measure(from: number, to: number, parts: number, shards: number, scale: number): void;
   listDead(deadAfter: number): number;
   listRare(below: number): number;
-  gatherDead(count: number): void;
+  gatherDead(count: number, rows: number, out: number): void;
   selectDead(count: number, k: number, floor: number, isGathered: 0 | 1): number;
+  spreadDead(count: number): void;
+  scoreDead(count: number, products: number): void;
   scatter(rows: number, mean: number): number;
   measureDead(
     from: number,
@@ -155,8 +167,8 @@ export interface Kernel extends Globals {
   makeUpLatents(): void;
   measureNorms(): void;
   sortByLatent(count: number, latents: number, starts: number, sorted: number): void;
-  updateLatents(hasDead: 0 | 1): void;
-  gatherLatents(hasDead: 0 | 1): number;
+  updateLatents(dead: DeadForm): void;
+  gatherLatents(dead: DeadForm): number;
   spreadValues(): void;
   scoreGradients(): void;
   finishGradients(): number;

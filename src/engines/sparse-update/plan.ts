@@ -16,10 +16,14 @@ const POOLS_PER_LATENT = 4;
 const PRODUCTS_AT_ONCE = 2 ** 18;
 /** Share of all pre-activations up to which candidates are computed one by one. */
 const CANDIDATES = 1 / 16;
-/** Share of a shard's latents up to which the dead ones' pre-activations are computed apart. */
-const DEAD_APART = 1 / 8;
+/** Share of a shard's latents up to which the dead ones are multiplied apart: two matrices of as many columns fit where all pre-activations do. */
+const DEAD_APART = 1 / 2;
 
-/** Measured on one core at 256 × 2048 weights and batch 256: lists cost as much as products there. */
+/**
+ * Measured on one core at 256 × 2048 weights and batch 256: lists cost as much as products there. Of dead latents, on two cores at 512 × 4096 and batch
+ * 1024, where other work ran too: with half of their matrix filled a step took 120 ms of processor with products and 218 with lists, with a quarter 140
+ * and 233, with an eighth 249 and 273.
+ */
 const DENSE_FROM = 0.2;
 
 /** What a sparse update computes, and how its latents are divided. */
@@ -58,7 +62,7 @@ export interface SparsePlan {
   };
   /** Whether products of bytes tell which latents may be active, and only those are computed exactly (kernel/estimate.ts). */
   readonly estimates: boolean;
-  /** From which share of active entries on a shard multiplies whole matrices; for choices that set no number. */
+  /** From which share of entries on a shard multiplies matrices: all latents', for choices that set no number, and dead latents'. */
   readonly denseFrom: number;
   /** Workers among which the latents are divided. */
   readonly shards: number;
@@ -142,9 +146,14 @@ export function mostCandidates(plan: SparsePlan, columns: number): number {
   return plan.estimates ? paddedSamples(plan) * (Math.ceil(columns * CANDIDATES) + 1) : 0;
 }
 
-/** Dead latents whose pre-activations are computed apart from the others'. */
-export function mostDeadApart(plan: SparsePlan, columns: number): number {
-  return plan.estimates && plan.auxK ? Math.ceil(columns * DEAD_APART) : 0;
+/** Dead latents of a shard that are multiplied apart from the others: a multiple of SIMD_WIDTH, as `columns` is one of SEGMENT. */
+export function mostDeadApart({ auxK }: SparsePlan, columns: number): number {
+  return auxK ? columns * DEAD_APART : 0;
+}
+
+/** Columns of a matrix of `count` dead latents: whole vectors. */
+export function paddedDead(count: number): number {
+  return Math.ceil(count / SIMD_WIDTH) * SIMD_WIDTH;
 }
 
 /** Latents of the largest shard. */
@@ -221,10 +230,10 @@ export function shardBytes(plan: SparsePlan): number {
   const estimates = plan.estimates
     ? (columns + paddedSamples(plan)) * (width / 4 + 3) +
       6 * mostCandidates(plan, columns) +
-      mostDeadApart(plan, columns) * width +
       2 * POOLS_PER_LATENT * shareOfSample(plan) * paddedSamples(plan)
     : 0;
-  return 4 * (state + forward + entries + shared + estimates + 20 * columns + 8 * plan.batchSize);
+  const dead = 2 * mostDeadApart(plan, columns) * width;
+  return 4 * (state + dead + forward + entries + shared + estimates + 20 * columns + 8 * plan.batchSize);
 }
 
 /**
@@ -234,7 +243,7 @@ export function shardBytes(plan: SparsePlan): number {
 export function planSparseUpdate(
   descriptor: StepDescriptor,
   threads: number,
-  estimates = process.env['EST'] ? true : isWorthEstimating(descriptor),
+  estimates = isWorthEstimating(descriptor),
 ): SparsePlan | undefined {
   const { dIn, dSae, batchSize, optimizer, activation, held } = descriptor;
   for (let shards = Math.max(1, Math.min(threads, dSae)); shards <= Math.min(64, dSae); shards++) {

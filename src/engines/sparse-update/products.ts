@@ -1,5 +1,5 @@
 /** The products that ONNX Runtime computes in a sparse step, on arrays where they lie in a shard's memory. */
-import type { Dimension, Graph } from '../../onnx/graph.ts';
+import type { Graph } from '../../onnx/graph.ts';
 import { encodeModel } from '../../onnx/write.ts';
 import type { Runtime } from '../../sessions/runtime.ts';
 import { type Feeds, openSession, type SessionOptions } from '../../sessions/session.ts';
@@ -14,12 +14,6 @@ export interface Product {
 /** A product of bytes, of latents from..to. */
 export interface ByteProduct {
   run(from: number, to: number): Promise<void>;
-  dispose(): Promise<void>;
-}
-
-/** A product with the first `count` of the rows that were gathered. */
-export interface GatheredProduct {
-  run(count: number): Promise<void>;
   dispose(): Promise<void>;
 }
 
@@ -82,22 +76,53 @@ export async function openByteProduct(runtime: Runtime, memory: ShardMemory): Pr
   };
 }
 
-/** Opens the product of the centred batch with encoder rows that were gathered in `deadEncoder`: `preActivations` [batch, count], without b_enc. */
-export async function openGatheredProduct(runtime: Runtime, memory: ShardMemory): Promise<GatheredProduct> {
+/**
+ * Products with a row or a column for each of some dead latents, of which there are `count`. `preActivations` holds [batch, count], and behind that
+ * their gradients.
+ */
+export interface DeadProducts {
+  /** Pre-activations of the encoder rows in `deadEncoder`, without b_enc. */
+  scores(count: number): Promise<void>;
+  /** `deadGradients` = preActivations · deadDecoder. */
+  reconstruction(count: number): Promise<void>;
+  /** Products of `deadGradients` with the decoder rows in `deadDecoder`: what the gradients of the pre-activations come from. */
+  byFeature(count: number): Promise<void>;
+  /** Gradients of decoder rows, in the rows' place. */
+  byDecoder(count: number): Promise<void>;
+  /** Gradients of encoder rows, in the rows' place. */
+  byEncoder(count: number): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+/** Where `DeadProducts.byFeature` of `count` latents lie: behind their pre-activations. */
+export function deadProductsAt({ layout, shapes }: ShardMemory, count: number): number {
+  return layout.preActivations + 4 * shapes.preActivations[0] * count;
+}
+
+/** Opens the products of dead latents. */
+export async function openDeadProducts(runtime: Runtime, memory: ShardMemory): Promise<DeadProducts> {
+  const { centred, preActivations, deadEncoder, deadDecoder, deadGradients } = memory.layout;
   const [batch, width] = memory.shapes.centred;
-  const { session } = await openSession(
-    runtime,
-    encodeModel(productGraph([batch, width], ['count', width], { transB: 1 })),
-    ON_ONE_THREAD,
-  );
-  const tensor = (name: 'centred' | 'deadEncoder' | 'preActivations', shape: readonly [number, number]) =>
-    new runtime.ort.Tensor('float32', memory.floats(name, shape[0] * shape[1]), shape);
+  const [plain, turnedLeft, turnedRight] = await Promise.all([
+    openGemm(runtime, {}),
+    openGemm(runtime, { transA: 1 }),
+    openGemm(runtime, { transB: 1 }),
+  ]);
+  const ofSamples = (address: number) => tensorOf(runtime, memory, address, [batch, width]);
+  const ofLatents = (address: number, count: number) => tensorOf(runtime, memory, address, [count, width]);
+  const scores = (address: number, count: number) => tensorOf(runtime, memory, address, [batch, count]);
+  const products = (count: number) => scores(deadProductsAt(memory, count), count);
   return {
-    async run(count) {
-      const feeds = { left: tensor('centred', [batch, width]), right: tensor('deadEncoder', [count, width]) };
-      await session.run(feeds, { product: tensor('preActivations', [batch, count]) });
+    scores: count => turnedRight.run(ofSamples(centred), ofLatents(deadEncoder, count), scores(preActivations, count)),
+    reconstruction: count =>
+      plain.run(scores(preActivations, count), ofLatents(deadDecoder, count), ofSamples(deadGradients)),
+    byFeature: count => turnedRight.run(ofSamples(deadGradients), ofLatents(deadDecoder, count), products(count)),
+    byDecoder: count =>
+      turnedLeft.run(scores(preActivations, count), ofSamples(deadGradients), ofLatents(deadDecoder, count)),
+    byEncoder: count => turnedLeft.run(products(count), ofSamples(centred), ofLatents(deadEncoder, count)),
+    async dispose() {
+      await Promise.all([plain, turnedLeft, turnedRight].map(gemm => gemm.dispose()));
     },
-    dispose: () => session.dispose(),
   };
 }
 
@@ -113,40 +138,49 @@ interface Transposed {
   readonly transB?: 0 | 1;
 }
 
-/** left · right → product, either transposed first. */
-async function openProduct(
-  runtime: Runtime,
-  memory: ShardMemory,
-  names: readonly [left: Matrix, right: Matrix, product: Matrix],
-  transposed: Transposed,
-): Promise<Product> {
-  const [left, right, product] = names.map(name => {
-    const shape = memory.shapes[name];
-    return new runtime.ort.Tensor('float32', memory.floats(name, shape[0] * shape[1]), shape);
-  }) as [Feeds[string], Feeds[string], Feeds[string]];
-  const graph = productGraph(memory.shapes[names[0]], memory.shapes[names[1]], transposed);
+type Shape = readonly [number, number];
+type Tensor = Feeds[string];
+
+/** left · right → product, either transposed first, of any shapes that fit. */
+interface Gemm {
+  run(left: Tensor, right: Tensor, product: Tensor): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+async function openGemm(runtime: Runtime, { transA = 0, transB = 0 }: Transposed): Promise<Gemm> {
+  const graph: Graph = {
+    name: 'sparse-update-product',
+    nodes: [{ op: 'Gemm', inputs: ['left', 'right'], outputs: ['product'], attributes: { transA, transB } }],
+    initializers: [],
+    inputs: [
+      { name: 'left', type: 'float32', shape: transA ? ['inner', 'rows'] : ['rows', 'inner'] },
+      { name: 'right', type: 'float32', shape: transB ? ['columns', 'inner'] : ['inner', 'columns'] },
+    ],
+    outputs: [{ name: 'product', type: 'float32', shape: ['rows', 'columns'] }],
+  };
   const { session } = await openSession(runtime, encodeModel(graph), ON_ONE_THREAD);
   return {
-    async run() {
+    async run(left, right, product) {
       await session.run({ left, right }, { product });
     },
     dispose: () => session.dispose(),
   };
 }
 
-function productGraph(
-  left: readonly [Dimension, Dimension],
-  right: readonly [Dimension, Dimension],
-  { transA = 0, transB = 0 }: Transposed,
-): Graph {
-  return {
-    name: 'sparse-update-product',
-    nodes: [{ op: 'Gemm', inputs: ['left', 'right'], outputs: ['product'], attributes: { transA, transB } }],
-    initializers: [],
-    inputs: [
-      { name: 'left', type: 'float32', shape: left },
-      { name: 'right', type: 'float32', shape: right },
-    ],
-    outputs: [{ name: 'product', type: 'float32', shape: [left[transA]!, right[1 - transB]!] }],
-  };
+function tensorOf(runtime: Runtime, memory: ShardMemory, address: number, shape: Shape): Tensor {
+  return new runtime.ort.Tensor('float32', memory.floatsAt(address, shape[0] * shape[1]), shape);
+}
+
+/** A product of whole arrays. */
+async function openProduct(
+  runtime: Runtime,
+  memory: ShardMemory,
+  names: readonly [left: Matrix, right: Matrix, product: Matrix],
+  transposed: Transposed,
+): Promise<Product> {
+  const [left, right, product] = names.map(name =>
+    tensorOf(runtime, memory, memory.layout[name], memory.shapes[name]),
+  ) as [Tensor, Tensor, Tensor];
+  const gemm = await openGemm(runtime, transposed);
+  return { run: () => gemm.run(left, right, product), dispose: gemm.dispose };
 }

@@ -41,7 +41,7 @@ export interface SparseUpdateOptions {
   /** Whether steps that are too small to gain by it are accepted. Default false. */
   readonly anySize?: boolean;
   /**
-   * The share of active latents from which on a step multiplies whole matrices, for selections that fix no number.
+   * The share of active latents from which on a step multiplies whole matrices, for selections that fix no number; and the same of dead latents.
    * Default: as measured (see plan.ts).
    */
   readonly denseFrom?: number;

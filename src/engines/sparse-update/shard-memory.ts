@@ -153,6 +153,8 @@ function layoutOf(
   const trainedThresholds = selection.kind === 'jumprelu' ? columns : 0;
   const kept = keepsGradients(plan) ? 1 : 0;
   const bytes = plan.estimates ? 1 : 0;
+  const pools = Math.ceil(columns / poolSize(plan, columns));
+  const deadApart = mostDeadApart(plan, columns);
   const terms = Math.max(auxK ? 2 * batchSize : batchSize, latents);
   const lengths: Record<keyof Layout, number> = {
     centred: batchSize * width,
@@ -174,6 +176,7 @@ function layoutOf(
     activationBytes: (bytes * samples * width) / 4,
     byteProducts: bytes * latentsAtOnce(plan, columns) * samples,
     mostScales: bytes * samples,
+    mostSteps: bytes * samples,
     leastOfMost: (bytes * samples) / 2,
     most: 0,
     latentScales: bytes * columns,
@@ -184,12 +187,15 @@ function layoutOf(
     rowErrors: bytes * samples,
     bounds: bytes * samples,
     ownBounds: bytes * samples,
-    byteMaxima: bytes * samples * Math.max(2, Math.ceil(columns / poolSize(plan, columns))),
+    byteMaxima: bytes * samples * Math.max(2, pools),
     byteTile: bytes * 4 * width,
     candidateRows: candidates,
     candidateLatents: candidates,
     candidateValues: candidates,
-    deadEncoder: mostDeadApart(plan, columns) * width,
+    deadEncoder: deadApart * width,
+    deadDecoder: deadApart * width,
+    deadInverseNorms: deadApart,
+    deadBiasGradients: deadApart,
     scoreBias: 0,
     thresholds,
     thresholdsM: firstMoment * trainedThresholds,
@@ -229,11 +235,11 @@ function layoutOf(
     thresholdGradients: kept * trainedThresholds,
     termRows: terms,
     termFactors: terms,
-    termDots: terms,
+    termDots: terms + 3,
     sumRow: width,
     encoderRow: width,
     maxima: columns / 16,
-    ranked: Math.max(columns, isTogether ? capacity : 0, shared),
+    ranked: Math.max(columns, isTogether ? capacity : 0, shared, bytes * 4 * pools),
     mergedStarts: shards * (batchSize + 1),
     mergedValues: shared,
     zeros: columns,

@@ -10,11 +10,15 @@ import type { Runtime } from '../../sessions/runtime.ts';
 import { findByteReach } from './byte-reach.ts';
 import { type Exchange, sumsOf } from './exchange.ts';
 import {
+  DEAD_BY_ENTRIES,
+  DEAD_BY_PRODUCTS,
+  type DeadForm,
   instantiateKernel,
   type Kernel,
   type KernelAddress,
   type KernelFactor,
   type KernelObjective,
+  NO_DEAD,
 } from './kernel.ts';
 import {
   asksForNorms,
@@ -25,6 +29,7 @@ import {
   latentsOf,
   mostDeadApart,
   paddedColumns,
+  paddedDead,
   paddedWidth,
   poolSize,
   prefixTerm,
@@ -33,12 +38,13 @@ import {
 } from './plan.ts';
 import {
   type ByteProduct,
+  type DeadProducts,
   type DenseProducts,
-  type GatheredProduct,
+  deadProductsAt,
   openByteProduct,
+  openDeadProducts,
   openDenseProducts,
   openEncoderProduct,
-  openGatheredProduct,
   type Product,
 } from './products.ts';
 import { type Layout, ShardMemory } from './shard-memory.ts';
@@ -108,6 +114,17 @@ export interface BiasCorrections {
   c2: number;
 }
 
+/** What dead latents come to in a step. */
+interface Revived {
+  readonly form: DeadForm;
+  /** Of this shard: its dead latents, and how many entries they have. */
+  readonly latents: number;
+  readonly entries: number;
+  readonly loss: number;
+}
+
+const NONE_REVIVED: Revived = { form: NO_DEAD, latents: 0, entries: 0, loss: 0 };
+
 interface Selected {
   /** Entries of this shard. */
   readonly count: number;
@@ -130,8 +147,8 @@ export class Shard {
   #preActivations!: Product;
   /** Where bytes are multiplied first. */
   #estimates: ByteProduct | undefined;
-  #gathered: Promise<GatheredProduct> | undefined;
   /** Opened when they are first needed. */
+  #dead: Promise<DeadProducts> | undefined;
   #dense: Promise<DenseProducts> | undefined;
   readonly #latents: number;
   readonly #width: number;
@@ -198,9 +215,9 @@ export class Shard {
     this.#kernel.byteReach.value = reach;
   }
 
-  #gatheredProduct(): Promise<GatheredProduct> {
-    this.#gathered ??= openGatheredProduct(this.#runtime, this.#memory);
-    return this.#gathered;
+  #deadProducts(): Promise<DeadProducts> {
+    this.#dead ??= openDeadProducts(this.#runtime, this.#memory);
+    return this.#dead;
   }
 
   #denseProducts(): Promise<DenseProducts> {
@@ -290,7 +307,8 @@ export class Shard {
     if (candidates === undefined) await this.#multiplyAll();
     const { count, smallestSelected, ordered } = this.#select(candidates);
     this.#lap('select');
-    const dense = this.#isDense(count) ? await this.#denseProducts() : undefined;
+    const isDense = !isChosenTogether(this.#plan) && this.#isDense(count, this.#latents);
+    const dense = isDense ? await this.#denseProducts() : undefined;
     if (dense) {
       kernel.spreadValues();
       await dense.reconstruction.run();
@@ -299,7 +317,7 @@ export class Shard {
     const measured = this.#measure(count, ordered);
     this.#lap('exchange');
     const canGoOn = Number.isFinite(measured.losses.loss);
-    const dead = canGoOn ? await this.#reviveDead(candidates === undefined) : { count: 0, loss: 0 };
+    const dead = canGoOn ? await this.#reviveDead(candidates === undefined) : NONE_REVIVED;
     const losses: StepLosses = { ...measured.losses, loss: measured.losses.loss + dead.loss, aux_k: dead.loss };
     const result = { losses, smallestSelected, active: measured.active, dead: measured.dead };
     if (!Number.isFinite(losses.loss)) return result;
@@ -307,9 +325,11 @@ export class Shard {
     const { entryLatents, latentStarts, latentEntries, deadLatents, deadLatentStarts, deadLatentEntries } =
       this.#layout;
     kernel.sortByLatent(count, entryLatents, latentStarts, latentEntries);
-    const hasDead = dead.count > 0 ? 1 : 0;
-    if (hasDead) kernel.sortByLatent(dead.count, deadLatents, deadLatentStarts, deadLatentEntries);
-    const gradientNorm = await this.#update(hasDead, dense);
+    if (dead.form === DEAD_BY_PRODUCTS) await this.#multiplyDead(dead.latents);
+    else if (dead.form === DEAD_BY_ENTRIES) {
+      kernel.sortByLatent(dead.entries, deadLatents, deadLatentStarts, deadLatentEntries);
+    }
+    const gradientNorm = await this.#update(dead.form, dense);
     this.#countFiring();
     this.#lap('update');
     return { ...result, gradientNorm };
@@ -323,18 +343,18 @@ export class Shard {
   async dispose(): Promise<void> {
     await this.#preActivations.dispose();
     await this.#estimates?.dispose();
-    await (await this.#gathered)?.dispose();
+    await (await this.#dead)?.dispose();
     const dense = await this.#dense;
     if (dense) await Promise.all(Object.values(dense).map(product => product.dispose()));
   }
 
   /**
-   * Whether so many latents are active that products of whole matrices are cheaper than lists: an L1 or JumpReLU run begins so. It is
-   * decided anew in each step, from the step alone, so that a resumed run decides alike.
+   * Whether `entries` fill so much of [batch, latents] that products of whole matrices are cheaper than lists: an L1 or JumpReLU run begins so, and
+   * dead latents that are to be revived are few for each of which there are many entries. It is decided anew in each step, from the step alone, so
+   * that a resumed run decides alike.
    */
-  #isDense(count: number): boolean {
-    if (isChosenTogether(this.#plan)) return false;
-    return count > this.#plan.denseFrom * this.#plan.batchSize * this.#latents;
+  #isDense(entries: number, latents: number): boolean {
+    return entries > this.#plan.denseFrom * this.#plan.batchSize * latents;
   }
 
   /** Leaves all pre-activations in memory, by which latents are chosen. */
@@ -391,17 +411,14 @@ export class Shard {
   #findBounds(allFinite: boolean): void {
     const { selection } = this.#plan;
     const kernel = this.#kernel;
-    const { bounds, ownBounds } = this.#layout;
     const pools = Math.ceil(this.#columns / poolSize(this.#plan, this.#columns));
     const { shared, own } = this.#asked();
-    for (const [address, asked] of [
-      [bounds, shared],
-      [ownBounds, own],
-    ] as const) {
-      if (!allFinite) this.#memory.floatsAt(address, this.#memory.samples).fill(SMALLEST_POSITIVE);
-      else if (selection.kind === 'topk') kernel.boundSamples(asked, pools, address);
-      else kernel.boundBatch(asked, pools, address);
-    }
+    if (!allFinite) {
+      for (const name of ['bounds', 'ownBounds'] as const) {
+        this.#memory.floats(name, this.#memory.samples).fill(SMALLEST_POSITIVE);
+      }
+    } else if (selection.kind === 'topk') kernel.boundSamples(shared, own, pools);
+    else kernel.boundBatch(shared, own, pools);
     this.#agreeOnBounds(0);
   }
 
@@ -655,25 +672,29 @@ export class Shard {
   }
 
   /**
-   * The auxiliary loss: dead latents reconstruct the error, which the gradients still say. Their entries and the gradient of their
-   * reconstruction are then in memory. `hasAll`: whether all pre-activations are.
+   * The auxiliary loss: dead latents reconstruct the error, which the gradients still say. Their entries, as a list or as a matrix, and the gradient
+   * of their reconstruction are then in memory. `hasAll`: whether all pre-activations are.
    */
-  async #reviveDead(hasAll: boolean): Promise<{ readonly count: number; readonly loss: number }> {
+  async #reviveDead(hasAll: boolean): Promise<Revived> {
     const { auxK, shards, batchSize, dIn } = this.#plan;
-    if (!auxK) return { count: 0, loss: 0 };
+    if (!auxK) return NONE_REVIVED;
     const kernel = this.#kernel;
     const own = auxK.byRate ? kernel.listRare(auxK.byRate.below) : kernel.listDead(auxK.deadAfter);
     this.#exchange.deadCounts[this.#shard] = own;
     if (shards > 1) this.#exchange.barrier();
     const all = this.#exchange.deadCounts.reduce((sum, count) => sum + count, 0);
-    if (all === 0) return { count: 0, loss: 0 };
+    if (all === 0) return NONE_REVIVED;
 
-    const isGathered = !hasAll && own <= mostDeadApart(this.#plan, this.#columns);
-    if (isGathered && own > 0) {
-      kernel.gatherDead(own);
-      await (await this.#gatheredProduct()).run(own);
+    const areFew = own > 0 && own <= mostDeadApart(this.#plan, this.#columns);
+    const isGathered = areFew && !hasAll;
+    const { encoder, deadEncoder } = this.#layout;
+    if (isGathered) {
+      kernel.gatherDead(own, encoder, deadEncoder);
+      await (await this.#deadProducts()).scores(paddedDead(own));
     } else if (!hasAll && own > 0) await this.#multiplyAll();
-    const count = this.#withDeadEntries(() => this.#selectDead(own, all, isGathered ? 1 : 0));
+    const entries = this.#withDeadEntries(() => this.#selectDead(own, all, isGathered ? 1 : 0));
+    const form = areFew && this.#isDense(entries, own) ? DEAD_BY_PRODUCTS : entries > 0 ? DEAD_BY_ENTRIES : NO_DEAD;
+    await this.#reconstructDead(form, own);
     const weight = this.#errorWeight;
     const { from, to } = rowsOf(this.#plan, this.#shard);
     const { gradients, deadGradients, centred, sumRow } = this.#layout;
@@ -693,10 +714,32 @@ export class Shard {
     const squares = kernel.measureDead(from, to, received, shards, 2 * weight, 2 * factor, deadGradients);
     this.#exchange.sums[this.#shard * sumsOf(this.#plan) + DEAD_SQUARES] = squares;
     this.#shareRows(deadGradients, 1);
-    return { count, loss: factor * this.#total(DEAD_SQUARES) };
+    return { form, latents: own, entries, loss: factor * this.#total(DEAD_SQUARES) };
   }
 
-  /** Enters the dead latents' largest pre-activations and reconstructs from them. */
+  /** What `latents` dead latents give of the error, in `deadGradients`. */
+  async #reconstructDead(form: DeadForm, latents: number): Promise<void> {
+    const { decoder, deadDecoder, deadGradients } = this.#layout;
+    if (form !== DEAD_BY_PRODUCTS) {
+      this.#withDeadEntries(() => this.#kernel.reconstruct(deadGradients, -1));
+      return;
+    }
+    this.#withDeadEntries(() => this.#kernel.spreadDead(latents));
+    this.#kernel.gatherDead(latents, decoder, deadDecoder);
+    await (await this.#deadProducts()).reconstruction(paddedDead(latents));
+  }
+
+  /** Leaves the gradients of `latents` dead latents in the places of their rows. */
+  async #multiplyDead(latents: number): Promise<void> {
+    const products = await this.#deadProducts();
+    const count = paddedDead(latents);
+    await products.byFeature(count);
+    await products.byDecoder(count);
+    this.#kernel.scoreDead(latents, deadProductsAt(this.#memory, count));
+    await products.byEncoder(count);
+  }
+
+  /** Enters the dead latents' largest pre-activations. */
   #selectDead(own: number, all: number, isGathered: 0 | 1): number {
     const { shards } = this.#plan;
     const { form, k } = this.#plan.auxK!;
@@ -708,7 +751,6 @@ export class Shard {
       count = kernel.mergeTopK(shards, this.#shard, k, floor);
     }
     if (this.#weighsByNorm) kernel.unweighEntries(count);
-    kernel.reconstruct(this.#layout.deadGradients, -1);
     return count;
   }
 
@@ -735,13 +777,13 @@ export class Shard {
    * gradients are known.
    * @returns the gradient's norm where it is clipped
    */
-  async #update(hasDead: 0 | 1, dense: DenseProducts | undefined): Promise<number | undefined> {
+  async #update(dead: DeadForm, dense: DenseProducts | undefined): Promise<number | undefined> {
     const kernel = this.#kernel;
     const { clip, holdsBias } = this.#plan;
     let squares = 0;
     if (dense) squares = await this.#gatherDense(dense);
-    else if (clip !== undefined) squares = kernel.gatherLatents(hasDead);
-    else kernel.updateLatents(hasDead);
+    else if (clip !== undefined) squares = kernel.gatherLatents(dead);
+    else kernel.updateLatents(dead);
     this.#exchange.sums[this.#shard * sumsOf(this.#plan) + GRADIENT] = squares;
     this.#lap('update');
     let scale = 1;

@@ -27,7 +27,10 @@ export interface BatchTopkConfig {
    * sets a tenth of its steps.
    */
   readonly restartThresholdAt?: number;
-  /** Revives dead latents: `{}` takes the paper's settings, `false` none, whatever a preset says. Default: none. */
+  /**
+   * Revives dead latents: `{}` takes the paper's settings, `false` none. Default: none; training takes the preset's, or
+   * without a preset `{}` beyond 64 latents.
+   */
   readonly auxK?: AuxKOptions | false;
   /**
    * Whether latents are chosen by z · ‖W_dec‖ and decoded by W_dec / ‖W_dec‖; meant for `decoder: 'free'`. Default

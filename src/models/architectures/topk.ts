@@ -12,7 +12,10 @@ import { frozenLinear, linearForward, linearParameters } from './linear-coder.ts
 export interface TopkConfig {
   /** The number of latents that may be active in each sample, an integer from 1 to d_sae. */
   readonly k: number;
-  /** Revives dead latents: `{}` takes the paper's settings, `false` none, whatever a preset says. Default: none. */
+  /**
+   * Revives dead latents: `{}` takes the paper's settings, `false` none. Default: none; training takes the preset's, or
+   * without a preset `{}` beyond 64 latents.
+   */
   readonly auxK?: AuxKOptions | false;
   /**
    * Whether latents are chosen by z · ‖W_dec‖ and decoded by W_dec / ‖W_dec‖; meant for `decoder: 'free'`. Default

@@ -5,9 +5,11 @@ interface BarProps {
   /** The values at the two ends of the scale: [least, most]. */
   readonly range: readonly [number, number];
   readonly colour: string;
+  /** `outline` is for a value that another bar is compared with, `faded` for the less important of two bars. Default solid. */
   readonly look?: 'solid' | 'outline' | 'faded';
 }
 
+/** A bar from 0 to `value`. */
 export function Bar({ value, range: [least, most], colour, look = 'solid' }: BarProps) {
   const span = most - least || 1;
   const place = (v: number): number => (100 * (Math.max(least, Math.min(most, v)) - least)) / span;

@@ -5,10 +5,12 @@ import { useEffect, useId, useRef } from 'preact/hooks';
 
 interface DialogProps {
   readonly title: string;
+  /** Whether the dialog is shown. The dialog sets it to false when it is closed. */
   readonly open: Signal<boolean>;
   readonly children: ComponentChildren;
 }
 
+/** A dialog that stands over the page while `open` is true. Escape and its Close button set `open` to false. */
 export function Dialog({ title, open, children }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();

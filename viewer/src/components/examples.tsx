@@ -56,6 +56,10 @@ interface ExamplesProps {
   readonly label: string;
 }
 
+/**
+ * A list of rows, each with its activation, its text, label or features, and a way to its sample page where the rows
+ * are open.
+ */
 export function Examples({ examples, max, label }: ExamplesProps) {
   const canOpen = rows.value !== undefined;
   return (

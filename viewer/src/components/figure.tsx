@@ -69,6 +69,7 @@ export function DataTable({ columns, rows }: FigureTable) {
   );
 }
 
+/** A drawing in its frame, with a menu to save it as SVG, PNG or CSV and to show its numbers instead. */
 export function Figure({ title, heading, note, name, table, children, aside, legend, scale }: FigureProps) {
   const id = useId();
   const body = useRef<HTMLDivElement>(null);
@@ -81,7 +82,10 @@ export function Figure({ title, heading, note, name, table, children, aside, leg
     return svg;
   };
   const run = (action: () => void | Promise<void>) => async () => {
-    if (menu.current) menu.current.open = false;
+    if (menu.current) {
+      menu.current.open = false;
+      menu.current.querySelector('summary')?.focus();
+    }
     try {
       await action();
     } catch (error) {

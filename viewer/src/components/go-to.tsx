@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks';
 import { sae } from '../state/models.ts';
 import { openLatent } from '../state/selection.ts';
 
+/** The form that takes a latent’s number and opens its page. A number that no latent has does nothing. */
 export function GoTo() {
   const [text, setText] = useState('');
   const count = sae.value?.codeSize ?? 0;

@@ -11,8 +11,9 @@ import { useWidth } from './use-width.ts';
 /** What a heat map shows. */
 export interface HeatMapProps {
   readonly label: string;
-  /** [rows, columns]. */
+  /** Numbers from −1 to 1, [rows, columns]. */
   readonly values: Float32Array;
+  /** The number that is written beside each row, such as its latent. */
   readonly rows: readonly number[];
   readonly columns: readonly number[];
   readonly rowTitle: string;
@@ -22,7 +23,9 @@ export interface HeatMapProps {
   readonly columnColour?: ((column: number) => string) | undefined;
   readonly selectedRow?: number | undefined;
   readonly selectedColumn?: number | undefined;
+  /** Is told the number of the row that was pressed. */
   readonly onRow?: (row: number) => void;
+  /** The greatest width of the matrix in pixels. Default 560. */
   readonly largest?: number;
 }
 
@@ -55,6 +58,7 @@ function picture(values: Float32Array, rows: number, columns: number): string {
   return canvas.toDataURL();
 }
 
+/** The matrix with the number of each row and column beside it. A press on a row calls `onRow`. */
 export function HeatMap(props: HeatMapProps) {
   const { values, rows, columns, label, largest = 560 } = props;
   const [ref, width] = useWidth(320);

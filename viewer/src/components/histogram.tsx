@@ -16,10 +16,13 @@ interface HistogramProps {
   readonly yTitle: string;
   readonly colour?: string;
   readonly height?: number;
+  /** Writes a value of the x axis. */
   readonly format?: (value: number) => string;
   /** Whether values are whole numbers, so that no tick stands between two of them. */
   readonly whole?: boolean;
+  /** The chosen range of the x axis. */
   readonly brush?: readonly [number, number] | undefined;
+  /** Is told each new range, and undefined where none is chosen any more. */
   readonly onBrush?: (range: readonly [number, number] | undefined) => void;
 }
 
@@ -28,6 +31,7 @@ const RIGHT = 12;
 const TOP = 8;
 const BOTTOM = 36;
 
+/** The bars, both axes, and the range of `brush` where there is one. */
 export function Histogram(props: HistogramProps) {
   const { bins, label, height = 170, colour = 'var(--accent)', format = brief, brush, onBrush } = props;
   const [ref, width] = useWidth(320);

@@ -16,6 +16,7 @@ export function latentColour(latent: number): string {
   return feature < 0 ? UNMATCHED : featureColour(feature, found.features);
 }
 
+/** The panel with a chip for each of the first latents of the autoencoder in view. */
 export function LatentChips() {
   const count = sae.value?.codeSize ?? 0;
   if (count === 0) return null;

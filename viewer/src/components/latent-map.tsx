@@ -12,17 +12,21 @@ import { useWidth } from './use-width.ts';
 
 interface LatentMapProps {
   readonly label: string;
-  /** x and y in turn. */
+  /** x and y of each latent in turn, [2 · latents]. */
   readonly points: Float32Array;
+  /** What the colours stand for, and each latent's value; undefined draws all dots alike. */
   readonly colours: MapColours | undefined;
   readonly selected: number | undefined;
   readonly onSelect: (latent: number) => void;
 }
 
+/** Pixels between the outermost dot and the edge. */
 const MARGIN = 14;
+/** Pixels within which a dot counts as under the pointer. */
 const NEAR = 14;
 const STEPS = 48;
 
+/** The map, with the number of the dot under the pointer. A press near a dot calls `onSelect` with its latent. */
 export function LatentMap({ label, points, colours, selected, onSelect }: LatentMapProps) {
   const [ref, width] = useWidth(320);
   const size = Math.min(width, 680);

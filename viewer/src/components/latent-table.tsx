@@ -147,6 +147,9 @@ interface LatentTableProps {
   readonly only?: readonly Column[];
 }
 
+/**
+ * The table of the autoencoder in view, with its filters, how many latents are listed, and the field that goes to one.
+ */
 export function LatentTable({ only }: LatentTableProps) {
   const model = sae.value;
   if (!model) return null;

@@ -7,6 +7,7 @@ interface LeadProps {
   readonly children: ComponentChildren;
 }
 
+/** The heading of the page, which the skip link leads to, and the sentence under it. */
 export function Lead({ title, children }: LeadProps) {
   return (
     <div class="lead">

@@ -79,6 +79,7 @@ function Form({ asked }: { readonly asked: Unnamed }) {
   );
 }
 
+/** The form, while a file that was opened waits for an answer; otherwise nothing. */
 export function NameTensors() {
   const asked = unnamed.value;
   return asked ? <Form key={asked.group.name} asked={asked} /> : null;

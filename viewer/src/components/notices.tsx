@@ -7,6 +7,7 @@ import { opening } from '../open/opening.ts';
 import { alertText, statusText } from '../state/notices.ts';
 import { NameTensors } from './name-tensors.tsx';
 
+/** All notices of the page, above the view that is open. */
 export function Notices() {
   const asked = askedAddress.value;
   return (

@@ -31,10 +31,15 @@ export interface PlaneProps {
   readonly point?: PlanePoint | undefined;
   /** The autoencoder's reconstruction of the point. */
   readonly reconstruction?: PlanePoint | undefined;
+  /** Is told where the point is dragged to. Without it the point stays. */
   readonly onDrag?: ((point: PlanePoint) => void) | undefined;
+  /** Is told the index of the true direction that was pressed. */
   readonly onTruth?: ((index: number) => void) | undefined;
+  /** Is told the index of the latent that was pressed. */
   readonly onLatent?: ((index: number) => void) | undefined;
+  /** The greatest side in pixels. Default 620. */
   readonly largest?: number;
+  /** The names of the x axis and the y axis. */
   readonly axes?: readonly [string, string] | undefined;
 }
 
@@ -54,6 +59,9 @@ function cloudPath(cloud: Float32Array, x: (value: number) => number, y: (value:
   return path;
 }
 
+/**
+ * The square plane, as wide as its place and at most `largest` pixels. The arrow keys move the point as dragging does.
+ */
 export function Plane(props: PlaneProps) {
   const { extent, cloud, truth = [], latents = [], trails = [], regions, point, reconstruction, onDrag } = props;
   const [ref, width] = useWidth(320);

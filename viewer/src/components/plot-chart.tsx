@@ -5,12 +5,14 @@ import { useWidth } from './use-width.ts';
 
 interface PlotChartProps {
   readonly label: string;
+  /** Gives the options of the chart for a width in pixels. */
   readonly options: (width: number) => PlotOptions;
   /** The values on which `options` depends: the chart is drawn again when one of them changes. */
   readonly inputs: readonly unknown[];
   readonly height?: number;
 }
 
+/** The chart as one picture, which screen readers call by `label`. */
 export function PlotChart({ label, options, inputs, height = 200 }: PlotChartProps) {
   const [ref, width] = useWidth(320);
   const holder = useRef<HTMLDivElement>(null);

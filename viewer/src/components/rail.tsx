@@ -99,6 +99,7 @@ function Picker({ kind, label }: PickerProps) {
   );
 }
 
+/** The rail of the page: beside the view on a wide screen, above it on a narrow one. */
 export function Rail() {
   const report = computeReports.value[sae.value?.id ?? toy.value?.id ?? ''];
   const time = probeResult.value?.milliseconds;

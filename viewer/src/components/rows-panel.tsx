@@ -30,6 +30,7 @@ function OpenRows({ title }: { readonly title: string }) {
   );
 }
 
+/** The panel for the autoencoder in view; nothing while none is open. */
 export function RowsPanel() {
   const model = sae.value;
   const used = rows.value;

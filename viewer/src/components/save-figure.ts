@@ -49,13 +49,28 @@ export interface Caption {
   readonly scale?: ColourScale | undefined;
 }
 
-/** Saves a blob as a file, as the browser saves any download. */
+/**
+ * The least milliseconds between two downloads. Chromium begins ten downloads of a page in one second and drops further
+ * ones without a word (kBurstDownloadLimit in its local_frame.cc).
+ */
+const BETWEEN_DOWNLOADS = 110;
+/** When the next download may begin, on the clock of performance.now(). */
+let nextDownload = 0;
+
+/** Saves a blob as a file, as the browser saves any download. Of several in a row each waits for its turn. */
 export function saveBlob(name: string, blob: Blob): void {
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  const now = performance.now();
+  const start = Math.max(now, nextDownload);
+  nextDownload = start + BETWEEN_DOWNLOADS;
+  const download = (): void => {
+    const link = document.createElement('a');
+    link.href = URL.createObjectURL(blob);
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  };
+  if (start > now) setTimeout(download, start - now);
+  else download();
 }
 
 /** Saves text of a media type as a file. */

@@ -8,6 +8,7 @@ interface SegmentedProps<T extends string> {
   readonly onChange: (value: T) => void;
 }
 
+/** The choices as a group of radio buttons, so that the arrow keys move between them. */
 export function Segmented<T extends string>({ legend, value, options, onChange }: SegmentedProps<T>) {
   const name = useId();
   return (

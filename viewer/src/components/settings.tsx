@@ -14,6 +14,7 @@ export const settingsOpen = signal(false);
 const COMPUTE_NAMES: Record<Compute, string> = { auto: 'Auto', webgpu: 'WebGPU', wasm: 'WASM' };
 const THEME_NAMES: Record<Theme, string> = { auto: 'System', light: 'Light', dark: 'Dark' };
 
+/** The dialog of the settings, with a table of what each open model runs on and why. */
 export function Settings() {
   const time = probeResult.value?.milliseconds;
   return (

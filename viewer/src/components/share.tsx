@@ -58,6 +58,7 @@ async function savePage(): Promise<void> {
   }
 }
 
+/** The dialog for sharing. It says so where the address works in this browser only. */
 export function Share() {
   useEffect(() => {
     if (shareOpen.value) statusText.value = '';

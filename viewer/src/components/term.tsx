@@ -5,12 +5,14 @@ import { GLOSSARY, type TermId } from '../data/glossary.ts';
 
 interface TermProps {
   readonly id: TermId;
+  /** The word as it stands in the sentence. Default the glossary's own. */
   readonly children?: ComponentChildren;
 }
 
 /** Pixels between the explanation and the edge of the page. */
 const ROOM = 12;
 
+/** A word of the glossary as a button with its explanation. */
 export function Term({ id, children }: TermProps) {
   const [open, setOpen] = useState(false);
   const tip = useId();

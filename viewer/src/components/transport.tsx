@@ -4,10 +4,13 @@ import { Slider } from './slider.tsx';
 
 interface TransportProps {
   readonly playback: Playback;
+  /** How many snapshots the history has. */
   readonly frames: number;
+  /** The training step of the snapshot that is shown. */
   readonly step: number;
 }
 
+/** The controls of `playback`: a button that plays or pauses, the slider, and the step that is shown. */
 export function Transport({ playback, frames, step }: TransportProps) {
   const { position, playing } = playback;
   const label = playing.value ? 'Pause' : 'Play';

@@ -10,6 +10,7 @@ interface VirtualListProps {
   /** The greatest height in pixels; a shorter list takes what it needs. */
   readonly height: number;
   readonly label: string;
+  /** Draws the row of an index from 0. Its height must be `rowHeight`. */
   readonly row: (index: number) => ComponentChildren;
   /** The list's role within something larger, such as `rowgroup` in a table. */
   readonly role?: 'rowgroup';
@@ -18,6 +19,7 @@ interface VirtualListProps {
 /** Rows above and below those in sight. */
 const OVERSCAN = 4;
 
+/** The list, which scrolls within `height` where its rows need more than that. */
 export function VirtualList({ count, rowHeight, height, label, row, role }: VirtualListProps) {
   const [top, setTop] = useState(0);
   // A view's first frame draws what is in sight alone: a busy machine should not hold the page for longer.

@@ -1,5 +1,4 @@
-/** The technical words of the page, each explained in a sentence or two, shown where the word stands. */
-
+/** The technical words of the page, each with its explanation in a sentence or two, which is shown where the word stands. */
 export const GLOSSARY = {
   superposition:
     'A network stores more features than it has dimensions by giving each a direction of its own that is not at a right angle to the others. It works while few features are present at once.',

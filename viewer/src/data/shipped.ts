@@ -70,12 +70,18 @@ export async function unpacked(base64: string): Promise<ArrayBuffer> {
 
 const inert = (id: string): string => document.getElementById(id)?.textContent ?? '';
 
-/**
- * ONNX Runtime's wasm for a worker. The bytes are handed over to it, so that every call gives new ones. In the single
- * file they are base64, which the worker unpacks because that would hold up the page.
- */
-export async function onnxRuntimeWasm(build: RuntimeBuild): Promise<ArrayBuffer | string> {
-  return __SINGLE_FILE__ ? inert(`inlined-${build}-build`) : fetched(new URL(WASM_URLS[build], document.baseURI).href);
+/** Where ONNX Runtime's wasm is: at an address, or in `base64` as the single file holds it. */
+export type ShippedWasm = { readonly address: string } | { readonly base64: string };
+
+/** Says where a worker finds ONNX Runtime's wasm. The page does not read it: 14 or 27 MB would hold it up. */
+export function onnxRuntimeWasm(build: RuntimeBuild): ShippedWasm {
+  if (__SINGLE_FILE__) return { base64: inert(`inlined-${build}-build`) };
+  return { address: new URL(WASM_URLS[build], document.baseURI).href };
+}
+
+/** Reads ONNX Runtime's wasm, in a worker. */
+export function readWasm(shipped: ShippedWasm): Promise<ArrayBuffer> {
+  return 'address' in shipped ? fetched(shipped.address) : unpacked(shipped.base64);
 }
 
 /**

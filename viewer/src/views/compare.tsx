@@ -204,6 +204,7 @@ function Only({
   );
 }
 
+/** The view that compares the autoencoder in view with another that the person chooses. */
 export function CompareView() {
   const [here, there] = [sae.value, other.value];
   const found = comparison.value;

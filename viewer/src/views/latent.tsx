@@ -369,6 +369,7 @@ function Fires({ page, latent }: { readonly page: LatentOnPage; readonly latent:
   );
 }
 
+/** The view of the selected latent, or of how to choose one. */
 export function LatentView() {
   const model = sae.value;
   const latent = latentInView.value;

@@ -98,6 +98,10 @@ function Summary() {
   );
 }
 
+/**
+ * The view of the match matrix. Where the true directions are known it begins with how many of them were found, and how
+ * many latents stand for one of them, repeat another, or mix several.
+ */
 export function MatchesView() {
   const encoder = sae.value;
   const shownMatrix = matrix.value ?? selfMatrix.value;

@@ -165,6 +165,7 @@ function Provenance({ model }: { readonly model: Model }) {
   );
 }
 
+/** The view of the autoencoder as a whole. */
 export function OverviewView() {
   const model = sae.value;
   if (!model) {

@@ -39,7 +39,7 @@ import {
   showTruth,
   spanning,
 } from '../state/plane-state.ts';
-import { probeResult, setActivations } from '../state/probe.ts';
+import { probeInput, probeResult, setActivations } from '../state/probe.ts';
 import { rows } from '../state/rows.ts';
 import { openLatent, selectedLatent, toggleFeature, toggleLatent } from '../state/selection.ts';
 
@@ -214,6 +214,7 @@ function MapOfLatents() {
   );
 }
 
+/** The view of the plane, or of the map of latents where the space has more dimensions than a plane can show. */
 export function PlaneView() {
   const axes = basis.value;
   const encoder = sae.value;
@@ -235,7 +236,10 @@ export function PlaneView() {
     const [x, y] = project(axes, values);
     return { x, y };
   };
-  const point = encoder ? place(hidden) : undefined;
+  // A point that is being moved is drawn where it is and not where it last ran: it must not vanish between two runs, for
+  // the focus of the keyboard is on it.
+  const { type, values } = probeInput.value;
+  const point = encoder ? place(type === 'activations' ? values : hidden) : undefined;
   const rebuilt = place(probeResult.value?.pinnedReconstruction ?? probeResult.value?.reconstruction);
   const names: readonly [string, string] | undefined =
     dimensions.value > 2 && !chosenDirections.value ? ['component 1', 'component 2'] : undefined;

@@ -466,6 +466,7 @@ function Latents() {
   );
 }
 
+/** The view of the probe: its input on one side, the latents and what is rebuilt on the other. */
 export function SampleView() {
   return (
     <>

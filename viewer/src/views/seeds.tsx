@@ -35,6 +35,7 @@ const results = computed(() => {
 
 const plane = plainPlane();
 
+/** The view of a run folder: the one that ships with the page, or one that the person opens. */
 export function SeedsView() {
   useEffect(() => {
     openRunFolder(undefined).catch(error => fail('The seeds could not be loaded', error));

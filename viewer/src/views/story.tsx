@@ -96,6 +96,7 @@ function TryIt() {
   );
 }
 
+/** The view that tells the story, one scene at a time. */
 export function StoryView() {
   const at = Math.min(scene.value, SCENES.length - 1);
   return (

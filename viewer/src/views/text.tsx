@@ -229,6 +229,7 @@ function Next() {
   );
 }
 
+/** The view of a typed text, or of what to open before one can be typed. */
 export function TextView() {
   const model = splicedText.value;
   if (!model) {

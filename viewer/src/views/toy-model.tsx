@@ -50,6 +50,7 @@ const anatomy = computed(() => {
   return { gram, count, rows, width, most };
 });
 
+/** The view of the toy model in view, figure by figure. */
 export function ToyModelView() {
   const model = toy.value;
   const found = anatomy.value;

@@ -352,6 +352,7 @@ function Seeds() {
   );
 }
 
+/** The view in which a person trains models: the settings, and the models that come of them. */
 export function TrainView() {
   const entry = shownTraining.value;
   const now = entry?.progress;

@@ -56,6 +56,7 @@ const matched = resource(
 
 const EVENT_ROW = 26;
 
+/** The view of a history, which plays back and can be moved through by a slider. */
 export function TrainingView() {
   const model = subject.value;
   const axes = basis.value;

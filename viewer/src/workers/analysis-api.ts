@@ -53,11 +53,13 @@ export interface LatentMap {
 export interface AnalysisApi {
   /** Keeps the directions of a model until `forget`. */
   add(id: string, directions: HostTensor): void;
+  /** Frees the directions of a model. */
   forget(id: string): void;
+  /** One direction of a model, [width]. */
   directionOf(id: string, latent: number): Float32Array;
   /** Directions `first` to `first + count`, [count, width]. */
   directionsOf(id: string, first: number, count: number): HostTensor;
-  /** All of them, as they were given. */
+  /** All directions of a model, as they were given. */
   allDirections(id: string): HostTensor;
   /** Latents of the nearest directions, nearest first, itself left out. */
   nearest(id: string, latent: number, count: number): Neighbour[];
@@ -70,17 +72,24 @@ export interface AnalysisApi {
     history: History,
     trueDirections: HostTensor,
   ): Promise<{ matchings: Matching[]; events: TrainingEvent[] }>;
+  /** The plane of the first two principal components of `rows`, [n, width]. */
   principalPlane(rows: HostTensor): PlaneBasis;
+  /** The map of a model's latents. */
   map(id: string): LatentMap;
   /**
-   * A comparison from the nearest latent of `b` for each of `a` and the reverse: their cosines, summed in float64, and who are each
-   * other's. Above the cosine `same` two count as the same.
+   * Completes a comparison of two models from their nearest latents: computes the cosines in float64, the latents that have
+   * no counterpart, and the pairs that are nearest to each other.
+   * @param forward - For each latent of `a`, its nearest in `b`.
+   * @param backward - For each latent of `b`, its nearest in `a`.
+   * @param same - The cosine above which a latent counts as having a counterpart.
    */
   pairs(a: string, b: string, forward: Int32Array, backward: Int32Array, same: number): Comparison;
+  /** The latents that a table lists, in its order. */
   order(wanted: Order): Int32Array;
 
   /** Begins a run over rows under a name that the page chooses. An earlier run of the same name is dropped. */
   begin(run: string, settings: RunSettings): void;
+  /** Adds a block of rows to a run. A block that arrives after its run was dropped is ignored. */
   addFirings(run: string, block: FiringBlock): void;
   /**
    * The rows whose norm is above ten times the median. The page fetches their values to leave them out of the explained
@@ -89,7 +98,9 @@ export interface AnalysisApi {
   sinkRows(run: string): number[];
   /** The sum of the values of `sinkRows`, [width]. */
   setSinks(run: string, rows: readonly number[], sum: Float64Array): void;
+  /** What the rows that have run so far say of the autoencoder and of every latent. */
   summary(run: string): FiringSummary;
+  /** What the rows that have run so far say of one latent. */
   latent(run: string, latent: number): LatentFirings;
   /** A latent's activations on ranges of rows, one after the other. */
   activations(run: string, latent: number, ranges: readonly (readonly [number, number])[]): Float32Array;
@@ -100,5 +111,6 @@ export interface AnalysisApi {
    * same rows.
    */
   together(runA: string, a: number, runB: string, b: number): { both: number; either: number };
+  /** Drops a run and frees its firings. */
   end(run: string): void;
 }

@@ -16,7 +16,10 @@ import type { AnalysisApi } from './analysis-api.ts';
 interface Directions {
   /** The directions as they were given. */
   readonly raw: HostTensor;
-  /** 1 / norm of each, 0 for a zero row: made once somebody asks for a cosine. Unit rows would take as much memory as the rows again. */
+  /**
+   * 1 / norm of each row, and 0 for a zero row; undefined until a cosine is asked for. Keeping these takes less memory than
+   * keeping the rows scaled to norm 1, which would be as large as the rows themselves.
+   */
   inverseNorms: Float64Array | undefined;
 }
 
@@ -31,7 +34,7 @@ function inverseNormsOf({ data, shape }: HostTensor): Float64Array {
   return inverse;
 }
 
-/** The number of rows from which the two principal components are computed. */
+/** The most directions from which the two principal components of the map are computed; of more, each n-th is taken. */
 const MOST_FOR_COMPONENTS = 4096;
 
 /** Rows `first` to `first + count`, a copy that nobody shares. */

@@ -5,6 +5,7 @@ import type { FiringBlock } from '../data/firings.ts';
 import type { Compute, Fact, LatentGeometry, ModelKind } from '../data/model.ts';
 import type { PlaneBasis } from '../data/plane-basis.ts';
 import type { RowBlock } from '../data/rows.ts';
+import type { ShippedWasm } from '../data/shipped.ts';
 import type { LiveTextApi } from './live-text.ts';
 import type { NearestApi } from './nearest.ts';
 
@@ -62,7 +63,10 @@ export interface Pin {
 export interface ProbeRequest {
   readonly toy: string | undefined;
   readonly sae: string | undefined;
-  /** `features` go into the toy model and its hidden activations into the autoencoder; `activations` go straight into it. */
+  /**
+   * The input's values. `features` go into the toy model, whose hidden activations go into the autoencoder; `activations`
+   * go straight into the autoencoder.
+   */
   readonly input: { readonly type: 'features' | 'activations'; readonly values: Float32Array };
   readonly pins: readonly Pin[];
 }
@@ -87,22 +91,26 @@ export interface ProbeResult {
   readonly milliseconds: number;
 }
 
-/** How reconstructions are made of sparse features without a session, where the decoder is b_dec + Σ f_i W_dec[i]. */
+/** A decoder that computes b_dec + Σ f_i W_dec[i], which needs no session. */
 export interface LinearDecoder {
   readonly directions: HostTensor;
   readonly bias: Float32Array;
 }
 
-/** A file as it was given, the files that hold its external data by name, and which tensor is what where the file leaves that open. */
+/** What a model was opened from. */
 export interface SourceFiles {
+  /** The file as it was given. */
   readonly file: Blob;
+  /** The files that hold its external data, by name. */
   readonly beside: Readonly<Record<string, Blob>>;
+  /** Which tensor is what, where the file leaves that open. */
   readonly names: SaeNames | undefined;
 }
 
+/** The methods of an inference worker. */
 export interface InferenceApi extends LiveTextApi, NearestApi {
-  /** ONNX Runtime's wasm, once, before anything else: bytes, or base64 of them gzipped. */
-  start(wasm: ArrayBuffer | string): Promise<void>;
+  /** Reads ONNX Runtime's wasm, once, before anything else. */
+  start(wasm: ShippedWasm): Promise<void>;
   /**
    * Reads a file and makes its model ready to run, or each instance of a parallel one. On failure it rejects with one
    * sentence for the person, and what was open stays open.
@@ -117,11 +125,15 @@ export interface InferenceApi extends LiveTextApi, NearestApi {
     names?: SaeNames,
   ): Promise<OpenedModel[]>;
   /**
-   * Opens an autoencoder under its id to run rows and nothing else, on WASM: what is said of its weights, the page knows already.
-   * `decoder` is what `linearDecoder` gave: with one, no session of the decoder is ever opened.
+   * Opens an autoencoder on WASM under its id, to run rows and nothing else. Nothing is read of its weights, which the
+   * page knows already.
+   * @param decoder - What `linearDecoder` gave. Where it is defined, the decoder needs no session, and none is opened.
    */
   openForRows(id: string, source: SourceFiles, name: string, decoder: LinearDecoder | undefined): Promise<void>;
-  /** The decoder as a sum of directions, where that is what it does to these rows, a few of those to come; otherwise undefined. */
+  /**
+   * Gives the decoder as a sum of directions where that is what it computes, and undefined where it computes more. This is
+   * checked on the first rows of `block`.
+   */
   linearDecoder(sae: string, block: RowBlock): Promise<LinearDecoder | undefined>;
   /** Names of the files beside the model that hold its data, relative to it; none where it holds all of it. */
   dataFiles(file: Blob, name: string): Promise<readonly string[]>;
@@ -131,14 +143,21 @@ export interface InferenceApi extends LiveTextApi, NearestApi {
   close(id: string): Promise<void>;
   /** Moves an open model to another provider. On failure it stays where it was. */
   move(id: string, compute: Compute): Promise<ComputeReport>;
+  /** Runs one input through the toy model and the autoencoder. */
   probe(request: ProbeRequest): Promise<ProbeResult>;
   /** Hidden activations of many samples [samples, n_features]. */
   hidden(toy: string, features: HostTensor): Promise<HostTensor>;
-  /** The strongest latent at each point of a grid over the square of half side `half` in a plane, from its top left, −1 where none fires. */
+  /**
+   * Gives the strongest latent at each point of a grid in a plane, row by row from its top left, [grid · grid]; −1 where no
+   * latent fires.
+   * @param half - Half the side of the square that the grid covers.
+   * @param grid - How many points the grid has on a side.
+   */
   winners(sae: string, basis: PlaneBasis, half: number, grid: number): Promise<Int32Array>;
   /** Encodes a block of rows, and measures how well it is reconstructed. */
   encode(sae: string, block: RowBlock): Promise<FiringBlock>;
   /** The sum of the given rows, [width]. */
   sumOf(blocks: readonly RowBlock[], width: number): Promise<Float64Array>;
+  /** Gives the files that a model was opened from. */
   source(id: string): SourceFiles;
 }

@@ -1,5 +1,4 @@
 /** The page's connection to the inference workers: one that answers at once, and several that run rows. */
-import { transfer } from '../../../src/workers/protocol.ts';
 import { onnxRuntimeWasm, type RuntimeBuild } from '../data/shipped.ts';
 import type { InferenceApi } from './inference-api.ts';
 import { type Remote, remote } from './remote.ts';
@@ -8,8 +7,7 @@ import { startInferenceWorker, startRowsWorker } from './start-workers.ts';
 async function start(build: RuntimeBuild, subject: string, onDeath: () => void): Promise<Remote<InferenceApi>> {
   const worker = build === 'webgpu' ? startInferenceWorker() : startRowsWorker();
   const api = remote<InferenceApi>(worker, subject, onDeath);
-  const wasm = await onnxRuntimeWasm(build);
-  await api.start(typeof wasm === 'string' ? wasm : transfer(wasm, [wasm]));
+  await api.start(onnxRuntimeWasm(build));
   return api;
 }
 
@@ -17,7 +15,8 @@ let first: Promise<Remote<InferenceApi>> | undefined;
 
 /** The worker that opens models and answers probes. It is never asked anything that takes long. */
 export function inference(): Promise<Remote<InferenceApi>> {
-  // One that died stays dead: the models that it held, a page that is opened anew has again.
+  // A worker that died is not started again: the models that it held are lost, and only opening the page anew brings
+  // them back.
   first ??= start('webgpu', 'the worker for models', () => {});
   return first;
 }

@@ -20,7 +20,7 @@ import type { FiringBlock } from '../data/firings.ts';
 import type { Compute, LatentGeometry, ModelKind } from '../data/model.ts';
 import { readBlock } from '../data/rows.ts';
 import { inSharedMemory, ownBuffer } from '../data/shared-memory.ts';
-import { unpacked } from '../data/shipped.ts';
+import { readWasm } from '../data/shipped.ts';
 import { turn } from '../data/turn.ts';
 import type { ComputeReport, InferenceApi, LinearDecoder, OpenedModel, SourceFiles } from './inference-api.ts';
 import { createLiveText } from './live-text.ts';
@@ -139,7 +139,10 @@ async function readWhole(bytes: Uint8Array, name: string, beside: Readonly<Recor
   });
 }
 
-/** The directions that the file names, or else what each latent alone decodes to. */
+/**
+ * The decoder's directions [d_sae, d_out]: those that the file names, or else the reconstruction of each latent alone
+ * less the bias.
+ */
 async function directionsOf(sae: LoadedSae, bias: HostTensor): Promise<HostTensor> {
   try {
     return await sae.featureDirections();
@@ -152,6 +155,7 @@ async function directionsOf(sae: LoadedSae, bias: HostTensor): Promise<HostTenso
   }
 }
 
+/** What the decoder gives where no latent fires, [1, d_out]; zeros where the decoder needs more inputs than can be made up. */
 async function biasOf(sae: LoadedSae): Promise<HostTensor> {
   try {
     const zeros = new Float32Array(sae.dIn);
@@ -214,13 +218,17 @@ interface Entry {
 /** Which latents fired on some rows, and how strongly. */
 type Fired = Pick<FiringBlock, 'offsets' | 'indices' | 'values'>;
 
-/** What the worker offers; `giveWasm` hands ONNX Runtime its wasm, `runtime` gives it once it has that. */
+/**
+ * Makes the methods of an inference worker.
+ * @param giveWasm - Hands ONNX Runtime its wasm.
+ * @param runtime - Gives ONNX Runtime once it has its wasm.
+ */
 export function createInference(giveWasm: (wasm: ArrayBuffer) => void, runtime: () => Promise<Runtime>): InferenceApi {
   const entries = new Map<string, Entry>();
   const files = new Map<string, SourceFiles>();
-  /** By autoencoder; undefined where its decoder does more than add directions. */
+  /** The decoder of each autoencoder by its id; undefined where the decoder does more than add directions. */
   const decoders = new Map<string, LinearDecoder | undefined>();
-  /** What was read of decoders and lies in shared memory. */
+  /** The decoders that were read into memory that workers share, by the id of their autoencoder. */
   const inShared = new Map<string, LinearDecoder>();
 
   const entry = (id: string): Entry => {
@@ -298,7 +306,8 @@ export function createInference(giveWasm: (wasm: ArrayBuffer) => void, runtime: 
     if (decoders.has(id)) return decoders.get(id);
     const decoder = inShared.get(id) ?? (await readDecoder(loaded));
     const count = Math.min(CHECKED_ROWS, fired.offsets.length - 1);
-    // By the decoder alone, whose session is open already: a session for the whole would hold every weight once more.
+    // This runs the decoder alone, whose session is open already: a session of the whole autoencoder would hold every
+    // weight once more.
     const features = new Float32Array(count * loaded.dSae);
     for (let row = 0; row < count; row++) {
       for (let at = fired.offsets[row]!; at < fired.offsets[row + 1]!; at++) {
@@ -370,7 +379,7 @@ export function createInference(giveWasm: (wasm: ArrayBuffer) => void, runtime: 
   return {
     ...createLiveText(runtime),
     ...createNearest(runtime),
-    start: async wasm => giveWasm(typeof wasm === 'string' ? await unpacked(wasm) : wasm),
+    start: async wasm => giveWasm(await readWasm(wasm)),
 
     async open(file, name, compute, beside = {}, names = undefined) {
       const bytes = new Uint8Array(await file.arrayBuffer());

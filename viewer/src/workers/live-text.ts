@@ -80,6 +80,10 @@ export interface LiveTextApi {
   readText(request: TextRequest): Promise<TextReading>;
 }
 
+/**
+ * Makes the methods for the text page.
+ * @param runtimeOf - Gives ONNX Runtime once it has its wasm.
+ */
 export function createLiveText(runtimeOf: () => Promise<Runtime>): LiveTextApi {
   const open = new Map<string, OpenText>();
   let tokenizer: Tokenizer | undefined;

@@ -1,8 +1,11 @@
-/** The page's end of a worker as an object with the worker's methods, on the library's own connection: errors arrive with their class. */
+/**
+ * The page's end of a worker: an object with the worker's methods. It uses the library's own protocol, under which errors
+ * keep their class.
+ */
 import { RemoteWorker } from '../../../src/workers/remote-worker.ts';
 import { webWorkerPort } from '../../../src/workers/web.ts';
 
-/** The methods of `Api`, each of which answers later. */
+/** The methods of `Api` as a page calls them: each returns a promise. */
 export type Remote<Api> = {
   readonly [Name in keyof Api]: Api[Name] extends (...args: infer Args) => infer Value
     ? (...args: Args) => Promise<Awaited<Value>>
@@ -10,10 +13,9 @@ export type Remote<Api> = {
 };
 
 /**
- * The methods that `worker` serves. Calls that wait when it dies are rejected with WorkerDiedError.
- *
- * @param subject What the worker is, for messages: "the training worker".
- * @param onDeath Is told once when it dies, so that the next call may start another.
+ * Gives the methods that `worker` serves. Calls that wait when the worker dies are rejected with WorkerDiedError.
+ * @param subject - What messages call the worker, such as "the training worker".
+ * @param onDeath - Is called once when the worker dies, so that the next call may start another.
  */
 export function remote<Api extends object>(worker: Worker, subject: string, onDeath: () => void): Remote<Api> {
   const owner = new RemoteWorker<Record<string, (...args: unknown[]) => unknown>>(
@@ -22,7 +24,7 @@ export function remote<Api extends object>(worker: Worker, subject: string, onDe
     onDeath,
   );
   return new Proxy({} as Remote<Api>, {
-    // Without this a promise that resolves with the object would take it for another promise.
+    // A promise that resolves with an object that has a method `then` waits for that method, so there must be none.
     get: (_, name) =>
       typeof name !== 'string' || name === 'then' ? undefined : (...args: unknown[]) => owner.call(name, ...args),
   });

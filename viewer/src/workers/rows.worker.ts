@@ -1,4 +1,4 @@
-/** An inference worker that runs rows on WASM: the same, on the build of ONNX Runtime that has no GPU. */
+/** Starts an inference worker for running rows, on the build of ONNX Runtime that has WASM and no GPU and so is smaller. */
 
 import * as ort from 'onnxruntime-web/wasm';
 import { webRuntime } from '../../../src/sessions/browser.ts';

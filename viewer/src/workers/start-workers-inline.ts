@@ -8,5 +8,7 @@ import TrainingWorker from './training.worker.ts?worker&inline';
 export const startAnalysisWorker = (): Worker => new AnalysisWorker({ name: 'analysis' });
 /** Starts an inference worker. */
 export const startInferenceWorker = (): Worker => new InferenceWorker({ name: 'inference' });
+/** Starts an inference worker whose ONNX Runtime has no GPU. */
 export const startRowsWorker = (): Worker => new RowsWorker({ name: 'rows' });
+/** Starts the training worker. */
 export const startTrainingWorker = (): Worker => new TrainingWorker({ name: 'training' });

@@ -1,4 +1,7 @@
-/** Starts the workers of the site: files of their own, beside the page. The single file swaps this module for its inlined twin. */
+/**
+ * Starts the workers of the site, which are files beside the page. The build of the single file puts
+ * start-workers-inline.ts in the place of this module.
+ */
 import AnalysisWorker from './analysis.worker.ts?worker';
 import InferenceWorker from './inference.worker.ts?worker';
 import RowsWorker from './rows.worker.ts?worker';
@@ -8,5 +11,7 @@ import TrainingWorker from './training.worker.ts?worker';
 export const startAnalysisWorker = (): Worker => new AnalysisWorker({ name: 'analysis' });
 /** Starts an inference worker. */
 export const startInferenceWorker = (): Worker => new InferenceWorker({ name: 'inference' });
+/** Starts an inference worker whose ONNX Runtime has no GPU. */
 export const startRowsWorker = (): Worker => new RowsWorker({ name: 'rows' });
+/** Starts the training worker. */
 export const startTrainingWorker = (): Worker => new TrainingWorker({ name: 'training' });

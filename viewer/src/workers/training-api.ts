@@ -1,6 +1,7 @@
 /** The interface of the training worker, which trains, and converts files that need TensorFlow.js. */
 import type { FlagValues } from '../../../src/models/architectures/architecture.ts';
 import type { History } from '../data/model.ts';
+import type { ShippedWasm } from '../data/shipped.ts';
 
 /** How an autoencoder's weights begin, by the library's names. */
 export type InitialisationName = 'gaussian' | 'activations' | 'spread' | 'blend';
@@ -64,7 +65,8 @@ export interface TrainedModel {
 
 /** The methods of the training worker. */
 export interface TrainingApi {
-  start(wasm: ArrayBuffer | string): Promise<void>;
+  /** Reads ONNX Runtime's wasm, once, before anything else. */
+  start(wasm: ShippedWasm): Promise<void>;
   /**
    * Trains until the steps are done or `stop` is called. Resolves with the models as they then are, one for each seed.
    */

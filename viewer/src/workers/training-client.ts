@@ -1,5 +1,4 @@
 /** The page's connection to the training worker, which starts only when something is trained or converted. */
-import { transfer } from '../../../src/workers/protocol.ts';
 import { onnxRuntimeWasm } from '../data/shipped.ts';
 import { type Remote, remote } from './remote.ts';
 import { startTrainingWorker } from './start-workers.ts';
@@ -13,8 +12,7 @@ export function training(): Promise<Remote<TrainingApi>> {
     const api = remote<TrainingApi>(startTrainingWorker(), 'the training worker', () => {
       started = undefined;
     });
-    const wasm = await onnxRuntimeWasm('wasm');
-    await api.start(typeof wasm === 'string' ? wasm : transfer(wasm, [wasm]));
+    await api.start(onnxRuntimeWasm('wasm'));
     return api;
   })();
   return started;

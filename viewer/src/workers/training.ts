@@ -21,7 +21,7 @@ import { snapshotSteps } from '../../../src/training/snapshot-steps.ts';
 import { lossTerms } from '../../../src/training/training-step.ts';
 import { transfer } from '../../../src/workers/protocol.ts';
 import type { History } from '../data/model.ts';
-import { unpacked } from '../data/shipped.ts';
+import { readWasm } from '../data/shipped.ts';
 import type {
   SaeSettings,
   ToySettings,
@@ -66,7 +66,7 @@ class Control {
     this.#abort.abort();
     this.resume();
   }
-  /** The same data, with batches that wait while the run is paused. */
+  /** Gives a source of the same data whose batches wait while the run is paused. */
   holding(source: GeneratedSource): GeneratedSource {
     return {
       ...source,
@@ -258,11 +258,15 @@ async function trainAutoencoders(
   });
 }
 
-/** What the worker offers; `giveWasm` hands ONNX Runtime its wasm, `runtime` gives it once it has that. */
+/**
+ * Makes the methods of the training worker.
+ * @param giveWasm - Hands ONNX Runtime its wasm.
+ * @param runtime - Gives ONNX Runtime once it has its wasm.
+ */
 export function createTraining(giveWasm: (wasm: ArrayBuffer) => void, runtime: () => Runtime): TrainingApi {
   let control = new Control();
   return {
-    start: async wasm => giveWasm(typeof wasm === 'string' ? await unpacked(wasm) : wasm),
+    start: async wasm => giveWasm(await readWasm(wasm)),
     async train(settings, progress) {
       control = new Control();
       const engine = createOnnxRuntimeEngine(runtime(), { reason: 'the viewer' });

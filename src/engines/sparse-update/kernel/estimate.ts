@@ -30,6 +30,7 @@ import {
   lowest,
   most,
   mostScales,
+  mostSteps,
   norms,
   ownBounds,
   ranked,
@@ -42,7 +43,7 @@ import {
   width,
 } from './layout.ts';
 import { byteReach, weighsByNorm } from './objective.ts';
-import { largestLane, sumLanes } from './rows.ts';
+import { fourDots, largestLane, sumLanes } from './rows.ts';
 import { boundAmong, HALVINGS, keepLargest, put, SMALLEST_POSITIVE } from './select.ts';
 import { sortByKey } from './sort.ts';
 
@@ -187,7 +188,16 @@ export function scaleSamples(): void {
   for (let at: usize = 0, end = (<usize>samples) << 2; at < end; at += 4) {
     const largest = <f32>2 * (load<f32>(rowNorms + at) * largestNorm + largestBias);
     store<f32>(mostScales + at, largest > 0 ? MOST_REACH / largest : 1);
+    store<f32>(mostSteps + at, largest > 0 ? largest / MOST_REACH : 1);
   }
+}
+
+/** 3 · 2²²: added to a number below 2²² it leaves the nearest whole one in the last bits of the sum, much sooner than a conversion does. */
+const TO_WHOLE: f32 = 12582912;
+
+/** Numbers below 2²² rounded up, by at least a half and at most three halves. */
+function roundedUp(values: v128): v128 {
+  return i32x4.sub(f32x4.add(values, f32x4.splat(TO_WHOLE + 1)), f32x4.splat(TO_WHOLE));
 }
 
 /**
@@ -198,7 +208,6 @@ export function scaleSamples(): void {
 export function boundProducts(products: usize, pool: i32, from: i32, to: i32): void {
   const rowBytes = (<usize>samples) << 2;
   let out = byteMaxima + <usize>(from / pool) * rowBytes;
-  const one = f32x4.splat(1);
   for (let first = from; first < to; first += pool) {
     for (let at: usize = 0; at < rowBytes; at += 16) v128.store(out + at, f32x4.splat(-f32.MAX_VALUE));
     for (let latent = first, end = min(first + pool, to); latent < end; latent++) {
@@ -228,12 +237,9 @@ export function boundProducts(products: usize, pool: i32, from: i32, to: i32): v
         );
         v128.store(out + at, f32x4.pmax(v128.load(out + at), f32x4.sub(estimate1, missed1)));
         v128.store(out + at, f32x4.pmax(v128.load(out + at, 16), f32x4.sub(estimate2, missed2)), 16);
-        const most1 = f32x4.add(f32x4.mul(f32x4.add(estimate1, missed1), v128.load(mostScales + at)), one);
-        const most2 = f32x4.add(f32x4.mul(f32x4.add(estimate2, missed2), v128.load(mostScales + at, 16)), one);
-        v128.store(
-          mostRow + (at >> 1),
-          i16x8.narrow_i32x4_s(i32x4.trunc_sat_f32x4_s(most1), i32x4.trunc_sat_f32x4_s(most2)),
-        );
+        const most1 = roundedUp(f32x4.mul(f32x4.add(estimate1, missed1), v128.load(mostScales + at)));
+        const most2 = roundedUp(f32x4.mul(f32x4.add(estimate2, missed2), v128.load(mostScales + at, 16)));
+        v128.store(mostRow + (at >> 1), i16x8.narrow_i32x4_s(most1, most2));
       }
     }
     // Room beyond the batch is no sample.
@@ -242,34 +248,50 @@ export function boundProducts(products: usize, pool: i32, from: i32, to: i32): v
   }
 }
 
-/** For each sample, in `out` [samples], a bound that at least `n` of its latents reach, and few more; the smallest positive number where fewer are. */
-export function boundSamples(n: i32, pools: i32, out: usize): void {
+/**
+ * For each sample, a bound that at least `shared` of its latents reach, and few more, in `bounds`, and one that `own` of them do in `ownBounds`; the
+ * smallest positive number where fewer are.
+ */
+export function boundSamples(shared: i32, own: i32, pools: i32): void {
   const rowBytes = (<usize>samples) << 2;
-  const least = f32x4.splat(SMALLEST_POSITIVE);
-  const wanted = i32x4.splat(n);
   for (let at: usize = 0; at < rowBytes; at += 16) {
-    const first = byteMaxima + at;
-    let high = least;
-    for (let pool = 0; pool < pools; pool++) high = f32x4.pmax(high, v128.load(first + <usize>pool * rowBytes));
-    let low = least;
-    for (let halving = 0; halving < HALVINGS; halving++) {
-      const middle = f32x4.add(low, f32x4.mul(f32x4.sub(high, low), f32x4.splat(0.5)));
-      let counts = i32x4.splat(0);
-      for (let pool = 0; pool < pools; pool++) {
-        counts = i32x4.sub(counts, f32x4.ge(v128.load(first + <usize>pool * rowBytes), middle));
-      }
-      const reached = i32x4.ge_s(counts, wanted);
-      low = v128.bitselect(middle, low, reached);
-      high = v128.bitselect(high, middle, reached);
+    // Rows that stand a power of two apart fall into one place of the cache: side by side they are read once, and not in each halving.
+    for (let pool = 0; pool < pools; pool++) {
+      v128.store(ranked + ((<usize>pool) << 4), v128.load(byteMaxima + <usize>pool * rowBytes + at));
     }
-    v128.store(out + at, low);
+    const bound = boundOfLanes(shared, pools);
+    v128.store(bounds + at, bound);
+    v128.store(ownBounds + at, own === shared ? bound : boundOfLanes(own, pools));
   }
 }
 
-/** The same for all samples together: one bound that at least `n` pre-activations of the batch reach. */
-export function boundBatch(n: i32, pools: i32, out: usize): void {
-  const bound = f32x4.splat(boundAmong(byteMaxima, (pools * samples) >> 2, n));
-  for (let at: usize = 0, end = (<usize>samples) << 2; at < end; at += 16) v128.store(out + at, bound);
+/** In each lane, a bound that at least `n` of that lane's numbers in `ranked` [pools, 4] reach. */
+function boundOfLanes(n: i32, pools: i32): v128 {
+  const end = ranked + ((<usize>pools) << 4);
+  const wanted = i32x4.splat(n);
+  let low = f32x4.splat(SMALLEST_POSITIVE);
+  let high = low;
+  for (let pool = ranked; pool < end; pool += 16) high = f32x4.pmax(high, v128.load(pool));
+  for (let halving = 0; halving < HALVINGS; halving++) {
+    const middle = f32x4.add(low, f32x4.mul(f32x4.sub(high, low), f32x4.splat(0.5)));
+    let counts = i32x4.splat(0);
+    for (let pool = ranked; pool < end; pool += 16) counts = i32x4.sub(counts, f32x4.ge(v128.load(pool), middle));
+    const reached = i32x4.ge_s(counts, wanted);
+    low = v128.bitselect(middle, low, reached);
+    high = v128.bitselect(high, middle, reached);
+  }
+  return low;
+}
+
+/** The same for all samples together: bounds that so many pre-activations of the batch reach. */
+export function boundBatch(shared: i32, own: i32, pools: i32): void {
+  const vectors = (pools * samples) >> 2;
+  const bound = f32x4.splat(boundAmong(byteMaxima, vectors, shared));
+  const ownBound = own === shared ? bound : f32x4.splat(boundAmong(byteMaxima, vectors, own));
+  for (let at: usize = 0, end = (<usize>samples) << 2; at < end; at += 16) {
+    v128.store(bounds + at, bound);
+    v128.store(ownBounds + at, ownBound);
+  }
 }
 
 /** The number in `most` that what reaches `floors` is above: eight samples from `at` on. */
@@ -293,83 +315,65 @@ export function listCandidates(capacity: i32, byLatent: bool): i32 {
   }
   for (let latent = 0; latent < columns; latent++) {
     if (count > capacity - samples) return -1;
-    const ofLatent = f32x4.splat(byLatent ? load<f32>(lowest + ((<usize>latent) << 2)) : 0);
+    const index = (<usize>latent) << 2;
+    const ofLatent = f32x4.splat(byLatent ? load<f32>(lowest + index) : 0);
     const mostRow = most + <usize>latent * rowBytes;
-    for (let at: usize = 0; at < rowBytes; at += 16) {
-      const below = byLatent ? mostBelow(ofLatent, ofLatent, at << 1) : v128.load(leastOfMost + at);
-      const reached = i16x8.gt_s(v128.load(mostRow + at), below);
-      if (!v128.any_true(reached)) continue;
+    const first = count;
+    for (let at: usize = 0; at < rowBytes; ) {
+      // Up to 64 samples at once: how often a short loop turns is hard to guess.
       const row = <i32>(at >> 1);
-      for (let lanes = i16x8.bitmask(reached); lanes !== 0; lanes &= lanes - 1) {
-        const found = row + ctz(lanes);
-        if (found < batch) putCandidate(count++, found, latent, byLatent);
+      let lanes: u64 = 0;
+      for (let bit: u64 = 0; bit < 64 && at < rowBytes; bit += 16, at += 32) {
+        const below1 = byLatent ? mostBelow(ofLatent, ofLatent, at << 1) : v128.load(leastOfMost + at);
+        const below2 = byLatent ? mostBelow(ofLatent, ofLatent, (at + 16) << 1) : v128.load(leastOfMost + at, 16);
+        const reached1 = i16x8.gt_s(v128.load(mostRow + at), below1);
+        const reached2 = i16x8.gt_s(v128.load(mostRow + at, 16), below2);
+        lanes |= (<u64>i8x16.bitmask(i8x16.narrow_i16x8_s(reached1, reached2))) << bit;
+      }
+      for (; lanes !== 0; lanes &= lanes - 1) {
+        store<i32>(candidateRows + ((<usize>count) << 2), row + <i32>ctz(lanes));
+        count++;
       }
     }
+    // Room beyond the batch is no sample.
+    while (count > first && load<i32>(candidateRows + ((<usize>count) << 2) - 4) >= batch) count--;
+    noteCandidates(first, count, latent, byLatent);
   }
   return count;
 }
 
-function putCandidate(candidate: i32, row: i32, latent: i32, byLatent: bool): void {
-  const offset = (<usize>candidate) << 2;
-  const at = (<usize>row) << 2;
+/** Notes of candidates first..end, all of one latent, the most that each can be, and whether it is sure to reach its sample's bound. */
+function noteCandidates(first: i32, end: i32, latent: i32, byLatent: bool): void {
   const index = (<usize>latent) << 2;
-  const count = <f32>load<i16>(most + ((<usize>latent * <usize>samples + <usize>row) << 1));
-  const step = <f32>1 / load<f32>(mostScales + at);
-  let isSure = false;
-  if (!byLatent) {
-    const weight: f32 = weighsByNorm ? load<f32>(norms + index) : 1;
-    const ofRow = load<f32>(rowErrors + at) * load<f32>(latentNorms + index);
-    const ofLatent = load<f32>(rowNorms + at) * load<f32>(latentErrors + index);
-    const missed = weight * (ofRow + ofLatent + BIAS_SLACK * abs(load<f32>(encoderBias + index)));
-    // Rounded up by at most one, and a little for what this line rounds.
-    isSure = (count - 1) * step - NORM_SLACK * 2 * missed - SUM_SLACK * count * step >= load<f32>(bounds + at);
+  const mostRow = most + ((<usize>latent * <usize>samples) << 1);
+  const weight: f32 = weighsByNorm ? load<f32>(norms + index) : 1;
+  // Twice the error, and a little for what is rounded here.
+  const twice = NORM_SLACK * 2 * weight;
+  const ofError = twice * load<f32>(latentNorms + index);
+  const ofNorm = twice * load<f32>(latentErrors + index);
+  const ofBias = twice * BIAS_SLACK * abs(load<f32>(encoderBias + index));
+  for (let candidate = first; candidate < end; candidate++) {
+    const offset = (<usize>candidate) << 2;
+    const row = load<i32>(candidateRows + offset);
+    const at = (<usize>row) << 2;
+    const step = load<f32>(mostSteps + at);
+    const largest = <f32>load<i16>(mostRow + ((<usize>row) << 1)) * step;
+    const slack = SUM_SLACK * abs(largest);
+    store<i32>(candidateLatents + offset, latent);
+    store<f32>(candidateValues + offset, largest + slack);
+    if (byLatent) continue;
+    const missed = load<f32>(rowErrors + at) * ofError + load<f32>(rowNorms + at) * ofNorm + ofBias;
+    // The most was rounded up by at most three halves.
+    const isSure = largest - <f32>1.5 * step - missed - slack >= load<f32>(bounds + at);
+    store<i32>(candidateRows + offset, isSure ? -1 - row : row);
   }
-  store<i32>(candidateRows + offset, isSure ? -1 - row : row);
-  store<i32>(candidateLatents + offset, latent);
-  store<f32>(candidateValues + offset, count * step + SUM_SLACK * abs(count) * step);
-}
-
-/** Inner products of the row at `b` with four others, as the lanes of a vector. Each is summed in the same order, whichever stand beside it. */
-function fourDots(b: usize, row0: usize, row1: usize, row2: usize, row3: usize): v128 {
-  const bytes = (<usize>width) << 2;
-  let a0 = f32x4.splat(0);
-  let a1 = f32x4.splat(0);
-  let a2 = f32x4.splat(0);
-  let a3 = f32x4.splat(0);
-  let b0 = f32x4.splat(0);
-  let b1 = f32x4.splat(0);
-  let b2 = f32x4.splat(0);
-  let b3 = f32x4.splat(0);
-  let at: usize = 0;
-  for (; at + 32 <= bytes; at += 32) {
-    const first = v128.load(b + at);
-    const second = v128.load(b + at, 16);
-    a0 = f32x4.add(a0, f32x4.mul(first, v128.load(row0 + at)));
-    a1 = f32x4.add(a1, f32x4.mul(first, v128.load(row1 + at)));
-    a2 = f32x4.add(a2, f32x4.mul(first, v128.load(row2 + at)));
-    a3 = f32x4.add(a3, f32x4.mul(first, v128.load(row3 + at)));
-    b0 = f32x4.add(b0, f32x4.mul(second, v128.load(row0 + at, 16)));
-    b1 = f32x4.add(b1, f32x4.mul(second, v128.load(row1 + at, 16)));
-    b2 = f32x4.add(b2, f32x4.mul(second, v128.load(row2 + at, 16)));
-    b3 = f32x4.add(b3, f32x4.mul(second, v128.load(row3 + at, 16)));
-  }
-  if (at < bytes) {
-    const last = v128.load(b + at);
-    a0 = f32x4.add(a0, f32x4.mul(last, v128.load(row0 + at)));
-    a1 = f32x4.add(a1, f32x4.mul(last, v128.load(row1 + at)));
-    a2 = f32x4.add(a2, f32x4.mul(last, v128.load(row2 + at)));
-    a3 = f32x4.add(a3, f32x4.mul(last, v128.load(row3 + at)));
-  }
-  let dots = f32x4.splat(sumLanes(f32x4.add(a0, b0)));
-  dots = f32x4.replace_lane(dots, 1, sumLanes(f32x4.add(a1, b1)));
-  dots = f32x4.replace_lane(dots, 2, sumLanes(f32x4.add(a2, b2)));
-  return f32x4.replace_lane(dots, 3, sumLanes(f32x4.add(a3, b3)));
 }
 
 /** The sample of a candidate, whether or not it is sure. */
 function rowOf(candidate: i32): i32 {
   const row = load<i32>(candidateRows + ((<usize>candidate) << 2));
-  return row < 0 ? -1 - row : row;
+  // -1 - row of what is sure, without a branch.
+  return row ^ (row >> 31);
 }
 
 function listed(index: i32): i32 {
@@ -428,9 +432,9 @@ export function raiseBounds(count: i32, shared: i32, own: i32, together: bool): 
     const end = endOfLatent(first, count);
     let sure = 0;
     for (let candidate = first; candidate < end; candidate++) {
-      if (load<i32>(candidateRows + ((<usize>candidate) << 2)) >= 0) continue;
+      // Written whether or not it is one: that is hard to guess for a branch.
       store<i32>(termRows + ((<usize>sure) << 2), candidate);
-      sure++;
+      sure += <i32>(load<i32>(candidateRows + ((<usize>candidate) << 2)) < 0);
     }
     compute(sure, load<i32>(candidateLatents + ((<usize>first) << 2)));
     for (let index = 0; index < sure; index++) {
@@ -456,12 +460,6 @@ function raise(bound: usize, value: f32): void {
   store<f32>(bound, max(load<f32>(bound), value));
 }
 
-/** What a candidate must reach: its sample's bound, or, `byLatent`, what it must exceed: its latent's `lowest`. */
-function floorOf(candidate: i32, byLatent: bool): f32 {
-  if (byLatent) return load<f32>(lowest + ((<usize>load<i32>(candidateLatents + ((<usize>candidate) << 2))) << 2));
-  return load<f32>(bounds + ((<usize>rowOf(candidate)) << 2));
-}
-
 /** Computes what is left of `count` candidates and can reach its bound, or its latent's `lowest`, and keeps what does. How many are left. */
 export function computeCandidates(count: i32, byLatent: bool): i32 {
   let kept = 0;
@@ -469,27 +467,29 @@ export function computeCandidates(count: i32, byLatent: bool): i32 {
   for (let first = 0; first < count; ) {
     const end = endOfLatent(first, count);
     const latent = load<i32>(candidateLatents + ((<usize>first) << 2));
+    const ofLatent = byLatent ? load<f32>(lowest + ((<usize>latent) << 2)) : 0;
     let left = 0;
+    let sure = 0;
+    // What is not kept is written over: whether something is kept is hard to guess for a branch.
     for (let candidate = first; candidate < end; candidate++) {
       const offset = (<usize>candidate) << 2;
-      if (load<i32>(candidateRows + offset) < 0) computed++;
-      else if (load<f32>(candidateValues + offset) >= floorOf(candidate, byLatent)) {
-        store<i32>(termRows + ((<usize>left) << 2), candidate);
-        left++;
-      }
+      const isSure = load<i32>(candidateRows + offset) < 0;
+      const floor = byLatent ? ofLatent : load<f32>(bounds + ((<usize>rowOf(candidate)) << 2));
+      store<i32>(termRows + ((<usize>left) << 2), candidate);
+      left += <i32>(load<f32>(candidateValues + offset) >= floor) & <i32>!isSure;
+      sure += <i32>isSure;
     }
     compute(left, latent);
-    computed += left;
+    computed += left + sure;
     for (let candidate = first; candidate < end; candidate++) {
       const row = rowOf(candidate);
       const value = load<f32>(candidateValues + ((<usize>candidate) << 2));
-      const floor = floorOf(candidate, byLatent);
-      if (byLatent ? !(value > floor) : !(value >= floor)) continue;
+      const floor = byLatent ? ofLatent : load<f32>(bounds + ((<usize>row) << 2));
       const out = (<usize>kept) << 2;
       store<i32>(candidateRows + out, row);
       store<i32>(candidateLatents + out, latent);
       store<f32>(candidateValues + out, value);
-      kept++;
+      kept += <i32>(byLatent ? value > floor : value >= floor);
     }
     first = end;
   }

@@ -1,7 +1,17 @@
 /** The module's public face: every address in layout.ts, the objective's and Adam's numbers, and a step's phases in the order they run. */
 
 export { beta1, beta2, decay, epsilon, rest1, rest2, step, stepSize } from './adam.ts';
-export { countFired, countSilence, endFiringWindow, gatherDead, listDead, listRare, selectDead } from './dead.ts';
+export {
+  countFired,
+  countSilence,
+  endFiringWindow,
+  gatherDead,
+  listDead,
+  listRare,
+  scoreDead,
+  selectDead,
+  spreadDead,
+} from './dead.ts';
 export { finishGradients, scoreGradients, spreadValues } from './dense.ts';
 export {
   boundBatch,

@@ -59,9 +59,10 @@ export let latentErrors: usize = 0;
 export let rowScales: usize = 0;
 export let rowNorms: usize = 0;
 export let rowErrors: usize = 0;
-/** The most that each pre-activation can be, int16 [columns, samples], and what one counts for each sample [samples], by its scale. */
+/** The most that each pre-activation can be, int16 [columns, samples]; for each sample [samples] how many there are in 1, and what one of them is. */
 export let most: usize = 0;
 export let mostScales: usize = 0;
+export let mostSteps: usize = 0;
 /** Scratch: int16 [samples], what the most that a candidate can be is above. */
 export let leastOfMost: usize = 0;
 /** [samples] bounds that no active latent of a sample lies below: of all shards, and those that this one knows by itself. */
@@ -75,8 +76,12 @@ export let byteTile: usize = 0;
 export let candidateRows: usize = 0;
 export let candidateLatents: usize = 0;
 export let candidateValues: usize = 0;
-/** [most, width] encoder rows of dead latents, side by side. */
+/** [most, width] encoder and decoder rows of dead latents, side by side; and in their place the rows' gradients, where products give these. */
 export let deadEncoder: usize = 0;
+export let deadDecoder: usize = 0;
+/** [most] what makes W_dec of each of these decoder rows, and gradients of b_enc. */
+export let deadInverseNorms: usize = 0;
+export let deadBiasGradients: usize = 0;
 
 /** [columns] what is added to a pre-activation when latents are chosen: b_enc, or zeros where it has been added already. */
 export let scoreBias: usize = 0;

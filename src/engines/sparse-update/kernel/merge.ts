@@ -4,7 +4,7 @@
  */
 import { batch, mergedCapacity, mergedStarts, mergedValues, ranked, rowStarts } from './layout.ts';
 import { nthLargest } from './rank.ts';
-import { moveKept } from './select.ts';
+import { countAbove, moveKept } from './select.ts';
 
 /** First entry of `row` in shard `shard`'s selection. */
 function startOf(shard: i32, row: i32): i32 {
@@ -16,12 +16,17 @@ function valueAt(shard: i32, entry: i32): usize {
   return mergedValues + ((<usize>(shard * mergedCapacity + entry)) << 2);
 }
 
-/** Number of shard `shard`'s values above (or, `equal`, at) `least` in a row. */
-function countValues(shard: i32, row: i32, least: f32, equal: bool): i32 {
+/** Number of shard `shard`'s values above `least` in rows from..to. */
+function countLarger(shard: i32, from: i32, to: i32, least: f32): i32 {
+  const first = startOf(shard, from);
+  return countAbove(least, valueAt(shard, first), startOf(shard, to) - first);
+}
+
+/** Number of shard `shard`'s values at `least` in a row. */
+function countEqual(shard: i32, row: i32, least: f32): i32 {
   let count = 0;
   for (let entry = startOf(shard, row), end = startOf(shard, row + 1); entry < end; entry++) {
-    const value = load<f32>(valueAt(shard, entry));
-    if (equal ? value === least : value > least) count++;
+    if (load<f32>(valueAt(shard, entry)) === least) count++;
   }
   return count;
 }
@@ -52,8 +57,8 @@ export function mergeTopK(shards: i32, own: i32, k: i32, floor: f32): i32 {
     }
     const least = nthLargest(ranked, count, k);
     let equalsLeft = k;
-    for (let shard = 0; shard < shards; shard++) equalsLeft -= countValues(shard, row, least, false);
-    for (let shard = 0; shard < own; shard++) equalsLeft -= countValues(shard, row, least, true);
+    for (let shard = 0; shard < shards; shard++) equalsLeft -= countLarger(shard, row, row + 1, least);
+    for (let shard = 0; shard < own; shard++) equalsLeft -= countEqual(shard, row, least);
     kept = moveKept(first, end, kept, least, max(equalsLeft, 0));
   }
   store<i32>(rowStarts + ((<usize>batch) << 2), kept);
@@ -70,15 +75,13 @@ export function mergeBatchTopK(shards: i32, own: i32, total: i32): i32 {
   smallestSelected = least;
   if (count <= total) return startOf(own, batch);
   let equalsLeft = total;
-  for (let shard = 0; shard < shards; shard++) {
-    for (let row = 0; row < batch; row++) equalsLeft -= countValues(shard, row, least, false);
-  }
+  for (let shard = 0; shard < shards; shard++) equalsLeft -= countLarger(shard, 0, batch, least);
   let kept = 0;
   for (let row = 0; row < batch; row++) {
     store<i32>(rowStarts + ((<usize>row) << 2), kept);
-    for (let shard = 0; shard < own; shard++) equalsLeft -= countValues(shard, row, least, true);
+    for (let shard = 0; shard < own; shard++) equalsLeft -= countEqual(shard, row, least);
     kept = moveKept(startOf(own, row), startOf(own, row + 1), kept, least, max(equalsLeft, 0));
-    for (let shard = own; shard < shards; shard++) equalsLeft -= countValues(shard, row, least, true);
+    for (let shard = own; shard < shards; shard++) equalsLeft -= countEqual(shard, row, least);
   }
   store<i32>(rowStarts + ((<usize>batch) << 2), kept);
   return kept;

@@ -16,7 +16,7 @@ import {
   rowStarts,
   scoreBias,
 } from './layout.ts';
-import { nthLargest } from './rank.ts';
+import { lanesOf, nthLargest } from './rank.ts';
 import { largestLane } from './rows.ts';
 
 /** Columns of which four maxima are kept, one per SIMD lane; `columns` is a multiple of it. */
@@ -160,11 +160,7 @@ function countReaching(bound: f32, values: usize, vectors: i32): i32 {
     // A comparison gives -1 where it holds.
     counts = i32x4.sub(counts, f32x4.ge(v128.load(at), bounds));
   }
-  return (
-    i32x4.extract_lane(counts, 0) +
-    i32x4.extract_lane(counts, 1) +
-    (i32x4.extract_lane(counts, 2) + i32x4.extract_lane(counts, 3))
-  );
+  return lanesOf(counts);
 }
 
 /** Appends what reaches `bound` in a row, whose maxima are known, to the entries. Their number. */
@@ -201,16 +197,26 @@ export function append(values: v128, lanes: i32, row: i32, latent: i32, first: i
   return count;
 }
 
+/** How many of the `count` floats at `values` are above `bound`. */
+export function countAbove(bound: f32, values: usize, count: i32): i32 {
+  const bounds = f32x4.splat(bound);
+  const end = values + ((<usize>count) << 2);
+  let counts = i32x4.splat(0);
+  let at = values;
+  // A comparison gives -1 where it holds.
+  for (; at + 16 <= end; at += 16) counts = i32x4.sub(counts, f32x4.gt(v128.load(at), bounds));
+  let above = lanesOf(counts);
+  for (; at < end; at += 4) if (load<f32>(at) > bound) above++;
+  return above;
+}
+
 /** Keeps the `n` largest of entries first..end, the earlier of equal ones, in order. The new end. */
 export function keepLargest(first: i32, end: i32, n: i32): i32 {
   const count = end - first;
   if (count <= n) return end;
   memory.copy(ranked, entryValues + ((<usize>first) << 2), (<usize>count) << 2);
   const least = nthLargest(ranked, count, n);
-  let above = 0;
-  for (let entry = first; entry < end; entry++) {
-    if (load<f32>(entryValues + ((<usize>entry) << 2)) > least) above++;
-  }
+  const above = countAbove(least, entryValues + ((<usize>first) << 2), count);
   return moveKept(first, end, first, least, n - above);
 }
 
@@ -228,8 +234,11 @@ export function moveKept(first: i32, end: i32, kept: i32, least: f32, equals: i3
   for (let entry = first; entry < end; entry++) {
     const offset = (<usize>entry) << 2;
     const value = load<f32>(entryValues + offset);
-    if (value < least || (value === least && equalsLeft-- <= 0)) continue;
-    put(kept++, load<i32>(entryRows + offset), load<i32>(entryLatents + offset), value);
+    // Each is written, and what is dropped is written over: whether a value is kept is hard to guess for a branch.
+    put(kept, load<i32>(entryRows + offset), load<i32>(entryLatents + offset), value);
+    const isEqual = value === least;
+    kept += <i32>(value > least) | (<i32>isEqual & <i32>(equalsLeft > 0));
+    equalsLeft -= <i32>isEqual;
   }
   return kept;
 }

@@ -1,9 +1,13 @@
 /** Gradients and optimizer: either in one pass, in which an active latent's rows are read and written once, or in two. */
 import { adam, adamScalar, beta2, canWait, makeUp, step, sumOfSquares } from './adam.ts';
+import { DEAD_BY_ENTRIES, DEAD_BY_PRODUCTS, NO_DEAD } from './dead-form.ts';
 import { writeLatentBytes } from './estimate.ts';
 import {
   batch,
   centred,
+  deadBiasGradients,
+  deadDecoder,
+  deadEncoder,
   deadGradients,
   deadLatentEntries,
   deadLatentStarts,
@@ -46,7 +50,7 @@ import {
   width,
 } from './layout.ts';
 import { bandwidth, byteReach, keepsNorms, l0, l1, projects, reachesInput, renormalises } from './objective.ts';
-import { addScaled, dot, setTerm, sumLanes, sumTerms } from './rows.ts';
+import { addScaled, dot, dotTerms, setTerm, sumLanes, sumTerms } from './rows.ts';
 import { sortByKey } from './sort.ts';
 
 /** Sorts `count` entries by their latents, as `sortByKey` has it. */
@@ -54,11 +58,20 @@ export function sortByLatent(count: i32, latentsOfEntries: usize, starts: usize,
   sortByKey(count, latentsOfEntries, latents, starts, sorted);
 }
 
-/** Number of entries of a latent, of dead ones too where there are any. */
-function entriesOf(latent: usize, hasDead: bool): i32 {
-  const at = latent << 2;
-  const count = load<i32>(latentStarts + at, 4) - load<i32>(latentStarts + at);
-  return hasDead ? count + load<i32>(deadLatentStarts + at, 4) - load<i32>(deadLatentStarts + at) : count;
+/** Byte offset of an entry, of those sorted by latent the one at `place`. */
+function entryAt(sorted: usize, place: i32): usize {
+  return (<usize>load<i32>(sorted + ((<usize>place) << 2))) << 2;
+}
+
+/** Number of a latent's entries, or that of a dead latent's. */
+function entriesIn(starts: usize, latent: usize): i32 {
+  const at = starts + (latent << 2);
+  return load<i32>(at, 4) - load<i32>(at);
+}
+
+/** Whether a latent has a gradient. Where products give those of dead latents, each of these counts as one entry. */
+function hasGradient(latent: usize, deadForm: i32): bool {
+  return entriesIn(latentStarts, latent) > 0 || (deadForm !== NO_DEAD && entriesIn(deadLatentStarts, latent) > 0);
 }
 
 /** Of the latent whose gradient was gathered last: how much of its decoder row is to be taken from the row's gradient, and scalars. */
@@ -70,7 +83,7 @@ let thresholdGradient: f32 = 0;
  * Gathers a latent's gradient: its decoder row's, less `radial` times the row, in `decoderOut`, its encoder row's in `encoderOut`. Its
  * part of b_dec's gradient, the centring's, goes to `decoderBiasGradient`.
  */
-function gather(latent: usize, hasDead: bool, decoderOut: usize, encoderOut: usize): void {
+function gather(latent: usize, deadForm: i32, decoderOut: usize, encoderOut: usize): void {
   const rowBytes = (<usize>width) << 2;
   const index = latent << 2;
   const direction = decoder + latent * rowBytes;
@@ -81,16 +94,27 @@ function gather(latent: usize, hasDead: bool, decoderOut: usize, encoderOut: usi
   const depth = prefixes > 1 ? load<i32>(depths + index) : 0;
   const ofDepth = gradients + <usize>(depth * batch) * rowBytes;
   const first = load<i32>(latentStarts + index);
-  const count = load<i32>(latentStarts + index, 4) - first;
+  const count = entriesIn(latentStarts, latent);
   let along: f32 = 0;
   let values: f32 = 0;
   biasGradient = 0;
   thresholdGradient = 0;
+  const deadFirst = deadForm === DEAD_BY_ENTRIES ? load<i32>(deadLatentStarts + index) : 0;
+  const terms = deadForm === DEAD_BY_ENTRIES ? count + entriesIn(deadLatentStarts, latent) : count;
   for (let term = 0; term < count; term++) {
-    const entry = (<usize>load<i32>(latentEntries + ((<usize>(first + term)) << 2))) << 2;
+    const entry = entryAt(latentEntries, first + term);
     const gradient = ofDepth + <usize>load<i32>(entryRows + entry) * rowBytes;
-    const value = load<f32>(entryValues + entry);
-    const featureGradient = inverseNorm * dot(direction, gradient);
+    setTerm(term, gradient, load<f32>(entryValues + entry) * inverseNorm);
+  }
+  for (let term = count; term < terms; term++) {
+    const entry = entryAt(deadLatentEntries, deadFirst + term - count);
+    const gradient = deadGradients + <usize>load<i32>(deadRows + entry) * rowBytes;
+    setTerm(term, gradient, load<f32>(deadValues + entry) * inverseNorm);
+  }
+  dotTerms(direction, terms);
+  for (let term = 0; term < count; term++) {
+    const value = load<f32>(entryValues + entryAt(latentEntries, first + term));
+    const featureGradient = inverseNorm * load<f32>(termDots + ((<usize>term) << 2));
     along += value * featureGradient;
     let scoreGradient = featureGradient;
     if (l1 !== 0) {
@@ -103,42 +127,39 @@ function gather(latent: usize, hasDead: bool, decoderOut: usize, encoderOut: usi
       scoreGradient = (value > 0 ? scoreGradient : 0) + (reachesInput ? estimate : 0);
     }
     biasGradient += scoreGradient;
-    setTerm(term, gradient, value * inverseNorm);
     store<f32>(termDots + ((<usize>term) << 2), scoreGradient);
   }
-  let terms = count;
-  if (hasDead) {
-    const deadFirst = load<i32>(deadLatentStarts + index);
-    for (let place = deadFirst, end = load<i32>(deadLatentStarts + index, 4); place < end; place++) {
-      const entry = (<usize>load<i32>(deadLatentEntries + ((<usize>place) << 2))) << 2;
-      const gradient = deadGradients + <usize>load<i32>(deadRows + entry) * rowBytes;
-      const value = load<f32>(deadValues + entry);
-      const featureGradient = inverseNorm * dot(direction, gradient);
-      along += value * featureGradient;
-      biasGradient += featureGradient;
-      setTerm(terms, gradient, value * inverseNorm);
-      store<f32>(termDots + ((<usize>terms) << 2), featureGradient);
-      terms++;
-    }
+  for (let term = count; term < terms; term++) {
+    const value = load<f32>(deadValues + entryAt(deadLatentEntries, deadFirst + term - count));
+    const featureGradient = inverseNorm * load<f32>(termDots + ((<usize>term) << 2));
+    along += value * featureGradient;
+    biasGradient += featureGradient;
+    store<f32>(termDots + ((<usize>term) << 2), featureGradient);
   }
   sumTerms(decoderOut, terms);
+  const addsDead = deadForm === DEAD_BY_PRODUCTS && entriesIn(deadLatentStarts, latent) > 0;
+  const place = addsDead ? <usize>load<i32>(deadLatentStarts + index) : 0;
+  if (addsDead) {
+    const ofDead = deadDecoder + place * rowBytes;
+    // The same sum over the batch, of values times feature gradients, as above.
+    along += dot(direction, ofDead);
+    biasGradient += load<f32>(deadBiasGradients + (place << 2));
+    addScaled(decoderOut, ofDead, 1);
+  }
   radial = radialOf(latent, along, values);
 
-  if (terms > 0) addScaled(decoderBiasGradient, encoder + latent * rowBytes, -biasGradient);
+  if (terms > 0 || addsDead) addScaled(decoderBiasGradient, encoder + latent * rowBytes, -biasGradient);
   for (let term = 0; term < count; term++) {
-    const entry = (<usize>load<i32>(latentEntries + ((<usize>(first + term)) << 2))) << 2;
-    const row = centred + <usize>load<i32>(entryRows + entry) * rowBytes;
+    const row = centred + <usize>load<i32>(entryRows + entryAt(latentEntries, first + term)) * rowBytes;
     setTerm(term, row, load<f32>(termDots + ((<usize>term) << 2)));
   }
-  if (hasDead) {
-    const deadFirst = load<i32>(deadLatentStarts + index);
-    for (let term = count; term < terms; term++) {
-      const entry = (<usize>load<i32>(deadLatentEntries + ((<usize>(deadFirst + term - count)) << 2))) << 2;
-      const row = centred + <usize>load<i32>(deadRows + entry) * rowBytes;
-      setTerm(term, row, load<f32>(termDots + ((<usize>term) << 2)));
-    }
+  for (let term = count; term < terms; term++) {
+    const entry = entryAt(deadLatentEntries, deadFirst + term - count);
+    const row = centred + <usize>load<i32>(deadRows + entry) * rowBytes;
+    setTerm(term, row, load<f32>(termDots + ((<usize>term) << 2)));
   }
   sumTerms(encoderOut, terms);
+  if (addsDead) addScaled(encoderOut, deadEncoder + place * rowBytes, 1);
 }
 
 /**
@@ -188,25 +209,25 @@ function apply(latent: usize, decoderGradient: usize, encoderGradient: usize, sc
  * Steps all parameters that belong to this shard's latents, each latent's as soon as its gradient is known, and subtracts their part of
  * b_dec's gradient from `decoderBiasGradient`.
  */
-export function updateLatents(hasDead: bool): void {
+export function updateLatents(deadForm: i32): void {
   for (let latent: usize = 0, end = <usize>latents; latent < end; latent++) {
-    if (entriesOf(latent, hasDead) === 0 && canWait()) continue;
+    if (!hasGradient(latent, deadForm) && canWait()) continue;
     makeUpLatent(latent, step - 1);
     store<i32>(latentSteps + (latent << 2), step);
-    gather(latent, hasDead, sumRow, encoderRow);
+    gather(latent, deadForm, sumRow, encoderRow);
     apply(latent, sumRow, encoderRow, 1);
   }
 }
 
 /** The first of two phases: leaves all gradients of this shard's latents in memory; their sum of squares. */
-export function gatherLatents(hasDead: bool): f64 {
+export function gatherLatents(deadForm: i32): f64 {
   const rowBytes = (<usize>width) << 2;
   let total: f64 = 0;
   for (let latent: usize = 0, end = <usize>latents; latent < end; latent++) {
     const index = latent << 2;
     const decoderGradient = decoderGradients + latent * rowBytes;
     const encoderGradient = encoderGradients + latent * rowBytes;
-    gather(latent, hasDead, decoderGradient, encoderGradient);
+    gather(latent, deadForm, decoderGradient, encoderGradient);
     if (radial !== 0) addScaled(decoderGradient, decoder + latent * rowBytes, -radial);
     store<f32>(encoderBiasGradients + index, biasGradient);
     if (bandwidth > 0) store<f32>(thresholdGradients + index, thresholdGradient);

@@ -31,12 +31,13 @@ function useGlide(target: Matrix): Matrix {
   const [now, setNow] = useState(target);
   const current = useRef(target);
   useEffect(() => {
-    if (reducedMotion.value) {
+    const from = current.current;
+    // The page is drawn once before its models are there: what comes then comes from nowhere.
+    if (reducedMotion.value || from.length !== target.length) {
       current.current = target;
       setNow(target);
       return undefined;
     }
-    const from = current.current;
     const start = performance.now();
     let frame = 0;
     const tick = (time: number): void => {
@@ -124,6 +125,7 @@ function Told({ stored }: { readonly stored: number }) {
   );
 }
 
+/** The scene: a slider over the sparsity beside the plane of the five directions. */
 export function FiveIntoTwo() {
   const sweep = manifest.value?.sweep;
   const last = (sweep?.sparsities.length ?? 1) - 1;

@@ -49,6 +49,7 @@ const drawing = computed(() => {
   return { axes, found, named, arrows, bias: pointOf(axes, models.found.bias), extent: 1.16 * extentOf(named, arrows) };
 });
 
+/** The scene: sliders for the five things, what comes back of each, and the point in the plane. */
 export function ReadBack() {
   const list = manifest.value;
   useEffect(() => {

@@ -125,6 +125,7 @@ function Panel({ title, name, history, told, model }: PanelProps) {
 
 const step = computed(() => (story.value ? frameAt(story.value.found, playback.position.value).step : 0));
 
+/** The scene: both trainings side by side. It plays once by itself, unless the person asked for less motion. */
 export function TwoSeeds() {
   useEffect(() => {
     tellStory()
