@@ -10,6 +10,7 @@ fails above 1e-4.
 """
 
 import argparse
+import logging
 import pathlib
 import shlex
 import subprocess
@@ -25,6 +26,8 @@ from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 from transformers import AutoTokenizer
 
 from make_model import Model
+
+logging.disable(logging.INFO)  # the quantizer names every node
 
 TEXTS = [
     "a member of the genus Canis that has been domesticated by man since prehistoric times",

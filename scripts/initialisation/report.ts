@@ -122,7 +122,7 @@ export function report(results: Results): StudyReport {
         explanations(doneOf('rates')),
       ),
     },
-    figures: figuresOf(plain, (start, world) => revivedCell(results, start, world)),
+    figures: figuresOf(plain, (start, world, auxK) => revivedCell(results, start, world, auxK)),
     csv: csvOf([...results.values()]),
   };
 }
@@ -285,7 +285,7 @@ function recipe(): string {
 
 function figuresOf(
   plain: (world: string) => Done[],
-  revivedCell: (start: StartName, world: string) => Done | undefined,
+  revivedCell: (start: StartName, world: string, auxK: 'raw' | 'relu') => Done | undefined,
 ): Record<string, Figure> {
   const starts = STARTS.filter(start => plain('hundred').some(({ cell }) => cell.start === start));
   const shareOf = (world: string, start: string) => {
@@ -303,10 +303,15 @@ function figuresOf(
       }),
     }))
     .filter(({ points }) => points.length > 0);
-  const revived = (['gaussian', 'small'] as const).map(start => ({
-    name: `${start}, AuxK`,
+  const revived = (
+    [
+      ['gaussian', 'relu', 'gaussian, AuxK'],
+      ['small', 'raw', 'small, AuxK of SAELens'],
+    ] as const
+  ).map(([start, auxK, name]) => ({
+    name,
     points: SIZES.flatMap(({ world, features }) => {
-      const done = revivedCell(start, world);
+      const done = revivedCell(start, world, auxK);
       if (!done) return [];
       const share = studentInterval(done.result.runs.map(run => run.found / done.result.sought));
       return [{ value: features, mean: share.mean, low: within(share.low), high: within(share.high) }];

@@ -15,8 +15,10 @@ export function sentences(results: Results): Readonly<Record<string, string>> {
   return { answer: answer(results), results: bySize(results) };
 }
 
+/** The mean share, rounded to percents; to tenths where it would else read as all of them. */
 function percentFound(done: Done): string {
-  return `${Math.round(100 * meanFound(done))}%`;
+  const share = 100 * meanFound(done);
+  return `${share < 100 && share >= 99.5 ? share.toFixed(1) : Math.round(share)}%`;
 }
 
 function seedsOf({ result: { runs } }: Done): string {

@@ -196,7 +196,7 @@ export async function earlyFailure({ out, minutes = Number.POSITIVE_INFINITY }: 
   const verdict =
     elsewhere.length === 0
       ? 'Sizes that the rule was not fitted on have not been run.'
-      : `The rule’s AUROC on sizes that it was not fitted on: after ${EARLY} steps it tells failing seeds of ${said(true) || 'none'}, and not of ${said(false) || 'none'}.`;
+      : `The rule’s AUROC on sizes that it was not fitted on: after ${EARLY} steps it tells failing seeds of ${said(true) || 'none'}${said(false) && `, and not those of ${said(false)}`}.`;
   return {
     title: 'Can failure be seen early?',
     setting: `TopK on the hidden activations of \`models/toy-model.onnx\` (k 1, 5,000 steps, 128 seeds) and \`models/toy-model-big.onnx\` (k 6, 3,000 steps, 24 seeds), Gaussian start, one sample for b_dec, Adam (0, .999) at ${LEARNING_RATE}, batches of ${BATCH}, sparsity ${SPARSITY} of the star; each sign after ${EARLY} steps, AUROC for failing at the end with the 95% interval of ${RESAMPLES} resamplings of seeds. The rule is logistic in the five signs and fitted on the first size.${notRun.length > 0 ? ` Not run: ${notRun.join(', ')}.` : ''}`,

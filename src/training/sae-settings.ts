@@ -132,9 +132,10 @@ export interface ManySaeSettings extends SaeSettings {
 export const SAE_OPTIMIZER = { name: 'adam', learningRate: 0.005, betas: [0, 0.999] } as const satisfies AdamOptions;
 
 /**
- * Up to this many latents, directions start spread over the activations and nothing revives dead latents; beyond, directions
- * start Gaussian and AuxK revives them. docs/study.md, TopK without AuxK: of five features `spread` finds all in 32 of 32 seeds, and nothing dies;
- * of a hundred and of a thousand every start but the truth leaves latents dead.
+ * Up to this many latents, directions start spread over the activations and nothing revives dead latents; beyond,
+ * directions start Gaussian and AuxK revives dead ones, in the form of Gao et al. docs/study.md, TopK at the true k: of
+ * five features `spread` finds all in 32 of 32 seeds; of a hundred Gaussian rows find 85% without AuxK and 98% with it
+ * (SAELens's form: 96%), of a thousand 86% and 99% (99.5%); BatchTopK of a hundred 45% and 67% (56%).
  */
 export const FEW_LATENTS = 64;
 
