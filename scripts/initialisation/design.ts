@@ -53,7 +53,7 @@ export function nameOf({ world, kind, start, bias, auxK, dSae, k, learningRate, 
 }
 
 /** The architecture of a cell. */
-export function activationOf({ kind, k, auxK }: Cell): ActivationConfig {
+function activationOf({ kind, k, auxK }: Cell): ActivationConfig {
   // The weight of the penalty is steered so that as many are active as of the chosen ones.
   if (kind === 'relu') return { kind, l1: L1, targetL0: k };
   if (kind === 'jumprelu') return { kind, l0: L0, targetL0: k };
@@ -63,6 +63,13 @@ export function activationOf({ kind, k, auxK }: Cell): ActivationConfig {
     relu: { auxK: { form: 'openai', coefficient: 1 / 32, deadAfter: DEAD_AFTER } },
   } as const;
   return { kind, k, ...revived[auxK] };
+}
+
+/** A cell's settings for `trainSaes`, but for its data and starts; `steps` where it is not trained to its end. */
+export function trainingOf(cell: Cell, steps = cell.steps) {
+  const { dSae, batch: batchSize, learningRate } = cell;
+  const schedules = { learningRate: { decay: 'linear', decaySteps: Math.floor(steps / 5) } } as const;
+  return { dSae, activation: activationOf(cell), steps, batchSize, learningRate, schedules };
 }
 
 /** Steps of silence after which AuxK takes a latent for dead. */

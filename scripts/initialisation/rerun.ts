@@ -13,7 +13,7 @@ import { type HostTensor, hostTensor } from '../../src/tensor.ts';
 import { trainSaes } from '../../src/training/node.ts';
 import { kept, keptResult } from '../tables/kept-results.ts';
 import { meanOf } from '../tables/table.ts';
-import { activationOf, type Cell, nameOf, PARTS } from './design.ts';
+import { type Cell, nameOf, PARTS, trainingOf } from './design.ts';
 import type { Results } from './report.ts';
 import { worldSettings } from './worlds.ts';
 
@@ -49,7 +49,7 @@ interface Same {
 
 async function sameSteps(python: string, cell: Cell, steps: number): Promise<Same> {
   const { seeds } = SAME;
-  const { dSae, batch, learningRate } = cell;
+  const { dSae, batch } = cell;
   const { data, truth, threshold } = await worldSettings(cell.world).make();
   await using open = await data.open({ seed: 0, batchSize: batch });
   const rows = await open.sample(steps * batch);
@@ -68,12 +68,7 @@ async function sameSteps(python: string, cell: Cell, steps: number): Promise<Sam
   });
   const results = await trainSaes({
     data: again,
-    dSae,
-    activation: activationOf(cell),
-    steps,
-    batchSize: batch,
-    learningRate,
-    schedules: { learningRate: { decay: 'linear', decaySteps: Math.floor(steps / 5) } },
+    ...trainingOf(cell, steps),
     sampleSize: 10_000,
     vary: Array.from({ length: seeds }, (_, seed) => ({ seed, start: { directions: 'gaussian' } })),
   });

@@ -18,7 +18,7 @@ import { trainSaes } from '../../src/training/node.ts';
 import type { SaeSettings, SaeStartSettings } from '../../src/training/sae-settings.ts';
 import { snapshotSteps } from '../../src/training/snapshot-steps.ts';
 import type { SaeTrainingResult } from '../../src/training/train-sae.ts';
-import { activationOf, type Cell } from './design.ts';
+import { type Cell, trainingOf } from './design.ts';
 import { mixtures } from './mixtures.ts';
 import { type World, worldSettings } from './worlds.ts';
 
@@ -131,18 +131,13 @@ function truthFirst(truth: HostTensor, dSae: number, seed: number): HostTensor {
 
 /** Trains and measures. */
 export async function runCell(cell: Cell, world: World): Promise<CellResult> {
-  const { dSae, steps, batch, learningRate, seeds } = cell;
+  const { steps, batch, seeds } = cell;
   const looks = snapshotSteps(steps, LOOKS);
   const { heldOut: rows } = worldSettings(cell.world);
   const results = await trainSaes(
     {
       data: world.data,
-      dSae,
-      activation: activationOf(cell),
-      steps,
-      batchSize: batch,
-      learningRate,
-      schedules: { learningRate: { decay: 'linear', decaySteps: Math.floor(steps / 5) } },
+      ...trainingOf(cell),
       vary: Array.from({ length: seeds }, (_, seed) => ({ seed, sampleSeed: 0, ...startOf(cell, world, seed) })),
     },
     { snapshotAt: looks },
