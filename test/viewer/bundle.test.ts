@@ -85,10 +85,7 @@ describe('feature bundles in the viewer', () => {
 
     // The autoencoder itself: the pages stay, and samples run.
     await openFiles(page, { name: 'sae.onnx', bytes: await readFile(data.sae) });
-    await page
-      .getByRole('region', { name: 'Direction' })
-      .or(page.getByRole('figure', { name: 'Direction' }))
-      .waitFor();
+    await page.getByRole('figure', { name: 'Direction', exact: true }).waitFor();
     await openView(page, 'Sample');
     await page.getByRole('slider', { name: 'Activation 0', exact: true }).waitFor();
     await page.locator('[data-test=hidden-0]').waitFor();
