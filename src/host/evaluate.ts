@@ -313,13 +313,14 @@ export async function evaluateSae(
     let normLimit = Number.POSITIVE_INFINITY;
     let droppedByNorm = 0;
     if (dropNormAbove !== undefined) {
-      const norms: Float32Array[] = [];
+      const parts: Float32Array[] = [];
       for await (const read of pass()) {
-        norms.push(float32Norms(gathered(read.source, read.kept)));
+        parts.push(float32Norms(gathered(read.source, read.kept)));
         samplesDone(read);
       }
-      normLimit = dropNormAbove * median(joined(norms));
-      for (const norm of joined(norms)) if (norm > normLimit) droppedByNorm++;
+      const norms = joined(parts);
+      normLimit = dropNormAbove * median(norms);
+      for (const norm of norms) if (norm > normLimit) droppedByNorm++;
     }
     /** The positions that count: those that are kept, without the long ones. */
     const countedOf = ({ source, kept }: ReadBatch): number[] => {
@@ -496,6 +497,7 @@ export async function evaluateSae(
   }
 }
 
+/** All numbers of `parts`, one part after the other. */
 function joined(parts: readonly Float32Array[]): Float32Array {
   const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
   parts.reduce((at, part) => {

@@ -127,8 +127,8 @@ export function saeExperiment(name: string): Experiment<SaeOptions> {
  */
 function resolvedSettings(options: SaeOptions): ResolvedSaeSettings {
   refuseOptionsOfOtherData(options);
-  const { activation: kind, activations, model, steps, seed, sampleSeed, holdOut, skip = false } = options;
-  const given = model !== undefined ? '--model' : activations !== undefined ? '--activations' : undefined;
+  const { activation: kind, steps, seed, sampleSeed, holdOut, skip = false } = options;
+  const given = dataFlag(options);
   const { dSae = given === undefined ? SAE_DEFAULTS.dSae : undefined } = options;
   const { k = given === undefined && choosesLatents(kind) ? 1 : undefined } = options;
   if (dSae === undefined) throw new UsageError(`${given} needs --d-sae: how many latents`);
@@ -167,10 +167,14 @@ const OPTIONS_OF_DATA: readonly (readonly [
   ['--shuffle-buffer', options => options.shuffleBuffer, ['--model', '--activations']],
 ];
 
+/** The option that names the data; undefined where a toy model is trained on. */
+function dataFlag({ model, activations }: SaeOptions): DataFlag | undefined {
+  return model !== undefined ? '--model' : activations !== undefined ? '--activations' : undefined;
+}
+
 /** @throws UsageError where an option would have no effect, because what it describes is not what the autoencoder is trained on */
 function refuseOptionsOfOtherData(options: SaeOptions): void {
-  const given: DataFlag | undefined =
-    options.model !== undefined ? '--model' : options.activations !== undefined ? '--activations' : undefined;
+  const given = dataFlag(options);
   for (const [flag, value, of] of OPTIONS_OF_DATA) {
     if (value(options) === undefined || (given !== undefined && of.includes(given))) continue;
     throw new UsageError(
