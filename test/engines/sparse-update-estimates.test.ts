@@ -12,6 +12,8 @@ const D_IN = 256;
 const D_SAE = 1024;
 const BATCH = 50;
 const STEPS = 4;
+/** A batch whose candidates fill several pages of memory. */
+const FULL = { batchSize: 512, threads: 1 } as const;
 
 interface Outcome {
   readonly losses: Float32Array;
@@ -25,20 +27,21 @@ interface Work {
   readonly activation: ActivationConfig;
   readonly decoder?: 'free';
   readonly threads?: number;
+  readonly batchSize?: number;
   readonly learningRate?: number;
   readonly change?: (state: HostTensors) => void;
   readonly activations?: Float32Array;
 }
 
 async function train(work: Work, estimates: boolean): Promise<Outcome> {
-  const { activation, decoder = 'reparametrise', threads = 2, learningRate = 1e-3 } = work;
+  const { activation, decoder = 'reparametrise', threads = 2, batchSize = BATCH, learningRate = 1e-3 } = work;
   const sae = new SparseAutoencoder({ dIn: D_IN, dSae: D_SAE, activation, decoder }, createRandomSource(4), {});
   const optimizer = { learningRate, betas: [0.9, 0.999], eps: 1e-5 } as const;
-  const { program } = saeProgram({ batchSize: BATCH, optimizer, reports: { l0: true, deadAfter: 2 * BATCH } }, [sae]);
+  const { program } = saeProgram({ batchSize, optimizer, reports: { l0: true, deadAfter: 2 * batchSize } }, [sae]);
   work.change?.(program.state);
   const runner: SparseUpdateRunner = await createSparseUpdateRunner(program, { threads, anySize: true, estimates });
   try {
-    const activations = work.activations ?? normals(STEPS * BATCH * D_IN, uniforms(11));
+    const activations = work.activations ?? normals(STEPS * batchSize * D_IN, uniforms(11));
     const { loss } = await runner.run(STEPS, { activations });
     const counts = await runner.estimated();
     return {
@@ -96,6 +99,14 @@ describe('the sparse update by estimates', () => {
     ['batchtopk by norms', { activation: { kind: 'batchtopk', k: 8, rescaleByDecoderNorm: true }, decoder: 'free' }],
     ['relu', { activation: { kind: 'relu', l1: 0.01 }, change: bias(-2.4) }],
     ['jumprelu', { activation: { kind: 'jumprelu', l0: 0.01, bandwidth: 0.1, threshold: 0.2 }, change: bias(-2.2) }],
+    // Nearly as many candidates as there is room for, in one memory: an array that is too short for them ends beyond it.
+    ['relu, many', { activation: { kind: 'relu', l1: 0.01 }, change: bias(-1.9), ...FULL }],
+    [
+      'jumprelu, many',
+      { activation: { kind: 'jumprelu', l0: 0.01, bandwidth: 0.1, threshold: 0.2 }, change: bias(-1.7), ...FULL },
+    ],
+    ['topk, many', { activation: { kind: 'topk', k: 16 }, ...FULL }],
+    ['batchtopk, many', { activation: { kind: 'batchtopk', k: 16 }, ...FULL }],
   ];
 
   for (const [name, work] of cases) {
@@ -104,7 +115,7 @@ describe('the sparse update by estimates', () => {
       expect(byFloats.steps).to.equal(0);
       expect(byEstimates.steps).to.equal(STEPS);
       // A sixteenth of all would be too many to be worth it.
-      expect(byEstimates.candidates / (STEPS * BATCH)).to.be.lessThan(D_SAE / 10);
+      expect(byEstimates.candidates / (STEPS * (work.batchSize ?? BATCH))).to.be.lessThan(D_SAE / 10);
       expectSame(byEstimates, byFloats);
     });
   }

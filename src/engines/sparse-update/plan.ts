@@ -229,7 +229,7 @@ export function shardBytes(plan: SparsePlan): number {
   const shared = 2 * plan.shards * largestShared(plan);
   const estimates = plan.estimates
     ? (columns + paddedSamples(plan)) * (width / 4 + 3) +
-      6 * mostCandidates(plan, columns) +
+      7 * mostCandidates(plan, columns) +
       2 * POOLS_PER_LATENT * shareOfSample(plan) * paddedSamples(plan)
     : 0;
   const dead = 2 * mostDeadApart(plan, columns) * width;

@@ -239,7 +239,8 @@ function layoutOf(
     sumRow: width,
     encoderRow: width,
     maxima: columns / 16,
-    ranked: Math.max(columns, isTogether ? capacity : 0, shared, bytes * 4 * pools),
+    // Entries are ranked, or candidates put in the order of their rows.
+    ranked: Math.max(columns, isTogether ? capacity : candidates, shared, bytes * 4 * pools),
     mergedStarts: shards * (batchSize + 1),
     mergedValues: shared,
     zeros: columns,
