@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { recovery } from '../../src/analysis/recovery.ts';
-import { studentInterval } from '../../src/analysis/student-interval.ts';
+import { studentInterval, studentQuantile } from '../../src/analysis/student-interval.ts';
 import { generatedSource } from '../../src/data/generated-source.ts';
 import { writeNpy } from '../../src/files/npy.ts';
 import { writeFileAtomic } from '../../src/files/write-atomic.ts';
@@ -106,12 +106,18 @@ async function sameSteps(python: string, cell: Cell, steps: number): Promise<Sam
   }
 }
 
-/** The difference of two means; each has an interval, and the squares of their halves add up. */
-function differenceText(theirs: readonly number[], ours: readonly number[]): string {
-  const [a, b] = [studentInterval(theirs), studentInterval(ours)];
-  const half = Math.hypot((a.high - a.low) / 2, (b.high - b.low) / 2);
-  const by = a.mean - b.mean;
-  return `PyTorch’s draws find ${by.toFixed(1)} ± ${half.toFixed(1)} directions more than ours: ${Math.abs(by) < half ? 'the interval holds zero' : 'the interval does not hold zero'}.`;
+/**
+ * Whether the mean of others lies where that of as many further seeds of ours would, with 95%: both means are of seeds that were drawn, so that the
+ * interval is √(1/n + 1/m) of the deviation wide, times Student's t, and not √(1/n).
+ */
+function againText(theirs: readonly number[], ours: readonly number[]): string {
+  const { mean, deviation, n } = studentInterval(ours);
+  const half = studentQuantile(0.95, n - 1) * deviation * Math.sqrt(1 / n + 1 / theirs.length);
+  const other = studentInterval(theirs).mean;
+  return (
+    `Of ${theirs.length} other seeds of ours the mean would lie within ${mean.toFixed(1)} ± ${half.toFixed(1)} (95%): ` +
+    `PyTorch’s, ${other.toFixed(1)}, ${Math.abs(other - mean) <= half ? 'does' : 'does not'}.`
+  );
 }
 
 /** A table of PyTorch beside ours. Runs what is not kept where there is a Python. */
@@ -157,7 +163,7 @@ export async function rerun(results: Results, out: string, python: string | unde
     const row = (by: string, { found, fvu, dead }: Rerun): string =>
       `| ${start} | ${by} | ${found.length} | ${meanOf(found, 1)} (${Math.min(...found)}–${Math.max(...found)}) | ${meanOf(fvu, 4)} | ${meanOf(dead, 1)} |`;
     sentences.unshift(
-      differenceText(
+      againText(
         theirs.found,
         ours.map(({ found }) => found),
       ),
