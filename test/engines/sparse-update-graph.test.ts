@@ -56,6 +56,8 @@ const CASES: readonly (readonly [string, Settings])[] = [
     'topk, revived as SAELens does from pre-activations of 0',
     { activation: revived('topk', undefined, 'saelens'), zeroRows: true },
   ],
+  // Fewer dead latents than k, more than half of d_in.
+  ['topk, revived as SAELens does, all', { activation: revived('topk', 40, 'saelens') }],
   ['batchtopk, revived as SAELens does, few', { activation: revived('batchtopk', 7, 'saelens') }],
   ['topk, by norms', { activation: { kind: 'topk', k: 5, rescaleByDecoderNorm: true }, decoder: 'free' }],
   ['batchtopk, by norms', { activation: { kind: 'batchtopk', k: 5, rescaleByDecoderNorm: true }, decoder: 'free' }],

@@ -86,7 +86,10 @@ export type Selection =
 export interface AuxK {
   readonly form: 'openai' | 'saelens';
   readonly coefficient: number;
+  /** Dead latents of a sample that are revived: no more than there are latents. */
   readonly k: number;
+  /** From so many dead latents on SAELens's form counts in full: half of d_in, whatever k is. */
+  readonly fullFrom: number;
   /** In the unit of `silence`. */
   readonly deadAfter: number;
   /** Where dead is instead what fired on less than the share `below` of samples in the last whole window of so many steps. */
@@ -319,12 +322,13 @@ function selectionOf({ activation, batchSize, dSae }: StepDescriptor): Selection
 function auxKOf({ activation, batchSize, dIn, dSae }: StepDescriptor): AuxK | undefined {
   const auxK = activation['auxK'] as (Partial<AuxK> & { readonly deadBelow?: number }) | undefined;
   if (!auxK) return undefined;
-  const { form = 'openai', coefficient = 1 / 32, k = Math.max(1, Math.floor(dIn / 2)), deadAfter = 100 } = auxK;
-  const { deadBelow: below = 0 } = auxK;
+  const fullFrom = Math.max(1, Math.floor(dIn / 2));
+  const { form = 'openai', coefficient = 1 / 32, k = fullFrom, deadAfter = 100, deadBelow: below = 0 } = auxK;
   return {
     form,
     coefficient,
     k: Math.min(k, dSae),
+    fullFrom,
     deadAfter: deadAfter * batchSize,
     ...(below > 0 && { byRate: { below, window: deadAfter } }),
   };

@@ -701,7 +701,7 @@ export class Shard {
     const received = this.#gatherRows(deadGradients, 1);
     let share: number;
     if (auxK.form === 'saelens') {
-      share = Math.min(all / auxK.k, 1);
+      share = Math.min(all / auxK.fullFrom, 1);
     } else {
       // Every shard holds the whole batch and its whole error. The variance of the error follows from that of its
       // gradient.
