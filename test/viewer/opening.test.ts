@@ -237,10 +237,18 @@ describe('opening files in the viewer', () => {
     // x E = [.5, −.25, .125, .375]; its positive part times D is [.15625, .0625, .375].
     expect(probe.features).to.deep.equal([0.5, 0, 0.125, 0.375]);
     expect(probe.reconstruction).to.deep.equal([0.15625, 0.0625, 0.375]);
-    // A reload finds it again by the same names.
+    // A reload finds it again by the same names, and does not say before that there is nothing to wait for.
+    await page.addInitScript(() => {
+      new MutationObserver(() => {
+        const button = document.querySelector('.open-button')?.textContent?.trim();
+        const chosen = document.querySelector('[aria-label=Autoencoder] option:checked')?.textContent;
+        if (button === 'Open files' && chosen === 'None') document.documentElement.dataset['idleTooSoon'] = 'true';
+      }).observe(document, { childList: true, characterData: true, subtree: true });
+    });
     await page.reload();
     await isIdle(page);
     expect(await autoencoderOf(page)).to.equal('stranger.onnx');
+    expect(await page.locator('html').getAttribute('data-idle-too-soon')).to.equal(null);
     await page.context().close();
   });
 
