@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { build } from 'esbuild';
 import type { Browser, Page } from 'playwright-core';
-import { browserLacks, type FolderServer, launchBrowser, serveFolder } from '../support/browser.ts';
+import { type FolderServer, launchBrowser, serveFolder, skipWithoutBrowser } from '../support/browser.ts';
 import type * as BrowserPage from './browser-page.ts';
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
@@ -30,11 +30,7 @@ describe('engines in a browser', () => {
   let page: Page;
 
   before(async function () {
-    const lack = browserLacks();
-    if (lack !== undefined) {
-      console.log(`      skipped: ${lack}`);
-      this.skip();
-    }
+    skipWithoutBrowser(this);
     server = await serveFolder(path('../../node_modules/onnxruntime-web/dist'), {
       'index.html': '<!doctype html><title>engines</title>',
       'page.js': await bundledPage(),

@@ -11,7 +11,7 @@ import type { Browser, Page } from 'playwright-core';
 import { readNpy } from '../../src/files/index.ts';
 import { type HostInputs, openHost, splice } from '../../src/host/index.ts';
 import { loadSae } from '../../src/inference/node.ts';
-import { browserLacks, type FolderServer, launchBrowser, serveFolder } from '../support/browser.ts';
+import { type FolderServer, launchBrowser, serveFolder, skipWithoutBrowser } from '../support/browser.ts';
 import { smallSae } from './small-sae.ts';
 
 const RUNTIME = fileURLToPath(new URL('../../node_modules/onnxruntime-web/dist', import.meta.url));
@@ -69,11 +69,7 @@ describe('merged models in a browser', () => {
   let server: FolderServer;
   let page: Page;
   before(async function () {
-    const lack = browserLacks();
-    if (lack !== undefined) {
-      console.log(`      skipped: ${lack}`);
-      this.skip();
-    }
+    skipWithoutBrowser(this);
     folder = mkdtempSync(join(tmpdir(), 'merged-'));
     server = await serveFolder(folder, { 'index.html': '<!doctype html><title>merged models</title>' }, [RUNTIME]);
     browser = await launchBrowser();

@@ -23,6 +23,14 @@ export function browserLacks(): string | undefined {
   return here === 'linux x64' ? undefined : `the bundled Chromium is for linux x64, this is ${here}`;
 }
 
+/** Skips what a hook is about to prepare, and says why, where this machine cannot run the bundled Chromium. */
+export function skipWithoutBrowser(context: Mocha.Context): void {
+  const lack = browserLacks();
+  if (lack === undefined) return;
+  console.log(`      skipped: ${lack}`);
+  context.skip();
+}
+
 export interface BrowserOptions {
   /** Gives pages WebGPU, on SwiftShader. Default false. */
   readonly webgpu?: boolean;

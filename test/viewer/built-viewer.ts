@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { serveViewer, type ViewerServer } from '../../src/cli/serve-viewer.ts';
-import { browserLacks, launchBrowser } from '../support/browser.ts';
+import { launchBrowser, skipWithoutBrowser } from '../support/browser.ts';
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -44,8 +44,7 @@ export interface Viewer {
   close(): Promise<void>;
 }
 
-/** Why these tests cannot run here, or undefined. */
-export { browserLacks };
+export { skipWithoutBrowser };
 
 /** Builds, starts the real server with `files` beside the page, and Chromium with WebGPU on SwiftShader. */
 export async function startViewer(files: Readonly<Record<string, Uint8Array>> = {}): Promise<Viewer> {

@@ -9,12 +9,12 @@ import { rowsOf } from '../../src/features/feature-rows.ts';
 import { openFeatureBundle } from '../../src/features/open-bundle.ts';
 import { writeCase } from '../features/bundle-cases.ts';
 import {
-  browserLacks,
   DIST,
   downloaded,
   dropFiles,
   openFiles,
   openView,
+  skipWithoutBrowser,
   startViewer,
   type Viewer,
 } from './built-viewer.ts';
@@ -26,11 +26,7 @@ describe('feature bundles in the viewer', () => {
   let folder: string;
 
   before(async function () {
-    const lack = browserLacks();
-    if (lack) {
-      console.log(`      skipped: ${lack}`);
-      this.skip();
-    }
+    skipWithoutBrowser(this);
     viewer = await startViewer();
     folder = await mkdtemp(join(tmpdir(), 'monosemantic-'));
   });

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import type { Page } from 'playwright-core';
 import { createRandomSource } from '../../src/data/random-source.ts';
 import { writeNpy } from '../../src/files/npy.ts';
-import { browserLacks, openFiles, startViewer, type Viewer } from './built-viewer.ts';
+import { openFiles, skipWithoutBrowser, startViewer, type Viewer } from './built-viewer.ts';
 import { tabTo, walk } from './by-keyboard.ts';
 import { randomSae } from './random-sae.ts';
 
@@ -21,11 +21,7 @@ describe('the viewer by keyboard alone', () => {
   let viewer: Viewer;
 
   before(async function () {
-    const lack = browserLacks();
-    if (lack) {
-      console.log(`      skipped: ${lack}`);
-      this.skip();
-    }
+    skipWithoutBrowser(this);
     viewer = await startViewer();
   });
   after(() => viewer?.close());

@@ -15,7 +15,6 @@ import { encodeModel } from '../../src/onnx/write.ts';
 import {
   alertOf,
   autoencoderOf,
-  browserLacks,
   DIST,
   dropFiles,
   type GivenFile,
@@ -23,6 +22,7 @@ import {
   MODELS,
   openFiles,
   probeOf,
+  skipWithoutBrowser,
   startViewer,
   type Viewer,
 } from './built-viewer.ts';
@@ -136,11 +136,7 @@ describe('opening files in the viewer', () => {
   let folder: string;
 
   before(async function () {
-    const lack = browserLacks();
-    if (lack) {
-      console.log(`      skipped: ${lack}`);
-      this.skip();
-    }
+    skipWithoutBrowser(this);
     viewer = await startViewer({ 'other.onnx': wideSae(2, 6, '0'.repeat(64)) });
     folder = await mkdtemp(join(tmpdir(), 'monosemantic-'));
   });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import type { Page } from 'playwright-core';
 import { type LoadedSae, type LoadedToyModel, loadSae, loadToyModel } from '../../src/inference/node.ts';
-import { browserLacks, MODELS, probeOf, startViewer, type Viewer } from './built-viewer.ts';
+import { MODELS, probeOf, skipWithoutBrowser, startViewer, type Viewer } from './built-viewer.ts';
 
 const near = (actual: readonly number[] | undefined, expected: ArrayLike<number>, tolerance = 1e-4): void => {
   expect(actual).to.have.length(expected.length);
@@ -22,11 +22,7 @@ describe('probing in the viewer', () => {
   let sae: LoadedSae;
 
   before(async function () {
-    const lack = browserLacks();
-    if (lack) {
-      console.log(`      skipped: ${lack}`);
-      this.skip();
-    }
+    skipWithoutBrowser(this);
     viewer = await startViewer();
     toy = await loadToyModel(join(MODELS, 'star.onnx'), { provider: 'cpu' });
     sae = await loadSae(join(MODELS, 'sae-found.onnx'), { provider: 'cpu' });

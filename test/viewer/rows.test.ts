@@ -9,13 +9,13 @@ import type { Page } from 'playwright-core';
 import { createRandomSource } from '../../src/data/random-source.ts';
 import { writeNpy } from '../../src/files/npy.ts';
 import {
-  browserLacks,
   downloaded,
   isIdle,
   openFiles,
   openView,
   probeOf,
   SINGLE_FILE,
+  skipWithoutBrowser,
   startViewer,
   type Viewer,
 } from './built-viewer.ts';
@@ -78,11 +78,7 @@ describe('own rows in the viewer', function () {
   let made = false;
 
   before(async function () {
-    const lack = browserLacks();
-    if (lack) {
-      console.log(`      skipped: ${lack}`);
-      this.skip();
-    }
+    skipWithoutBrowser(this);
     viewer = await startViewer();
     folder = await mkdtemp(join(tmpdir(), 'monosemantic-'));
   });

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { browserLacks, MODELS, startViewer, type Viewer } from './built-viewer.ts';
+import { MODELS, skipWithoutBrowser, startViewer, type Viewer } from './built-viewer.ts';
 
 const NAME = '100% of #1, a&b?.onnx';
 
@@ -10,11 +10,7 @@ describe('the viewer as it is served', () => {
   let viewer: Viewer;
 
   before(async function () {
-    const lack = browserLacks();
-    if (lack) {
-      console.log(`      skipped: ${lack}`);
-      this.skip();
-    }
+    skipWithoutBrowser(this);
     viewer = await startViewer({ [NAME]: new Uint8Array(await readFile(join(MODELS, 'sae-found.onnx'))) });
   });
   after(() => viewer?.close());

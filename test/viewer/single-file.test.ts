@@ -7,13 +7,13 @@ import { expect } from 'chai';
 import { writeViewerPage } from '../../src/cli/write-viewer-page.ts';
 import { writeNpy } from '../../src/files/npy.ts';
 import {
-  browserLacks,
   DIST,
   isIdle,
   MODELS,
   openView,
   probeOf,
   SINGLE_FILE,
+  skipWithoutBrowser,
   startViewer,
   type Viewer,
 } from './built-viewer.ts';
@@ -22,11 +22,7 @@ describe('the viewer as a single file', () => {
   let viewer: Viewer;
 
   before(async function () {
-    const lack = browserLacks();
-    if (lack) {
-      console.log(`      skipped: ${lack}`);
-      this.skip();
-    }
+    skipWithoutBrowser(this);
     viewer = await startViewer();
   });
   after(() => viewer?.close());

@@ -12,7 +12,7 @@ import { serveViewer } from '../../src/cli/serve-viewer.ts';
 import { writeViewerPage } from '../../src/cli/write-viewer-page.ts';
 import { type FileTensor, readNpy } from '../../src/files/index.ts';
 import { openHost, splice } from '../../src/host/index.ts';
-import { alertOf, browserLacks, DIST, openFiles, openView, startViewer, type Viewer } from './built-viewer.ts';
+import { alertOf, DIST, openFiles, openView, skipWithoutBrowser, startViewer, type Viewer } from './built-viewer.ts';
 import { tabTo, walk } from './by-keyboard.ts';
 
 const pathOf = (name: string) => new URL(`../host/language-model/${name}`, import.meta.url).pathname;
@@ -58,11 +58,7 @@ describe('text in the viewer', () => {
   const first = Array.from(ids.data.slice(0, 5), Number);
 
   before(async function () {
-    const lack = browserLacks();
-    if (lack) {
-      console.log(`      skipped: ${lack}`);
-      this.skip();
-    }
+    skipWithoutBrowser(this);
     viewer = await startViewer();
     const inputs = { input_ids: ids, attention_mask: array('mask') };
     merged = await (await splice(pathOf('model.onnx'), pathOf('sae.onnx'), { tensor, steer: true, inputs })).bytes();

@@ -6,18 +6,14 @@ import { expect } from 'chai';
 import { angularGaps } from '../../src/analysis/regular-polygon.ts';
 import { loadSae, loadToyModel } from '../../src/inference/node.ts';
 import { ACTIVATION_KINDS } from '../../src/models/architectures/registry.ts';
-import { alertOf, browserLacks, startViewer, type Viewer } from './built-viewer.ts';
+import { alertOf, skipWithoutBrowser, startViewer, type Viewer } from './built-viewer.ts';
 
 describe('training in the viewer', () => {
   let viewer: Viewer;
   let folder: string;
 
   before(async function () {
-    const lack = browserLacks();
-    if (lack) {
-      console.log(`      skipped: ${lack}`);
-      this.skip();
-    }
+    skipWithoutBrowser(this);
     viewer = await startViewer();
     folder = await mkdtemp(join(tmpdir(), 'monosemantic-'));
   });

@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import type { Page } from 'playwright-core';
 import { createRandomSource } from '../../src/data/random-source.ts';
 import { writeNpy } from '../../src/files/npy.ts';
-import { browserLacks, downloaded, openFiles, openView, startViewer, type Viewer } from './built-viewer.ts';
+import { downloaded, openFiles, openView, skipWithoutBrowser, startViewer, type Viewer } from './built-viewer.ts';
 import { randomSae } from './random-sae.ts';
 
 const axeSource = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
@@ -40,11 +40,7 @@ describe('the views of the viewer', () => {
   let viewer: Viewer;
 
   before(async function () {
-    const lack = browserLacks();
-    if (lack) {
-      console.log(`      skipped: ${lack}`);
-      this.skip();
-    }
+    skipWithoutBrowser(this);
     viewer = await startViewer();
   });
   after(() => viewer?.close());
