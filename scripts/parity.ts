@@ -120,7 +120,7 @@ const options = new Command('parity')
   .option('--k <n>', 'active latents of those that choose them', positiveNumber, 8)
   .option('--l1 <weight>', 'of ReLU, in the unit of SAELens', positiveNumber, 0.3)
   .option('--l0 <weight>', 'of JumpReLU, in the unit of SAELens', positiveNumber, 0.3)
-  .option('--learning-rate <rate>', 'of all', positiveNumber, 0.001)
+  .option('--learning-rate <rate>', 'of SAELens and of its preset; `ours` has its own', positiveNumber, 0.001)
   .option(
     '--dead-window <steps>',
     'steps without firing after which a latent is dead; `ours` has its own',

@@ -64,6 +64,7 @@ export interface PairedTraining {
   readonly dSae: number;
   readonly steps: number;
   readonly batchSize: number;
+  /** Of SAELens and of the preset of its name; `ours` has its own. */
   readonly learningRate: number;
   /** Steps without firing after which a latent is dead, for SAELens and the preset of its name; `ours` has its own. */
   readonly deadWindow: number;
@@ -119,7 +120,7 @@ export async function trainedBy(
       activation: hasWindow ? ({ ...ours, auxK: { deadAfter: deadWindow + 1 } } as ActivationConfig) : ours,
       steps,
       batchSize,
-      learningRate,
+      ...(way === 'preset saelens' && { learningRate }),
       holdOut: 0,
       seed,
       ...(training.normalizes && { normalize }),

@@ -67,6 +67,18 @@ describe('presets', () => {
     expect(normalize).to.equal('expected_average_only_in');
   });
 
+  it('ours begins fast and slows down over the whole run where latents are chosen, and over the last fifth else', () => {
+    for (const kind of ['topk', 'batchtopk'] as const) {
+      const { learningRate, schedules } = resolved('ours', { activation: { kind, k: 3 }, steps: 700 });
+      expect([learningRate, schedules.learningRate]).to.deep.equal([0.003, { decay: 'linear', decaySteps: 700 }]);
+    }
+    const relu = resolved('ours', { activation: { kind: 'relu' }, steps: 700 });
+    expect([relu.learningRate, relu.schedules.learningRate]).to.deep.equal([
+      0.001,
+      { decay: 'linear', decaySteps: 140 },
+    ]);
+  });
+
   it('ours clips penalised objectives in the unit of a sum, where the norm of 1 is that of most gradients', () => {
     for (const kind of ['relu', 'gated', 'jumprelu'] as const) {
       expect(resolved('ours', { activation: { kind } })).to.include({ clip: 1, reconstructionLoss: 'sum' });
