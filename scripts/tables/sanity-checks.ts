@@ -103,7 +103,7 @@ export async function sanityChecks(options: TableOptions): Promise<TableReport> 
     title: 'F3: Sanity Checks, the toy part (arXiv 2602.14111)',
     setting:
       `${FEATURES.toLocaleString('en')} directions uniform on the sphere of ${D_IN} dimensions, magnitudes log-normal (0, .25, taken as the deviation), firing independently: .00625 each, or log-uniform from ` +
-      `10^−5.5 to 10^−1.2; ${FEATURES.toLocaleString('en')} latents, k ${K}; ${steps.toLocaleString('en')} steps of ${batchSize.toLocaleString('en')} at ${learningRate} on the same ${ROWS.toLocaleString('en')} rows (the paper's text ` +
+      `10^−5.5 to 10^−1.2; ${FEATURES.toLocaleString('en')} latents, k ${K}; ${steps.toLocaleString('en')} steps of ${batchSize.toLocaleString('en')} at ${learningRate} (\`preset ours\`: its own rate) on the same ${ROWS.toLocaleString('en')} rows (the paper's text ` +
       'does not say its own). Recovered: share of truths with a latent of signed cosine ≥ .8.',
     header: ['firing', 'kind', 'published', 'trained by', 'seeds', 'EV', 'recovered'],
     rows,

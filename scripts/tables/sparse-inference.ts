@@ -1,6 +1,7 @@
 /**
  * F1, "Compute optimal inference and provable amortisation gap in sparse autoencoders" (O'Neill, Gumran and Klindt, ICML 2025, arXiv 2411.13117; charlieoneill11/sparse-inference): 16 sources, 3 of them in a
- * sample, in 8 dimensions; dictionary and codes are both unknown. They have one data seed; here every seed has data of its own.
+ * sample, in 8 dimensions; dictionary and codes are both unknown. They have one data seed; here every seed has a
+ * dictionary of its own, and PyTorch's rows have codes of their own too.
  */
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';

@@ -54,10 +54,10 @@ function seed({ kind }: PresetSubject): PresetSettings {
  *
  * Those that choose latents have a rate of .003 that falls to 0 over the whole of training: rows of norm 1 turn slowly, and at .001 latents that had begun
  * between two features stayed there (of 50 features that a BatchTopK with the true k can find, five seeds found 48.4 in the mean, and 49.4 at .003); a high
- * rate that falls late leaves latents silent (431 of 4,096 on SmolLM2 instead of 58). They have free decoder rows that start at norm 1, latents chosen by what they add (activation times row norm), Adam without a first
- * moment, and dead latents revived as SAELens does. From smaller rows the first winners win for ever: of 4,096 latents of a TopK SAE on SmolLM2 2,038 were
- * silent after 600 steps from norm .3, and 3 from norm 1. Rows held at norm 1 are revived less well: on planted features 18 of 256 stayed silent, and 8 of
- * free ones (docs/training.md).
+ * rate that falls late leaves latents silent (431 of 4,096 on SmolLM2 instead of 58). They have free decoder rows that start at norm 1, latents chosen by
+ * what they add (activation times row norm), Adam without a first moment, and dead latents revived as SAELens does. From smaller rows the first winners win
+ * for ever: of 4,096 latents of a TopK SAE on SmolLM2 2,038 were silent after 600 steps from norm .3, and 3 from norm 1, at .001. Rows held at norm 1 are
+ * revived less well: on planted features 18 of 256 stayed silent, and 8 of free ones (docs/training.md).
  *
  * Those with a penalty start small, with free rows of norm 0.1, and keep the first moment: from rows of norm 1 they find fewer features with more latents
  * active. Their squared error is a sum, because the gradient is clipped to norm 1: that of a mean is seldom as long, and unclipped the large gradients of the
