@@ -42,7 +42,7 @@ export interface StepDescriptor {
   readonly kind: 'sparse-autoencoder';
   /** The architecture's whole configuration, defaults filled in. */
   readonly activation: Readonly<Record<string, unknown>>;
-  readonly decoder: 'reparametrise' | 'renormalise' | 'free';
+  readonly decoder: 'reparametrise' | 'renormalise' | 'unprojected' | 'free';
   readonly transcoder: boolean;
   readonly skip: boolean;
   readonly reconstructionLoss: 'mean' | 'sum';

@@ -10,12 +10,13 @@ import { unitRows } from './unit-rows.ts';
 /**
  * `reparametrise`: the parameter is V, W_dec = V / ‖V‖ per row, gradients flow through the norm. `renormalise`: the
  * parameter is W_dec; the gradient along each row is removed, rows are scaled to 1 after each step (OpenAI's and
- * EleutherAI's way). `free`: the parameter is W_dec, without a constraint.
+ * EleutherAI's way). `unprojected`: rows are scaled so too, gradients are left as they are (the way of O'Neill et al., arXiv
+ * 2411.13117). `free`: the parameter is W_dec, without a constraint.
  */
-export type DecoderForm = 'reparametrise' | 'renormalise' | 'free';
+export type DecoderForm = 'reparametrise' | 'renormalise' | 'unprojected' | 'free';
 
 /** The names of the decoder's forms; see DecoderForm. */
-export const DECODER_FORMS: readonly DecoderForm[] = ['reparametrise', 'renormalise', 'free'];
+export const DECODER_FORMS: readonly DecoderForm[] = ['reparametrise', 'renormalise', 'unprojected', 'free'];
 
 /** The name of the parameter that holds the decoder. */
 export function decoderParameter(form: DecoderForm): 'V' | 'W_dec' {
@@ -41,9 +42,10 @@ export function projectGradients(form: DecoderForm, parameters: Tensors, gradien
   return { ...gradients, W_dec: tf.sub(gradient, tf.mul(rows, along)) };
 }
 
-/** The parameters, for `renormalise` with decoder rows scaled back to norm 1. */
+/** The parameters, for `renormalise` and `unprojected` with decoder rows scaled back to norm 1. */
 export function constrainParameters(form: DecoderForm, parameters: Tensors): Tensors {
-  return form === 'renormalise' ? { ...parameters, W_dec: unitRowsOf(parameters['W_dec']!) } : parameters;
+  if (form !== 'renormalise' && form !== 'unprojected') return parameters;
+  return { ...parameters, W_dec: unitRowsOf(parameters['W_dec']!) };
 }
 
 function unitRowsOf(rows: tf.Tensor): tf.Tensor {

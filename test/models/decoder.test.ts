@@ -77,6 +77,18 @@ describe('decoder forms', () => {
     }
   });
 
+  it('unprojected: rows have unit norm after every step, and the gradient is whole', async () => {
+    const sae = create('unprojected');
+    const free = create('free');
+    free.state = sae.state;
+    const whole = (await train(free, 1, gradientsOnly)).state['optimizer.W_dec']!;
+    expectClose((await train(sae, 1, gradientsOnly)).state['optimizer.W_dec'], whole, 0);
+    for (const steps of [1, 20]) {
+      const { state } = await train(create('unprojected'), steps, adam({ learningRate: 0.05 }));
+      for (const norm of rowNorms(state['parameters.W_dec']!)) expect(norm).to.be.closeTo(1, 1e-6);
+    }
+  });
+
   it('reparametrise: gradients stand across the rows of V, which are left to grow', async () => {
     const sae = create('reparametrise');
     const { state } = await train(sae, 1, gradientsOnly);

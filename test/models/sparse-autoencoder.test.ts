@@ -53,7 +53,7 @@ describe('SparseAutoencoder', () => {
 
   it('starts from unit rows, their transpose, no encoder bias and the given one', () => {
     const start = normals([12, 4], 3);
-    for (const decoder of ['reparametrise', 'renormalise', 'free'] as const) {
+    for (const decoder of ['reparametrise', 'renormalise', 'unprojected', 'free'] as const) {
       const sae = new SparseAutoencoder(
         { dIn: 4, dSae: 12, activation: { kind: 'topk', k: 2 }, decoder },
         createRandomSource(1),
@@ -160,7 +160,7 @@ describe('autoencoders side by side', () => {
   const instances = [11, 12, 13];
 
   for (const activation of ACTIVATIONS) {
-    for (const decoder of ['reparametrise', 'renormalise', 'free'] as const) {
+    for (const decoder of ['reparametrise', 'renormalise', 'unprojected', 'free'] as const) {
       it(`train as each would alone: ${activation.kind}, ${decoder}`, async () => {
         const engine = createOnnxRuntimeEngine(await loadNodeRuntime());
         const train = async (saes: readonly SparseAutoencoder[], activations: HostTensor) => {

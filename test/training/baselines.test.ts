@@ -32,7 +32,7 @@ function cosines(a: HostTensor, b: HostTensor): number[] {
 }
 
 describe('baselines that hold weights', () => {
-  for (const decoder of ['reparametrise', 'renormalise', 'free'] as const) {
+  for (const decoder of ['reparametrise', 'renormalise', 'unprojected', 'free'] as const) {
     it(`keep the rows of a decoder that is ${decoder} within a cosine of their start, at it where they would leave it`, async () => {
       const { sae, start } = await trainSae({ ...SETTINGS, decoder, start: { holdDecoder: 0.8 } });
       const { sae: loose } = await trainSae({ ...SETTINGS, decoder });

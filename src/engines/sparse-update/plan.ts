@@ -255,7 +255,7 @@ export function planSparseUpdate(
       dSae,
       batchSize,
       selection: selectionOf(descriptor),
-      decoder: descriptor.decoder,
+      decoder: descriptor.decoder as SparsePlan['decoder'],
       reconstruction: descriptor.reconstructionLoss,
       ...prefixesOf(descriptor),
       l1: activation['kind'] === 'relu' ? Number(activation['l1']) : 0,
