@@ -109,7 +109,7 @@ export async function trainedBy(
     const rows = { rows: data.file, trained: data.trained };
     const request = { ...rows, architecture, options, dSae, steps, batchSize, seed, threads };
     const trainer = { lr: learningRate, dead_feature_window: deadWindow };
-    return await trainBySaelens(python!, { ...request, trainer }, join(folder, 'saelens'));
+    return await trainBySaelens(python!, { ...request, trainer }, folder);
   }
   const used = process.cpuUsage();
   const hasWindow = 'k' in ours && way === 'preset saelens';

@@ -1,5 +1,7 @@
 /** SAELens's own trainer as a rival: a Python process trains on rows from a file, and the frozen autoencoder comes back. */
 import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { loadSaeFolder } from '../../src/export/load-sae-folder.ts';
@@ -31,16 +33,22 @@ export interface SaelensTraining {
   readonly auxKSteps: number;
 }
 
-/** Trains with SAELens by `python`; the frozen autoencoder is written to `folder`. */
+/** Trains with SAELens by `python`. The frozen autoencoder passes through a folder of its own in `folder`, so that several processes may train there. */
 export async function trainBySaelens(
   python: string,
   request: SaelensRequest,
   folder: string,
 ): Promise<SaelensTraining> {
   const script = fileURLToPath(new URL('../../bench/python/saelens_training.py', import.meta.url));
-  const { stdout } = await promisify(execFile)(python, [script, JSON.stringify({ ...request, out: folder })], {
-    maxBuffer: 2 ** 28,
-  });
-  const cost = JSON.parse(stdout.trim().split('\n').at(-1)!) as Omit<SaelensTraining, 'sae'>;
-  return { ...cost, sae: (await loadSaeFolder(folder)).sae };
+  await mkdir(folder, { recursive: true });
+  const out = await mkdtemp(join(folder, 'saelens-'));
+  try {
+    const { stdout } = await promisify(execFile)(python, [script, JSON.stringify({ ...request, out })], {
+      maxBuffer: 2 ** 28,
+    });
+    const cost = JSON.parse(stdout.trim().split('\n').at(-1)!) as Omit<SaelensTraining, 'sae'>;
+    return { ...cost, sae: (await loadSaeFolder(out)).sae };
+  } finally {
+    await rm(out, { recursive: true, force: true });
+  }
 }
