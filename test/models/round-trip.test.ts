@@ -64,7 +64,7 @@ describe('trained models, frozen and loaded again', () => {
   });
 
   it('compute what they did, and have their directions and metadata', async () => {
-    expect(models).to.have.length(20);
+    expect(models).to.have.length(26);
     for (const trained of models) {
       for (const lead of [[1], [7], [1000], [2, 3], []]) {
         const input = normals([...lead, ...trained.sampleShape], 9);

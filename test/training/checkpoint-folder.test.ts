@@ -46,14 +46,16 @@ describe("training's folder", () => {
   it('is one training’s at a time', async () => {
     const long = { ...SETTINGS, steps: 100_000 };
     const stop = new AbortController();
-    const running = new Promise<void>(resolve => {
-      void trainToyModel(long, { checkpoint: folder, signal: stop.signal, onProgress: () => resolve() }).catch(() =>
-        resolve(),
-      );
+    let begun = (): void => {};
+    const hasBegun = new Promise<void>(resolve => {
+      begun = resolve;
     });
-    await running;
+    const first = trainToyModel(long, { checkpoint: folder, signal: stop.signal, onProgress: () => begun() });
+    await Promise.race([hasBegun, first]);
     const second = await trainToyModel(long, { checkpoint: folder, resume: true }).catch((error: unknown) => error);
     stop.abort();
+    // It writes its state before it ends, to a folder that is then removed.
+    await first;
     expect(second).to.be.instanceOf(FolderInUseError);
     expect((second as FolderInUseError).folder).to.equal(folder);
   });
