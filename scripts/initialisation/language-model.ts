@@ -19,18 +19,20 @@ import { meanOf, type TableReport } from '../tables/table.ts';
 import { foundAgain, SMALL } from './run-cell.ts';
 
 /** `ours` is the whole preset of that name: its own rate, free rows from norm 1, AuxK. The others differ in their start alone. */
-const ARMS = ['gaussian', 'small', 'ours', 'activations'] as const;
-const WIDTHS = [1024, 4096, 16_384] as const;
+type Arm = 'gaussian' | 'small' | 'ours' | 'activations';
+/** What is trained of each width, the narrow ones first. */
+const WIDTHS: readonly (readonly [dSae: number, arms: readonly Arm[]])[] = [
+  [1024, ['gaussian', 'small', 'ours', 'activations']],
+  [4096, ['gaussian', 'small', 'ours']],
+  [16_384, ['gaussian', 'small', 'ours']],
+];
 const [K, STEPS, BATCH, LEARNING_RATE, SEEDS] = [32, 1500, 1024, 0.001, 5];
 /** Rows whose norm is above so many times the median are attention sinks. */
 const DROP_NORM_ABOVE = 10;
 
-interface Cell {
+interface Run {
   readonly dSae: number;
-  readonly arm: (typeof ARMS)[number];
-}
-
-interface Run extends Cell {
+  readonly arm: Arm;
   readonly seed: number;
 }
 
@@ -98,12 +100,12 @@ async function heldOutOf(data: ReturnType<typeof activationFiles>): Promise<Host
   throw new Error('no rows are held out');
 }
 
-/** Trains what is not kept until the time is over, the narrow ones first, and reports. */
+/** Trains what is not kept until the time is over, and reports. */
 export async function languageModel(file: string | undefined, out: string, until: number): Promise<TableReport> {
   const rows: string[][] = [];
-  for (const dSae of WIDTHS) {
-    const scores = new Map<Cell['arm'], Score[]>();
-    const runs = Array.from({ length: SEEDS }, (_, seed) => ARMS.map((arm): Run => ({ dSae, arm, seed }))).flat();
+  for (const [dSae, arms] of WIDTHS) {
+    const scores = new Map<Arm, Score[]>();
+    const runs = Array.from({ length: SEEDS }, (_, seed) => arms.map((arm): Run => ({ dSae, arm, seed }))).flat();
     for (const run of runs) {
       const settings = { ...run, K, STEPS, BATCH, LEARNING_RATE };
       const mayRun = file !== undefined && performance.now() < until;
