@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { serveViewer, type ViewerServer } from '../../src/cli/serve-viewer.ts';
 import { launchBrowser, skipWithoutBrowser } from '../support/browser.ts';
+import { once } from '../support/once.ts';
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -16,18 +17,15 @@ export const DIST = join(root, 'viewer/dist');
 export const MODELS = join(root, 'viewer/public/models');
 export const SINGLE_FILE = join(DIST, 'monosemantic-viewer.html');
 
-let building: Promise<void> | undefined;
-
 /** Builds the site and the single file, once in a run of the tests; not where MONOSEMANTIC_VIEWER_BUILT says that they stand. */
-export function buildViewer(): Promise<void> {
-  if (process.env['MONOSEMANTIC_VIEWER_BUILT']) return Promise.resolve();
-  building ??= (async () => {
+export async function buildViewer(): Promise<void> {
+  if (process.env['MONOSEMANTIC_VIEWER_BUILT']) return;
+  await once('viewer', async () => {
     const vite = join(root, 'node_modules/vite/bin/vite.js');
     const options = ['build', '-c', 'viewer/vite.config.ts', '--logLevel', 'error'];
     await run(process.execPath, [vite, ...options], { cwd: root });
     await run(process.execPath, [vite, ...options, '--mode', 'single'], { cwd: root });
-  })();
-  return building;
+  });
 }
 
 export interface Viewer {
