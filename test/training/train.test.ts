@@ -202,8 +202,9 @@ describe('the training loop', () => {
       },
     });
     expect(stopped.stopped).to.equal(true);
-    expect(stopped.step).to.equal(24);
-    expect(kept!.step).to.equal(24);
+    // A call has eight steps, or fewer where the machine has been busy.
+    expect(stopped.step).to.be.within(24, 31);
+    expect(kept!.step).to.equal(stopped.step);
     expect(batches.state()).to.deep.equal(kept!.batches);
     const resumed = await run('compiled', { resume: kept! });
     expect(bitsOf(resumed)).to.deep.equal(bitsOf(await run('compiled')));
@@ -212,6 +213,7 @@ describe('the training loop', () => {
   it('keeps the checkpoint before where the batches themselves fail', async () => {
     const { program, batches } = await toyModelStep(SETTINGS);
     let fills = 0;
+    let filled = 0;
     let kept = -1;
     const failing: BatchSource = {
       state: () => batches.state(),
@@ -219,6 +221,7 @@ describe('the training loop', () => {
       async fill(inputs, steps) {
         if (fills++ === 3) throw new Error('the disk is gone');
         await batches.fill(inputs, steps);
+        filled += steps;
       },
     };
     const failure = await train({
@@ -240,7 +243,7 @@ describe('the training loop', () => {
       (error: Error) => error.message,
     );
     expect(failure).to.equal('the disk is gone');
-    expect(kept).to.equal(30);
+    expect(kept).to.equal(filled);
   });
 
   it('takes snapshots at the steps asked for, the start and the end included', async () => {
