@@ -16,7 +16,7 @@ import { trainSae } from '../../src/training/node.ts';
 import type { SaeSettings } from '../../src/training/sae-settings.ts';
 import { kept, keptResult } from '../tables/kept-results.ts';
 import { meanOf, type TableReport } from '../tables/table.ts';
-import { foundAgain, SMALL } from './run-cell.ts';
+import { alikePairs, foundByChance, meanOver, SMALL } from './run-cell.ts';
 
 /** `ours` is the whole preset of that name: its own rate, free rows from norm 1, AuxK. The others differ in their start alone. */
 type Arm = 'gaussian' | 'small' | 'ours' | 'activations';
@@ -100,6 +100,8 @@ async function heldOutOf(data: ReturnType<typeof activationFiles>): Promise<Host
   throw new Error('no rows are held out');
 }
 
+const percent = (share: number): string => `${(100 * share).toFixed(1)}%`;
+
 /** Trains what is not kept until the time is over, and reports. */
 export async function languageModel(file: string | undefined, out: string, until: number): Promise<TableReport> {
   const rows: string[][] = [];
@@ -115,8 +117,11 @@ export async function languageModel(file: string | undefined, out: string, until
       if (score) scores.set(run.arm, [...(scores.get(run.arm) ?? []), score]);
     }
     for (const [arm, all] of scores) {
-      const { above, pwMcc, chance } = foundAgain(await Promise.all(all.map(directionsIn)));
-      const pairs = all.length > 1;
+      const dictionaries = await Promise.all(all.map(directionsIn));
+      const pairs = alikePairs(dictionaries);
+      const { above, pwMcc } = meanOver(pairs);
+      const chance = foundByChance(dictionaries);
+      const shares = pairs.map(pair => pair.above);
       rows.push([
         String(dSae),
         arm,
@@ -129,9 +134,10 @@ export async function languageModel(file: string | undefined, out: string, until
           all.map(({ silent }) => silent),
           0,
         ),
-        pairs ? `${(100 * above).toFixed(1)}%` : '–',
-        `${(100 * chance.above).toFixed(1)}%`,
-        pairs ? pwMcc.toFixed(3) : '–',
+        pairs.length > 0 ? percent(above) : '–',
+        pairs.length > 0 ? `${percent(Math.min(...shares))}, ${percent(Math.max(...shares))}` : '–',
+        percent(chance.above),
+        pairs.length > 0 ? pwMcc.toFixed(3) : '–',
         chance.pwMcc.toFixed(3),
       ]);
     }
@@ -142,7 +148,7 @@ export async function languageModel(file: string | undefined, out: string, until
     setting:
       `SmolLM2-135M, residual stream after block 14 (the tensor /m/model/layers.14/Add_1_output_0, 576 wide) on 8,000 WordNet glosses: 121,104 rows, without those whose norm is above ${DROP_NORM_ABOVE} times the median (attention sinks); activations scaled to norm √d; ` +
       `TopK ${K}, ${STEPS.toLocaleString('en')} steps of ${BATCH.toLocaleString('en')} at ${LEARNING_RATE}, falling to 0 over the last fifth, no AuxK; \`ours\`: \`--preset ours\` with its own rate and AuxK. Seeds from 0 on differ in start and in the order of rows. Variance explained and silent latents on ` +
-      'up to 5,000 rows without sinks that seed 0 does not train on. Partner: share of latents whose match in another seed, one to one, has |cosine| > .7 (decoder rows; only latents that fire), mean over pairs of seeds.',
+      'up to 5,000 rows without sinks that seed 0 does not train on. Partner: share of latents whose match in another seed, one to one, has |cosine| > .7 (decoder rows; only latents that fire): mean, least and most over pairs of seeds.',
     header: [
       'latents',
       'start',
@@ -150,6 +156,7 @@ export async function languageModel(file: string | undefined, out: string, until
       'variance explained',
       'silent',
       'partner',
+      'least, most',
       'by chance',
       'PW-MCC',
       'by chance',

@@ -63,14 +63,18 @@ export interface CellResult {
   readonly again: FoundAgain;
 }
 
-/** How much of what one seed finds another finds again, over all pairs of seeds, one latent to one; only those that fire. */
-export interface FoundAgain {
+/** How much of what one seed finds another finds again, one latent to one; only those that fire. */
+export interface Alike {
   /** Mean |cosine| of matched latents (PW-MCC). */
   readonly pwMcc: number;
   /** Share of latents whose partner has |cosine| > .7. */
   readonly above: number;
-  /** Both for random directions of the same number and width. */
-  readonly chance: { readonly pwMcc: number; readonly above: number };
+}
+
+/** The same over all pairs of seeds. */
+export interface FoundAgain extends Alike {
+  /** For random directions of the same number and width. */
+  readonly chance: Alike;
 }
 
 const PARTNER = 0.7;
@@ -79,26 +83,36 @@ const CHANCE_SETS = 3;
 
 /** How alike dictionaries are, beside random ones. */
 export function foundAgain(dictionaries: readonly HostTensor[]): FoundAgain {
+  return { ...meanOver(alikePairs(dictionaries)), chance: foundByChance(dictionaries) };
+}
+
+/** How alike random dictionaries of as many rows are. */
+export function foundByChance(dictionaries: readonly HostTensor[]): Alike {
   const [, width] = dictionaries[0]!.shape as [number, number];
   const rows = Math.round(
     dictionaries.reduce((sum, { shape }) => sum + shape[0]!, 0) / Math.max(1, dictionaries.length),
   );
   const random = createRandomSource(11);
   const others = Array.from({ length: CHANCE_SETS }, () => unitRows(Math.max(1, rows), width, random));
-  return { ...alike(dictionaries), chance: alike(others) };
+  return meanOver(alikePairs(others));
 }
 
-function alike(dictionaries: readonly HostTensor[]): { pwMcc: number; above: number } {
-  const pairs = dictionaries.flatMap((a, i) =>
+/** How alike the dictionaries of each pair are. */
+export function alikePairs(dictionaries: readonly HostTensor[]): Alike[] {
+  return dictionaries.flatMap((a, i) =>
     dictionaries.slice(i + 1).map(b => {
       const { similarities, mean } = matchDirections(a, b);
       const above = similarities.reduce((count, cosine) => count + Number(cosine > PARTNER), 0);
-      return { mean: mean ?? 0, above: above / Math.max(1, Math.min(a.shape[0]!, b.shape[0]!)) };
+      return { pwMcc: mean ?? 0, above: above / Math.max(1, Math.min(a.shape[0]!, b.shape[0]!)) };
     }),
   );
-  const meanOf = (of: (pair: (typeof pairs)[number]) => number): number =>
-    pairs.reduce((sum, pair) => sum + of(pair), 0) / Math.max(1, pairs.length);
-  return { pwMcc: meanOf(({ mean }) => mean), above: meanOf(({ above }) => above) };
+}
+
+/** The mean over pairs. */
+export function meanOver(pairs: readonly Alike[]): Alike {
+  const meanOf = (metric: keyof Alike): number =>
+    pairs.reduce((sum, pair) => sum + pair[metric], 0) / Math.max(1, pairs.length);
+  return { pwMcc: meanOf('pwMcc'), above: meanOf('above') };
 }
 
 /** The settings of a start. */
