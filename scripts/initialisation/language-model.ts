@@ -18,7 +18,7 @@ import { kept, keptResult } from '../tables/kept-results.ts';
 import { meanOf, type TableReport } from '../tables/table.ts';
 import { alikePairs, foundByChance, meanOver, SMALL } from './run-cell.ts';
 
-/** `ours` is the whole preset of that name: its own rate, free rows from norm 1, AuxK. The others differ in their start alone. */
+/** `ours` is the whole preset of that name: its own rate, free rows from norm 1, AuxK. The others differ in their start, and `small` in that its rows are free. */
 type Arm = 'gaussian' | 'small' | 'ours' | 'activations';
 /** What is trained of each width, the narrow ones first. */
 const WIDTHS: readonly (readonly [dSae: number, arms: readonly Arm[]])[] = [
@@ -39,8 +39,6 @@ interface Run {
 interface Score {
   readonly ev: number;
   readonly silent: number;
-  /** The file that holds the decoder rows of the latents that fire. */
-  readonly directions: string;
 }
 
 function settingsOf({ arm, dSae, seed }: Run): Omit<SaeSettings, 'data'> {
@@ -71,18 +69,22 @@ async function scoreOf(file: string, out: string, run: Run): Promise<Score> {
     sae.featureDirections(),
     alive.flatMap((is, i) => (is ? [i] : [])),
   );
-  const directions = join(out, `${nameOf(run)}.npy`);
   await mkdir(out, { recursive: true });
-  await writeFileAtomic(directions, writeNpy(living));
-  return { ev: variance.compute() ?? Number.NaN, silent: dead.length, directions };
+  await writeFileAtomic(livingFile(out, run), writeNpy(living));
+  return { ev: variance.compute() ?? Number.NaN, silent: dead.length };
 }
 
 function nameOf({ dSae, arm, seed }: Run): string {
   return `language-model-${dSae}-${arm}-${seed}`;
 }
 
-async function directionsIn({ directions }: Score): Promise<HostTensor> {
-  const { data, shape } = readNpy(await readFile(directions), { file: directions });
+/** The file that holds the decoder rows of the latents that fire. */
+function livingFile(out: string, run: Run): string {
+  return join(out, `${nameOf(run)}.npy`);
+}
+
+async function rowsIn(file: string): Promise<HostTensor> {
+  const { data, shape } = readNpy(await readFile(file), { file });
   return hostTensor(Float32Array.from(data as ArrayLike<number>), shape);
 }
 
@@ -106,7 +108,7 @@ const percent = (share: number): string => `${(100 * share).toFixed(1)}%`;
 export async function languageModel(file: string | undefined, out: string, until: number): Promise<TableReport> {
   const rows: string[][] = [];
   for (const [dSae, arms] of WIDTHS) {
-    const scores = new Map<Arm, Score[]>();
+    const results = new Map<Arm, { readonly run: Run; readonly score: Score }[]>();
     const runs = Array.from({ length: SEEDS }, (_, seed) => arms.map((arm): Run => ({ dSae, arm, seed }))).flat();
     for (const run of runs) {
       const settings = { ...run, K, STEPS, BATCH, LEARNING_RATE };
@@ -114,10 +116,10 @@ export async function languageModel(file: string | undefined, out: string, until
       const score = await (mayRun
         ? kept(out, nameOf(run), settings, () => scoreOf(file, out, run))
         : keptResult<Score>(out, nameOf(run), settings));
-      if (score) scores.set(run.arm, [...(scores.get(run.arm) ?? []), score]);
+      if (score) results.set(run.arm, [...(results.get(run.arm) ?? []), { run, score }]);
     }
-    for (const [arm, all] of scores) {
-      const dictionaries = await Promise.all(all.map(directionsIn));
+    for (const [arm, all] of results) {
+      const dictionaries = await Promise.all(all.map(({ run }) => rowsIn(livingFile(out, run))));
       const pairs = alikePairs(dictionaries);
       const { above, pwMcc } = meanOver(pairs);
       const chance = foundByChance(dictionaries);
@@ -127,11 +129,11 @@ export async function languageModel(file: string | undefined, out: string, until
         arm,
         String(all.length),
         meanOf(
-          all.map(({ ev }) => ev),
+          all.map(({ score }) => score.ev),
           4,
         ),
         meanOf(
-          all.map(({ silent }) => silent),
+          all.map(({ score }) => score.silent),
           0,
         ),
         pairs.length > 0 ? percent(above) : '–',
@@ -147,7 +149,7 @@ export async function languageModel(file: string | undefined, out: string, until
     title: 'A language model',
     setting:
       `SmolLM2-135M, residual stream after block 14 (the tensor /m/model/layers.14/Add_1_output_0, 576 wide) on 8,000 WordNet glosses: 121,104 rows, without those whose norm is above ${DROP_NORM_ABOVE} times the median (attention sinks); activations scaled to norm √d; ` +
-      `TopK ${K}, ${STEPS.toLocaleString('en')} steps of ${BATCH.toLocaleString('en')} at ${LEARNING_RATE}, falling to 0 over the last fifth, no AuxK; \`ours\`: \`--preset ours\` with its own rate and AuxK. Seeds from 0 on differ in start and in the order of rows. Variance explained and silent latents on ` +
+      `TopK ${K}, ${STEPS.toLocaleString('en')} steps of ${BATCH.toLocaleString('en')} at ${LEARNING_RATE}, falling to 0 over the last fifth, no AuxK, unit rows (reparametrised; \`small\`: free, from norm ${SMALL}); \`ours\`: \`--preset ours\` with its own rate and AuxK. Seeds from 0 on differ in start and in the order of rows. Variance explained and silent latents on ` +
       'up to 5,000 rows without sinks that seed 0 does not train on. Partner: share of latents whose match in another seed, one to one, has |cosine| > .7 (decoder rows; only latents that fire): mean, least and most over pairs of seeds.',
     header: [
       'latents',

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { writeFileAtomic } from '../../src/files/write-atomic.ts';
 
-/** The folder of this run, in which `test-run.cjs` has not been loaded where a file is run without Mocha's configuration. */
+/** The folder of this run. Without Mocha's configuration `test-run.cjs` is not loaded, and a process is a run of its own. */
 const RUN = process.env['MONOSEMANTIC_TEST_RUN'] ?? join(tmpdir(), `monosemantic-tests-${process.pid}`);
 
 /**
