@@ -16,7 +16,7 @@ import { trainSae } from '../../src/training/node.ts';
 import type { SaeSettings } from '../../src/training/sae-settings.ts';
 import { kept, keptResult } from '../tables/kept-results.ts';
 import { meanOf, type TableReport } from '../tables/table.ts';
-import { alikePairs, foundByChance, meanOver, SMALL } from './run-cell.ts';
+import { alikePairs, foundByChance, livingRows, meanOver, SMALL } from './run-cell.ts';
 
 /** `ours` is the whole preset of that name: its own rate, free rows from norm 1, AuxK. The others differ in their start, and `small` in that its rows are free. */
 type Arm = 'gaussian' | 'small' | 'ours' | 'activations';
@@ -65,10 +65,7 @@ async function scoreOf(file: string, out: string, run: Run): Promise<Score> {
   variance.add(rows, reconstruction as HostTensor);
   firing.add(features as HostTensor);
   const { alive, dead } = firing.compute();
-  const living = rowsAt(
-    sae.featureDirections(),
-    alive.flatMap((is, i) => (is ? [i] : [])),
-  );
+  const living = livingRows(sae.featureDirections(), alive);
   await mkdir(out, { recursive: true });
   await writeFileAtomic(livingFile(out, run), writeNpy(living));
   return { ev: variance.compute() ?? Number.NaN, silent: dead.length };

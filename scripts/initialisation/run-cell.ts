@@ -81,6 +81,14 @@ const PARTNER = 0.7;
 /** Pairs of random dictionaries that chance is estimated from. */
 const CHANCE_SETS = 3;
 
+/** The decoder rows of the latents that fire. */
+export function livingRows(directions: HostTensor, alive: readonly boolean[]): HostTensor {
+  return rowsAt(
+    directions,
+    alive.flatMap((is, i) => (is ? [i] : [])),
+  );
+}
+
 /** How alike dictionaries are, beside random ones. */
 export function foundAgain(dictionaries: readonly HostTensor[]): FoundAgain {
   return { ...meanOver(alikePairs(dictionaries)), chance: foundByChance(dictionaries) };
@@ -193,10 +201,7 @@ function measure(
   const directions = sae.featureDirections();
   const foundBy = (rows: HostTensor, alive?: readonly boolean[], eitherSign = false) =>
     recovery({ directions: rows, trueDirections: truth, ...(alive && { alive }), threshold, eitherSign });
-  const living = rowsAt(
-    directions,
-    after.alive.flatMap((is, i) => (is ? [i] : [])),
-  );
+  const living = livingRows(directions, after.alive);
   const [started, ended] = [start, sae].map(({ state }) => state.parameters['b_dec']!) as [HostTensor, HostTensor];
   const found = foundBy(directions, after.alive);
   return {

@@ -67,7 +67,7 @@ export interface TrainingOptions {
    */
   readonly onSnapshot?: ((snapshot: ModelSnapshot, index: number) => void) | undefined;
   /**
-   * The most steps that the engine runs in one call. Default: 200, or fewer where their batches would take more than 64
+   * The most steps that the engine runs in one call. Default: 200, or fewer where their batches would take more than 8
    * MiB.
    */
   readonly stepsPerCall?: number | undefined;

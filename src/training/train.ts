@@ -34,7 +34,7 @@ export interface Progress extends LiveMetrics {
 export interface RunOptions {
   readonly engine: Engine;
   /**
-   * The most steps that the engine runs in one call. Default: 200, or fewer where their batches would take more than 64
+   * The most steps that the engine runs in one call. Default: 200, or fewer where their batches would take more than 8
    * MiB.
    */
   readonly stepsPerCall?: number | undefined;

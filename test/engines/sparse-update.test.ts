@@ -442,6 +442,7 @@ describe('acceptsSparseUpdate', () => {
     ['is below', describeStep({ dIn: 2, dSae: 5, batchSize: 2048, k: 1 })],
     ['activation gated', { ...large, activation: { kind: 'gated' } }],
     ['decoder tied', { ...large, decoder: 'tied' as never }],
+    ['decoder unprojected', { ...large, decoder: 'unprojected' }],
     ['an L1 penalty of -1', { ...large, activation: { kind: 'relu', l1: -1 } }],
     ['jumprelu with sparsityLoss tanh', { ...large, activation: { kind: 'jumprelu', sparsityLoss: 'tanh' } }],
     ['bandwidth', { ...large, activation: { kind: 'jumprelu', bandwidth: 0 } }],

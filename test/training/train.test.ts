@@ -180,6 +180,7 @@ describe('the training loop', () => {
 
   it('ends after the call in flight when aborted, saves, and leaves the source where training stopped', async () => {
     const controller = new AbortController();
+    const reported: number[] = [];
     let kept: Checkpoint | undefined;
     const { program, batches } = await toyModelStep(SETTINGS);
     const stopped = await train({
@@ -190,7 +191,9 @@ describe('the training loop', () => {
       stepsPerCall: 8,
       signal: controller.signal,
       onProgress: ({ step }) => {
-        if (step >= 24) controller.abort();
+        if (step < 24) return;
+        reported.push(step);
+        controller.abort();
       },
       checkpoint: {
         every: 1000,
@@ -204,6 +207,7 @@ describe('the training loop', () => {
     expect(stopped.stopped).to.equal(true);
     // A call has eight steps, or fewer where the machine has been busy.
     expect(stopped.step).to.be.within(24, 31);
+    expect(reported).to.deep.equal([stopped.step]);
     expect(kept!.step).to.equal(stopped.step);
     expect(batches.state()).to.deep.equal(kept!.batches);
     const resumed = await run('compiled', { resume: kept! });
