@@ -1,7 +1,8 @@
 /**
  * `npx tsx scripts/initialisation.ts --parts screen,star,thousand`: does the sensitivity to initialisation persist with more features and dimensions, and what helps? Trains the cells of
- * scripts/initialisation/design.ts; a cell is a file under --out and is not run again. Where time is over, a cell that has other seeds than the design asks for is shown with those. --write puts tables, figures and docs/study.csv where docs/study.md shows them.
+ * scripts/initialisation/design.ts; a cell that is kept under --out is not run again. Where time is over, a cell that has other seeds than the design asks for is shown with those. --write puts what was asked for, the cells of --parts or the arm of --activations, where docs/study.md shows it.
  */
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { positiveInteger } from '../src/cli/options.ts';
@@ -14,8 +15,8 @@ import { rerun } from './initialisation/rerun.ts';
 import { type CellResult, runCell } from './initialisation/run-cell.ts';
 import { sentences } from './initialisation/sentences.ts';
 import { type World, worldSettings } from './initialisation/worlds.ts';
-import { kept, keptResult } from './tables/kept-results.ts';
-import { intoDocument, markdown } from './tables/table.ts';
+import { KeptResults } from './tables/kept-results.ts';
+import { intoDocument, markdown, publish } from './tables/table.ts';
 
 const { parts, minutes, out, write, seeds, activations, python } = new Command('initialisation')
   .description('Whether the start still matters with more features and dimensions, and what helps.')
@@ -53,35 +54,42 @@ const worldOf = (name: string): Promise<World> => {
   return known;
 };
 
+const cells = new KeptResults(join(out, 'cells.jsonl'));
 const results = new Map<string, Done>();
 for (const cell of wanted) {
   const name = nameOf(cell);
   const started = performance.now();
   const mayRun = started < until;
   const result = mayRun
-    ? await kept<CellResult>(out, name, { ...cell }, async () => runCell(cell, await worldOf(cell.world)))
-    : await keptResult<CellResult>(out, name, { ...cell }, ['seeds']);
+    ? await cells.keep(name, { ...cell }, async () => runCell(cell, await worldOf(cell.world)))
+    : await cells.get<CellResult>(name, { ...cell }, ['seeds']);
   if (!result) continue;
   results.set(name, { cell, result });
   const found = result.runs.map(run => run.found).join(' ');
   console.log(`${name}: found ${found} of ${result.sought}, ${((performance.now() - started) / 1000).toFixed(1)} s`);
 }
 
-const { tables, figures, csv } = report(results);
-const all = { ...tables, 'language-model': await languageModel(activations, out, until) };
-const docs = (path: string): string => fileURLToPath(new URL(`../docs/${path}`, import.meta.url));
-const texts = {
-  ...Object.fromEntries(Object.entries(all).map(([name, table]) => [name, markdown(table)])),
-  ...sentences(results),
-  rerun: await rerun(results, out, python),
-};
-for (const [name, text] of Object.entries(texts)) {
-  console.log(`\n${text}`);
-  if (write) await intoDocument(docs('study.md'), name, text);
+if (wanted.length > 0) {
+  const { tables, figures, csv } = report(results);
+  const docs = (path: string): string => fileURLToPath(new URL(`../docs/${path}`, import.meta.url));
+  const texts = {
+    ...Object.fromEntries(Object.entries(tables).map(([name, table]) => [name, markdown(table)])),
+    ...sentences(results),
+    rerun: await rerun(results, out, python),
+  };
+  for (const [name, text] of Object.entries(texts)) {
+    console.log(`\n${text}`);
+    if (write) await intoDocument(docs('study.md'), name, text);
+  }
+  if (write) {
+    await writeFileAtomic(docs('study.csv'), csv);
+    for (const [name, figure] of Object.entries(figures)) await writeFigure(figure, docs(`figures/${name}`));
+  }
 }
-if (write) {
-  await writeFileAtomic(docs('study.csv'), csv);
-  for (const [name, figure] of Object.entries(figures)) await writeFigure(figure, docs(`figures/${name}`));
+if (activations !== undefined || wanted.length === 0) {
+  const table = await languageModel(activations, out, until);
+  console.log(`\n${markdown(table)}`);
+  if (write) await publish('language-model', table);
 }
 // Threads that trained stay for the next training.
 process.exit(0);

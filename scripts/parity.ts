@@ -27,6 +27,7 @@ import { loadSae } from '../src/inference/node.ts';
 import type { ActivationConfig } from '../src/models/architectures/registry.ts';
 import type { FrozenSae } from '../src/models/frozen-sae.ts';
 import { type HostTensor, hostTensor, rowNorms } from '../src/tensor.ts';
+import { KeptResults } from './tables/kept-results.ts';
 import {
   chosenLatents,
   type Job,
@@ -324,7 +325,13 @@ const cases = casesOf({ ...options, dIn }).filter(({ name }) => options.only?.in
 const jobs = Array.from({ length: options.seeds }, (_, seed) =>
   cases.flatMap(own => options.ways.map((way): ParityJob => ({ case: own, cell: own.name, way, seed }))),
 ).flat();
-const scores = await pairedScores<ParityJob, Score>('runs', jobs, settings, options, job => scoreOf(job, data));
+const scores = await pairedScores<ParityJob, Score>(
+  new KeptResults(join(folder, 'runs.jsonl')),
+  jobs,
+  settings,
+  options,
+  job => scoreOf(job, data),
+);
 const columns = [...OF_ALL, ...(data.truth ? OF_TRUTH : []), COST];
 const headings = columns.map(([, heading]) => heading);
 console.log(`| ${['', ...headings, 'steps with AuxK'].join(' | ')} |\n|${'---|'.repeat(headings.length + 2)}`);

@@ -1,10 +1,9 @@
 /**
  * `npx tsx scripts/tables.ts --only F5,F2 --python PYTHON`: tables that compare published results with ours. Each shows
  * published figures, SAELens run here, and ours, with 95% intervals over paired seeds, and a sentence that says whether
- * the published claim holds. `--write` puts them into docs/study.md. Results are kept as files under --out, and a
- * result that is there is not computed again.
+ * the published claim holds. `--write` puts them into docs/study.md. Results are kept under --out, and a result that is
+ * there is not computed again; those of docs/study.md are in docs/runs, so that `--out docs/runs --minutes 0` prints its tables.
  */
-import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { positiveInteger, positiveNumber } from '../src/cli/options.ts';
 import { earlyFailure } from './tables/early-failure.ts';
@@ -12,7 +11,7 @@ import { featureHedging } from './tables/feature-hedging.ts';
 import { sanityChecks } from './tables/sanity-checks.ts';
 import { sparseButWrong } from './tables/sparse-but-wrong.ts';
 import { sparseInference } from './tables/sparse-inference.ts';
-import { intoDocument, markdown, type TableOptions, type TableReport } from './tables/table.ts';
+import { markdown, publish, type TableOptions, type TableReport } from './tables/table.ts';
 
 const TABLES: Readonly<Record<string, (options: TableOptions) => Promise<TableReport>>> = {
   F1: sparseInference,
@@ -25,7 +24,7 @@ const TABLES: Readonly<Record<string, (options: TableOptions) => Promise<TableRe
 const { only, write, ...options } = new Command('tables')
   .description('Tables of the field beside what we find.')
   .option('--only <names>', 'tables, with commas between', Object.keys(TABLES).join(','))
-  .option('--seeds <n>', 'paired seeds', positiveInteger, 5)
+  .option('--seeds <n>', 'paired seeds, instead of the table’s own number', positiveInteger)
   .option('--steps <n>', 'steps of each training, instead of the table’s own number', positiveInteger)
   .option('--batch-size <n>', 'rows of a step, instead of the table’s own', positiveInteger)
   .option('--learning-rate <rate>', 'instead of the table’s own', positiveNumber)
@@ -39,9 +38,9 @@ const { only, write, ...options } = new Command('tables')
 for (const name of only.split(',')) {
   const table = TABLES[name];
   if (!table) throw new Error(`table ${name} does not exist; choose from ${Object.keys(TABLES).join(', ')}`);
-  const text = markdown(await table(options));
-  console.log(`${text}\n`);
-  if (write) await intoDocument(fileURLToPath(new URL('../docs/study.md', import.meta.url)), name, text);
+  const report = await table(options);
+  console.log(`${markdown(report)}\n`);
+  if (write) await publish(name, report);
 }
 // Threads that trained stay for the next training.
 process.exit(0);

@@ -14,19 +14,19 @@ import { loadSae } from '../../src/inference/node.ts';
 import { type HostTensor, hostTensor, rowNorms, rowsAt } from '../../src/tensor.ts';
 import { trainSae } from '../../src/training/node.ts';
 import type { SaeSettings } from '../../src/training/sae-settings.ts';
-import { kept, keptResult } from '../tables/kept-results.ts';
+import { KeptResults } from '../tables/kept-results.ts';
 import { meanOf, type TableReport } from '../tables/table.ts';
-import { alikePairs, foundByChance, livingRows, meanOver, SMALL } from './run-cell.ts';
+import { type Alike, alike, foundByChance, livingRows, meanOver, SMALL } from './run-cell.ts';
 
-/** `ours` is the whole preset of that name: its own rate, free rows from norm 1, AuxK. The others differ in their start, and `small` in that its rows are free. */
-type Arm = 'gaussian' | 'small' | 'ours' | 'activations';
+/** `ours` is the whole preset of that name: its own rate, free rows from norm 1, AuxK; `ours at .001` has the rate of the others. These differ in their start, and `small` in that its rows are free. */
+type Arm = 'gaussian' | 'small' | 'ours' | 'ours at .001' | 'activations';
 /** What is trained of each width, the narrow ones first. */
 const WIDTHS: readonly (readonly [dSae: number, arms: readonly Arm[]])[] = [
-  [1024, ['gaussian', 'small', 'ours', 'activations']],
+  [1024, ['gaussian', 'small', 'ours', 'ours at .001', 'activations']],
   [4096, ['gaussian', 'small', 'ours']],
   [16_384, ['gaussian', 'small', 'ours']],
 ];
-const [K, STEPS, BATCH, LEARNING_RATE, SEEDS] = [32, 1500, 1024, 0.001, 5];
+const [WIDTH, K, STEPS, BATCH, LEARNING_RATE, SEEDS] = [576, 32, 1500, 1024, 0.001, 5];
 /** Rows whose norm is above so many times the median are attention sinks. */
 const DROP_NORM_ABOVE = 10;
 
@@ -43,7 +43,10 @@ interface Score {
 
 function settingsOf({ arm, dSae, seed }: Run): Omit<SaeSettings, 'data'> {
   const common = { dSae, steps: STEPS, batchSize: BATCH, normalize: 'expected_average_only_in', seed } as const;
-  if (arm === 'ours') return { ...common, activation: { kind: 'topk', k: K }, preset: 'ours' };
+  if (arm === 'ours' || arm === 'ours at .001') {
+    const rate = arm === 'ours' ? {} : { learningRate: LEARNING_RATE };
+    return { ...common, activation: { kind: 'topk', k: K }, preset: 'ours', ...rate };
+  }
   return {
     ...common,
     activation: { kind: 'topk', k: K, auxK: false },
@@ -72,12 +75,12 @@ async function scoreOf(file: string, out: string, run: Run): Promise<Score> {
 }
 
 function nameOf({ dSae, arm, seed }: Run): string {
-  return `language-model-${dSae}-${arm}-${seed}`;
+  return `${dSae}-${arm}-${seed}`;
 }
 
 /** The file that holds the decoder rows of the latents that fire. */
 function livingFile(out: string, run: Run): string {
-  return join(out, `${nameOf(run)}.npy`);
+  return join(out, `language-model-${nameOf(run)}.npy`);
 }
 
 async function rowsIn(file: string): Promise<HostTensor> {
@@ -101,26 +104,41 @@ async function heldOutOf(data: ReturnType<typeof activationFiles>): Promise<Host
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)}%`;
 
-/** Trains what is not kept until the time is over, and reports. */
+/** Trains and matches what is not kept until the time is over, and reports. */
 export async function languageModel(file: string | undefined, out: string, until: number): Promise<TableReport> {
+  const results = new KeptResults(join(out, 'language-model.jsonl'));
+  const common = { K, STEPS, BATCH, LEARNING_RATE };
+  const done = <Result>(name: string, settings: object, make: () => Promise<Result>): Promise<Result | undefined> =>
+    file !== undefined && performance.now() < until
+      ? results.keep(name, { ...settings, ...common }, make)
+      : results.get<Result>(name, { ...settings, ...common });
   const rows: string[][] = [];
   for (const [dSae, arms] of WIDTHS) {
-    const results = new Map<Arm, { readonly run: Run; readonly score: Score }[]>();
+    const scored = new Map<Arm, { readonly run: Run; readonly score: Score }[]>();
     const runs = Array.from({ length: SEEDS }, (_, seed) => arms.map((arm): Run => ({ dSae, arm, seed }))).flat();
     for (const run of runs) {
-      const settings = { ...run, K, STEPS, BATCH, LEARNING_RATE };
-      const mayRun = file !== undefined && performance.now() < until;
-      const score = await (mayRun
-        ? kept(out, nameOf(run), settings, () => scoreOf(file, out, run))
-        : keptResult<Score>(out, nameOf(run), settings));
-      if (score) results.set(run.arm, [...(results.get(run.arm) ?? []), { run, score }]);
+      const score = await done(nameOf(run), run, () => scoreOf(file!, out, run));
+      if (score) scored.set(run.arm, [...(scored.get(run.arm) ?? []), { run, score }]);
     }
-    for (const [arm, all] of results) {
-      const dictionaries = await Promise.all(all.map(({ run }) => rowsIn(livingFile(out, run))));
-      const pairs = alikePairs(dictionaries);
+    for (const [arm, all] of scored) {
+      const pairs: Alike[] = [];
+      for (const [i, { run }] of all.entries()) {
+        for (const { run: other } of all.slice(i + 1)) {
+          const settings = { dSae, arm, seeds: [run.seed, other.seed] };
+          const pair = await done(`${nameOf(run)}-${other.seed}`, settings, async () => {
+            const [one, two] = await Promise.all([run, other].map(of => rowsIn(livingFile(out, of))));
+            return alike(one!, two!);
+          });
+          if (pair) pairs.push(pair);
+        }
+      }
+      const living = dSae - Math.round(all.reduce((sum, { score }) => sum + score.silent, 0) / all.length);
+      const chance = await done(`${dSae}-${arm}-by-chance`, { dSae, arm, living }, async () =>
+        foundByChance(living, WIDTH, 2),
+      );
       const { above, pwMcc } = meanOver(pairs);
-      const chance = foundByChance(dictionaries);
       const shares = pairs.map(pair => pair.above);
+      const isPaired = pairs.length > 0;
       rows.push([
         String(dSae),
         arm,
@@ -133,11 +151,11 @@ export async function languageModel(file: string | undefined, out: string, until
           all.map(({ score }) => score.silent),
           0,
         ),
-        pairs.length > 0 ? percent(above) : '–',
-        pairs.length > 0 ? `${percent(Math.min(...shares))}, ${percent(Math.max(...shares))}` : '–',
-        percent(chance.above),
-        pairs.length > 0 ? pwMcc.toFixed(3) : '–',
-        chance.pwMcc.toFixed(3),
+        isPaired ? percent(above) : '–',
+        isPaired ? `${percent(Math.min(...shares))}, ${percent(Math.max(...shares))}` : '–',
+        chance ? percent(chance.above) : '–',
+        isPaired ? pwMcc.toFixed(3) : '–',
+        chance ? chance.pwMcc.toFixed(3) : '–',
       ]);
     }
   }
@@ -146,7 +164,7 @@ export async function languageModel(file: string | undefined, out: string, until
     title: 'A language model',
     setting:
       `SmolLM2-135M, residual stream after block 14 (the tensor /m/model/layers.14/Add_1_output_0, 576 wide) on 8,000 WordNet glosses: 121,104 rows, without those whose norm is above ${DROP_NORM_ABOVE} times the median (attention sinks); activations scaled to norm √d; ` +
-      `TopK ${K}, ${STEPS.toLocaleString('en')} steps of ${BATCH.toLocaleString('en')} at ${LEARNING_RATE}, falling to 0 over the last fifth, no AuxK, unit rows (reparametrised; \`small\`: free, from norm ${SMALL}); \`ours\`: \`--preset ours\` with its own rate and AuxK. Seeds from 0 on differ in start and in the order of rows. Variance explained and silent latents on ` +
+      `TopK ${K}, ${STEPS.toLocaleString('en')} steps of ${BATCH.toLocaleString('en')} at ${LEARNING_RATE}, falling to 0 over the last fifth, no AuxK, unit rows (reparametrised; \`small\`: free, from norm ${SMALL}); \`ours\`: \`--preset ours\` with its own rate and AuxK, which falls over the whole training. Seeds from 0 on differ in start and in the order of rows. Variance explained and silent latents on ` +
       'up to 5,000 rows without sinks that seed 0 does not train on. Partner: share of latents whose match in another seed, one to one, has |cosine| > .7 (decoder rows; only latents that fire): mean, least and most over pairs of seeds.',
     header: [
       'latents',
@@ -161,6 +179,7 @@ export async function languageModel(file: string | undefined, out: string, until
       'by chance',
     ],
     rows,
+    results: results.used,
     verdict:
       paired.length === 0
         ? 'Not run.'

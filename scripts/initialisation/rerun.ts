@@ -11,7 +11,7 @@ import { writeNpy } from '../../src/files/npy.ts';
 import { writeFileAtomic } from '../../src/files/write-atomic.ts';
 import { type HostTensor, hostTensor } from '../../src/tensor.ts';
 import { trainSaes } from '../../src/training/node.ts';
-import { kept, keptResult } from '../tables/kept-results.ts';
+import { KeptResults } from '../tables/kept-results.ts';
 import { meanOf } from '../tables/table.ts';
 import { type Cell, nameOf, PARTS, trainingOf } from './design.ts';
 import type { Results } from './report.ts';
@@ -122,6 +122,7 @@ function againText(theirs: readonly number[], ours: readonly number[]): string {
 
 /** A table of PyTorch beside ours. Runs what is not kept where there is a Python. */
 export async function rerun(results: Results, out: string, python: string | undefined): Promise<string> {
+  const kept = new KeptResults(join(out, 'rerun.jsonl'));
   const lines: string[] = [];
   const sentences: string[] = [];
   for (const start of AGAIN) {
@@ -140,12 +141,12 @@ export async function rerun(results: Results, out: string, python: string | unde
     const runs: Rerun[] = [];
     for (const seed of SEEDS) {
       const name = `rerun-${start}-${seed}`;
-      const done = await (python ? kept(out, name, settings, () => run(seed)) : keptResult<Rerun>(out, name, settings));
+      const done = await (python ? kept.keep(name, settings, () => run(seed)) : kept.get<Rerun>(name, settings));
       if (done) runs.push(done);
     }
     const same = async (steps: number): Promise<Same | undefined> => {
       const [name, about] = [`rerun-${start}-same-${steps}`, { ...cell, ...SAME, steps }];
-      return python ? kept(out, name, about, () => sameSteps(python, cell, steps)) : keptResult<Same>(out, name, about);
+      return python ? kept.keep(name, about, () => sameSteps(python, cell, steps)) : kept.get<Same>(name, about);
     };
     const [few, whole] = [await same(SAME.few), await same(cell.steps)];
     if (few && whole) {

@@ -91,29 +91,28 @@ export function livingRows(directions: HostTensor, alive: readonly boolean[]): H
 
 /** How alike dictionaries are, beside random ones. */
 export function foundAgain(dictionaries: readonly HostTensor[]): FoundAgain {
-  return { ...meanOver(alikePairs(dictionaries)), chance: foundByChance(dictionaries) };
-}
-
-/** How alike random dictionaries of as many rows are. */
-export function foundByChance(dictionaries: readonly HostTensor[]): Alike {
   const [, width] = dictionaries[0]!.shape as [number, number];
   const rows = Math.round(
     dictionaries.reduce((sum, { shape }) => sum + shape[0]!, 0) / Math.max(1, dictionaries.length),
   );
-  const random = createRandomSource(11);
-  const others = Array.from({ length: CHANCE_SETS }, () => unitRows(Math.max(1, rows), width, random));
-  return meanOver(alikePairs(others));
+  return { ...meanOver(alikePairs(dictionaries)), chance: foundByChance(Math.max(1, rows), width, CHANCE_SETS) };
 }
 
-/** How alike the dictionaries of each pair are. */
-export function alikePairs(dictionaries: readonly HostTensor[]): Alike[] {
-  return dictionaries.flatMap((a, i) =>
-    dictionaries.slice(i + 1).map(b => {
-      const { similarities, mean } = matchDirections(a, b);
-      const above = similarities.reduce((count, cosine) => count + Number(cosine > PARTNER), 0);
-      return { pwMcc: mean ?? 0, above: above / Math.max(1, Math.min(a.shape[0]!, b.shape[0]!)) };
-    }),
-  );
+/** How alike so many random dictionaries are. */
+export function foundByChance(rows: number, width: number, sets: number): Alike {
+  const random = createRandomSource(11);
+  return meanOver(alikePairs(Array.from({ length: sets }, () => unitRows(rows, width, random))));
+}
+
+/** How alike two dictionaries are. */
+export function alike(a: HostTensor, b: HostTensor): Alike {
+  const { similarities, mean } = matchDirections(a, b);
+  const above = similarities.reduce((count, cosine) => count + Number(cosine > PARTNER), 0);
+  return { pwMcc: mean ?? 0, above: above / Math.max(1, Math.min(a.shape[0]!, b.shape[0]!)) };
+}
+
+function alikePairs(dictionaries: readonly HostTensor[]): Alike[] {
+  return dictionaries.flatMap((a, i) => dictionaries.slice(i + 1).map(b => alike(a, b)));
 }
 
 /** The mean over pairs. */

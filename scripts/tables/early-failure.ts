@@ -2,6 +2,7 @@
  * Can a failing seed be seen early? Autoencoders of one toy model that differ in their seed alone are looked at after 500 steps, and again at the end; how well each
  * early sign tells those that will have missed a feature from those that will not is its AUROC. A rule is fitted on the smallest size and tried on the others.
  */
+import { join } from 'node:path';
 import { cosineSimilarityMatrix } from '../../src/analysis/cosine-similarity.ts';
 import { dictionaryCosine } from '../../src/analysis/dictionary-cosine.ts';
 import { createRandomSource } from '../../src/data/random-source.ts';
@@ -10,7 +11,7 @@ import { activationsOf, readToyModel } from '../../src/experiments/toy-model-tru
 import type { HostTensor } from '../../src/tensor.ts';
 import { biasWalk } from '../../src/training/bias-walk.ts';
 import { trainSaes } from '../../src/training/node.ts';
-import { kept, keptResult } from './kept-results.ts';
+import { KeptResults } from './kept-results.ts';
 import type { TableOptions, TableReport } from './table.ts';
 
 /** What is trained: the star of five features, with as many latents and with more, and a model that hides some sixty. */
@@ -154,6 +155,7 @@ function failures(runs: readonly Run[]): { readonly failed: boolean[]; readonly 
 /** Trains the autoencoders that are not kept, and reports how well early signs tell failures. */
 export async function earlyFailure({ out, minutes = Number.POSITIVE_INFINITY }: TableOptions): Promise<TableReport> {
   const started = performance.now();
+  const results = new KeptResults(join(out, 'early.jsonl'));
   const rows: string[][] = [];
   const elsewhere: { readonly name: string; readonly score: number }[] = [];
   let rule: ((run: Run) => number) | undefined;
@@ -161,11 +163,10 @@ export async function earlyFailure({ out, minutes = Number.POSITIVE_INFINITY }: 
   for (const size of SIZES) {
     const { name, toyModel, dSae, k, steps, seeds } = size;
     const settings = { toyModel, dSae, k, steps, seeds, EARLY, BATCH, LEARNING_RATE, SPARSITY, NAMES };
-    const [folder, file] = [`${out}/early-failure`, name.replaceAll(' → ', '-')];
     const isLate = performance.now() - started > minutes * 60_000;
     const runs = isLate
-      ? await keptResult<Run[]>(folder, file, settings)
-      : await kept(folder, file, settings, () => runsOf(size, seeds));
+      ? await results.get<Run[]>(name, settings)
+      : await results.keep(name, settings, () => runsOf(size, seeds));
     if (!runs) {
       notRun.push(name);
       continue;
@@ -202,6 +203,7 @@ export async function earlyFailure({ out, minutes = Number.POSITIVE_INFINITY }: 
     setting: `TopK on the hidden activations of \`models/toy-model.onnx\` (k 1, 5,000 steps, 128 seeds) and \`models/toy-model-big.onnx\` (k 6, 3,000 steps, 24 seeds), Gaussian start, one sample for b_dec, Adam (0, .999) at ${LEARNING_RATE}, batches of ${BATCH}, sparsity ${SPARSITY} of the star; each sign after ${EARLY} steps, AUROC for failing at the end with the 95% interval of ${RESAMPLES} resamplings of seeds. The rule is logistic in the five signs and fitted on the first size.${notRun.length > 0 ? ` Not run: ${notRun.join(', ')}.` : ''}`,
     header: ['size', 'failed', ...NAMES.map(name => SIGNS[name]), 'rule of all five'],
     rows,
+    results: results.used,
     verdict,
   };
 }

@@ -7,9 +7,10 @@
  *   is least for b = P (n · m) n and n the last eigenvector of M − P m mᵀ, M = E[x xᵀ] and m = E[x] given f_0. So the latent takes in a part of f_1: hedging.
  * - f_1 only below f_0, two latents: f_0 fires alone or (f_0 + f_1)/√2 does, which is sparser by 2 − √2 than both: absorption.
  */
+import { join } from 'node:path';
 import { dictionaryFeatures } from '../../src/data/dictionary-features.ts';
 import { trainSaes } from '../../src/training/node.ts';
-import { kept } from './kept-results.ts';
+import { KeptResults } from './kept-results.ts';
 import { meanOf, type TableOptions, type TableReport } from './table.ts';
 
 const D_IN = 50;
@@ -127,18 +128,18 @@ export function largestDifference(found: Plane, expected: Plane): number {
 const TRAINING = { steps: 4000, batchSize: 1024, learningRate: 0.003 };
 
 /** Trains every case, and reports how far the results are from the closed forms. */
-export async function featureHedging({ out, seeds, ...given }: TableOptions): Promise<TableReport> {
+export async function featureHedging({ out, seeds = 5, ...given }: TableOptions): Promise<TableReport> {
   const training = {
     steps: given.steps ?? TRAINING.steps,
     batchSize: given.batchSize ?? TRAINING.batchSize,
     learningRate: given.learningRate ?? TRAINING.learningRate,
   };
+  const results = new KeptResults(join(out, 'F5.jsonl'));
   const rows: string[][] = [];
   let largest = 0;
   for (const own of HEDGING_CASES) {
-    const all = await kept(
-      out,
-      `F5/${own.below ? 'below' : 'independent'}-${own.latents}`,
+    const all = await results.keep(
+      `${own.below ? 'below' : 'independent'}-${own.latents}`,
       { ...training, seeds },
       () => trainHedging(own, { ...training, seeds: Array.from({ length: seeds }, (_, seed) => seed) }),
     );
@@ -171,6 +172,7 @@ export async function featureHedging({ out, seeds, ...given }: TableOptions): Pr
       'The paper trains 24,400 steps of 4,096 at 3e-4. SAELens was not run for this table: the closed form is the reference.',
     header: ['case', 'vector', 'closed form', 'ours'],
     rows,
+    results: results.used,
     verdict:
       largest <= TOLERANCE
         ? `It holds: every component of every seed lies within ${largest.toFixed(4)} of the closed form (asked: ${TOLERANCE}).`

@@ -1,4 +1,4 @@
-/** Trainings of one table by SAELens and by ours on the same rows, with paired seeds, kept as files. */
+/** Trainings of one table by SAELens and by ours on the same rows, with paired seeds, each kept. */
 import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { activationFiles } from '../../src/data/activation-files.ts';
@@ -10,7 +10,8 @@ import type { ActivationConfig } from '../../src/models/architectures/registry.t
 import type { FrozenSae } from '../../src/models/frozen-sae.ts';
 import { type HostTensor, hostTensor } from '../../src/tensor.ts';
 import { trainSae } from '../../src/training/node.ts';
-import { kept, keptResult } from './kept-results.ts';
+import type { SaeStartSettings } from '../../src/training/sae-settings.ts';
+import type { KeptResults } from './kept-results.ts';
 import { trainBySaelens } from './saelens-training.ts';
 import { meanOf, type TableOptions } from './table.ts';
 
@@ -23,13 +24,15 @@ export type Way = (typeof WAYS)[number];
 export interface PlantedRows {
   readonly file: string;
   readonly trained: number;
+  /** Draws the rows of the file, unless it is there. */
+  readonly draw: () => Promise<void>;
   readonly heldOut: HostTensor;
   /** The features of the held-out rows. */
   readonly features: HostTensor;
   readonly dictionary: HostTensor;
 }
 
-/** Draws rows of `source` into `folder`, unless they are there. */
+/** Rows of `source`, those to train on for a file in `folder`. */
 export async function plantedRows(
   folder: string,
   source: DictionaryFeatures,
@@ -37,13 +40,14 @@ export async function plantedRows(
 ): Promise<PlantedRows> {
   const options = { seed: 0, batchSize: 1024 };
   const file = join(folder, 'rows.npy');
-  await mkdir(folder, { recursive: true });
   const [open, features] = [await source.open(options), await source.features.open(options)];
-  if (!(await stat(file).catch(() => undefined))) {
+  const draw = async (): Promise<void> => {
+    if (await stat(file).catch(() => undefined)) return;
     const data = new Float32Array(rows * source.width);
     await open.batches.fill({ activations: data }, 1);
+    await mkdir(folder, { recursive: true });
     await writeFileAtomic(file, writeNpy(hostTensor(data, [rows, source.width])));
-  }
+  };
   const first = async (given: AsyncIterable<{ input: HostTensor }>): Promise<HostTensor> => {
     for await (const { input } of given) return input;
     throw new Error('no rows were drawn');
@@ -51,6 +55,7 @@ export async function plantedRows(
   return {
     file,
     trained: rows,
+    draw,
     heldOut: await first(open.heldOut(heldOut, heldOut)),
     features: await first(features.heldOut(heldOut, heldOut)),
     dictionary: source.dictionary,
@@ -69,6 +74,8 @@ export interface PairedTraining {
   /** Steps without firing after which a latent is dead, for SAELens and the preset of its name; `ours` has its own. */
   readonly deadWindow: number;
   readonly seed: number;
+  /** Where ours start, if not as the preset has it. */
+  readonly start?: SaeStartSettings;
   /** Whether all bring activations to the mean norm √d_in; else each does what it does by itself. */
   readonly normalizes?: boolean;
 }
@@ -123,6 +130,7 @@ export async function trainedBy(
       ...(way === 'preset saelens' && { learningRate }),
       holdOut: 0,
       seed,
+      ...(training.start && { start: training.start }),
       ...(training.normalizes && { normalize }),
       preset: way === 'preset ours' ? 'ours' : 'saelens',
     },
@@ -146,10 +154,10 @@ export async function trainedAndScored<Data extends Pick<PlantedRows, 'file' | '
 }
 
 /** A cell of a table for one seed: what is trained, and by whom. */
-export interface Job {
-  /** The cell's name in file names. */
+export interface Job<By extends string = Way> {
+  /** The cell's name among what is kept. */
   readonly cell: string;
-  readonly way: Way;
+  readonly way: By;
   readonly seed: number;
 }
 
@@ -157,18 +165,18 @@ export interface Job {
 export class PairedScores<Score extends Readonly<Record<string, number>>> {
   readonly #scores = new Map<string, Map<number, Score>>();
 
-  add({ cell, way, seed }: Job, score: Score): void {
+  add({ cell, way, seed }: Job<string>, score: Score): void {
     const key = `${cell} by ${way}`;
     this.#scores.set(key, (this.#scores.get(key) ?? new Map<number, Score>()).set(seed, score));
   }
 
   /** The metric of each seed that was run. */
-  of(cell: string, way: Way, metric: keyof Score): number[] {
+  of(cell: string, way: string, metric: keyof Score): number[] {
     return [...(this.#scores.get(`${cell} by ${way}`)?.values() ?? [])].map(score => score[metric]!);
   }
 
   /** The difference of the metric for each seed that both ways were run with. */
-  differences(cell: string, way: Way, rival: Way, metric: keyof Score): number[] {
+  differences(cell: string, way: string, rival: string, metric: keyof Score): number[] {
     const theirs = this.#scores.get(`${cell} by ${rival}`);
     return [...(this.#scores.get(`${cell} by ${way}`) ?? [])].flatMap(([seed, score]) => {
       const other = theirs?.get(seed);
@@ -177,26 +185,26 @@ export class PairedScores<Score extends Readonly<Record<string, number>>> {
   }
 
   /** The mean with its interval, or that it was not run. */
-  cell(cell: string, way: Way, metric: keyof Score, digits: number): string {
+  cell(cell: string, way: string, metric: keyof Score, digits: number): string {
     const values = this.of(cell, way, metric);
     return values.length === 0 ? 'not run' : meanOf(values, digits);
   }
 }
 
 /** Runs what is not kept, in the order of `jobs`, until the minutes are over; SAELens's only where there is a Python. */
-export async function pairedScores<OneJob extends Job, Score extends Readonly<Record<string, number>>>(
-  name: string,
+export async function pairedScores<OneJob extends Job<string>, Score extends Readonly<Record<string, number>>>(
+  results: KeptResults,
   jobs: readonly OneJob[],
   settings: Readonly<Record<string, unknown>>,
-  { out, minutes = Number.POSITIVE_INFINITY, python }: TableOptions,
+  { minutes = Number.POSITIVE_INFINITY, python }: Pick<TableOptions, 'minutes' | 'python'>,
   run: (job: OneJob) => Promise<Score>,
 ): Promise<PairedScores<Score>> {
   const scores = new PairedScores<Score>();
   const until = performance.now() + minutes * 60_000;
   for (const job of jobs) {
-    const file = `${name}/${job.cell}-${job.way}-${job.seed}`.replaceAll(' ', '-');
+    const name = `${job.cell}-${job.way}-${job.seed}`.replaceAll(' ', '-');
     const mayRun = performance.now() < until && (job.way !== 'SAELens' || python !== undefined);
-    const score = await (mayRun ? kept(out, file, settings, () => run(job)) : keptResult<Score>(out, file, settings));
+    const score = await (mayRun ? results.keep(name, settings, () => run(job)) : results.get<Score>(name, settings));
     if (score) scores.add(job, score);
   }
   return scores;

@@ -13,6 +13,7 @@ import { frozenSaeToOnnx } from '../../src/export/frozen-sae-onnx.ts';
 import { loadSae } from '../../src/inference/node.ts';
 import type { FrozenSae } from '../../src/models/frozen-sae.ts';
 import { type HostTensor, hostTensor } from '../../src/tensor.ts';
+import { KeptResults } from './kept-results.ts';
 import {
   type Cost,
   chosenLatents,
@@ -125,18 +126,20 @@ function jobsOf(seeds: number): OwnJob[] {
 
 /** Trains what is not kept, and reports errors and features found over k. */
 export async function sparseButWrong(options: TableOptions): Promise<TableReport> {
-  const { out, seeds, python } = options;
+  const { out, seeds = 5, python } = options;
   const { steps, batchSize, learningRate } = { ...PAPER, ...options };
   const deadWindow = Math.max(1, Math.round((PAPER.deadWindow * steps) / PAPER.steps));
   const folder = join(out, 'F2');
   const data = await plantedRows(folder, await sparseButWrongData(), { rows: ROWS, heldOut: HELD_OUT });
+  const results = new KeptResults(join(out, 'F2.jsonl'));
   const settings = { steps, batchSize, learningRate, rows: ROWS };
   const scores = await pairedScores(
-    'F2',
+    results,
     jobsOf(seeds),
     settings,
     options,
-    ({ way, kind, k, seed }): Promise<Score> => {
+    async ({ way, kind, k, seed }): Promise<Score> => {
+      await data.draw();
       const numbers = { dSae: FEATURES, steps, batchSize, learningRate, deadWindow, seed };
       return trainedAndScored(way, { ...chosenLatents(kind, k), ...numbers }, data, { python, folder }, scored);
     },
@@ -182,6 +185,7 @@ export async function sparseButWrong(options: TableOptions): Promise<TableReport
       'CPU s',
     ],
     rows,
+    results: results.used,
     verdict: verdictOf(scores, truthError(data.features, 5, false)),
   };
 }

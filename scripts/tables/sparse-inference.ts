@@ -4,6 +4,7 @@
  * dictionary and codes of its own.
  */
 import { execFile } from 'node:child_process';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { optimalMatching } from '../../src/analysis/optimal-matching.ts';
@@ -14,7 +15,7 @@ import { loadSae } from '../../src/inference/node.ts';
 import { type HostTensor, hostTensor } from '../../src/tensor.ts';
 import { trainSaes } from '../../src/training/node.ts';
 import type { SaeSettings } from '../../src/training/sae-settings.ts';
-import { kept, keptResult } from './kept-results.ts';
+import { KeptResults } from './kept-results.ts';
 import { meanOf, type TableOptions, type TableReport } from './table.ts';
 
 const [SOURCES, D_IN, K, ROWS] = [16, 8, 3, 1024];
@@ -183,11 +184,12 @@ async function trained(recipe: Recipe, seeds: number, training: typeof TRAINING)
 }
 
 /** Trains what is not kept, and reports how well codes and dictionary match the truth. */
-export async function sparseInference({ out, seeds, python, ...given }: TableOptions): Promise<TableReport> {
+export async function sparseInference({ out, seeds = 64, python, ...given }: TableOptions): Promise<TableReport> {
   const training = {
     steps: given.steps ?? TRAINING.steps,
     learningRate: given.learningRate ?? TRAINING.learningRate,
   };
+  const results = new KeptResults(join(out, 'F1.jsonl'));
   const rows: string[][] = [];
   const codes = new Map<string, number[]>();
   const add = (name: string, scores: readonly Score[]): void => {
@@ -198,14 +200,12 @@ export async function sparseInference({ out, seeds, python, ...given }: TableOpt
     rows.push([name, PUBLISHED[name] ?? '–', String(scores.length), code, range, dictionary]);
   };
   for (const [name, recipe] of Object.entries(RECIPES)) {
-    add(name, await kept(out, `F1/${name}`, { ...training, seeds }, () => trained(recipe, seeds, training)));
+    add(name, await results.keep(name, { ...training, seeds }, () => trained(recipe, seeds, training)));
   }
   for (const [name, variant] of Object.entries(TORCH)) {
     const settings = { ...training, seeds: TORCH_SEEDS };
     const make = (): Promise<Score[]> => trainedByTorch(python!, variant, training);
-    const scores = await (python
-      ? kept(out, `F1/${name}`, settings, make)
-      : keptResult<Score[]>(out, `F1/${name}`, settings));
+    const scores = await (python ? results.keep(name, settings, make) : results.get<Score[]>(name, settings));
     if (scores) add(name, scores);
   }
   const said = [
@@ -223,6 +223,7 @@ export async function sparseInference({ out, seeds, python, ...given }: TableOpt
       'Code: mean |Pearson| of codes matched one to one; dictionary: mean |Pearson| of directions matched greedily. Their MLPs, sparse coding and ITO are not among ours; SAELens was not run.',
     header: ['trained', 'published', 'seeds', 'code', 'code, least–most', 'dictionary'],
     rows,
+    results: results.used,
     verdict: `Mean code correlation: ${said.join(', ')}; published .566 ± .011 for one data seed.`,
   };
 }

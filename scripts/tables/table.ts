@@ -1,5 +1,6 @@
 /** A table of the field beside what we find: how it is run, printed, and put into docs/study.md. */
 import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { studentInterval } from '../../src/analysis/student-interval.ts';
 import { writeFileAtomic } from '../../src/files/write-atomic.ts';
 
@@ -7,9 +8,8 @@ import { writeFileAtomic } from '../../src/files/write-atomic.ts';
 export interface TableOptions {
   /** Where results are kept, and taken from. */
   readonly out: string;
-  /** Paired seeds, from 0. */
-  readonly seeds: number;
-  /** Steps of each training, rows of a step and learning rate where they are not the table's own. */
+  /** Paired seeds, from 0, steps of each training, rows of a step and learning rate where they are not the table's own. */
+  readonly seeds?: number;
   readonly steps?: number;
   readonly batchSize?: number;
   readonly learningRate?: number;
@@ -26,6 +26,8 @@ export interface TableReport {
   readonly setting: string;
   readonly header: readonly string[];
   readonly rows: readonly (readonly string[])[];
+  /** What every training gave, as lines of JSON. */
+  readonly results?: string;
   /** One sentence: does it hold? */
   readonly verdict: string;
 }
@@ -47,6 +49,13 @@ export function markdown({ title, setting, header, rows, verdict }: TableReport)
     [line(header), line(header.map(() => '---')), ...rows.map(line)].join('\n'),
     `**${verdict}**`,
   ].join('\n\n');
+}
+
+/** Puts a table into docs/study.md, in the place of `name`, and the results it was made of into docs/runs. */
+export async function publish(name: string, report: TableReport): Promise<void> {
+  const docs = (path: string): string => fileURLToPath(new URL(`../../docs/${path}`, import.meta.url));
+  await intoDocument(docs('study.md'), name, markdown(report));
+  if (report.results) await writeFileAtomic(docs(`runs/${name}.jsonl`), report.results);
 }
 
 /** Puts `text` between the markers of `name` in a document, in place of what was there. */

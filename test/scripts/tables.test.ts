@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { featureHedging, hedged } from '../../scripts/tables/feature-hedging.ts';
-import { kept, keptResult } from '../../scripts/tables/kept-results.ts';
+import { KeptResults } from '../../scripts/tables/kept-results.ts';
 import { sparseButWrongData, truthError } from '../../scripts/tables/sparse-but-wrong.ts';
 import { greedyMean, pearson } from '../../scripts/tables/sparse-inference.ts';
 import { intoDocument, meanOf } from '../../scripts/tables/table.ts';
@@ -134,13 +134,28 @@ describe('tables', () => {
   it('keep results by their settings', async () => {
     let made = 0;
     const make = async (): Promise<number> => ++made;
-    expect(await kept(folder, 'a/b', { steps: 1 }, make)).to.equal(1);
-    expect(await kept(folder, 'a/b', { steps: 1 }, make)).to.equal(1);
-    expect(await kept(folder, 'a/b', { steps: 2 }, make)).to.equal(2);
+    const file = join(folder, 'a', 'b.jsonl');
+    const results = new KeptResults(file);
+    expect(await results.keep('c', { steps: 1 }, make)).to.equal(1);
+    expect(await results.keep('c', { steps: 1 }, make)).to.equal(1);
+    expect(await results.keep('c', { steps: 2 }, make)).to.equal(2);
     const asked = { steps: 2, seeds: 5 };
-    expect(await keptResult(folder, 'a/b', asked)).to.equal(undefined);
-    expect(await keptResult(folder, 'a/b', asked, ['seeds'])).to.equal(2);
-    expect(await keptResult(folder, 'a/b', { steps: 3 }, ['seeds'])).to.equal(undefined);
+    expect(await results.get('c', asked)).to.equal(undefined);
+    expect(await results.get('c', asked, ['seeds'])).to.equal(2);
+    expect(await results.get('c', { steps: 3 }, ['seeds'])).to.equal(undefined);
+    expect(results.used).to.equal('{"name":"c","settings":{"steps":2},"result":2}\n');
+  });
+
+  it('compute a result again whose line was torn, and keep those of other processes', async () => {
+    const file = join(folder, 'torn.jsonl');
+    await writeFile(file, '{"name":"first","settings":{},"result":1}\n{"name":"second","sett');
+    const [one, other] = [new KeptResults(file), new KeptResults(file)];
+    expect(await one.get('first', {})).to.equal(1);
+    expect(await one.keep('second', {}, async () => 2)).to.equal(2);
+    expect(await other.keep('third', {}, async () => 3)).to.equal(3);
+    const never = (): never => expect.fail('is kept');
+    expect(await one.keep('third', {}, async () => never())).to.equal(3);
+    expect(await other.keep('second', {}, async () => never())).to.equal(2);
   });
 
   it('are put into the document between their markers', async () => {

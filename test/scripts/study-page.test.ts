@@ -1,0 +1,87 @@
+/** Every number of docs/study.md is what the scripts make of the results that lie beside it. */
+import { readFile } from 'node:fs/promises';
+import { expect } from 'chai';
+import { type Cell, nameOf } from '../../scripts/initialisation/design.ts';
+import { languageModel } from '../../scripts/initialisation/language-model.ts';
+import { type Done, report } from '../../scripts/initialisation/report.ts';
+import type { Run } from '../../scripts/initialisation/run-cell.ts';
+import { sentences } from '../../scripts/initialisation/sentences.ts';
+import { earlyFailure } from '../../scripts/tables/early-failure.ts';
+import { featureHedging } from '../../scripts/tables/feature-hedging.ts';
+import { sanityChecks } from '../../scripts/tables/sanity-checks.ts';
+import { sparseButWrong } from '../../scripts/tables/sparse-but-wrong.ts';
+import { sparseInference } from '../../scripts/tables/sparse-inference.ts';
+import { markdown } from '../../scripts/tables/table.ts';
+
+/** What stands between the markers of `name`. */
+async function published(name: string): Promise<string> {
+  const page = await readFile('docs/study.md', 'utf8');
+  return page
+    .slice(page.indexOf(`<!-- ${name} -->`), page.indexOf(`<!-- end of ${name} -->`))
+    .split('\n')
+    .slice(2, -2)
+    .join('\n');
+}
+
+/** The cells of docs/study.csv. Looks on the way, and how alike dictionaries are, are not in it. */
+async function cellsOf(csv: string): Promise<Map<string, Done>> {
+  const [header, ...lines] = csv.trim().split('\n');
+  const names = header!.split(',');
+  const words = ['world', 'kind', 'start', 'bias', 'auxK'];
+  const cells = new Map<string, Done>();
+  for (const line of lines) {
+    const row = Object.fromEntries(
+      line.split(',').map((value, i) => [names[i]!, words.includes(names[i]!) ? value : Number(value)]),
+    ) as unknown as Cell & Run & { readonly sought: number };
+    const alike = { pwMcc: Number.NaN, above: Number.NaN };
+    const name = nameOf(row);
+    const { cell, result } = cells.get(name) ?? {
+      cell: row,
+      result: { sought: row.sought, looks: [], runs: [], again: { ...alike, chance: alike } },
+    };
+    cells.set(name, { cell, result: { ...result, runs: [...result.runs, { ...row, foundOver: [] }] } });
+  }
+  return cells;
+}
+
+describe('docs/study.md', () => {
+  it('has the tables of the field that its results give', async () => {
+    const options = { out: 'docs/runs', minutes: 0 };
+    for (const [name, table] of [
+      ['F1', sparseInference],
+      ['F2', sparseButWrong],
+      ['F3', sanityChecks],
+      ['F5', featureHedging],
+      ['early', earlyFailure],
+    ] as const) {
+      expect(await published(name), name).to.equal(markdown(await table(options)));
+    }
+  });
+
+  it('has the table of a language model that its results give', async () => {
+    const table = await languageModel(undefined, 'docs/runs', 0);
+    expect(await published('language-model')).to.equal(markdown(table));
+  });
+
+  it('has the tables and sentences of the study that docs/study.csv gives', async () => {
+    const cells = await cellsOf(await readFile('docs/study.csv', 'utf8'));
+    const { tables } = report(cells);
+    const column = tables['sizes']!.header.indexOf('PW-MCC (chance)') + 1;
+    const withoutAlike = (text: string): string =>
+      text
+        .split('\n')
+        .map(line =>
+          line.startsWith('| ')
+            ? line
+                .split(' | ')
+                .toSpliced(column - 1, 1)
+                .join(' | ')
+            : line,
+        )
+        .join('\n');
+    for (const [name, table] of Object.entries(tables)) {
+      expect(withoutAlike(await published(name)), name).to.equal(withoutAlike(markdown(table)));
+    }
+    for (const [name, text] of Object.entries(sentences(cells))) expect(await published(name), name).to.equal(text);
+  });
+});
