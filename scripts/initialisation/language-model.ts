@@ -114,25 +114,24 @@ export async function languageModel(file: string | undefined, out: string, until
       : results.get<Result>(name, { ...settings, ...common });
   const rows: string[][] = [];
   for (const [dSae, arms] of WIDTHS) {
-    const scored = new Map<Arm, { readonly run: Run; readonly score: Score }[]>();
+    const trained = new Map<Arm, { readonly runs: Run[]; readonly scores: Score[]; readonly pairs: Alike[] }>();
     const runs = Array.from({ length: SEEDS }, (_, seed) => arms.map((arm): Run => ({ dSae, arm, seed }))).flat();
     for (const run of runs) {
+      const { arm, seed } = run;
       const score = await done(nameOf(run), run, () => scoreOf(file!, out, run));
-      if (score) scored.set(run.arm, [...(scored.get(run.arm) ?? []), { run, score }]);
-    }
-    for (const [arm, all] of scored) {
-      const pairs: Alike[] = [];
-      for (const [i, { run }] of all.entries()) {
-        for (const { run: other } of all.slice(i + 1)) {
-          const settings = { dSae, arm, seeds: [run.seed, other.seed] };
-          const pair = await done(`${nameOf(run)}-${other.seed}`, settings, async () => {
-            const [one, two] = await Promise.all([run, other].map(of => rowsIn(livingFile(out, of))));
-            return alike(one!, two!);
-          });
-          if (pair) pairs.push(pair);
-        }
+      if (!score) continue;
+      const all = trained.get(arm) ?? { runs: [], scores: [], pairs: [] };
+      for (const other of all.runs) {
+        const pair = await done(`${nameOf(other)}-${seed}`, { dSae, arm, seeds: [other.seed, seed] }, async () =>
+          alike(await rowsIn(livingFile(out, other)), await rowsIn(livingFile(out, run))),
+        );
+        if (pair) all.pairs.push(pair);
       }
-      const living = dSae - Math.round(all.reduce((sum, { score }) => sum + score.silent, 0) / all.length);
+      trained.set(arm, { ...all, runs: [...all.runs, run], scores: [...all.scores, score] });
+    }
+    for (const [arm, { scores, pairs }] of trained) {
+      const of = (metric: keyof Score): number[] => scores.map(score => score[metric]);
+      const living = dSae - Math.round(of('silent').reduce((sum, silent) => sum + silent, 0) / scores.length);
       const chance = await done(`${dSae}-${arm}-by-chance`, { dSae, arm, living }, async () =>
         foundByChance(living, WIDTH, 2),
       );
@@ -142,15 +141,9 @@ export async function languageModel(file: string | undefined, out: string, until
       rows.push([
         String(dSae),
         arm,
-        String(all.length),
-        meanOf(
-          all.map(({ score }) => score.ev),
-          4,
-        ),
-        meanOf(
-          all.map(({ score }) => score.silent),
-          0,
-        ),
+        String(scores.length),
+        meanOf(of('ev'), 4),
+        meanOf(of('silent'), 0),
         isPaired ? percent(above) : '–',
         isPaired ? `${percent(Math.min(...shares))}, ${percent(Math.max(...shares))}` : '–',
         chance ? percent(chance.above) : '–',
