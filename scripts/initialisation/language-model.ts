@@ -114,6 +114,7 @@ export async function languageModel(file: string | undefined, out: string, until
       : results.get<Result>(name, { ...settings, ...common });
   const rows: string[][] = [];
   for (const [dSae, arms] of WIDTHS) {
+    const chance = await done(`${dSae}-by-chance`, { dSae }, async () => foundByChance(dSae, WIDTH, 2));
     const trained = new Map<Arm, { readonly runs: Run[]; readonly scores: Score[]; readonly pairs: Alike[] }>();
     const runs = Array.from({ length: SEEDS }, (_, seed) => arms.map((arm): Run => ({ dSae, arm, seed }))).flat();
     for (const run of runs) {
@@ -131,10 +132,6 @@ export async function languageModel(file: string | undefined, out: string, until
     }
     for (const [arm, { scores, pairs }] of trained) {
       const of = (metric: keyof Score): number[] => scores.map(score => score[metric]);
-      const living = dSae - Math.round(of('silent').reduce((sum, silent) => sum + silent, 0) / scores.length);
-      const chance = await done(`${dSae}-${arm}-by-chance`, { dSae, arm, living }, async () =>
-        foundByChance(living, WIDTH, 2),
-      );
       const { above, pwMcc } = meanOver(pairs);
       const shares = pairs.map(pair => pair.above);
       const isPaired = pairs.length > 0;
@@ -158,7 +155,7 @@ export async function languageModel(file: string | undefined, out: string, until
     setting:
       `SmolLM2-135M, residual stream after block 14 (the tensor /m/model/layers.14/Add_1_output_0, 576 wide) on 8,000 WordNet glosses: 121,104 rows, without those whose norm is above ${DROP_NORM_ABOVE} times the median (attention sinks); activations scaled to norm √d; ` +
       `TopK ${K}, ${STEPS.toLocaleString('en')} steps of ${BATCH.toLocaleString('en')} at ${LEARNING_RATE}, falling to 0 over the last fifth, no AuxK, unit rows (reparametrised; \`small\`: free, from norm ${SMALL}); \`ours\`: \`--preset ours\` with its own rate and AuxK, which falls over the whole training. Seeds from 0 on differ in start and in the order of rows. Variance explained and silent latents on ` +
-      'up to 5,000 rows without sinks that seed 0 does not train on. Partner: share of latents whose match in another seed, one to one, has |cosine| > .7 (decoder rows; only latents that fire): mean, least and most over pairs of seeds.',
+      'up to 5,000 rows without sinks that seed 0 does not train on. Partner: share of latents whose match in another seed, one to one, has |cosine| > .7 (decoder rows; only latents that fire): mean, least and most over pairs of seeds. By chance: as many random directions as latents.',
     header: [
       'latents',
       'start',
