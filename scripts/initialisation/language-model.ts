@@ -24,7 +24,7 @@ type Arm = 'gaussian' | 'small' | 'ours' | 'ours at .001' | 'activations';
 const WIDTHS: readonly (readonly [dSae: number, arms: readonly Arm[]])[] = [
   [1024, ['gaussian', 'small', 'ours', 'ours at .001', 'activations']],
   [4096, ['gaussian', 'small', 'ours']],
-  [16_384, ['gaussian', 'small', 'ours']],
+  [16_384, ['gaussian', 'ours']],
 ];
 const [WIDTH, K, STEPS, BATCH, LEARNING_RATE, SEEDS] = [576, 32, 1500, 1024, 0.001, 5];
 /** Rows whose norm is above so many times the median are attention sinks. */

@@ -7,6 +7,7 @@ import {
   type OpenSource,
   readOpenOptions,
   requestedRows,
+  requireHeldOut,
   requireRows,
 } from './activation-source.ts';
 import type { BatchSource } from './batch-source.ts';
@@ -156,7 +157,7 @@ class IterableReader {
 
   /** The rows that have been held out so far. */
   async *heldOut(rows: number, batchSize: number): AsyncGenerator<HeldOutRows> {
-    requireRows('batchSize', batchSize);
+    requireHeldOut(rows, batchSize);
     const { width, targetWidth } = this;
     const kept = this.#heldOut.slice(0, rows);
     for (let start = 0; start < kept.length; start += batchSize) {

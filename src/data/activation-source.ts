@@ -103,6 +103,16 @@ export function requireRows(name: string, count: number): void {
 }
 
 /**
+ * Checks what held-out rows are asked for.
+ * @param rows how many at most, 0 too
+ * @throws InvalidValueError where a number is no count
+ */
+export function requireHeldOut(rows: number, batchSize: number): void {
+  requireRows('batchSize', batchSize);
+  if (rows !== 0 && rows !== Number.POSITIVE_INFINITY) requireRows('rows', rows);
+}
+
+/**
  * How many rows a call of `fill` asks for.
  * @throws InvalidShapeError where the arrays do not hold whole rows, or not as many targets as inputs
  */

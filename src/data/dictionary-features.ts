@@ -1,5 +1,5 @@
 /** Activations x = a E + b of a known dictionary E: a truth of any size, against which what an autoencoder found is measured. */
-import { InvalidShapeError } from '../errors.ts';
+import { InvalidShapeError, InvalidValueError } from '../errors.ts';
 import { type HostTensor, hostTensor } from '../tensor.ts';
 import { requireRows } from './activation-source.ts';
 import { contentHash } from './content-hash.ts';
@@ -56,7 +56,7 @@ export interface DictionaryFeatures extends GeneratedSource {
  * });
  * const { sae } = await trainSae({ data, dSae: 50, activation: { kind: 'topk', k: 11 }, steps: 2000 });
  * @returns a source of rows [d_in], with its truth
- * @throws InvalidValueError for counts, probabilities and magnitudes out of range, InvalidShapeError where E or b has another shape
+ * @throws InvalidValueError for counts, probabilities, magnitudes and norms out of range, InvalidShapeError where E or b has another shape
  */
 export function dictionaryFeatures(options: DictionaryFeatureOptions): DictionaryFeatures {
   const { nFeatures, dIn, seed = 0 } = options;
@@ -66,10 +66,14 @@ export function dictionaryFeatures(options: DictionaryFeatureOptions): Dictionar
   const { dictionary: wanted = 'unit' } = options;
   const isGiven = typeof wanted === 'object' && 'data' in wanted;
   const dictionary = isGiven ? wanted : drawn(nFeatures, dIn, wanted, random);
-  requireShape('the dictionary', dictionary, [nFeatures, dIn]);
+  requireNumbers('the dictionary', dictionary, [nFeatures, dIn]);
   const given = options.bias ?? 0;
+  // The bias takes the draws behind a dictionary's, also where none is drawn: one that was drawn and is given back keeps its bias.
+  if (isGiven && typeof given === 'number' && given !== 0) {
+    for (let draw = 0; draw < nFeatures * dIn; draw++) random.normal();
+  }
   const bias = typeof given === 'number' ? biasOf(dIn, given, random) : given;
-  requireShape('the bias', bias, [dIn]);
+  requireNumbers('the bias', bias, [dIn]);
   const source = generatedSource({
     description: {
       kind: 'dictionary-features',
@@ -97,16 +101,22 @@ function drawn(
 }
 
 function biasOf(width: number, norm: number, random: RandomSource): HostTensor {
+  if (!(norm >= 0 && Number.isFinite(norm))) {
+    throw new InvalidValueError(`bias is ${norm}: its norm must be a finite number of at least 0`);
+  }
   return hostTensor(
     randomDirection(width, random).map(value => value * norm),
     [width],
   );
 }
 
-function requireShape(what: string, { data, shape }: HostTensor, expected: readonly number[]): void {
+function requireNumbers(what: string, { data, shape }: HostTensor, expected: readonly number[]): void {
   const size = expected.reduce((product, dimension) => product * dimension, 1);
-  if (shape.join() === expected.join() && data.length === size) return;
-  throw new InvalidShapeError(
-    `${what} must have shape [${expected.join(', ')}], got ${data.length} values in shape [${shape.join(', ')}]`,
-  );
+  if (shape.join() !== expected.join() || data.length !== size) {
+    throw new InvalidShapeError(
+      `${what} must have shape [${expected.join(', ')}], got ${data.length} values in shape [${shape.join(', ')}]`,
+    );
+  }
+  const wrong = data.findIndex(value => !Number.isFinite(value));
+  if (wrong >= 0) throw new InvalidValueError(`value ${wrong} of ${what} is ${data[wrong]}: it must be finite`);
 }

@@ -29,7 +29,7 @@ export interface CorrelationFactors {
 }
 
 /** The least δ, as in SAELens. */
-const LEAST_OWN_VARIANCE = 0.01;
+export const LEAST_OWN_VARIANCE = 0.01;
 
 /**
  * F and √δ of a correlation.
@@ -71,6 +71,15 @@ function ofFactors(nFeatures: number, given: HostTensor<ArrayLike<number>>): Cor
   return { factors: hostTensor(data, [nFeatures, rank]), own };
 }
 
+/** What rounding to float32 leaves of a zero. */
+const DETERMINED = 1e-4;
+
+function notSemidefinite(row: number, column: number): InvalidValueError {
+  return new InvalidValueError(
+    `correlation: the matrix is not positive semidefinite: entry [${row}, ${column}] is not possible with those before it`,
+  );
+}
+
 /** The lower triangle L with L Lᵀ = matrix as factors F; √δ is 0 for every feature. */
 function cholesky(n: number, { data, shape }: HostTensor<ArrayLike<number>>): CorrelationFactors {
   if (shape.join() !== `${n},${n}` || data.length !== n * n) {
@@ -80,11 +89,14 @@ function cholesky(n: number, { data, shape }: HostTensor<ArrayLike<number>>): Co
   }
   const lower = new Float64Array(n * n);
   for (let row = 0; row < n; row++) {
-    if (Math.abs(data[row * n + row]! - 1) > 1e-5) {
+    if (!(Math.abs(data[row * n + row]! - 1) <= 1e-5)) {
       throw new InvalidValueError(`correlation: entry [${row}, ${row}] is ${data[row * n + row]}, expected 1`);
     }
     for (let column = 0; column <= row; column++) {
       const value = data[row * n + column]!;
+      if (!Number.isFinite(value)) {
+        throw new InvalidValueError(`correlation: entry [${row}, ${column}] is ${value}: it must be finite`);
+      }
       if (!(Math.abs(value - data[column * n + row]!) <= 1e-5)) {
         throw new InvalidValueError(`correlation: entries [${row}, ${column}] and [${column}, ${row}] differ`);
       }
@@ -92,11 +104,11 @@ function cholesky(n: number, { data, shape }: HostTensor<ArrayLike<number>>): Co
       for (let i = 0; i < column; i++) left -= lower[row * n + i]! * lower[column * n + i]!;
       if (row > column) {
         const pivot = lower[column * n + column]!;
-        // A pivot of 0 belongs to a feature that the ones before it determine.
+        // A pivot of 0 belongs to a feature that the ones before it determine: nothing is left that another could share with it alone.
+        if (pivot === 0 && Math.abs(left) > DETERMINED) throw notSemidefinite(row, column);
         lower[row * n + column] = pivot === 0 ? 0 : left / pivot;
-      } else if (left < -1e-5) {
-        throw new InvalidValueError('correlation: the matrix is not positive semidefinite');
-      } else lower[row * n + row] = left > 1e-12 ? Math.sqrt(left) : 0;
+      } else if (left < -1e-5) throw notSemidefinite(row, column);
+      else lower[row * n + row] = left > 1e-12 ? Math.sqrt(left) : 0;
     }
   }
   return { factors: hostTensor(Float32Array.from(lower), [n, n]), own: new Array<number>(n).fill(0) };

@@ -5,7 +5,7 @@ import { contentHash } from './content-hash.ts';
 import { type Correlation, correlationFactors } from './feature-correlation.ts';
 import { compensated, type FeatureTrees, type TreeRecipe, treesOf } from './feature-trees.ts';
 import { type GeneratedSource, generatedSource } from './generated-source.ts';
-import { type Magnitudes, requireMagnitudes } from './magnitudes.ts';
+import { type Magnitudes, meanMagnitude, requireMagnitudes } from './magnitudes.ts';
 import { FiringFeatureGenerator, type FiringRecipe } from './synthetic-firing.ts';
 
 /** Which features fire in a sample. */
@@ -75,6 +75,7 @@ export function firingFeatures({
   }
   const factors = correlation && correlationFactors(nFeatures, correlation);
   const forest = trees && treesOf(nFeatures, trees);
+  if (forest?.scaleByParent) requireParentMeans(forest, magnitudes);
   const probabilities = forest && trees.compensate ? compensated(base, forest) : base;
   const recipe: FiringRecipe = {
     kind: 'firing',
@@ -99,6 +100,16 @@ export function firingFeatures({
   return { ...source, probabilities, ...(forest && { parents: forest.parents }) };
 }
 
+/** A child's magnitude is divided by its parent's mean one: SAELens refuses one that is not positive too. */
+function requireParentMeans({ parents }: TreeRecipe, magnitudes: Magnitudes): void {
+  const meanOf = meanMagnitude(magnitudes);
+  const wrong = parents.find(parent => parent >= 0 && !(meanOf(parent) > 0));
+  if (wrong === undefined) return;
+  throw new InvalidValueError(
+    `trees: the mean magnitude of feature ${wrong} is ${meanOf(wrong)}: a parent that scales its children needs a positive one`,
+  );
+}
+
 /** A correlation for the record of a run: the options from which it was drawn, or a hash of the given tensor. */
 function described(correlation: Correlation, factors: Float32Array): object {
   return 'rank' in correlation ? { seed: 0, ...correlation } : { factors: contentHash(factors) };
@@ -114,6 +125,11 @@ function describedTrees({ compensate = false, ...trees }: FeatureTrees, forest: 
 
 function probabilitiesOf(nFeatures: number, firing: Firing): Float64Array {
   const probabilities = new Float64Array(nFeatures);
+  if (firing === null || (typeof firing !== 'number' && typeof firing !== 'object')) {
+    throw new InvalidValueError(
+      `firing is ${String(firing)}, expected a probability, one for each feature, { exactly } or { zipf }`,
+    );
+  }
   if (typeof firing === 'number') probabilities.fill(firing);
   else if ('exactly' in firing) {
     const { exactly } = firing;
@@ -123,9 +139,9 @@ function probabilitiesOf(nFeatures: number, firing: Firing): Float64Array {
     probabilities.fill(exactly / nFeatures);
   } else if ('zipf' in firing) {
     const { exponent = 0.5, max = 0.4, min = 5e-4 } = firing.zipf;
-    if (!(exponent > 0 && min >= 0 && max >= min)) {
+    if (!(exponent > 0 && Number.isFinite(exponent) && min >= 0 && max >= min)) {
       throw new InvalidValueError(
-        `zipf: expected exponent > 0 and 0 <= min <= max, got exponent ${exponent}, min ${min}, max ${max}`,
+        `zipf: expected a finite exponent > 0 and 0 <= min <= max, got exponent ${exponent}, min ${min}, max ${max}`,
       );
     }
     const last = nFeatures ** -exponent;

@@ -6,6 +6,7 @@ import {
   type OpenOptions,
   type OpenSource,
   readOpenOptions,
+  requireHeldOut,
   requireRows,
 } from './activation-source.ts';
 import { generatedBatches } from './batch-source.ts';
@@ -81,7 +82,7 @@ function openGenerated(
       return draw(make(randomStream(seed, 'sample')), rows);
     },
     async *heldOut(rows, size): AsyncGenerator<HeldOutRows> {
-      requireRows('batchSize', size);
+      requireHeldOut(rows, size);
       const generator = make(randomStream(seed, 'heldOut'));
       for (let left = rows; left > 0; left -= size) yield { input: draw(generator, Math.min(size, left)) };
     },

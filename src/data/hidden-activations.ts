@@ -42,7 +42,9 @@ export function hiddenActivations(weight: HostTensor, generator: SampleGenerator
       if (!Number.isInteger(samples)) {
         throw new InvalidShapeError(`${into.length} values are no whole number of activations of ${nHidden}`);
       }
-      const { batchSize = DENSE_SAMPLES } = generator;
+      // A position among features of all samples is an int32.
+      const most = Math.max(1, Math.min(DENSE_SAMPLES, Math.floor(2 ** 31 / nFeatures)));
+      const { batchSize = most } = generator;
       for (let start = 0; start < samples; ) {
         const count = Math.min(batchSize - (generator.begun?.taken ?? 0), samples - start);
         const part = into.subarray(start * nHidden, (start + count) * nHidden);

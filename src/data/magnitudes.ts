@@ -46,6 +46,11 @@ export function meanMagnitude(magnitudes: Magnitudes): (feature: number) => numb
   }
 }
 
+/** Deviations that a normal stays within, in as many samples as anybody draws. */
+const FAR = 9;
+/** The largest float32. */
+const LARGEST = 3.4028234663852886e38;
+
 function numberOf(given: number | readonly number[], feature: number): number {
   return typeof given === 'number' ? given : given[feature]!;
 }
@@ -56,14 +61,30 @@ function numberOf(given: number | readonly number[], feature: number): number {
  * @throws InvalidValueError for a number out of range
  */
 export function requireMagnitudes(nFeatures: number, magnitudes: Magnitudes): void {
+  const kinds: readonly unknown[] = ['uniform', 'normal', 'half-normal', 'log-normal'];
+  if (!kinds.includes(magnitudes.kind)) {
+    throw new InvalidValueError(`magnitudes: kind is ${String(magnitudes.kind)}, expected one of ${kinds.join(', ')}`);
+  }
   if (magnitudes.kind === 'uniform') return;
   const mean = magnitudes.kind === 'half-normal' ? 0 : magnitudes.mean;
   for (const [name, given] of Object.entries({ mean, std: magnitudes.std })) {
-    const values = typeof given === 'number' ? [given] : given;
+    if (typeof given !== 'number' && !Array.isArray(given)) {
+      throw new InvalidValueError(`magnitudes: ${name} is ${String(given)}, expected a number or a list of them`);
+    }
+    const values: readonly number[] = typeof given === 'number' ? [given] : given;
     if (typeof given !== 'number' && values.length !== nFeatures) {
       throw new InvalidShapeError(`magnitudes: there are ${values.length} of ${name} for ${nFeatures} features`);
     }
     const wrong = values.find(value => !Number.isFinite(value) || (name === 'std' && value < 0));
     if (wrong !== undefined) throw new InvalidValueError(`magnitudes: ${name} is ${wrong}, which is out of range`);
+  }
+  for (let feature = 0; feature < nFeatures; feature++) {
+    const [centre, spread] = [numberOf(mean, feature), numberOf(magnitudes.std, feature)];
+    const far = Math.abs(centre) + FAR * spread;
+    const largest = magnitudes.kind === 'log-normal' ? Math.exp(far) : far;
+    if (largest <= LARGEST) continue;
+    throw new InvalidValueError(
+      `magnitudes: with mean ${centre} and std ${spread} feature ${feature} may be ${largest}, more than float32 holds`,
+    );
   }
 }

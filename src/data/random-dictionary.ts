@@ -62,9 +62,9 @@ export function orthonormalRows(rows: number, width: number, random: RandomSourc
  */
 export function orthogonalised({ data, shape }: HostTensor, { steps, learningRate }: Orthogonalisation): HostTensor {
   const [n, d] = shape as [number, number];
-  if (!(Number.isSafeInteger(steps) && steps >= 0 && learningRate > 0)) {
+  if (!(Number.isSafeInteger(steps) && steps >= 0 && learningRate > 0 && Number.isFinite(learningRate))) {
     throw new InvalidValueError(
-      `orthogonalisation: expected steps >= 0 and a rate > 0, got ${steps} and ${learningRate}`,
+      `orthogonalisation: expected steps >= 0 and a finite rate > 0, got ${steps} and ${learningRate}`,
     );
   }
   const [rows, mean, square] = [Float32Array.from(data), new Float32Array(n * d), new Float32Array(n * d)];

@@ -33,6 +33,8 @@ export interface RandomSource {
 }
 
 const WORDS = 4;
+/** Below it, a gamma is less often than not a number that a double cannot hold apart from 0. */
+const SMALL_GAMMA = 0.02;
 
 /**
  * A source that starts from `seed`, any safe integer; nearby seeds give unrelated streams, different seeds different
@@ -118,7 +120,15 @@ class XoroshiroSource implements RandomSource {
   beta(a: number, b: number): number {
     requirePositive('a', a);
     requirePositive('b', b);
+    if (Math.min(a, b) < SMALL_GAMMA) return this.#betaOfLogarithms(a, b);
     return randomBeta.source(this.#draw)(a, b)();
+  }
+
+  /** The gammas of a beta whose parameters are so small that both may underflow to 0: a gamma of α is one of α + 1 times u^(1/α). */
+  #betaOfLogarithms(a: number, b: number): number {
+    const logGamma = (alpha: number): number =>
+      Math.log(randomGamma.source(this.#draw)(alpha + 1)()) + Math.log(1 - this.uniform()) / alpha;
+    return 1 / (1 + Math.exp(logGamma(b) - logGamma(a)));
   }
 
   state(): RandomState {

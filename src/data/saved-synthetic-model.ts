@@ -6,11 +6,12 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FileFormatError, InvalidValueError } from '../errors.ts';
-import { type FileTensor, toFloat32 } from '../files/element-type.ts';
+import { type ElementType, type FileTensor, toFloat32 } from '../files/element-type.ts';
 import { parseJson, shown } from '../files/json-text.ts';
 import { readSafetensors } from '../files/safetensors.ts';
 import type { HostTensor } from '../tensor.ts';
 import { type DictionaryFeatures, dictionaryFeatures } from './dictionary-features.ts';
+import { LEAST_OWN_VARIANCE } from './feature-correlation.ts';
 import type { FeatureTrees } from './feature-trees.ts';
 import { randomStream } from './streams.ts';
 
@@ -24,8 +25,9 @@ export interface SyntheticModelOptions {
   readonly magnitudes?: { readonly mean?: readonly number[]; readonly std?: readonly number[] };
 }
 
-/** The largest difference of a saved δ from 1 − ‖F‖²: float32's rounding. */
-const ROUNDING = 1e-4;
+/** The largest difference of a saved δ from 1 − ‖F‖²: what rounding to the type of the file leaves. */
+const ROUNDING: Readonly<Partial<Record<ElementType, number>>> = { bfloat16: 2e-2, float16: 2e-3 };
+const ROUNDING_OF_FLOAT32 = 1e-4;
 
 /**
  * Activations of a synthetic model that SAELens saved: its dictionary, bias, firing probabilities, correlations and trees.
@@ -48,7 +50,10 @@ export async function openSyntheticModel(
   const firing = [...tensor('firing_probabilities', [nFeatures]).data];
   const rank = tensors.get('correlation_factor')?.shape[1];
   const factors = rank === undefined ? undefined : tensor('correlation_factor', [nFeatures, rank]);
-  if (factors) files.requireDiagonal(factors, tensor('correlation_diag', [nFeatures]));
+  if (factors) {
+    const rounding = ROUNDING[tensors.get('correlation_factor')!.type] ?? ROUNDING_OF_FLOAT32;
+    files.requireDiagonal(factors, tensor('correlation_diag', [nFeatures]), rounding);
+  }
   const hierarchy = await files.json('hierarchy.json', true);
   const seed = typeof config['seed'] === 'number' ? config['seed'] : 0;
   const law = (name: string, index: number): readonly number[] =>
@@ -120,14 +125,20 @@ class ModelFolder {
   }
 
   /** The variance that is each feature's own must be what its factors leave of 1: our generator takes it for that. */
-  requireDiagonal({ data, shape }: HostTensor, diagonal: HostTensor): void {
+  requireDiagonal({ data, shape }: HostTensor, diagonal: HostTensor, rounding: number): void {
     const rank = shape[1]!;
     for (const [i, own] of diagonal.data.entries()) {
       const rest = 1 - data.subarray(i * rank, (i + 1) * rank).reduce((sum, value) => sum + value * value, 0);
-      if (Math.abs(rest - own) > ROUNDING) {
+      if (!(Math.abs(rest - own) <= rounding)) {
         throw this.refuse(
           'synthetic_model.safetensors',
           `correlation_diag of feature ${i} is ${own}, its factors leave ${rest}`,
+        );
+      }
+      // Our generator, as SAELens's, scales factors down to this much; a smaller one was put there by hand.
+      if (own < LEAST_OWN_VARIANCE - rounding) {
+        throw new InvalidValueError(
+          `correlation_diag of feature ${i} is ${own}: expected at least ${LEAST_OWN_VARIANCE}, as SAELens makes it`,
         );
       }
     }

@@ -8,7 +8,7 @@
  */
 import { DisposedError, FileFormatError, InvalidValueError } from '../errors.ts';
 import { type HostTensor, rowNorms } from '../tensor.ts';
-import { type HeldOutRows, requestedRows, requireRows } from './activation-source.ts';
+import { type HeldOutRows, requestedRows, requireHeldOut, requireRows } from './activation-source.ts';
 import type { BatchSource } from './batch-source.ts';
 import { badNumber, isFiniteRow } from './finite-rows.ts';
 import { HoldOut } from './hold-out.ts';
@@ -197,7 +197,7 @@ export class ShuffledRows {
 
   /** Up to `rows` held-out rows in the order of the stores, at most `batchSize` at a time. */
   async *heldOut(rows: number, batchSize: number): AsyncGenerator<HeldOutRows> {
-    requireRows('batchSize', batchSize);
+    requireHeldOut(rows, batchSize);
     const { width, targetWidth } = this;
     const wanted = Math.min(rows, this.heldOutRows);
     let batch = emptyBatch(Math.min(batchSize, wanted), width, targetWidth);

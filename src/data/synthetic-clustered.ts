@@ -149,6 +149,11 @@ export class SyntheticClusteredDataGenerator implements SampleGenerator {
       weights[this.#random.integer(nTopics)] = 1;
       total = 1;
     }
+    if (total === Number.POSITIVE_INFINITY) {
+      // Those of a huge alpha overflow; their limit is all topics alike.
+      weights.fill(1);
+      total = nTopics;
+    }
     probabilities.fill(0);
     for (let topic = 0; topic < nTopics; topic++) {
       const weight = weights[topic]! / total;

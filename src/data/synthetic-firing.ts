@@ -53,6 +53,8 @@ export class FiringFeatureGenerator implements SampleGenerator {
       const count = this.#sample.draw();
       if (total + count > this.#positions.length) this.#grow(total + count);
       for (let i = 0; i < count; i++) {
+        // A feature that fires may have the magnitude 0.
+        if (values[i] === 0) continue;
         this.#positions[total] = sample * this.#nFeatures + features[i]!;
         this.#values[total++] = values[i]!;
       }

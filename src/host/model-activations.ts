@@ -14,6 +14,8 @@ import {
   type OpenSource,
   readOpenOptions,
   requestedRows,
+  requireHeldOut,
+  requireRows,
 } from '../data/activation-source.ts';
 import type { BatchSource } from '../data/batch-source.ts';
 import { median } from '../data/median.ts';
@@ -204,6 +206,7 @@ class ModelActivations {
 
   /** Training rows from the first stretch: [n, d]. Does not move the stream. */
   async sample(rows: number): Promise<HostTensor> {
+    requireRows('rows', rows);
     const first =
       this.#stretch?.epoch === 0 && this.#stretch.from === 0 ? this.#stretch : this.#ordered(await this.#read(0, 0));
     const count = Math.min(rows, first.order.length);
@@ -214,6 +217,7 @@ class ModelActivations {
 
   /** Rows of the samples that training never sees, at most `rows`, `batchSize` at a time. */
   async *heldOut(rows: number, batchSize: number) {
+    requireHeldOut(rows, batchSize);
     let left = rows;
     for await (const batch of this.#batches(0, true)) {
       const { width, targetWidth } = this;

@@ -135,6 +135,15 @@ describe('features that fire together', () => {
     expect(of({ matrix: hostTensor([1, 2, 2, 1], [2, 2]) })).to.throw(InvalidValueError, 'positive semidefinite');
     expect(of({ matrix: hostTensor([1, 0.1, 0.2, 1], [2, 2]) })).to.throw(InvalidValueError, 'differ');
     expect(of({ matrix: hostTensor([2, 0, 0, 1], [2, 2]) })).to.throw(InvalidValueError, 'expected 1');
+    expect(of({ matrix: hostTensor([1, Number.NaN, Number.NaN, 1], [2, 2]) })).to.throw(
+      InvalidValueError,
+      '[1, 0] is NaN',
+    );
+    // The second equals the first, and so cannot be correlated with a third that the first is not: its least eigenvalue is 1 − √1.25.
+    const three = (matrix: number[]) => () =>
+      firingFeatures({ nFeatures: 3, firing: 0.3, correlation: { matrix: hostTensor(matrix, [3, 3]) } });
+    expect(three([1, 1, 0, 1, 1, 0.5, 0, 0.5, 1])).to.throw(InvalidValueError, 'entry [2, 1]');
+    expect(three([1, 1, 0.5, 1, 1, 0.5, 0.5, 0.5, 1])).to.not.throw();
     expect(of({ matrix: hostTensor([1], [1, 1]) })).to.throw(InvalidShapeError, '[2, 2]');
     expect(of({ factors: hostTensor([1], [1, 1]) })).to.throw(InvalidShapeError, '[2, rank]');
     expect(of({ rank: 0, scale: 1 })).to.throw(InvalidValueError);
@@ -242,6 +251,14 @@ describe('features in trees', () => {
     expect(of({ parents: [-1] })).to.throw(InvalidShapeError, '1 of parents');
     expect(of({ parents: [-1, 0, 0], exclusive: [true] })).to.throw(InvalidShapeError, '1 of exclusive');
     expect(of({ roots: 0, branching: 1, depth: 1 })).to.throw(InvalidValueError, 'roots');
+    for (const mean of [0, -1]) {
+      const trees = { parents: [-1, 0, -1], scaleByParent: true };
+      const scaled = (list: number[]) => () =>
+        firingFeatures({ nFeatures: 3, firing: 0.1, magnitudes: { kind: 'normal', mean: list, std: 1 }, trees });
+      expect(scaled([mean, 1, 1])).to.throw(InvalidValueError, `feature 0 is ${mean}`);
+      // Only parents divide.
+      expect(scaled([1, mean, mean])).to.not.throw();
+    }
   });
 
   it('are one stream however it is cut, and the same from a recipe', async () => {

@@ -153,9 +153,60 @@ describe('features with given firing probabilities', () => {
     expect(() => firingFeatures({ nFeatures: 5, firing: [0.1] })).to.throw(InvalidShapeError);
     const magnitudes: Magnitudes = { kind: 'normal', mean: [1, 2], std: 1 };
     expect(() => firingFeatures({ nFeatures: 5, firing: 0.1, magnitudes })).to.throw(InvalidShapeError);
-    expect(() => firingFeatures({ nFeatures: 1, firing: 0.1, magnitudes: { kind: 'half-normal', std: -1 } })).to.throw(
+    for (const [wrong, message] of [
+      [{ kind: 'half-normal', std: -1 }, 'std is -1'],
+      [{ kind: 'half-normal', std: Number.NaN }, 'std is NaN'],
+      [{ kind: 'normal', mean: 1e39, std: 0 }, 'more than float32 holds'],
+      [{ kind: 'log-normal', mean: 100, std: 0 }, 'more than float32 holds'],
+      [{ kind: 'normal', mean: 1 }, 'std is undefined'],
+      [{ kind: 'cauchy' }, 'kind is cauchy'],
+    ] as const) {
+      const given = { nFeatures: 1, firing: 0.1, magnitudes: wrong as Magnitudes };
+      expect(() => firingFeatures(given), message).to.throw(InvalidValueError, message);
+    }
+    for (const firing of [null, undefined, 'often'] as unknown[]) {
+      expect(() => firingFeatures({ nFeatures: 5, firing: firing as Firing })).to.throw(InvalidValueError, `${firing}`);
+    }
+    const exponent = Number.POSITIVE_INFINITY;
+    expect(() => firingFeatures({ nFeatures: 5, firing: { zipf: { exponent } } })).to.throw(
       InvalidValueError,
+      'exponent Infinity',
     );
+  });
+
+  it('are present where their magnitude is not 0', () => {
+    const magnitudes: Magnitudes = { kind: 'normal', mean: 0, std: 1 };
+    const source = firingFeatures({ nFeatures: 1, firing: 1, magnitudes });
+    const { count, values } = source.generator(createRandomSource(5), 1).drawPresent!(1000)!;
+    // A normal of mean 0 is cut off at 0 in half of the samples: 500 ± 6 of 15.8.
+    expect(count).to.be.within(405, 595);
+    expect(values.subarray(0, count).every(value => value > 0)).to.equal(true);
+  });
+
+  it('fire in every sample however many there are', () => {
+    const [nFeatures, samples] = [2_200_000, 1024];
+    const source = dictionaryFeatures({
+      nFeatures,
+      dIn: 1,
+      dictionary: hostTensor(new Float32Array(nFeatures).fill(1), [nFeatures, 1]),
+      firing: { exactly: 2 },
+      magnitudes: ONE,
+    });
+    const rows = new Float32Array(samples);
+    source.generator(createRandomSource(1), 1).fill(rows);
+    expect(rows.every(value => value === 2)).to.equal(true);
+  });
+
+  it('are held out in whole numbers', async () => {
+    const open = await firingFeatures({ nFeatures: 2, firing: 0.5 }).open({ seed: 0, batchSize: 4 });
+    for (const rows of [-1, 1.5, Number.NaN]) {
+      const failed = await open
+        .heldOut(rows, 4)
+        [Symbol.asyncIterator]()
+        .next()
+        .catch((error: Error) => error);
+      expect(failed).to.be.instanceOf(InvalidValueError).with.property('message').that.contains(`rows is ${rows}`);
+    }
   });
 });
 
@@ -227,5 +278,28 @@ describe('activations of a known dictionary', () => {
       '[40, 12]',
     );
     expect(() => make({ bias: hostTensor([1], [1]) })).to.throw(InvalidShapeError, '[12]');
+  });
+
+  it('keep their bias where the dictionary that was drawn is given back', () => {
+    for (const dictionary of ['unit', { steps: 2, learningRate: 1e-3 }] as const) {
+      const drawn = make({ dictionary });
+      expect(make({ dictionary: drawn.dictionary }).bias).to.deep.equal(drawn.bias);
+    }
+    const drawn = make({ nFeatures: 8, dictionary: 'orthonormal' });
+    expect(make({ nFeatures: 8, dictionary: drawn.dictionary }).bias).to.deep.equal(drawn.bias);
+  });
+
+  it('are refused where a number is not finite, or a norm negative', () => {
+    for (const bias of [Number.NaN, Number.POSITIVE_INFINITY, -1]) {
+      expect(() => make({ bias })).to.throw(InvalidValueError, `bias is ${bias}`);
+    }
+    const bad = (length: number) => new Float32Array(length).fill(Number.NaN, 5);
+    expect(() => make({ bias: hostTensor(bad(12), [12]) })).to.throw(InvalidValueError, 'value 5 of the bias is NaN');
+    expect(() => make({ dictionary: hostTensor(bad(480), [40, 12]) })).to.throw(
+      InvalidValueError,
+      'value 5 of the dictionary is NaN',
+    );
+    const learningRate = Number.POSITIVE_INFINITY;
+    expect(() => make({ dictionary: { steps: 1, learningRate } })).to.throw(InvalidValueError, 'Infinity');
   });
 });

@@ -80,6 +80,18 @@ describe('distributions', () => {
     }
   });
 
+  it('draws betas of parameters so small that gammas underflow', () => {
+    const random = createRandomSource(6);
+    for (const [a, b] of [
+      [1e-3, 1e-3],
+      [1e-5, 3e-5],
+      [0.01, 1],
+    ] as const) {
+      const { mean, standardError } = moments(draws(20_000, () => random.beta(a, b)));
+      expect(Math.abs(mean - a / (a + b)), `mean of Beta(${a}, ${b})`).to.be.below(4 * standardError);
+    }
+  });
+
   it('draws integers evenly', () => {
     const random = createRandomSource(5);
     const counts = [0, 0, 0];

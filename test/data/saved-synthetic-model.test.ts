@@ -39,7 +39,7 @@ const HIERARCHY = {
 
 interface Files {
   readonly config?: object;
-  readonly tensors?: Readonly<Record<string, ReturnType<typeof hostTensor>>>;
+  readonly tensors?: Parameters<typeof writeSafetensors>[0];
   readonly hierarchy?: object;
 }
 
@@ -83,6 +83,18 @@ describe('synthetic models as SAELens saves them', () => {
     expect([...row]).to.deep.equal([-1.5, 2]);
   });
 
+  it('are read from bfloat16, whose rounding is no other correlation', async () => {
+    const type = 'bfloat16' as const;
+    await write({
+      tensors: {
+        ...TENSORS,
+        correlation_factor: { ...hostTensor([0.6, 0, 0, 0], [4, 1]), type },
+        correlation_diag: { ...hostTensor([0.64, 1, 1, 1], [4]), type },
+      },
+    });
+    expect((await openSyntheticModel(folder)).width).to.equal(2);
+  });
+
   it('are refused with the file and the reason', async () => {
     expect(await refused())
       .to.be.instanceOf(FileFormatError)
@@ -106,6 +118,17 @@ describe('synthetic models as SAELens saves them', () => {
         },
         FileFormatError,
         'correlation_diag of feature 0',
+      ],
+      [
+        {
+          tensors: {
+            ...TENSORS,
+            correlation_factor: hostTensor([Math.sqrt(1 - 1e-3), 0, 0, 0], [4, 1]),
+            correlation_diag: hostTensor([1e-3, 1, 1, 1], [4]),
+          },
+        },
+        InvalidValueError,
+        'correlation_diag of feature 0 is 0.001',
       ],
       [{ hierarchy: { roots: [{ feature_index: 0, children: 3 }] } }, FileFormatError, 'a list of nodes'],
       [{ hierarchy: { roots: [{ feature_index: 7 }] } }, FileFormatError, 'feature 7 is not one of 4'],

@@ -60,6 +60,14 @@ describe('SyntheticClusteredDataGenerator', () => {
     expect(first).to.be.within(70, 130);
   });
 
+  it('survives an alpha so large that gammas overflow: all topics alike', () => {
+    const options = { alpha: 1e308, featureProbabilities: disjoint };
+    const { data } = new SyntheticClusteredDataGenerator(2, 4, createRandomSource(4), options).generateBatch(2000);
+    const firing = data.reduce((count, value) => count + Number(value > 0), 0) / data.length;
+    // Each feature is certain in one of two topics: P = 1 / 2.
+    expect(firing).to.be.closeTo(0.5, 0.05);
+  });
+
   it('gives a seed the same samples one batch at a time or together', () => {
     const make = (seed: number) => new SyntheticClusteredDataGenerator(3, 7, createRandomSource(seed), { alpha: 0.5 });
     const together = new Float32Array(7 * 40);

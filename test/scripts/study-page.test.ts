@@ -35,8 +35,9 @@ async function cellsOf(csv: string): Promise<Map<string, Done>> {
     ) as unknown as Cell & Run & { readonly sought: number };
     const alike = { pwMcc: Number.NaN, above: Number.NaN };
     const name = nameOf(row);
+    const { world, kind, start, bias, auxK, dSae, k, learningRate, steps, batch } = row;
     const { cell, result } = cells.get(name) ?? {
-      cell: row,
+      cell: { world, kind, start, bias, auxK, dSae, k, learningRate, steps, batch, seeds: 0 },
       result: { sought: row.sought, looks: [], runs: [], again: { ...alike, chance: alike } },
     };
     cells.set(name, { cell, result: { ...result, runs: [...result.runs, { ...row, foundOver: [] }] } });
@@ -79,8 +80,14 @@ describe('docs/study.md', () => {
             : line,
         )
         .join('\n');
+    // The lines of the file have six digits, so that a fourth decimal may round the other way.
+    const decimals = /(\d+\.\d{4})/;
     for (const [name, table] of Object.entries(tables)) {
-      expect(withoutAlike(await published(name)), name).to.equal(withoutAlike(markdown(table)));
+      const [there, here] = [await published(name), markdown(table)].map(text => withoutAlike(text).split(decimals));
+      const rounded = there!.map((part, i) =>
+        decimals.test(part) && Math.abs(Number(part) - Number(here![i])) < 1.5e-4 ? here![i] : part,
+      );
+      expect(rounded.join(''), name).to.equal(here!.join(''));
     }
     for (const [name, text] of Object.entries(sentences(cells))) expect(await published(name), name).to.equal(text);
   });
