@@ -14,11 +14,20 @@ import { type Done, report } from './initialisation/report.ts';
 import { rerun } from './initialisation/rerun.ts';
 import { type CellResult, runCell } from './initialisation/run-cell.ts';
 import { sentences } from './initialisation/sentences.ts';
-import { type World, worldSettings } from './initialisation/worlds.ts';
+import { type World, worldSettings, writeWorlds } from './initialisation/worlds.ts';
 import { KeptResults } from './tables/kept-results.ts';
 import { intoDocument, markdown, publish } from './tables/table.ts';
 
-const { parts, minutes, out, write, seeds, activations, python } = new Command('initialisation')
+const {
+  parts,
+  minutes,
+  out,
+  write,
+  seeds,
+  activations,
+  python,
+  worlds: folder,
+} = new Command('initialisation')
   .description('Whether the start still matters with more features and dimensions, and what helps.')
   .option('--parts <names>', 'parts of the design, with commas between', Object.keys(PARTS).join(','))
   .option('--minutes <n>', 'begin no cell after so many; 0 prints what is there', Number, Number.POSITIVE_INFINITY)
@@ -26,6 +35,7 @@ const { parts, minutes, out, write, seeds, activations, python } = new Command('
   .option('--python <program>', 'a Python that imports torch and scipy, for the cell that is run again by PyTorch')
   .option('--seeds <n>', 'seeds of every cell, instead of the design’s own', positiveInteger)
   .option('--out <folder>', 'where results are kept, and taken from', 'runs/initialisation')
+  .option('--worlds <folder>', 'write the dictionary, bias and held-out rows of every world as .npy, and run nothing')
   .option('--write', 'put the results into docs/')
   .parse()
   .opts<{
@@ -36,7 +46,13 @@ const { parts, minutes, out, write, seeds, activations, python } = new Command('
     seeds?: number;
     activations?: string;
     python?: string;
+    worlds?: string;
   }>();
+
+if (folder !== undefined) {
+  await writeWorlds(folder);
+  process.exit(0);
+}
 
 const wanted = parts
   .split(',')

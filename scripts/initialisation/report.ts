@@ -31,6 +31,9 @@ const SIZES = [
   { world: 'thousand', features: 1000 },
 ] as const;
 
+/** Parts of the design that vary one other factor. */
+const CONTRASTS = ['norms', 'contrasts', 'topics', 'revived', 'star'];
+
 /** The cells of a world that differ from its plain one in their start alone. */
 export function plainCells(results: Results, world: string): Done[] {
   const plain = worldSettings(world);
@@ -73,9 +76,15 @@ export function report(results: Results): StudyReport {
   };
   const row = (done: Done): string[] => cellsOf(done, truthOf(done));
   const plain = (world: string): Done[] => plainCells(results, world);
-  const table = (title: string, about: string, part: string, of: readonly Done[], verdict: string): TableReport => ({
+  const table = (
+    title: string,
+    about: string,
+    parts: readonly string[],
+    of: readonly Done[],
+    verdict: string,
+  ): TableReport => ({
     title,
-    setting: `${about}${missing(part, results)}`,
+    setting: `${about}${missing(parts, results)}`,
     header: HEADER,
     rows: of.map(row),
     verdict,
@@ -83,43 +92,38 @@ export function report(results: Results): StudyReport {
   const explanations = (of: readonly Done[]): string => counted(of.flatMap(done => explanationOf(done, truthOf(done))));
   const sizes = [...SIZES.map(({ world }) => world), 'topics'].flatMap(plain);
   const screen = doneOf('screen');
-  const contrasts = [
-    ...doneOf('norms'),
-    ...doneOf('contrasts'),
-    ...doneOf('topics'),
-    ...doneOf('revived'),
-    ...doneOf('star'),
-  ].filter(done => !sizes.includes(done));
+  const contrasts = CONTRASTS.flatMap(doneOf).filter(done => !sizes.includes(done));
+  const rates = [...doneOf('rates'), ...doneOf('thousandRates')];
   return {
     tables: {
-      sizes: table('Every start at every size', recipe(), 'sizes', sizes, explanations(sizes)),
+      sizes: table('Every start at every size', recipe(), ['screen', 'star', 'thousand'], sizes, explanations(sizes)),
       screen: table(
         'The screen: start × b_dec, and AuxK, a hundred features',
-        `Every start with b_dec trained and held, and three with AuxK, on ${worldSettings('hundred').inWords}.`,
-        'screen',
+        'Five starts with b_dec trained and held, and three with AuxK, on the hundred.',
+        ['screen'],
         screen,
         effects(screen),
       ),
       contrasts: table(
         'The contrasts: one other factor at a time',
         'What differs from the plain cell stands in the first column.',
-        'contrasts',
+        CONTRASTS,
         contrasts,
         explanations(contrasts),
       ),
       kinds: table(
         'Other architectures',
-        `A hundred features, 3 of them active; BatchTopK at the true k; ReLU and JumpReLU (step penalty) with the weight of the penalty steered to as many active latents (\`targetL0\`; at first l1 ${L1} and l0 ${L0}).`,
-        'kinds',
+        `A hundred features, 3 of them active; BatchTopK at the true k, its threshold the running mean (.99) of the least activation that a batch keeps; ReLU and JumpReLU (step penalty, bandwidth .05, thresholds from .01) with the weight of the penalty steered to as many active latents (\`targetL0\`, [training.md](training.md); at first l1 ${L1} and l0 ${L0}).`,
+        ['kinds'],
         doneOf('kinds'),
         explanations(doneOf('kinds')),
       ),
       rates: table(
         'The learning rate',
-        'The hundred, beside the plain cells above, whose rate is .003.',
-        'rates',
-        doneOf('rates'),
-        explanations(doneOf('rates')),
+        'Beside the plain cells above, whose rate is .003; of a thousand one seed.',
+        ['rates', 'thousandRates'],
+        rates,
+        explanations(rates),
       ),
     },
     figures: figuresOf(plain, (start, world, auxK) => revivedCell(results, start, world, auxK)),
@@ -248,7 +252,10 @@ function effects(screen: readonly Done[]): string {
   const starts = (['activations', 'spread', 'small', 'truth'] as const).map(start =>
     effect(`\`${start}\` instead of \`gaussian\``, byStart(start), byStart('gaussian')),
   );
-  const others = [effect('b_dec held', byBias('held'), byBias('trained')), effect('AuxK', revived, plain)];
+  const others = [
+    effect('b_dec held', byBias('held'), byBias('trained')),
+    effect(`AuxK (${plain.map(({ cell }) => cell.start).join(', ')})`, revived, plain),
+  ];
   return `Mean effects on the share of directions found, in points with 95% intervals: ${[...starts, ...others].join('; ')}.`;
 }
 
@@ -262,23 +269,23 @@ function effect(name: string, one: readonly Done[], other: readonly Done[]): str
   return `${name} ${mean.toFixed(1)} [${low.toFixed(1)}, ${high.toFixed(1)}]`;
 }
 
-function missing(part: string, results: Results): string {
-  const wanted = PARTS[part] ?? SIZES.flatMap(({ world }) => PARTS[world === 'hundred' ? 'screen' : world]!);
-  const open = wanted.filter(cell => !results.has(nameOf(cell)));
+function missing(parts: readonly string[], results: Results): string {
+  const open = parts.flatMap(part => PARTS[part]!).filter(cell => !results.has(nameOf(cell)));
   return open.length === 0 ? '' : ` Not run: ${open.map(inWords).join('; ')}.`;
 }
 
 /** What somebody needs to run a cell again. */
 function recipe(): string {
-  const worlds = [...SIZES.map(({ world }) => world), 'topics'].map(name => {
-    const { inWords: words, dSae, k, steps, batch, learningRate } = worldSettings(name);
-    return `\`${name}\`: ${words}; ${dSae} latents, TopK ${k}, ${steps.toLocaleString('en')} steps of ${batch.toLocaleString('en')} at ${learningRate}`;
+  const worlds = [...SIZES.map(({ world }) => world), 'topics', 'correlated', 'trees'].map(name => {
+    const { inWords: words, dSae, k, steps, batch, learningRate, heldOut } = worldSettings(name);
+    const [long, size, rows] = [steps, batch, heldOut].map(count => count.toLocaleString('en'));
+    return `\`${name}\`: ${words}; ${dSae} latents, TopK ${k}, ${long} steps of ${size} at ${learningRate}, measured on ${rows} rows`;
   });
   return (
-    `${worlds.join('. ')}. Magnitudes are uniform on [0, 1). Seeds count from 0. All: fresh samples in every step, mean squared error, Adam (0, .999, eps 1e-8), the rate falling to 0 over the ` +
+    `${worlds.join('. ')}. Magnitudes are uniform on [0, 1). All seeds have one dictionary (that of data seed 0) and one set of rows that no training saw (\`--worlds FOLDER\` writes both), so that intervals are of starts and batches: on another dictionary or other rows found and dead are about the same, FVU differs by more than its interval, and its difference to the truth’s by less. Seeds count from 0. All: fresh samples in every step, mean squared error, Adam (0, .999, eps 1e-8), the rate falling to 0 over the ` +
     'last fifth, x̂ = TopK(relu((x − b_dec) W_enc + b_enc)) W_dec + b_dec, unit decoder rows (reparametrised; `small`, `small-spread` and `free`: free rows, at first of norm .1, .1 and 1), W_enc at first W_decᵀ (`small-encoder`: W_decᵀ / 10), b_enc 0, b_dec the geometric ' +
-    'median of 10,000 samples, the same for all seeds (`truth`: b). Found: a true direction with an alive latent of its own under optimal matching, cosine > .9 (`star`: > .98). FVU, dead and L0 on rows that no training saw. ' +
-    `Means ± half of the 95% interval (Student’s t) over seeds; differences are paired by seed. AuxK: dead after ${DEAD_AFTER} steps; raw is SAELens’s form with weight 1, relu is OpenAI’s with 1/32. ` +
+    'median of 10,000 samples, the same for all seeds (`truth`: b, and Gaussian rows where there are more latents than features). `activations`: rows of the sample less b_dec, at random, without those of less than a tenth of the mean norm; `spread`: such rows, each drawn with probability ∝ (1 − largest cosine to one before)⁴; `blend`: .8 of such a row and .2 of a Gaussian one of its norm. Found: a true direction with an alive latent of its own under optimal matching, signed cosine > .9 (`star`: > .98, to the rows of its W; its b is not used). ' +
+    `Means ± half of the 95% interval (Student’s t) over seeds, no ± where there is one seed or all agree; differences and reasons are of the seeds that the cell from the truth has too. \`reaches it\`: not fewer directions, within the interval or a fiftieth; \`stays at it\`: from the truth more than .95 are still found. AuxK: of at most d_in / 2 latents, dead after ${DEAD_AFTER} steps; raw is SAELens’s form (latents without ReLU, weight 1 times their share of d_in / 2), relu is OpenAI’s (with ReLU, the squared error of reconstructing e times Var(x) / Var(e), weight 1/32). ` +
     'Mixed: latents within .9 of a positive sum of two true directions and of neither alone. PW-MCC: mean |cosine| of latents matched between two seeds, and of random directions.'
   );
 }

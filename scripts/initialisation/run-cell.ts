@@ -8,7 +8,6 @@ import { matchDirections } from '../../src/analysis/match-directions.ts';
 import { recovery } from '../../src/analysis/recovery.ts';
 import { unitRows } from '../../src/data/random-dictionary.ts';
 import { createRandomSource } from '../../src/data/random-source.ts';
-import { heldOutActivations } from '../../src/experiments/sae-run.ts';
 import { applyPlainSae } from '../../src/export/plain-sae.ts';
 import type { SparseAutoencoder } from '../../src/models/sparse-autoencoder.ts';
 import { type HostTensor, hostTensor, rowNorms, rowsAt } from '../../src/tensor.ts';
@@ -20,7 +19,7 @@ import { snapshotSteps } from '../../src/training/snapshot-steps.ts';
 import type { SaeTrainingResult } from '../../src/training/train-sae.ts';
 import { type Cell, trainingOf } from './design.ts';
 import { mixtures } from './mixtures.ts';
-import { type World, worldSettings } from './worlds.ts';
+import { heldOutRows, type World } from './worlds.ts';
 
 /** About how many times the directions are looked at on the way. */
 const LOOKS = 16;
@@ -152,9 +151,8 @@ function truthFirst(truth: HostTensor, dSae: number, seed: number): HostTensor {
 
 /** Trains and measures. */
 export async function runCell(cell: Cell, world: World): Promise<CellResult> {
-  const { steps, batch, seeds } = cell;
+  const { steps, seeds } = cell;
   const looks = snapshotSteps(steps, LOOKS);
-  const { heldOut: rows } = worldSettings(cell.world);
   const results = await trainSaes(
     {
       data: world.data,
@@ -163,9 +161,7 @@ export async function runCell(cell: Cell, world: World): Promise<CellResult> {
     },
     { snapshotAt: looks },
   );
-  const all = await heldOutActivations(world.data, { seed: 0, batchSize: batch });
-  const width = all.shape[1]!;
-  const heldOut = hostTensor(all.data.subarray(0, rows * width), [Math.min(rows, all.shape[0]!), width]);
+  const heldOut = await heldOutRows(cell.world, world);
   const measured = results.map((result, seed) => measure(result, seed, world, heldOut));
   return {
     sought: world.truth.shape[0]!,

@@ -1,9 +1,13 @@
 /** What autoencoders are to find in the study of initialisation: five features in two dimensions, a hundred in 25, a thousand in a hundred. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { ActivationSource } from '../../src/data/activation-source.ts';
 import { type DictionaryFeatureOptions, dictionaryFeatures } from '../../src/data/dictionary-features.ts';
-import { recoveryThreshold } from '../../src/experiments/sae-run.ts';
+import { heldOutActivations, recoveryThreshold } from '../../src/experiments/sae-run.ts';
 import { activationsOf, readToyModel } from '../../src/experiments/toy-model-truth.ts';
-import { type HostTensor, zeros } from '../../src/tensor.ts';
+import { writeNpy } from '../../src/files/npy.ts';
+import { writeFileAtomic } from '../../src/files/write-atomic.ts';
+import { type HostTensor, hostTensor, zeros } from '../../src/tensor.ts';
 
 /** Activations with the truth behind them, and how autoencoders of this size are trained. */
 export interface World {
@@ -131,4 +135,25 @@ export function worldSettings(name: WorldName): WorldSettings {
   const world = (WORLDS as Readonly<Record<string, WorldSettings>>)[name];
   if (!world) throw new Error(`world ${name} does not exist; choose from ${Object.keys(WORLDS).join(', ')}`);
   return world;
+}
+
+/** The rows of a world on which all is measured: no training sees them. */
+export async function heldOutRows(name: WorldName, { data }: World): Promise<HostTensor> {
+  const { batch, heldOut } = worldSettings(name);
+  const all = await heldOutActivations(data, { seed: 0, batchSize: batch });
+  const [rows, width] = all.shape as [number, number];
+  return hostTensor(all.data.subarray(0, heldOut * width), [Math.min(heldOut, rows), width]);
+}
+
+/** Writes what somebody needs to run a cell on the same world: NAME-dictionary.npy, NAME-bias.npy and NAME-held-out.npy. */
+export async function writeWorlds(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  for (const name of Object.keys(WORLDS)) {
+    const world = await worldSettings(name).make();
+    const { truth: dictionary, bias } = world;
+    const tensors = { dictionary, bias, 'held-out': await heldOutRows(name, world) };
+    for (const [what, tensor] of Object.entries(tensors)) {
+      await writeFileAtomic(join(folder, `${name}-${what}.npy`), writeNpy(tensor));
+    }
+  }
 }

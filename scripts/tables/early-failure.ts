@@ -157,7 +157,7 @@ export async function earlyFailure({ out, minutes = Number.POSITIVE_INFINITY }: 
   const started = performance.now();
   const results = new KeptResults(join(out, 'early.jsonl'));
   const rows: string[][] = [];
-  const elsewhere: { readonly name: string; readonly score: number }[] = [];
+  const elsewhere: { readonly name: string; readonly few: number; readonly score: number }[] = [];
   let rule: ((run: Run) => number) | undefined;
   const notRun: string[] = [];
   for (const size of SIZES) {
@@ -176,10 +176,12 @@ export async function earlyFailure({ out, minutes = Number.POSITIVE_INFINITY }: 
     rule ??= fittedRule(runs, failed);
     const scores = runs.map(rule);
     const hasBoth = failed.includes(true) && failed.includes(false);
-    if (!isFitted && hasBoth) elsewhere.push({ name, score: auroc(scores, failed) });
+    const failing = failed.filter(Boolean).length;
+    const few = Math.min(failing, seeds - failing);
+    if (!isFitted && hasBoth) elsewhere.push({ name, few, score: auroc(scores, failed) });
     rows.push([
       name,
-      `${failed.filter(Boolean).length} of ${seeds} ${what}`,
+      `${failing} of ${seeds} ${what}`,
       ...NAMES.map(sign =>
         aurocText(
           runs.map(run => run[sign]),
@@ -192,7 +194,7 @@ export async function earlyFailure({ out, minutes = Number.POSITIVE_INFINITY }: 
   const said = (isTold: boolean): string =>
     elsewhere
       .filter(({ score }) => score > TOLD === isTold)
-      .map(({ name, score }) => `${name} (${score.toFixed(2)})`)
+      .map(({ name, few, score }) => `${name} (${score.toFixed(2)}${few < 5 ? `, ${few} against all others` : ''})`)
       .join(', ');
   const verdict =
     elsewhere.length === 0

@@ -1,12 +1,15 @@
 /** The study of starts: what it counts, how it explains, and cells of its published table trained again. */
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { type Cell, nameOf, PARTS } from '../../scripts/initialisation/design.ts';
 import { shortfall } from '../../scripts/initialisation/explain.ts';
 import { mixtures } from '../../scripts/initialisation/mixtures.ts';
 import { report } from '../../scripts/initialisation/report.ts';
 import { type CellResult, foundAgain, type Run, runCell } from '../../scripts/initialisation/run-cell.ts';
-import { worldSettings } from '../../scripts/initialisation/worlds.ts';
+import { worldSettings, writeWorlds } from '../../scripts/initialisation/worlds.ts';
+import { readNpy } from '../../src/files/npy.ts';
 import { hostTensor } from '../../src/tensor.ts';
 
 const RUN: Run = {
@@ -81,6 +84,33 @@ describe('the study of starts', () => {
     const { tables, csv } = report(new Map());
     expect(tables['sizes']!.setting).to.contain('Not run: star, gaussian;');
     expect(csv.split('\n')).to.have.length(3);
+  });
+
+  it('writes its worlds for others', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'worlds-'));
+    try {
+      await writeWorlds(folder);
+      const read = async (name: string) => readNpy(await readFile(join(folder, `${name}.npy`)), { file: name });
+      for (const [world, features, width, rows] of [
+        ['star', 5, 2, 10_000],
+        ['hundred', 100, 25, 4000],
+        ['thousand', 1000, 100, 2000],
+      ] as const) {
+        const [dictionary, heldOut, bias] = [
+          await read(`${world}-dictionary`),
+          await read(`${world}-held-out`),
+          await read(`${world}-bias`),
+        ];
+        expect([dictionary.shape, heldOut.shape, bias.shape]).to.deep.equal([
+          [features, width],
+          [rows, width],
+          [width],
+        ]);
+        if (world !== 'star') expect(Math.hypot(...(bias.data as Float32Array))).to.be.closeTo(1, 1e-6);
+      }
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
   });
 
   it('gives its published numbers again', async function () {
