@@ -2,7 +2,7 @@
  * `npx tsx scripts/tables.ts --only F5,F2 --python PYTHON`: tables that compare published results with ours. Each shows
  * published figures, SAELens run here, and ours, with 95% intervals over paired seeds, and a sentence that says whether
  * the published claim holds. `--write` puts them into docs/study.md. Results are kept under --out, and a result that is
- * there is not computed again; those of docs/study.md are in docs/runs, so that `--out docs/runs --minutes 0` prints its tables.
+ * there is not computed again; those of docs/study.md are in docs/results, so that `--out docs/results --minutes 0` prints its tables.
  */
 import { Command } from 'commander';
 import { positiveInteger, positiveNumber } from '../src/cli/options.ts';

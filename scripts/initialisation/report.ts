@@ -96,7 +96,7 @@ export function report(results: Results): StudyReport {
   const rates = [...doneOf('rates'), ...doneOf('thousandRates')];
   return {
     tables: {
-      sizes: table('Every start at every size', recipe(), ['screen', 'star', 'thousand'], sizes, explanations(sizes)),
+      sizes: table('Every start at every size', recipe(), ['star', 'screen', 'thousand'], sizes, explanations(sizes)),
       screen: table(
         'The screen: start × b_dec, and AuxK, a hundred features',
         'Five starts with b_dec trained and held, and three with AuxK, on the hundred.',

@@ -51,11 +51,11 @@ export function markdown({ title, setting, header, rows, verdict }: TableReport)
   ].join('\n\n');
 }
 
-/** Puts a table into docs/study.md, in the place of `name`, and the results it was made of into docs/runs. */
+/** Puts a table into docs/study.md, in the place of `name`, and the results it was made of into docs/results. */
 export async function publish(name: string, report: TableReport): Promise<void> {
   const docs = (path: string): string => fileURLToPath(new URL(`../../docs/${path}`, import.meta.url));
   await intoDocument(docs('study.md'), name, markdown(report));
-  if (report.results) await writeFileAtomic(docs(`runs/${name}.jsonl`), report.results);
+  if (report.results) await writeFileAtomic(docs(`results/${name}.jsonl`), report.results);
 }
 
 /** Puts `text` between the markers of `name` in a document, in place of what was there. */

@@ -49,12 +49,16 @@ function seed({ kind }: PresetSubject): PresetSettings {
   return { batchSize: 2048, learningRate: 0.005, ...(HAS_L1.includes(kind) && { activation: { l1: 0.01 } }) };
 }
 
+/** Beyond so many latents the rate of `ours` falls with the root of their number. */
+const MANY_LATENTS = 4096;
+
 /**
  * Ours, for activations of models: their mean norm brought to √d.
  *
  * Those that choose latents have a rate of .003 that falls to 0 over the whole of training: rows of norm 1 turn slowly, and at .001 latents that had begun
  * between two features stayed there (of 50 features that a BatchTopK with the true k can find, five seeds found 48.4 in the mean, and 49.4 at .003); a high
- * rate that falls late leaves latents silent (431 of 4,096 on SmolLM2 instead of 58). They have free decoder rows that start at norm 1, latents chosen by
+ * rate that falls late leaves latents silent (431 of 4,096 on SmolLM2 instead of 58), and so does a high one of more than 4,096 latents (3,759 of 16,384, and
+ * 734 at .0015), so that it falls with the root of their number there, as dictionary_learning's does. They have free decoder rows that start at norm 1, latents chosen by
  * what they add (activation times row norm), Adam without a first moment, and dead latents revived as SAELens does. From smaller rows the first winners win
  * for ever: of 4,096 latents of a TopK SAE on SmolLM2 2,038 were silent after 600 steps from norm .3, and 3 from norm 1, at .001. Rows held at norm 1 are
  * revived less well: on planted features 18 of 256 stayed silent, and 8 of free ones (docs/training.md).
@@ -64,13 +68,13 @@ function seed({ kind }: PresetSubject): PresetSettings {
  * first steps stay in Adam's second moment for a thousand steps, in which thresholds hardly move.
  */
 function ours(subject: PresetSubject): PresetSettings {
-  const { kind, steps } = subject;
+  const { kind, steps, dSae } = subject;
   return {
     batchSize: 1024,
     normalize: 'expected_average_only_in',
     ...(CHOOSES_LATENTS.includes(kind)
       ? {
-          learningRate: 0.003,
+          learningRate: 0.003 * Math.min(1, Math.sqrt(MANY_LATENTS / dSae)),
           schedules: { learningRate: { decay: 'linear', decaySteps: steps } },
           decoder: 'free',
           activation: { rescaleByDecoderNorm: true, auxK: { form: 'saelens', coefficient: 1, deadAfter: 200 } },

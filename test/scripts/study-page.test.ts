@@ -47,7 +47,7 @@ async function cellsOf(csv: string): Promise<Map<string, Done>> {
 
 describe('docs/study.md', () => {
   it('has the tables of the field that its results give', async () => {
-    const options = { out: 'docs/runs', minutes: 0 };
+    const options = { out: 'docs/results', minutes: 0 };
     for (const [name, table] of [
       ['F1', sparseInference],
       ['F2', sparseButWrong],
@@ -60,7 +60,7 @@ describe('docs/study.md', () => {
   });
 
   it('has the table of a language model that its results give', async () => {
-    const table = await languageModel(undefined, 'docs/runs', 0);
+    const table = await languageModel(undefined, 'docs/results', 0);
     expect(await published('language-model')).to.equal(markdown(table));
   });
 

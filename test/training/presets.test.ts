@@ -69,8 +69,16 @@ describe('presets', () => {
 
   it('ours begins fast and slows down over the whole run where latents are chosen, and over the last fifth else', () => {
     for (const kind of ['topk', 'batchtopk'] as const) {
-      const { learningRate, schedules } = resolved('ours', { activation: { kind, k: 3 }, steps: 700 });
+      const { learningRate, schedules } = resolved('ours', { activation: { kind, k: 3 }, dSae: 48, steps: 700 });
       expect([learningRate, schedules.learningRate]).to.deep.equal([0.003, { decay: 'linear', decaySteps: 700 }]);
+    }
+    for (const [dSae, rate] of [
+      [4096, 0.003],
+      [16_384, 0.0015],
+      [65_536, 0.00075],
+    ] as const) {
+      const { learningRate } = resolved('ours', { activation: { kind: 'topk', k: 3 }, dSae });
+      expect(learningRate, `${dSae} latents`).to.be.closeTo(rate, 1e-12);
     }
     const relu = resolved('ours', { activation: { kind: 'relu' }, steps: 700 });
     expect([relu.learningRate, relu.schedules.learningRate]).to.deep.equal([
