@@ -48,6 +48,8 @@ export interface StepDescriptor {
   readonly reconstructionLoss: 'mean' | 'sum';
   /** How each sample is normalised before it is encoded. Default: it is not. */
   readonly normalize?: string;
+  /** The least cosine of decoder rows to their start, where they are held near it. */
+  readonly leastDecoderCosine?: number;
   readonly optimizer: {
     readonly name: 'adam' | 'adamw';
     readonly learningRate: number;

@@ -570,6 +570,7 @@ export function descriptorOf(
     held: step.held ?? [],
     ...(step.clip !== undefined && { clip: step.clip }),
     scalars: Object.keys(step.scalars ?? {}),
+    ...(sae.config.leastDecoderCosine > 0 && { leastDecoderCosine: sae.config.leastDecoderCosine }),
     countsFiring: sae.countsFiring,
     ...(step.reports && { reports: step.reports }),
     dIn,

@@ -25,8 +25,9 @@ const SETTINGS: SaeSettings = {
 
 /** Cosines of rows of one matrix with those of another. */
 function cosines(a: HostTensor, b: HostTensor): number[] {
-  return Array.from({ length: LATENTS }, (_, i) => {
-    const [x, y] = [a, b].map(({ data }) => data.slice(i * WIDTH, (i + 1) * WIDTH)) as [Float32Array, Float32Array];
+  const [rows, width] = a.shape as [number, number];
+  return Array.from({ length: rows }, (_, i) => {
+    const [x, y] = [a, b].map(({ data }) => data.slice(i * width, (i + 1) * width)) as [Float32Array, Float32Array];
     return x.reduce((sum, value, j) => sum + value * y[j]!, 0) / Math.hypot(...x) / Math.hypot(...y);
   });
 }
@@ -47,6 +48,18 @@ describe('baselines that hold weights', () => {
       }
     });
   }
+
+  it('keep them in steps so large that only active latents would be touched', async () => {
+    const wide = createRandomSource(6);
+    const rows = Float32Array.from({ length: 512 * 64 }, () => wide.normal());
+    const { sae, start } = await trainSae({
+      ...SETTINGS,
+      data: hostTensor(rows, [512, 64]),
+      dSae: 512,
+      start: { holdDecoder: 0.9 },
+    });
+    expect(Math.min(...cosines(sae.featureDirections(), start.featureDirections()))).to.be.closeTo(0.9, 1e-5);
+  });
 
   it('side by side are each near their own start', async () => {
     const vary = [{ seed: 1 }, { seed: 2 }];

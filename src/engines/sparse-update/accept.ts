@@ -28,6 +28,7 @@ const FIELDS: Readonly<Record<keyof StepDescriptor, true>> = {
   skip: true,
   reconstructionLoss: true,
   normalize: true,
+  leastDecoderCosine: true,
   optimizer: true,
   held: true,
   clip: true,
@@ -104,6 +105,7 @@ function whyNot(descriptor: StepDescriptor): string | undefined {
   if (descriptor.normalize !== undefined && descriptor.normalize !== 'none') {
     return `samples normalised by ${descriptor.normalize} are not supported`;
   }
+  if (descriptor.leastDecoderCosine) return 'decoder rows held near their start are not supported';
   const { kind } = activation;
   const settings = typeof kind === 'string' && Object.hasOwn(SETTINGS, kind) ? SETTINGS[kind]! : undefined;
   if (!settings) return `activation ${String(kind)} is not supported; ${Object.keys(SETTINGS).join(', ')} are`;
