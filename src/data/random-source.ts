@@ -33,7 +33,7 @@ export interface RandomSource {
 }
 
 const WORDS = 4;
-/** Below it, a gamma is less often than not a number that a double cannot hold apart from 0. */
+/** Below it, a gamma underflows to 0 in more than one draw of a million, and two of them leave nothing to divide. */
 const SMALL_GAMMA = 0.02;
 
 /**
