@@ -109,9 +109,7 @@ export async function languageModel(file: string | undefined, out: string, until
   const results = new KeptResults(join(out, 'language-model.jsonl'));
   const common = { K, STEPS, BATCH, LEARNING_RATE };
   const done = <Result>(name: string, settings: object, make: () => Promise<Result>): Promise<Result | undefined> =>
-    file !== undefined && performance.now() < until
-      ? results.keep(name, { ...settings, ...common }, make)
-      : results.get<Result>(name, { ...settings, ...common });
+    results.keepIf(file !== undefined && performance.now() < until, name, { ...settings, ...common }, make);
   const rows: string[][] = [];
   for (const [dSae, arms] of WIDTHS) {
     const chance = await done(`${dSae}-by-chance`, { dSae }, async () => foundByChance(dSae, WIDTH, 2));

@@ -141,12 +141,12 @@ export async function rerun(results: Results, out: string, python: string | unde
     const runs: Rerun[] = [];
     for (const seed of SEEDS) {
       const name = `rerun-${start}-${seed}`;
-      const done = await (python ? kept.keep(name, settings, () => run(seed)) : kept.get<Rerun>(name, settings));
+      const done = await kept.keepIf(python !== undefined, name, settings, () => run(seed));
       if (done) runs.push(done);
     }
     const same = async (steps: number): Promise<Same | undefined> => {
       const [name, about] = [`rerun-${start}-same-${steps}`, { ...cell, ...SAME, steps }];
-      return python ? kept.keep(name, about, () => sameSteps(python, cell, steps)) : kept.get<Same>(name, about);
+      return kept.keepIf(python !== undefined, name, about, () => sameSteps(python!, cell, steps));
     };
     const [few, whole] = [await same(SAME.few), await same(cell.steps)];
     if (few && whole) {

@@ -164,9 +164,7 @@ export async function earlyFailure({ out, minutes = Number.POSITIVE_INFINITY }: 
     const { name, toyModel, dSae, k, steps, seeds } = size;
     const settings = { toyModel, dSae, k, steps, seeds, EARLY, BATCH, LEARNING_RATE, SPARSITY, NAMES };
     const isLate = performance.now() - started > minutes * 60_000;
-    const runs = isLate
-      ? await results.get<Run[]>(name, settings)
-      : await results.keep(name, settings, () => runsOf(size, seeds));
+    const runs = await results.keepIf(!isLate, name, settings, () => runsOf(size, seeds));
     if (!runs) {
       notRun.push(name);
       continue;

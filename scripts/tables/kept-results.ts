@@ -45,6 +45,16 @@ export class KeptResults {
     return result;
   }
 
+  /** The result kept under `name`, else, where it `mayMake` one, what `make` gives. */
+  keepIf<Result>(
+    mayMake: boolean,
+    name: string,
+    settings: Settings,
+    make: () => Promise<Result>,
+  ): Promise<Result | undefined> {
+    return mayMake ? this.keep(name, settings, make) : this.get<Result>(name, settings);
+  }
+
   /** All that was got or kept through this object, as the text of such a file. */
   get used(): string {
     return [...this.#used.keys()]
@@ -53,6 +63,7 @@ export class KeptResults {
       .join('');
   }
 
+  /** Read anew each time: another process may have added some. */
   async #lines(): Promise<Line[]> {
     const text = await readFile(this.#file, 'utf8').catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return '';

@@ -175,6 +175,12 @@ export class PairedScores<Score extends Readonly<Record<string, number>>> {
     return [...(this.#scores.get(`${cell} by ${way}`)?.values() ?? [])].map(score => score[metric]!);
   }
 
+  /** The mean of the metric over the seeds that were run; NaN where none was. */
+  mean(cell: string, way: string, metric: keyof Score): number {
+    const values = this.of(cell, way, metric);
+    return values.reduce((sum, value) => sum + value, 0) / values.length;
+  }
+
   /** The difference of the metric for each seed that both ways were run with. */
   differences(cell: string, way: string, rival: string, metric: keyof Score): number[] {
     const theirs = this.#scores.get(`${cell} by ${rival}`);
@@ -204,7 +210,7 @@ export async function pairedScores<OneJob extends Job<string>, Score extends Rea
   for (const job of jobs) {
     const name = `${job.cell}-${job.way}-${job.seed}`.replaceAll(' ', '-');
     const mayRun = performance.now() < until && (job.way !== 'SAELens' || python !== undefined);
-    const score = await (mayRun ? results.keep(name, settings, () => run(job)) : results.get<Score>(name, settings));
+    const score = await results.keepIf(mayRun, name, settings, () => run(job));
     if (score) scores.add(job, score);
   }
   return scores;

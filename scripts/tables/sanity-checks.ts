@@ -140,22 +140,16 @@ export async function sanityChecks(options: TableOptions): Promise<TableReport> 
     results: results.used,
     verdict:
       shares.length > 0
-        ? [`Recovered from other starts, over all seeds and trainers: ${shares.join('; ')}`, ...verdicts]
-            .join('. ')
-            .concat('.')
+        ? `${[`Recovered from other starts, over all seeds and trainers: ${shares.join('; ')}`, ...verdicts].join('. ')}.`
         : 'Not run.',
   };
 }
 
 /** Whether training leaves the truth, and whether the truth explains more than what other starts lead to. */
 function fromTruth(scores: PairedScores<Score>, cell: string): string[] {
-  const mean = (way: string, metric: keyof Score): number => {
-    const values = scores.of(cell, way, metric);
-    return values.reduce((sum, value) => sum + value, 0) / values.length;
-  };
-  const [truth, other] = [mean(FROM_TRUTH, 'ev'), mean('preset ours', 'ev')];
+  const [truth, other] = [FROM_TRUTH, 'preset ours'].map(way => scores.mean(cell, way, 'ev')) as [number, number];
   if (Number.isNaN(truth) || Number.isNaN(other)) return [];
-  const kept = `${(100 * mean(FROM_TRUTH, 'recovered')).toFixed(1)}%`;
+  const kept = `${(100 * scores.mean(cell, FROM_TRUTH, 'recovered')).toFixed(1)}%`;
   const why =
     truth > other ? 'the truth is the better solution, and is not reached' : 'the truth is the worse solution';
   return [

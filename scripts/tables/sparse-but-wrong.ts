@@ -198,10 +198,8 @@ const PUBLISHED: Readonly<Record<string, string>> = {
 
 /** A sentence for each way to train, and the differences at the true k; what was not run is said. */
 function verdictOf(scores: PairedScores<Score>, truth5: number): string {
-  const mean = (k: number, way: (typeof WAYS)[number], metric: keyof Score): number => {
-    const values = scores.of(cellOf('batchtopk', k), way, metric);
-    return values.reduce((sum, value) => sum + value, 0) / values.length;
-  };
+  const mean = (k: number, way: (typeof WAYS)[number], metric: keyof Score): number =>
+    scores.mean(cellOf('batchtopk', k), way, metric);
   const parts = WAYS.map(way => {
     const mse = mean(5, way, 'mse');
     const ran = KS.filter(k => scores.of(cellOf('batchtopk', k), way, 'cDec').length > 0);

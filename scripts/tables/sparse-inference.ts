@@ -205,7 +205,7 @@ export async function sparseInference({ out, seeds = 64, python, ...given }: Tab
   for (const [name, variant] of Object.entries(TORCH)) {
     const settings = { ...training, seeds: TORCH_SEEDS };
     const make = (): Promise<Score[]> => trainedByTorch(python!, variant, training);
-    const scores = await (python ? results.keep(name, settings, make) : results.get<Score[]>(name, settings));
+    const scores = await results.keepIf(python !== undefined, name, settings, make);
     if (scores) add(name, scores);
   }
   const said = [

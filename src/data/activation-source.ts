@@ -104,7 +104,7 @@ export function requireRows(name: string, count: number): void {
 
 /**
  * Checks what held-out rows are asked for.
- * @param rows how many at most, 0 too
+ * @param rows how many at most: 0 too, and Infinity for all
  * @throws InvalidValueError where a number is no count
  */
 export function requireHeldOut(rows: number, batchSize: number): void {

@@ -68,7 +68,7 @@ export function requireMagnitudes(nFeatures: number, magnitudes: Magnitudes): vo
   if (magnitudes.kind === 'uniform') return;
   const mean = magnitudes.kind === 'half-normal' ? 0 : magnitudes.mean;
   for (const [name, given] of Object.entries({ mean, std: magnitudes.std })) {
-    if (typeof given !== 'number' && given?.length === undefined) {
+    if (typeof given !== 'number' && (typeof given !== 'object' || given === null)) {
       throw new InvalidValueError(`magnitudes: ${name} is ${String(given)}, expected a number or a list of them`);
     }
     const values: readonly number[] = typeof given === 'number' ? [given] : given;

@@ -443,6 +443,7 @@ describe('acceptsSparseUpdate', () => {
     ['activation gated', { ...large, activation: { kind: 'gated' } }],
     ['decoder tied', { ...large, decoder: 'tied' as never }],
     ['decoder unprojected', { ...large, decoder: 'unprojected' }],
+    ['held near their start', { ...large, leastDecoderCosine: 0.8 }],
     ['an L1 penalty of -1', { ...large, activation: { kind: 'relu', l1: -1 } }],
     ['jumprelu with sparsityLoss tanh', { ...large, activation: { kind: 'jumprelu', sparsityLoss: 'tanh' } }],
     ['bandwidth', { ...large, activation: { kind: 'jumprelu', bandwidth: 0 } }],
