@@ -1,6 +1,6 @@
 /**
  * `npx tsx scripts/initialisation.ts --parts screen,star,thousand`: does the sensitivity to initialisation persist with more features and dimensions, and what helps? Trains the cells of
- * scripts/initialisation/design.ts; a cell that is kept under --out is not run again. Where time is over, a cell that has other seeds than the design asks for is shown with those. --write puts what was asked for, the cells of --parts or the arm of --activations, where docs/study.md shows it.
+ * scripts/initialisation/design.ts; a cell that is kept under --out is not run again. What is printed is of all cells that are kept there, whichever part they are of, also with other seeds than the design asks for. --write puts it where docs/study.md shows it; of a language model where --activations is given.
  */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,9 +10,9 @@ import { writeFileAtomic } from '../src/files/write-atomic.ts';
 import { writeFigure } from '../src/plots/node.ts';
 import { type Cell, nameOf, PARTS } from './initialisation/design.ts';
 import { languageModel } from './initialisation/language-model.ts';
-import { type Done, report } from './initialisation/report.ts';
+import { keptCells, report } from './initialisation/report.ts';
 import { rerun } from './initialisation/rerun.ts';
-import { type CellResult, runCell } from './initialisation/run-cell.ts';
+import { runCell } from './initialisation/run-cell.ts';
 import { sentences } from './initialisation/sentences.ts';
 import { type World, worldSettings, writeWorlds } from './initialisation/worlds.ts';
 import { KeptResults } from './tables/kept-results.ts';
@@ -54,14 +54,16 @@ if (folder !== undefined) {
   process.exit(0);
 }
 
-const wanted = parts
-  .split(',')
-  .filter(Boolean)
-  .flatMap(name => {
-    const part = PARTS[name];
-    if (!part) throw new Error(`part ${name} does not exist; choose from ${Object.keys(PARTS).join(', ')}`);
-    return part.map((cell): Cell => ({ ...cell, ...(seeds !== undefined && { seeds }) }));
-  });
+const wanted = new Set(
+  parts
+    .split(',')
+    .filter(Boolean)
+    .flatMap(name => {
+      const part = PARTS[name];
+      if (!part) throw new Error(`part ${name} does not exist; choose from ${Object.keys(PARTS).join(', ')}`);
+      return part;
+    }),
+);
 const until = performance.now() + minutes * 60_000;
 const worlds = new Map<string, Promise<World>>();
 const worldOf = (name: string): Promise<World> => {
@@ -70,28 +72,26 @@ const worldOf = (name: string): Promise<World> => {
   return known;
 };
 
-const cells = new KeptResults(join(out, 'cells.jsonl'));
-const results = new Map<string, Done>();
-for (const cell of wanted) {
-  const name = nameOf(cell);
-  const started = performance.now();
-  const mayRun = started < until;
-  const result = mayRun
-    ? await cells.keep(name, { ...cell }, async () => runCell(cell, await worldOf(cell.world)))
-    : await cells.get<CellResult>(name, { ...cell }, ['seeds']);
-  if (!result) continue;
-  results.set(name, { cell, result });
-  const found = result.runs.map(run => run.found).join(' ');
-  console.log(`${name}: found ${found} of ${result.sought}, ${((performance.now() - started) / 1000).toFixed(1)} s`);
-}
-
-if (wanted.length > 0) {
+if (wanted.size > 0) {
+  const kept = new KeptResults(join(out, 'cells.jsonl'));
+  for (const part of wanted) {
+    const cell: Cell = { ...part, ...(seeds !== undefined && { seeds }) };
+    if (performance.now() >= until) break;
+    const started = performance.now();
+    const { runs, sought } = await kept.keep(nameOf(cell), { ...cell }, async () =>
+      runCell(cell, await worldOf(cell.world)),
+    );
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    console.log(`${nameOf(cell)}: found ${runs.map(run => run.found).join(' ')} of ${sought}, ${seconds} s`);
+  }
+  const results = await keptCells(kept);
   const { tables, figures, csv } = report(results);
   const docs = (path: string): string => fileURLToPath(new URL(`../docs/${path}`, import.meta.url));
+  const again = await rerun(results, out, python);
   const texts = {
     ...Object.fromEntries(Object.entries(tables).map(([name, table]) => [name, markdown(table)])),
     ...sentences(results),
-    rerun: await rerun(results, out, python),
+    rerun: again.text,
   };
   for (const [name, text] of Object.entries(texts)) {
     console.log(`\n${text}`);
@@ -99,10 +99,12 @@ if (wanted.length > 0) {
   }
   if (write) {
     await writeFileAtomic(docs('study.csv'), csv);
+    await writeFileAtomic(docs('results/cells.jsonl'), kept.used);
+    await writeFileAtomic(docs('results/rerun.jsonl'), again.results);
     for (const [name, figure] of Object.entries(figures)) await writeFigure(figure, docs(`figures/${name}`));
   }
 }
-if (activations !== undefined || wanted.length === 0) {
+if (activations !== undefined || wanted.size === 0) {
   const table = await languageModel(activations, out, until);
   console.log(`\n${markdown(table)}`);
   if (write) await publish('language-model', table);

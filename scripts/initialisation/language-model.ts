@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { ExplainedVariance } from '../../src/analysis/explained-variance.ts';
 import { FiringDensity } from '../../src/analysis/firing-density.ts';
 import { activationFiles } from '../../src/data/activation-files.ts';
+import type { ActivationSource } from '../../src/data/activation-source.ts';
+import { createRandomSource } from '../../src/data/random-source.ts';
 import { frozenSaeToOnnx } from '../../src/export/frozen-sae-onnx.ts';
 import { readNpy, writeNpy } from '../../src/files/npy.ts';
 import { writeFileAtomic } from '../../src/files/write-atomic.ts';
@@ -16,16 +18,19 @@ import { trainSae } from '../../src/training/node.ts';
 import type { SaeSettings } from '../../src/training/sae-settings.ts';
 import { KeptResults } from '../tables/kept-results.ts';
 import { meanOf, type TableReport } from '../tables/table.ts';
-import { type Alike, alike, foundByChance, livingRows, meanOver, SMALL } from './run-cell.ts';
+import { type Alike, alike, centredRows, foundByChance, livingRows, meanOver, SMALL } from './run-cell.ts';
+import { sphericalKMeans } from './spherical-k-means.ts';
 
 /** `ours` is the whole preset of that name: its own rate, free rows from norm 1, AuxK; `ours at .001` has the rate of the others. These differ in their start, and `small` in that its rows are free. */
-type Arm = 'gaussian' | 'small' | 'ours' | 'ours at .001' | 'activations';
+type Arm = 'gaussian' | 'small' | 'ours' | 'ours at .001' | 'activations' | 'k-means';
 /** What is trained of each width, the narrow ones first. */
 const WIDTHS: readonly (readonly [dSae: number, arms: readonly Arm[]])[] = [
-  [1024, ['gaussian', 'small', 'ours', 'ours at .001', 'activations']],
+  [1024, ['gaussian', 'small', 'ours', 'ours at .001', 'activations', 'k-means']],
   [4096, ['gaussian', 'small', 'ours']],
   [16_384, ['gaussian', 'ours']],
 ];
+/** Rounds of spherical k-means. */
+const ROUNDS = 10;
 const [WIDTH, K, STEPS, BATCH, LEARNING_RATE, SEEDS] = [576, 32, 1500, 1024, 0.001, 5];
 /** Rows whose norm is above so many times the median are attention sinks. */
 const DROP_NORM_ABOVE = 10;
@@ -41,12 +46,14 @@ interface Score {
   readonly silent: number;
 }
 
-function settingsOf({ arm, dSae, seed }: Run): Omit<SaeSettings, 'data'> {
+async function settingsOf({ arm, dSae, seed }: Run, data: ActivationSource): Promise<Omit<SaeSettings, 'data'>> {
   const common = { dSae, steps: STEPS, batchSize: BATCH, normalize: 'expected_average_only_in', seed } as const;
   if (arm === 'ours' || arm === 'ours at .001') {
     const rate = arm === 'ours' ? {} : { learningRate: LEARNING_RATE };
     return { ...common, activation: { kind: 'topk', k: K }, preset: 'ours', ...rate };
   }
+  const centres = async (): Promise<HostTensor> =>
+    sphericalKMeans(await centredRows(data, BATCH), dSae, createRandomSource(seed), ROUNDS);
   return {
     ...common,
     activation: { kind: 'topk', k: K, auxK: false },
@@ -54,14 +61,14 @@ function settingsOf({ arm, dSae, seed }: Run): Omit<SaeSettings, 'data'> {
     schedules: { learningRate: { decay: 'linear', decaySteps: STEPS / 5 } },
     ...(arm === 'small'
       ? { decoder: 'free', start: { directions: 'gaussian', decoderNorm: SMALL } }
-      : { start: { directions: arm } }),
+      : { start: { directions: arm === 'k-means' ? await centres() : arm } }),
   };
 }
 
 async function scoreOf(file: string, out: string, run: Run): Promise<Score> {
   const data = activationFiles(file, { dropNormAbove: DROP_NORM_ABOVE });
   const rows = await heldOutOf(data);
-  const { sae } = await trainSae({ ...settingsOf(run), data });
+  const { sae } = await trainSae({ ...(await settingsOf(run, data)), data });
   await using loaded = await loadSae(frozenSaeToOnnx(sae.freeze()), { provider: 'cpu' });
   const { features, reconstruction } = await loaded.forward(rows);
   const [variance, firing] = [new ExplainedVariance(), new FiringDensity()];
@@ -152,7 +159,7 @@ export async function languageModel(file: string | undefined, out: string, until
     title: 'A language model',
     setting:
       `SmolLM2-135M, residual stream after block 14 (the tensor /m/model/layers.14/Add_1_output_0, 576 wide) on 8,000 WordNet glosses: 121,104 rows, without those whose norm is above ${DROP_NORM_ABOVE} times the median (attention sinks); activations scaled to norm √d; ` +
-      `TopK ${K}, ${STEPS.toLocaleString('en')} steps of ${BATCH.toLocaleString('en')} at ${LEARNING_RATE}, falling to 0 over the last fifth, no AuxK, unit rows (reparametrised; \`small\`: free, from norm ${SMALL}); \`ours\`: \`--preset ours\` with its own rate and AuxK, which falls over the whole training. Seeds from 0 on differ in start and in the order of rows. Variance explained and silent latents on ` +
+      `TopK ${K}, ${STEPS.toLocaleString('en')} steps of ${BATCH.toLocaleString('en')} at ${LEARNING_RATE}, falling to 0 over the last fifth, no AuxK, unit rows (reparametrised; \`small\`: free, from norm ${SMALL}; \`k-means\`: centres of 10,000 rows, ${ROUNDS} rounds); \`ours\`: \`--preset ours\` with its own rate and AuxK, which falls over the whole training. Seeds from 0 on differ in start and in the order of rows. Variance explained and silent latents on ` +
       'up to 5,000 rows without sinks that seed 0 does not train on. Partner: share of latents whose match in another seed, one to one, has |cosine| > .7 (decoder rows; only latents that fire): mean, least and most over pairs of seeds. By chance: as many random directions as latents.',
     header: [
       'latents',

@@ -2,9 +2,23 @@
 import { studentInterval } from '../../src/analysis/student-interval.ts';
 import { wilsonInterval } from '../../src/analysis/wilson-interval.ts';
 import { type Figure, plotRecovery, plotSettingEffect } from '../../src/plots/index.ts';
+import type { KeptResults } from '../tables/kept-results.ts';
 import { meanOf, type TableReport } from '../tables/table.ts';
-import { type Cell, conditionOf, DEAD_AFTER, L0, L1, nameOf, PARTS, STARTS, type StartName } from './design.ts';
-import { explanationText, shortfall } from './explain.ts';
+import {
+  type Cell,
+  conditionOf,
+  DEAD_AFTER,
+  L0,
+  L1,
+  nameOf,
+  PARTS,
+  PREFIXES,
+  RESAMPLED_AFTER,
+  STARTS,
+  type StartName,
+  staysAt,
+} from './design.ts';
+import { explanationText, type Shortfall, shortfall } from './explain.ts';
 import type { CellResult, Run } from './run-cell.ts';
 import { worldSettings } from './worlds.ts';
 
@@ -24,12 +38,28 @@ export interface StudyReport {
   readonly csv: string;
 }
 
+/** All cells of the design that are kept, also those of other seeds than it asks for. */
+export async function keptCells(kept: KeptResults): Promise<Results> {
+  const results = new Map<string, Done>();
+  for (const cell of Object.values(PARTS).flat()) {
+    const result = await kept.get<CellResult>(nameOf(cell), { ...cell }, ['seeds']);
+    if (result) results.set(nameOf(cell), { cell, result });
+  }
+  return results;
+}
+
 /** Worlds of the three sizes, and how many features each has. */
 const SIZES = [
   { world: 'star', features: 5 },
   { world: 'hundred', features: 100 },
   { world: 'thousand', features: 1000 },
 ] as const;
+
+/** Training from the truth stays at it where it still finds more than this share. */
+export const STAYS = 0.95;
+
+/** Kinds of failure, in the words of the figure. */
+const FAILURES = { dead: 'dead', duplicates: 'pairs of one direction', mixtures: 'mixtures of two features' } as const;
 
 /** Parts of the design that vary one other factor. */
 const CONTRASTS = ['norms', 'contrasts', 'topics', 'revived', 'star'];
@@ -38,7 +68,7 @@ const CONTRASTS = ['norms', 'contrasts', 'topics', 'revived', 'star'];
 export function plainCells(results: Results, world: string): Done[] {
   const plain = worldSettings(world);
   return [...results.values()]
-    .filter(({ cell }) => cell.world === world && cell.kind === 'topk' && cell.auxK === 'none')
+    .filter(({ cell }) => cell.world === world && cell.kind === 'topk' && cell.revival === 'none')
     .filter(({ cell }) => cell.bias === 'trained' && cell.dSae === plain.dSae && cell.k === plain.k)
     .filter(({ cell }) => cell.learningRate === plain.learningRate && cell.steps === plain.steps)
     .sort((a, b) => STARTS.indexOf(a.cell.start) - STARTS.indexOf(b.cell.start));
@@ -49,14 +79,14 @@ export function revivedCell(
   results: Results,
   start: StartName,
   world: string,
-  auxK: 'raw' | 'relu' = 'raw',
+  revival: Cell['revival'] = 'raw',
 ): Done | undefined {
   return [...results.values()].find(
     ({ cell }) =>
       cell.world === world &&
       cell.kind === 'topk' &&
       cell.start === start &&
-      cell.auxK === auxK &&
+      cell.revival === revival &&
       cell.bias === 'trained' &&
       cell.dSae === worldSettings(world).dSae,
   );
@@ -113,7 +143,7 @@ export function report(results: Results): StudyReport {
       ),
       kinds: table(
         'Other architectures',
-        `A hundred features, 3 of them active; BatchTopK at the true k, its threshold the running mean (.99) of the least activation that a batch keeps; ReLU and JumpReLU (step penalty, bandwidth .05, thresholds from .01) with the weight of the penalty steered to as many active latents (\`targetL0\`, [training.md](training.md); at first l1 ${L1} and l0 ${L0}).`,
+        `A hundred features, 3 of them active (in trees 4); BatchTopK at the true k, its threshold the running mean (.99) of the least activation that a batch keeps, and so Matryoshka, which trains on the sum of the errors of its first ${PREFIXES.map(share => share * 100).join(', ')} latents; ReLU and JumpReLU (step penalty, bandwidth .05, thresholds from .01) with the weight of the penalty steered to as many active latents (\`targetL0\`, [training.md](training.md); at first l1 ${L1} and l0 ${L0}).`,
         ['kinds'],
         doneOf('kinds'),
         explanations(doneOf('kinds')),
@@ -126,7 +156,7 @@ export function report(results: Results): StudyReport {
         explanations(rates),
       ),
     },
-    figures: figuresOf(plain, (start, world, auxK) => revivedCell(results, start, world, auxK)),
+    figures: figuresOf(plain, (start, world, revival) => revivedCell(results, start, world, revival)),
     csv: csvOf([...results.values()]),
   };
 }
@@ -186,25 +216,37 @@ function cellsOf(done: Done, truth: Done | undefined): string[] {
       2,
     ),
     runs.length > 1 ? `${again.pwMcc.toFixed(2)} (${again.chance.pwMcc.toFixed(2)})` : '–',
-    compared ? explanationText(compared) : cell.start === 'truth' ? leaves(result) : '–',
+    reasonOf(done, compared),
   ];
+}
+
+/** Why a cell falls short of the truth, in words. */
+function reasonOf({ cell, result }: Done, compared: Shortfall | undefined): string {
+  if (staysAt(cell.start)) return 'its rows stay';
+  if (compared) return explanationText(compared);
+  return cell.start === 'truth' ? leaves(result) : '–';
 }
 
 /** Whether training from the truth stays there. */
 function leaves({ runs, sought }: CellResult): string {
   const { mean } = studentInterval(runs.map(run => run.found / sought));
-  return mean > 0.95 ? 'stays at it' : `leaves it: objective`;
+  return mean > STAYS ? 'stays at it' : `leaves it: objective`;
+}
+
+/** What brings dead latents back, in words. */
+export function revivalInWords(revival: Cell['revival']): string {
+  return revival === 'resampling' ? revival : `AuxK ${revival}`;
 }
 
 /** A cell in words: its start, and what differs from the plain cell of its world. */
-function inWords({ world, kind, start, bias, auxK, dSae, k, learningRate }: Cell): string {
+function inWords({ world, kind, start, bias, revival, dSae, k, learningRate }: Cell): string {
   const plain = worldSettings(world);
   return [
     world,
     start,
     ...(kind === 'topk' ? [] : [kind]),
-    ...(bias === 'held' ? ['b_dec held'] : []),
-    ...(auxK === 'none' ? [] : [`AuxK ${auxK}`]),
+    ...(bias === 'trained' ? [] : [bias === 'held' ? 'b_dec held' : 'b_dec from 0']),
+    ...(revival === 'none' ? [] : [revivalInWords(revival)]),
     ...(dSae === plain.dSae ? [] : [`${dSae} latents`]),
     ...(k === plain.k ? [] : [`k ${k}`]),
     ...(learningRate === plain.learningRate ? [] : [`rate ${learningRate}`]),
@@ -225,7 +267,7 @@ function signed({ mean, low, high }: { readonly mean: number; readonly low: numb
 
 function explanationOf(done: Done, truth: Done | undefined): string[] {
   if (done.cell.start === 'truth') return [leaves(done.result)];
-  return truth ? [shortfall(done.result, truth.result).explanation] : [];
+  return truth && !staysAt(done.cell.start) ? [shortfall(done.result, truth.result).explanation] : [];
 }
 
 function counted(words: readonly string[]): string {
@@ -242,8 +284,8 @@ function counted(words: readonly string[]): string {
 function effects(screen: readonly Done[]): string {
   const complete = PARTS['screen']!.length;
   if (screen.length < complete) return `${screen.length} of ${complete} cells were run: no effects yet.`;
-  const crossed = screen.filter(({ cell }) => cell.auxK === 'none');
-  const revived = screen.filter(({ cell }) => cell.auxK !== 'none');
+  const crossed = screen.filter(({ cell }) => cell.revival === 'none');
+  const revived = screen.filter(({ cell }) => cell.revival !== 'none');
   const plain = crossed.filter(
     ({ cell }) => cell.bias === 'trained' && revived.some(other => other.cell.start === cell.start),
   );
@@ -284,15 +326,15 @@ function recipe(): string {
   return (
     `${worlds.join('. ')}. Magnitudes are uniform on [0, 1). All seeds have one dictionary (that of data seed 0) and one set of rows that no training saw (\`--worlds FOLDER\` writes both), so that intervals are of starts and batches: on another dictionary or other rows found and dead are about the same, FVU differs by more than its interval, and its difference to the truth’s by less. Seeds count from 0. All: fresh samples in every step, mean squared error, Adam (0, .999, eps 1e-8), the rate falling to 0 over the ` +
     'last fifth, x̂ = TopK(relu((x − b_dec) W_enc + b_enc)) W_dec + b_dec, unit decoder rows (reparametrised; `small`, `small-spread` and `free`: free rows, at first of norm .1, .1 and 1), W_enc at first W_decᵀ (`small-encoder`: W_decᵀ / 10), b_enc 0, b_dec the geometric ' +
-    'median of 10,000 samples, the same for all seeds (`truth`: b, and Gaussian rows where there are more latents than features). `activations`: rows of the sample less b_dec, at random, without those of less than a tenth of the mean norm; `spread`: such rows, each drawn with probability ∝ (1 − largest cosine to one before)⁴; `blend`: .8 of such a row and .2 of a Gaussian one of its norm. Found: a true direction with an alive latent of its own under optimal matching, signed cosine > .9 (`star`: > .98, to the rows of its W; its b is not used). ' +
-    `Means ± half of the 95% interval (Student’s t) over seeds, no ± where there is one seed or all agree; differences and reasons are of the seeds that the cell from the truth has too. \`reaches it\`: not fewer directions, within the interval or a fiftieth; \`stays at it\`: from the truth more than .95 are still found. AuxK: of at most d_in / 2 latents, dead after ${DEAD_AFTER} steps; raw is SAELens’s form (latents without ReLU, weight 1 times their share of d_in / 2), relu is OpenAI’s (with ReLU, the squared error of reconstructing e times Var(x) / Var(e), weight 1/32). ` +
-    'Mixed: latents within .9 of a positive sum of two true directions and of neither alone. PW-MCC: mean |cosine| of latents matched between two seeds, and of random directions.'
+    'median of 10,000 samples, the same for all seeds (`truth`: b, and Gaussian rows where there are more latents than features). `activations`: rows of the sample less b_dec, at random, without those of less than a tenth of the mean norm; `k-means`: centres of such rows by spherical k-means (30 rounds, from rows at random); `spread`: such rows, each drawn with probability ∝ (1 − largest cosine to one before)⁴; `blend`: .8 of such a row and .2 of a Gaussian one of its norm. Found: a true direction with an alive latent of its own under optimal matching, signed cosine > .9 (`star`: > .98, to the rows of its W; its b is not used). ' +
+    `Means ± half of the 95% interval (Student’s t) over seeds, no ± where there is one seed or all agree; differences and reasons are of the seeds that the cell from the truth has too. \`reaches it\`: not fewer directions, within the interval or a fiftieth; \`stays at it\`: from the truth more than ${STAYS} are still found. AuxK: of at most d_in / 2 latents, dead after ${DEAD_AFTER} steps; raw is SAELens’s form (latents without ReLU, weight 1 times their share of d_in / 2), relu is OpenAI’s (with ReLU, the squared error of reconstructing e times Var(x) / Var(e), weight 1/32). Resampling: after every ${RESAMPLED_AFTER} steps, latents that were dead for ${DEAD_AFTER} get as decoder row and encoder column the direction of a row of the sample less b_dec, the column at a fifth of the living ones’ mean norm, bias and moments 0; rows are drawn without return from as many as a batch has, by the norm of their error (dictionary_learning’s form). \`frozen\` and \`frozen-truth\`: the decoder keeps its Gaussian rows, and the true ones. ` +
+    'Doubled: pairs of latents that fire, of a cosine above .95. Mixed: latents within .9 of a positive sum of two true directions and of neither alone. PW-MCC: mean |cosine| of latents matched between two seeds, and of random directions.'
   );
 }
 
 function figuresOf(
   plain: (world: string) => Done[],
-  revivedCell: (start: StartName, world: string, auxK: 'raw' | 'relu') => Done | undefined,
+  revivedCell: (start: StartName, world: string, revival: Cell['revival']) => Done | undefined,
 ): Record<string, Figure> {
   const starts = STARTS.filter(start => plain('hundred').some(({ cell }) => cell.start === start));
   const shareOf = (world: string, start: string) => {
@@ -301,7 +343,7 @@ function figuresOf(
   };
   const within = (value: number): number => Math.min(1, Math.max(0, value));
   const bySize = starts
-    .filter(start => shareOf('thousand', start) !== undefined || shareOf('star', start) !== undefined)
+    .filter(start => SIZES.every(({ world }) => shareOf(world, start) !== undefined))
     .map(name => ({
       name,
       points: SIZES.flatMap(({ world, features }) => {
@@ -315,29 +357,46 @@ function figuresOf(
       ['gaussian', 'relu', 'gaussian, AuxK'],
       ['small', 'raw', 'small, AuxK of SAELens'],
     ] as const
-  ).map(([start, auxK, name]) => ({
+  ).map(([start, revival, name]) => ({
     name,
     points: SIZES.flatMap(({ world, features }) => {
-      const done = revivedCell(start, world, auxK);
+      const done = revivedCell(start, world, revival);
       if (!done) return [];
       const share = studentInterval(done.result.runs.map(run => run.found / done.result.sought));
       return [{ value: features, mean: share.mean, low: within(share.low), high: within(share.high) }];
     }),
   }));
-  const curves = plain('hundred').map(({ cell, result }) => ({
+  // Decoders that stay have no way to go.
+  const moving = plain('hundred').filter(({ cell }) => !staysAt(cell.start));
+  const curves = moving.map(({ cell, result }) => ({
     name: cell.start,
     steps: result.looks,
     fraction: result.looks.map(
       (_, i) => result.runs.reduce((sum, run) => sum + run.foundOver[i]!, 0) / (result.runs.length * result.sought),
     ),
   }));
+  const failures = (['dead', 'duplicates', 'mixtures'] as const).map(kind => ({
+    name: FAILURES[kind],
+    points: SIZES.flatMap(({ world, features }) => {
+      const done = plain(world).find(({ cell }) => cell.start === 'gaussian');
+      // In a plane every direction is a sum of two others.
+      if (!done || (kind === 'mixtures' && world === 'star')) return [];
+      const { mean, low, high } = studentInterval(done.result.runs.map(run => run[kind] / done.cell.dSae));
+      return [{ value: features, mean, low: within(low), high: within(high) }];
+    }),
+  }));
   return {
+    'initialisation-failures': plotSettingEffect(failures, {
+      setting: 'true features',
+      metric: 'count, to the number of latents',
+      title: 'What becomes of latents that find nothing?',
+      subtitle: 'TopK at the true k from Gaussian rows, without AuxK; means over seeds with 95% intervals',
+    }),
     'initialisation-by-size': plotSettingEffect([...bySize, ...revived.filter(({ points }) => points.length > 0)], {
       setting: 'true features',
       metric: 'share of true directions found',
       title: 'Does the start still matter with more features?',
-      subtitle:
-        'TopK at the true k, as many latents as features; means over seeds with 95% intervals (of a thousand one to three seeds)',
+      subtitle: 'TopK at the true k, as many latents as features; means over seeds with 95% intervals',
     }),
     'initialisation-by-step': plotRecovery(curves, {
       title: 'A hundred features in 25 dimensions: directions found by step',
@@ -349,7 +408,7 @@ function figuresOf(
 
 /** Every run: its cell and what was measured. */
 function csvOf(all: readonly Done[]): string {
-  const factors = ['world', 'kind', 'start', 'bias', 'auxK', 'dSae', 'k', 'learningRate', 'steps', 'batch'] as const;
+  const factors = ['world', 'kind', 'start', 'bias', 'revival', 'dSae', 'k', 'learningRate', 'steps', 'batch'] as const;
   const metrics = [
     'seed',
     'foundAtStart',

@@ -120,14 +120,18 @@ function againText(theirs: readonly number[], ours: readonly number[]): string {
   );
 }
 
-/** A table of PyTorch beside ours. Runs what is not kept where there is a Python. */
-export async function rerun(results: Results, out: string, python: string | undefined): Promise<string> {
+/** A table of PyTorch beside ours, and the results that it is made of. Runs what is not kept where there is a Python. */
+export async function rerun(
+  results: Results,
+  out: string,
+  python: string | undefined,
+): Promise<{ readonly text: string; readonly results: string }> {
   const kept = new KeptResults(join(out, 'rerun.jsonl'));
   const lines: string[] = [];
   const sentences: string[] = [];
   for (const start of AGAIN) {
     const cell = PARTS['screen']!.find(
-      cell => cell.start === start && cell.bias === 'trained' && cell.auxK === 'none',
+      cell => cell.start === start && cell.bias === 'trained' && cell.revival === 'none',
     )!;
     const ours = results.get(nameOf(cell))?.result.runs;
     const settings = { ...cell, seeds: SIDE_BY_SIDE };
@@ -178,11 +182,12 @@ export async function rerun(results: Results, out: string, python: string | unde
       }),
     );
   }
-  if (lines.length === 0) return 'Not run.';
-  return [
+  if (lines.length === 0) return { text: 'Not run.', results: '' };
+  const text = [
     '| start | by | seeds | found of 100 (least–most) | FVU | dead |',
     '| --- | --- | --- | --- | --- | --- |',
     ...lines,
     ...sentences.flatMap(sentence => ['', sentence]),
   ].join('\n');
+  return { text, results: kept.used };
 }

@@ -6,9 +6,11 @@ import { FiringDensity } from '../../src/analysis/firing-density.ts';
 import { L0 } from '../../src/analysis/l0.ts';
 import { matchDirections } from '../../src/analysis/match-directions.ts';
 import { recovery } from '../../src/analysis/recovery.ts';
+import type { ActivationSource } from '../../src/data/activation-source.ts';
 import { unitRows } from '../../src/data/random-dictionary.ts';
 import { createRandomSource } from '../../src/data/random-source.ts';
 import { applyPlainSae } from '../../src/export/plain-sae.ts';
+import { geometricMedian } from '../../src/models/geometric-median.ts';
 import type { SparseAutoencoder } from '../../src/models/sparse-autoencoder.ts';
 import { type HostTensor, hostTensor, rowNorms, rowsAt } from '../../src/tensor.ts';
 import { biasWalk } from '../../src/training/bias-walk.ts';
@@ -17,12 +19,15 @@ import { trainSaes } from '../../src/training/node.ts';
 import type { SaeSettings, SaeStartSettings } from '../../src/training/sae-settings.ts';
 import { snapshotSteps } from '../../src/training/snapshot-steps.ts';
 import type { SaeTrainingResult } from '../../src/training/train-sae.ts';
-import { type Cell, trainingOf } from './design.ts';
+import { type Cell, staysAt, trainingOf } from './design.ts';
 import { mixtures } from './mixtures.ts';
+import { sphericalKMeans } from './spherical-k-means.ts';
 import { heldOutRows, type World } from './worlds.ts';
 
 /** About how many times the directions are looked at on the way. */
 const LOOKS = 16;
+/** Rows that centres are drawn from, as many as b_dec's start is. */
+const SAMPLED = 10_000;
 /** The norm of rows that start small. */
 export const SMALL = 0.1;
 
@@ -122,22 +127,54 @@ export function meanOver(pairs: readonly Alike[]): Alike {
 }
 
 /** The settings of a start. */
-function startOf({ start, bias, dSae }: Cell, { truth, bias: trueBias }: World, seed: number): Partial<SaeSettings> {
-  const held: SaeStartSettings = bias === 'held' ? { holdBias: true } : {};
+function startOf({ start, bias, dSae }: Cell, world: World, seed: number, rows: HostTensor): Partial<SaeSettings> {
+  const common: SaeStartSettings = {
+    ...(bias === 'held' && { holdBias: true }),
+    ...(bias === 'zero' && { bias: 'zero' }),
+    ...(staysAt(start) && { holdDecoder: true }),
+  };
   switch (start) {
     case 'truth':
-      return { start: { ...held, directions: truthFirst(truth, dSae, seed), bias: trueBias.data } };
+    case 'frozen-truth':
+      return {
+        start: {
+          ...common,
+          directions: truthFirst(world.truth, dSae, seed),
+          ...(bias !== 'zero' && { bias: world.bias.data }),
+        },
+      };
     case 'small':
-      return { decoder: 'free', start: { ...held, directions: 'gaussian', decoderNorm: SMALL } };
+      return { decoder: 'free', start: { ...common, directions: 'gaussian', decoderNorm: SMALL } };
     case 'small-encoder':
-      return { start: { ...held, directions: 'gaussian', encoderNorm: SMALL } };
+      return { start: { ...common, directions: 'gaussian', encoderNorm: SMALL } };
     case 'small-spread':
-      return { decoder: 'free', start: { ...held, directions: 'spread', decoderNorm: SMALL } };
+      return { decoder: 'free', start: { ...common, directions: 'spread', decoderNorm: SMALL } };
     case 'free':
-      return { decoder: 'free', start: { ...held, directions: 'gaussian' } };
+      return { decoder: 'free', start: { ...common, directions: 'gaussian' } };
+    case 'frozen':
+      return { start: { ...common, directions: 'gaussian' } };
+    case 'k-means':
+      return { start: { ...common, directions: sphericalKMeans(rows, dSae, createRandomSource(seed)) } };
     default:
-      return { start: { ...held, directions: start } };
+      return { start: { ...common, directions: start } };
   }
+}
+
+/** Activations less their geometric median, [n, d], without those of less than a tenth of the mean norm: what centres are drawn from. */
+export async function centredRows(data: ActivationSource, batchSize: number): Promise<HostTensor> {
+  await using open = await data.open({ seed: 0, batchSize });
+  const rows = await open.sample(SAMPLED);
+  const centre = geometricMedian(rows).data;
+  const centred = hostTensor(
+    rows.data.map((value, i) => value - centre[i % centre.length]!),
+    rows.shape,
+  );
+  const norms = rowNorms(centred);
+  const least = norms.reduce((sum, norm) => sum + norm, 0) / norms.length / 10;
+  return rowsAt(
+    centred,
+    [...norms.keys()].filter(row => norms[row]! >= least),
+  );
 }
 
 /** The true directions, and Gaussian ones after them. */
@@ -153,11 +190,12 @@ function truthFirst(truth: HostTensor, dSae: number, seed: number): HostTensor {
 export async function runCell(cell: Cell, world: World): Promise<CellResult> {
   const { steps, seeds } = cell;
   const looks = snapshotSteps(steps, LOOKS);
+  const rows = await centredRows(world.data, cell.batch);
   const results = await trainSaes(
     {
       data: world.data,
       ...trainingOf(cell),
-      vary: Array.from({ length: seeds }, (_, seed) => ({ seed, sampleSeed: 0, ...startOf(cell, world, seed) })),
+      vary: Array.from({ length: seeds }, (_, seed) => ({ seed, sampleSeed: 0, ...startOf(cell, world, seed, rows) })),
     },
     { snapshotAt: looks },
   );

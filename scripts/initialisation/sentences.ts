@@ -1,8 +1,17 @@
 /** What the study says in words: every number in them comes from the results. */
 import { studentInterval } from '../../src/analysis/student-interval.ts';
-import { type Cell, conditionOf, nameOf, PARTS, STARTS, type StartName } from './design.ts';
+import { type Cell, conditionOf, nameOf, PARTS, STARTS, type StartName, staysAt } from './design.ts';
 import { explanationText, shortfall } from './explain.ts';
-import { allFound, type Done, meanFound, plainCells, type Results, revivedCell } from './report.ts';
+import {
+  allFound,
+  type Done,
+  meanFound,
+  plainCells,
+  type Results,
+  revivalInWords,
+  revivedCell,
+  STAYS,
+} from './report.ts';
 
 const SIZES = [
   { world: 'star', name: 'Five features in two dimensions', short: 'five' },
@@ -44,20 +53,24 @@ function answer(results: Results): string {
       })
       .join(', ');
   const shares = (start: StartName): string => each(start, (done, short) => `${percentFound(done)} of ${short}`);
-  const revived = (start: StartName, auxK?: 'relu'): string =>
+  const revived = (start: StartName, revival?: 'relu'): string =>
     sizes
       .flatMap(({ world, short }) => {
-        const done = revivedCell(results, start, world, auxK);
+        const done = revivedCell(results, start, world, revival);
         return done ? [`${percentFound(done)} of ${short}`] : [];
       })
       .join(', ');
   const batchTopk = kindCells('batchtopk', results);
+  const matryoshka = startIn(kindCells('matryoshka', results), 'truth');
   return (
     '**Of a hundred features one seed finds about as many as another, and what is left undiscovered, there and of a thousand, is the optimiser’s doing, not the objective’s: latents that die or mix.** ' +
     `From Gaussian rows of norm 1 and without AuxK, TopK at the true k finds ${shares('gaussian')}; single seeds find ${each('gaussian', (done, short) => `${seedsOf(done)} of ${short}`)}. ` +
     `From the truth it finds ${shares('truth')}. Of five what helps is a start spread over the activations (${shares('spread')}); of more it is AuxK, from Gaussian rows ${revived('gaussian', 'relu')} in the form of Gao et al. and ${revived('gaussian')} in SAELens’s; a small start ` +
     `(norm .1) finds ${shares('small')} without AuxK and ${revived('small')} with it, so that it is no remedy by itself.` +
-    (batchTopk.length > 0 ? ` BatchTopK depends on its start more, of a hundred: ${inTurn(batchTopk, results)}.` : '')
+    (batchTopk.length > 0 ? ` BatchTopK depends on its start more, of a hundred: ${inTurn(batchTopk, results)}.` : '') +
+    (matryoshka && meanFound(matryoshka) < STAYS
+      ? ` Matryoshka’s objective is another matter: training from the truth leaves it, for ${percentFound(matryoshka)} of a hundred.`
+      : '')
   );
 }
 
@@ -68,30 +81,34 @@ function bySize(results: Results): string {
     const truth = startIn(cells, 'truth');
     if (!truth) return [];
     const starts = cells.map(done => {
-      const short = done === truth ? undefined : shortfall(done.result, truth.result);
+      const short = done === truth || staysAt(done.cell.start) ? undefined : shortfall(done.result, truth.result);
       const all = world === 'star' ? `, all five in ${allFound(done.result)}` : '';
       return `\`${done.cell.start}\` ${percentFound(done)}${all}${short ? ` (${explanationText(short)})` : ''}`;
     });
-    const revived = (auxK: 'raw' | 'relu'): string =>
+    const revived = (revival: Cell['revival']): string =>
       STARTS.flatMap(start => {
-        const done = revivedCell(results, start, world, auxK);
+        const done = revivedCell(results, start, world, revival);
         return done ? [`\`${start}\` ${percentFound(done)}`] : [];
       }).join(', ');
-    const held = [...PARTS['star']!, ...PARTS['screen']!]
-      .flatMap(cell => results.get(nameOf(cell)) ?? [])
-      .filter(({ cell }) => cell.world === world && cell.bias === 'held' && cell.auxK === 'none');
-    const heldWords =
-      held.length === 0
-        ? ''
-        : ` With b_dec held: ${held.map(done => `\`${done.cell.start}\` ${percentFound(done)}${why(done, results)}`).join(', ')}.`;
-    const [raw, relu] = [revived('raw'), revived('relu')];
-    const revivedWords = `${raw ? ` With AuxK in SAELens’s form: ${raw}.` : ''}${relu ? ` In the form of Gao et al.: ${relu}.` : ''}`;
-    return [`- **${name}**: ${starts.join('; ')}.${heldWords}${revivedWords} ${walk(cells)}`];
+    const ofBias = (bias: Cell['bias']): string =>
+      [...PARTS['star']!, ...PARTS['screen']!, ...PARTS['contrasts']!]
+        .flatMap(cell => results.get(nameOf(cell)) ?? [])
+        .filter(({ cell }) => cell.world === world && cell.bias === bias && cell.revival === 'none')
+        .map(done => `\`${done.cell.start}\` ${percentFound(done)}${why(done, results)}`)
+        .join(', ');
+    const conditions = [
+      ['With b_dec held', ofBias('held')],
+      ['With b_dec trained from 0', ofBias('zero')],
+      ['With AuxK in SAELens’s form', revived('raw')],
+      ['In the form of Gao et al.', revived('relu')],
+      ['With resampling', revived('resampling')],
+    ].flatMap(([words, cells]) => (cells ? [` ${words}: ${cells}.`] : []));
+    return [`- **${name}**: ${starts.join('; ')}.${conditions.join('')} ${walk(cells)}`];
   });
   const norms = [...PARTS['screen']!, ...PARTS['norms']!].flatMap(cell => results.get(nameOf(cell)) ?? []);
-  const told = (auxK: Cell['auxK']): string =>
+  const told = (revival: Cell['revival']): string =>
     norms
-      .filter(({ cell }) => cell.auxK === auxK && cell.bias === 'trained' && NORMS.includes(cell.start))
+      .filter(({ cell }) => cell.revival === revival && cell.bias === 'trained' && NORMS.includes(cell.start))
       .sort((a, b) => NORMS.indexOf(a.cell.start) - NORMS.indexOf(b.cell.start))
       .map(done => `\`${done.cell.start}\` ${percentFound(done)} (FVU ${meanFvu(done)})`)
       .join(', ');
@@ -104,20 +121,31 @@ function bySize(results: Results): string {
   return lines.length === 0 ? 'Not run.' : lines.join('\n');
 }
 
-const KINDS = { batchtopk: 'BatchTopK at the true k', relu: 'ReLU', jumprelu: 'JumpReLU' } as const;
+const KINDS = {
+  batchtopk: 'BatchTopK at the true k',
+  matryoshka: 'Matryoshka',
+  relu: 'ReLU',
+  jumprelu: 'JumpReLU',
+} as const;
 
-/** The cells of an architecture on the hundred. */
-function kindCells(kind: string, results: Results): Done[] {
-  return PARTS['kinds']!.filter(cell => cell.kind === kind).flatMap(cell => results.get(nameOf(cell)) ?? []);
+/** The cells of an architecture on one of the worlds of a hundred features. */
+function kindCells(kind: string, results: Results, world = 'hundred'): Done[] {
+  const isSought = (cell: Cell): boolean => cell.kind === kind && cell.world === world;
+  return PARTS['kinds']!.filter(isSought).flatMap(cell => results.get(nameOf(cell)) ?? []);
 }
 
-/** Other architectures on the hundred. */
+/** Other architectures on the hundred, and on the same in trees. */
 function otherKinds(results: Results): string[] {
-  const told = Object.entries(KINDS).flatMap(([kind, name]) => {
-    const cells = kindCells(kind, results);
-    return cells.length === 0 ? [] : [`${name} ${inTurn(cells, results)}`];
-  });
-  return told.length === 0 ? [] : [`- **Other architectures**, a hundred features: ${told.join('. ')}.`];
+  const told = (world?: string): string[] =>
+    Object.entries(KINDS).flatMap(([kind, name]) => {
+      const cells = kindCells(kind, results, world);
+      return cells.length === 0 ? [] : [`${name} ${inTurn(cells, results)}`];
+    });
+  const [plain, inTrees] = [told(), told('trees')];
+  const alsoInTrees = inTrees.length === 0 ? '' : ` In trees: ${inTrees.join('; ')}.`;
+  return plain.length === 0
+    ? []
+    : [`- **Other architectures**, a hundred features: ${plain.join('. ')}.${alsoInTrees}`];
 }
 
 const OTHER_WORLDS = {
@@ -142,8 +170,8 @@ function otherWorlds(results: Results): string[] {
 function inTurn(cells: readonly Done[], results: Results): string {
   return cells
     .map(done => {
-      const auxK = done.cell.auxK === 'none' ? '' : ` with AuxK (${done.cell.auxK})`;
-      return `\`${done.cell.start}\`${auxK} ${percentFound(done)}${why(done, results)}`;
+      const revival = done.cell.revival === 'none' ? '' : ` with ${revivalInWords(done.cell.revival)}`;
+      return `\`${done.cell.start}\`${revival} ${percentFound(done)}${why(done, results)}`;
     })
     .join(', ');
 }

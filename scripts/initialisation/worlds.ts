@@ -67,7 +67,7 @@ const OF_A_HUNDRED = {
   seeds: 8,
   heldOut: 4000,
 } as const;
-const OTHER_DICTIONARIES = [1, 2, 3] as const;
+const OTHER_DICTIONARIES = [1, 2] as const;
 
 export const WORLDS = {
   star: {
@@ -109,7 +109,6 @@ export const WORLDS = {
       `hundred-${seed}`,
       {
         ...OF_A_HUNDRED,
-        seeds: 4,
         inWords: `as the hundred, of dictionary seed ${seed}`,
         make: () => planted({ ...HUNDRED, seed }),
       },
@@ -121,7 +120,7 @@ export const WORLDS = {
     steps: 5000,
     batch: 256,
     learningRate: 0.003,
-    seeds: 3,
+    seeds: 5,
     heldOut: 2000,
     inWords: '1,000 random unit directions in 100 dimensions, each present with probability .006, and a bias of norm 1',
     make: () => planted({ nFeatures: 1000, dIn: 100, firing: 0.006, bias: 1 }),

@@ -8,7 +8,9 @@ import { shortfall } from '../../scripts/initialisation/explain.ts';
 import { mixtures } from '../../scripts/initialisation/mixtures.ts';
 import { report } from '../../scripts/initialisation/report.ts';
 import { type CellResult, foundAgain, type Run, runCell } from '../../scripts/initialisation/run-cell.ts';
+import { sphericalKMeans } from '../../scripts/initialisation/spherical-k-means.ts';
 import { worldSettings, writeWorlds } from '../../scripts/initialisation/worlds.ts';
+import { createRandomSource } from '../../src/data/random-source.ts';
 import { readNpy } from '../../src/files/npy.ts';
 import { hostTensor } from '../../src/tensor.ts';
 
@@ -68,6 +70,44 @@ describe('the study of starts', () => {
     expect(shortfall(cellOf([{}, { found: 9 }, {}]), truth).explanation).to.equal('reaches it');
     // Differences of −.5, −.4, −.5 in the share found.
     expect(short([1.2, 1.23, 1.17]).found.mean).to.be.closeTo(-1.4 / 3, 1e-9);
+  });
+
+  it('has as centres the directions of the unit rows that are nearest to each', () => {
+    const random = createRandomSource(3);
+    const [n, d, count] = [400, 5, 12];
+    const rows = hostTensor(
+      Float32Array.from({ length: n * d }, () => random.normal() * 3),
+      [n, d],
+    );
+    const centres = sphericalKMeans(rows, count, createRandomSource(1), 100);
+    const unit = (row: ArrayLike<number>): number[] => Array.from(row, value => value / Math.hypot(...Array.from(row)));
+    const rowsOf = ({ data }: { data: Float32Array }): number[][] =>
+      Array.from({ length: data.length / d }, (_, i) => unit(data.subarray(i * d, (i + 1) * d)));
+    const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((sum, x, k) => sum + x * b[k]!, 0);
+    const own = rowsOf(centres);
+    const sums = own.map(() => new Array<number>(d).fill(0));
+    for (const row of rowsOf(rows)) {
+      const cosines = own.map(centre => dot(centre, row));
+      const nearest = cosines.indexOf(Math.max(...cosines));
+      for (const [k, value] of row.entries()) sums[nearest]![k]! += value;
+    }
+    for (const [i, sum] of sums.entries()) expect(dot(unit(sum), own[i]!)).to.be.closeTo(1, 1e-6);
+  });
+
+  it('parts two opposite bundles of rows, whichever rows it begins with, and leaves no centre without rows', () => {
+    const random = createRandomSource(5);
+    const rows = hostTensor(
+      Float32Array.from({ length: 300 }, (_, i) => (i % 3 === 0 ? (i % 2 === 0 ? 1 : -1) * 9 : random.normal())),
+      [100, 3],
+    );
+    for (let seed = 0; seed < 20; seed++) {
+      const { data } = sphericalKMeans(rows, 2, createRandomSource(seed));
+      expect(data[0]! * data[3]!, `seed ${seed}`).to.be.below(-0.9);
+    }
+    // All rows are one of two directions: of three centres one would have none.
+    const two = hostTensor([1, 0, 0, 1, 2, 0, 0, 3], [4, 2]);
+    const { data } = sphericalKMeans(two, 3, createRandomSource(0));
+    for (let i = 0; i < 3; i++) expect(Math.hypot(data[2 * i]!, data[2 * i + 1]!)).to.be.closeTo(1, 1e-6);
   });
 
   it('has the same directions found again, and random ones not', () => {
