@@ -105,7 +105,7 @@ function cells(world: WorldName, starts: readonly StartName[], other: Partial<Ce
 }
 
 /**
- * Seeds of the plain Gaussian cell of the hundred, which PyTorch runs again: as many as tell means apart that differ by two directions of a hundred.
+ * Seeds of the plain Gaussian cell of the hundred, which PyTorch runs again, and of the truth's that it is compared with: as many as tell means apart that differ by two directions of a hundred.
  */
 const MANY = 32;
 
@@ -117,8 +117,8 @@ export const PARTS: Readonly<Record<string, readonly Cell[]>> = {
   /** Which learning rate suits each start, beside that of the screen. */
   rates: [0.001, 0.01].flatMap(learningRate => cells('hundred', FEW, { learningRate })),
   screen: [
-    ...cells('hundred', ['gaussian'], { seeds: MANY }),
-    ...cells('hundred', MAIN.slice(1)),
+    ...cells('hundred', ['gaussian', 'truth'], { seeds: MANY }),
+    ...cells('hundred', ['activations', 'spread', 'small']),
     ...cells('hundred', MAIN, { bias: 'held' }),
     ...cells('hundred', ['gaussian', 'spread', 'truth'], { revival: 'raw' }),
   ],

@@ -53,7 +53,7 @@ function answer(results: Results): string {
       })
       .join(', ');
   const shares = (start: StartName): string => each(start, (done, short) => `${percentFound(done)} of ${short}`);
-  const revived = (start: StartName, revival?: 'relu'): string =>
+  const revived = (start: StartName, revival?: Cell['revival']): string =>
     sizes
       .flatMap(({ world, short }) => {
         const done = revivedCell(results, start, world, revival);
@@ -63,13 +63,13 @@ function answer(results: Results): string {
   const batchTopk = kindCells('batchtopk', results);
   const matryoshka = startIn(kindCells('matryoshka', results), 'truth');
   return (
-    '**Of a hundred features one seed finds about as many as another, and what is left undiscovered, there and of a thousand, is the optimiser’s doing, not the objective’s: latents that die or mix.** ' +
+    '**Of a hundred features and of a thousand every seed finds most, and what is left undiscovered is the optimiser’s doing, not the objective’s: latents that die or mix.** ' +
     `From Gaussian rows of norm 1 and without AuxK, TopK at the true k finds ${shares('gaussian')}; single seeds find ${each('gaussian', (done, short) => `${seedsOf(done)} of ${short}`)}. ` +
     `From the truth it finds ${shares('truth')}. Of five what helps is a start spread over the activations (${shares('spread')}); of more it is AuxK, from Gaussian rows ${revived('gaussian', 'relu')} in the form of Gao et al. and ${revived('gaussian')} in SAELens’s; a small start ` +
-    `(norm .1) finds ${shares('small')} without AuxK and ${revived('small')} with it, so that it is no remedy by itself.` +
+    `(norm .1) finds ${shares('small')} without AuxK and ${revived('small')} with it, so that it is no remedy by itself. Resampling finds ${revived('gaussian', 'resampling')} from Gaussian rows.` +
     (batchTopk.length > 0 ? ` BatchTopK depends on its start more, of a hundred: ${inTurn(batchTopk, results)}.` : '') +
     (matryoshka && meanFound(matryoshka) < STAYS
-      ? ` Matryoshka’s objective is another matter: training from the truth leaves it, for ${percentFound(matryoshka)} of a hundred.`
+      ? ` Matryoshka’s objective is another matter: training from the truth leaves it, for ${percentFound(matryoshka)} of a hundred; by less TopK leaves features in trees.`
       : '')
   );
 }

@@ -21,6 +21,8 @@ interface Outcome {
   /** Steps that estimates decided, and what they left to be computed exactly, in all shards. */
   readonly steps: number;
   readonly candidates: number;
+  /** Whether bytes have all their 8 bits. Processors without VNNI leave them 6 and a sign: what such bytes cannot rule out may be too much. */
+  readonly isFine: boolean;
 }
 
 interface Work {
@@ -49,6 +51,7 @@ async function train(work: Work, estimates: boolean): Promise<Outcome> {
       state: await runner.read(),
       steps: Math.min(...counts.map(({ steps }) => steps)),
       candidates: counts.reduce((sum, { candidates }) => sum + candidates, 0),
+      isFine: counts.every(({ reach }) => reach === 127),
     };
   } finally {
     await runner.dispose();
@@ -113,7 +116,7 @@ describe('the sparse update by estimates', () => {
     it(`trains as products of floats do: ${name}`, async () => {
       const [byFloats, byEstimates] = [await train(work, false), await train(work, true)];
       expect(byFloats.steps).to.equal(0);
-      expect(byEstimates.steps).to.equal(STEPS);
+      if (byEstimates.isFine) expect(byEstimates.steps).to.equal(STEPS);
       // A sixteenth of all would be too many to be worth it.
       expect(byEstimates.candidates / (STEPS * (work.batchSize ?? BATCH))).to.be.lessThan(D_SAE / 10);
       expectSame(byEstimates, byFloats);

@@ -89,6 +89,8 @@ export interface EstimateCounts {
   steps: number;
   /** Pre-activations that they could not rule out in those steps, and that were computed exactly. */
   candidates: number;
+  /** The largest number that a byte stands for: 127, or 63 where this processor adds no larger ones exactly; 0 without estimates. */
+  reach: number;
 }
 
 /** The result of a step. */
@@ -136,7 +138,7 @@ interface Selected {
 /** One shard of a sparse step. */
 export class Shard {
   readonly times: StepTimes = { gemm: 0, select: 0, reconstruct: 0, update: 0, exchange: 0 };
-  readonly estimated: EstimateCounts = { steps: 0, candidates: 0 };
+  readonly estimated: EstimateCounts = { steps: 0, candidates: 0, reach: 0 };
   readonly #plan: SparsePlan;
   readonly #shard: number;
   readonly #exchange: Exchange;
@@ -213,6 +215,7 @@ export class Shard {
     if (reach === undefined) return product.dispose();
     this.#estimates = product;
     this.#kernel.byteReach.value = reach;
+    this.estimated.reach = reach;
   }
 
   #deadProducts(): Promise<DeadProducts> {
