@@ -54,16 +54,14 @@ if (folder !== undefined) {
   process.exit(0);
 }
 
-const wanted = new Set(
-  parts
-    .split(',')
-    .filter(Boolean)
-    .flatMap(name => {
-      const part = PARTS[name];
-      if (!part) throw new Error(`part ${name} does not exist; choose from ${Object.keys(PARTS).join(', ')}`);
-      return part;
-    }),
-);
+const wanted = parts
+  .split(',')
+  .filter(Boolean)
+  .flatMap(name => {
+    const part = PARTS[name];
+    if (!part) throw new Error(`part ${name} does not exist; choose from ${Object.keys(PARTS).join(', ')}`);
+    return part;
+  });
 const until = performance.now() + minutes * 60_000;
 const worlds = new Map<string, Promise<World>>();
 const worldOf = (name: string): Promise<World> => {
@@ -72,12 +70,12 @@ const worldOf = (name: string): Promise<World> => {
   return known;
 };
 
-if (wanted.size > 0) {
+if (wanted.length > 0) {
   const kept = new KeptResults(join(out, 'cells.jsonl'));
   for (const part of wanted) {
-    const cell: Cell = { ...part, ...(seeds !== undefined && { seeds }) };
-    if (performance.now() >= until) break;
     const started = performance.now();
+    if (started >= until) break;
+    const cell: Cell = { ...part, ...(seeds !== undefined && { seeds }) };
     const { runs, sought } = await kept.keep(nameOf(cell), { ...cell }, async () =>
       runCell(cell, await worldOf(cell.world)),
     );
@@ -104,7 +102,7 @@ if (wanted.size > 0) {
     for (const [name, figure] of Object.entries(figures)) await writeFigure(figure, docs(`figures/${name}`));
   }
 }
-if (activations !== undefined || wanted.size === 0) {
+if (activations !== undefined || wanted.length === 0) {
   const table = await languageModel(activations, out, until);
   console.log(`\n${markdown(table)}`);
   if (write) await publish('language-model', table);

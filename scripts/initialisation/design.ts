@@ -58,7 +58,7 @@ export function conditionOf({ start: _, seeds: __, ...condition }: Cell): string
   return JSON.stringify(condition);
 }
 
-/** A cell's name, which is that of its file. */
+/** A cell's name, under which its result is kept. */
 export function nameOf({ world, kind, start, bias, revival, dSae, k, learningRate, steps, batch }: Cell): string {
   return [world, kind, start, bias, `revival-${revival}`, dSae, `k${k}`, `lr${learningRate}`, `${steps}x${batch}`].join(
     '-',

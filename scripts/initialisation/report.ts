@@ -92,6 +92,12 @@ export function revivedCell(
   );
 }
 
+/** The cell that differs from another only in that it starts at the truth. */
+export function truthOf({ cell }: Done, results: Results): Done | undefined {
+  const condition = conditionOf(cell);
+  return [...results.values()].find(other => other.cell.start === 'truth' && conditionOf(other.cell) === condition);
+}
+
 /** Mean share of directions found. */
 export function meanFound({ result: { runs, sought } }: Done): number {
   return runs.reduce((sum, { found }) => sum + found, 0) / (runs.length * sought);
@@ -100,11 +106,7 @@ export function meanFound({ result: { runs, sought } }: Done): number {
 export function report(results: Results): StudyReport {
   const find = (cell: Cell): Done | undefined => results.get(nameOf(cell));
   const doneOf = (part: string): Done[] => PARTS[part]!.flatMap(cell => find(cell) ?? []);
-  const truthOf = ({ cell }: Done): Done | undefined => {
-    const condition = conditionOf(cell);
-    return [...results.values()].find(other => other.cell.start === 'truth' && conditionOf(other.cell) === condition);
-  };
-  const row = (done: Done): string[] => cellsOf(done, truthOf(done));
+  const row = (done: Done): string[] => cellsOf(done, truthOf(done, results));
   const plain = (world: string): Done[] => plainCells(results, world);
   const table = (
     title: string,
@@ -119,7 +121,8 @@ export function report(results: Results): StudyReport {
     rows: of.map(row),
     verdict,
   });
-  const explanations = (of: readonly Done[]): string => counted(of.flatMap(done => explanationOf(done, truthOf(done))));
+  const explanations = (of: readonly Done[]): string =>
+    counted(of.flatMap(done => explanationOf(done, truthOf(done, results))));
   const sizes = [...SIZES.map(({ world }) => world), 'topics'].flatMap(plain);
   const screen = doneOf('screen');
   const contrasts = CONTRASTS.flatMap(doneOf).filter(done => !sizes.includes(done));
@@ -337,21 +340,19 @@ function figuresOf(
   revivedCell: (start: StartName, world: string, revival: Cell['revival']) => Done | undefined,
 ): Record<string, Figure> {
   const starts = STARTS.filter(start => plain('hundred').some(({ cell }) => cell.start === start));
-  const shareOf = (world: string, start: string) => {
-    const done = plain(world).find(({ cell }) => cell.start === start);
-    return done && studentInterval(done.result.runs.map(run => run.found / done.result.sought));
-  };
   const within = (value: number): number => Math.min(1, Math.max(0, value));
+  const pointsOf = (doneIn: (world: string) => Done | undefined, shareOf: (run: Run, done: Done) => number) =>
+    SIZES.flatMap(({ world, features }) => {
+      const done = doneIn(world);
+      if (!done) return [];
+      const { mean, low, high } = studentInterval(done.result.runs.map(run => shareOf(run, done)));
+      return [{ value: features, mean, low: within(low), high: within(high) }];
+    });
+  const found = (run: Run, { result }: Done): number => run.found / result.sought;
+  const plainIn = (start: string) => (world: string) => plain(world).find(({ cell }) => cell.start === start);
   const bySize = starts
-    .filter(start => SIZES.every(({ world }) => shareOf(world, start) !== undefined))
-    .map(name => ({
-      name,
-      points: SIZES.flatMap(({ world, features }) => {
-        const share = shareOf(world, name);
-        return share ? [{ value: features, mean: share.mean, low: within(share.low), high: within(share.high) }] : [];
-      }),
-    }))
-    .filter(({ points }) => points.length > 0);
+    .filter(start => SIZES.every(({ world }) => plainIn(start)(world) !== undefined))
+    .map(name => ({ name, points: pointsOf(plainIn(name), found) }));
   const revived = (
     [
       ['gaussian', 'relu', 'gaussian, AuxK'],
@@ -359,12 +360,7 @@ function figuresOf(
     ] as const
   ).map(([start, revival, name]) => ({
     name,
-    points: SIZES.flatMap(({ world, features }) => {
-      const done = revivedCell(start, world, revival);
-      if (!done) return [];
-      const share = studentInterval(done.result.runs.map(run => run.found / done.result.sought));
-      return [{ value: features, mean: share.mean, low: within(share.low), high: within(share.high) }];
-    }),
+    points: pointsOf(world => revivedCell(start, world, revival), found),
   }));
   // Decoders that stay have no way to go.
   const moving = plain('hundred').filter(({ cell }) => !staysAt(cell.start));
@@ -377,13 +373,11 @@ function figuresOf(
   }));
   const failures = (['dead', 'duplicates', 'mixtures'] as const).map(kind => ({
     name: FAILURES[kind],
-    points: SIZES.flatMap(({ world, features }) => {
-      const done = plain(world).find(({ cell }) => cell.start === 'gaussian');
+    points: pointsOf(
       // In a plane every direction is a sum of two others.
-      if (!done || (kind === 'mixtures' && world === 'star')) return [];
-      const { mean, low, high } = studentInterval(done.result.runs.map(run => run[kind] / done.cell.dSae));
-      return [{ value: features, mean, low: within(low), high: within(high) }];
-    }),
+      world => (kind === 'mixtures' && world === 'star' ? undefined : plainIn('gaussian')(world)),
+      (run, { cell }) => run[kind] / cell.dSae,
+    ),
   }));
   return {
     'initialisation-failures': plotSettingEffect(failures, {

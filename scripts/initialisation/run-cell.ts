@@ -127,7 +127,8 @@ export function meanOver(pairs: readonly Alike[]): Alike {
 }
 
 /** The settings of a start. */
-function startOf({ start, bias, dSae }: Cell, world: World, seed: number, rows: HostTensor): Partial<SaeSettings> {
+function startOf(cell: Cell, world: World, seed: number, rows: HostTensor | undefined): Partial<SaeSettings> {
+  const { start, bias, dSae } = cell;
   const common: SaeStartSettings = {
     ...(bias === 'held' && { holdBias: true }),
     ...(bias === 'zero' && { bias: 'zero' }),
@@ -154,7 +155,7 @@ function startOf({ start, bias, dSae }: Cell, world: World, seed: number, rows: 
     case 'frozen':
       return { start: { ...common, directions: 'gaussian' } };
     case 'k-means':
-      return { start: { ...common, directions: sphericalKMeans(rows, dSae, createRandomSource(seed)) } };
+      return { start: { ...common, directions: sphericalKMeans(rows!, dSae, createRandomSource(seed)) } };
     default:
       return { start: { ...common, directions: start } };
   }
@@ -190,7 +191,7 @@ function truthFirst(truth: HostTensor, dSae: number, seed: number): HostTensor {
 export async function runCell(cell: Cell, world: World): Promise<CellResult> {
   const { steps, seeds } = cell;
   const looks = snapshotSteps(steps, LOOKS);
-  const rows = await centredRows(world.data, cell.batch);
+  const rows = cell.start === 'k-means' ? await centredRows(world.data, cell.batch) : undefined;
   const results = await trainSaes(
     {
       data: world.data,

@@ -1,6 +1,6 @@
 /** What the study says in words: every number in them comes from the results. */
 import { studentInterval } from '../../src/analysis/student-interval.ts';
-import { type Cell, conditionOf, nameOf, PARTS, STARTS, type StartName, staysAt } from './design.ts';
+import { type Cell, nameOf, PARTS, STARTS, type StartName, staysAt } from './design.ts';
 import { explanationText, shortfall } from './explain.ts';
 import {
   allFound,
@@ -11,6 +11,7 @@ import {
   revivalInWords,
   revivedCell,
   STAYS,
+  truthOf,
 } from './report.ts';
 
 const SIZES = [
@@ -78,12 +79,10 @@ function answer(results: Results): string {
 function bySize(results: Results): string {
   const lines = SIZES.flatMap(({ world, name }) => {
     const cells = plainCells(results, world);
-    const truth = startIn(cells, 'truth');
-    if (!truth) return [];
+    if (!startIn(cells, 'truth')) return [];
     const starts = cells.map(done => {
-      const short = done === truth || staysAt(done.cell.start) ? undefined : shortfall(done.result, truth.result);
       const all = world === 'star' ? `, all five in ${allFound(done.result)}` : '';
-      return `\`${done.cell.start}\` ${percentFound(done)}${all}${short ? ` (${explanationText(short)})` : ''}`;
+      return `\`${done.cell.start}\` ${percentFound(done)}${all}${why(done, results)}`;
     });
     const revived = (revival: Cell['revival']): string =>
       STARTS.flatMap(start => {
@@ -183,11 +182,9 @@ function meanFvu({ result: { runs } }: Done): string {
   return studentInterval(runs.map(({ fvu }) => fvu)).mean.toFixed(3);
 }
 
+/** Why a cell falls short of the truth's, in brackets; nothing where it is that cell, or its rows stay. */
 function why(done: Done, results: Results): string {
-  const condition = conditionOf(done.cell);
-  const truth = [...results.values()].find(
-    other => other.cell.start === 'truth' && conditionOf(other.cell) === condition,
-  );
+  const truth = staysAt(done.cell.start) ? undefined : truthOf(done, results);
   return truth && truth !== done ? ` (${explanationText(shortfall(done.result, truth.result))})` : '';
 }
 
